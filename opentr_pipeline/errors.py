@@ -1,0 +1,47 @@
+"""The error tree. A message is one sentence: what was wrong, with the value, and what to do.
+
+What happens on each kind:
+
+* ``OpentrError`` and its children stop the command that met them; the sentence is all that
+  a person sees.
+* ``MediaError`` never stops anything: it becomes the recorded outcome of one media file.
+* Everything else that escapes from one recording is recorded as ``failed`` and tried again
+  by a later run (see ``work.MAX_ATTEMPTS``).
+"""
+
+
+class OpentrError(Exception):
+    """A refusal with its remedy, ready to be shown to a person."""
+
+
+class SettingsError(OpentrError):
+    """A variable has a value that cannot work; nothing was started."""
+
+
+class ArchiveError(OpentrError):
+    """The archive cannot be read as a whole, or has too many partitions."""
+
+
+class ModelError(OpentrError):
+    """A model is not there, is not what it should be, or cannot do what is asked."""
+
+
+class StoreError(OpentrError):
+    """The output directory cannot be read or written."""
+
+
+class ServiceError(OpentrError):
+    """A long-running service could not be started or stopped."""
+
+
+class MediaError(Exception):
+    """One media file cannot be transcribed; carries the outcome that is recorded.
+
+    Attributes:
+        status: one of ``transcript.STATUSES``.
+    """
+
+    def __init__(self, status: str, reason: str) -> None:
+        """Keep the status beside the reason, a sentence."""
+        super().__init__(reason)
+        self.status = status

@@ -1,0 +1,69 @@
+"""Locks that the kernel keeps: freed when their holder dies, however it dies.
+
+``flock`` directly rather than a lock library: the worker slots must never fall back to a softer
+kind of lock, and must work for files that another user made.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+POLL_S = 0.2
+
+
+def try_lock(path: Path) -> int | None:
+    """Take the lock of a file, made where it is missing.
+
+    Returns:
+        An open descriptor that holds the lock until it is closed, not inherited by programs
+        that this process starts; None where another process holds it.
+    """
+    descriptor = _open(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _open(path: Path) -> int:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        return os.open(path, os.O_RDWR)
+    os.fchmod(descriptor, 0o666)  # whatever the umask: any user of the host may take a slot
+    return descriptor
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock of a file at this moment."""
+    if not path.exists() or (descriptor := try_lock(path)) is None:
+        return path.exists()
+    os.close(descriptor)
+    return False
+
+
+@contextmanager
+def locked(*paths: Path) -> Iterator[Path]:
+    """Wait for the lock of one of these files, the first that is free, and hold it.
+
+    Yields:
+        The file whose lock is held.
+    """
+    path, descriptor = _wait(paths)
+    try:
+        yield path
+    finally:
+        os.close(descriptor)
+
+
+def _wait(paths: Sequence[Path]) -> tuple[Path, int]:
+    while True:
+        for path in paths:
+            if (descriptor := try_lock(path)) is not None:
+                return path, descriptor
+        time.sleep(POLL_S)

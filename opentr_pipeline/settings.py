@@ -1,0 +1,293 @@
+"""The only reader of the environment: every variable with its default, range and meaning.
+
+``.env.example`` is printed from here (``python -m opentr_pipeline.settings``), and a test keeps
+the two equal. Precedence: the process environment, then ``.env`` beside the project, then the
+default.
+"""
+
+import difflib
+import hashlib
+import os
+import re
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+
+from opentr_pipeline.errors import SettingsError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+ENV_FILE = PROJECT_ROOT / ".env"
+# The languages that multilingual Whisper models know, as ISO 639 codes.
+# Source: the language tokens of openai/whisper-large-v3's tokenizer.
+LANGUAGES = frozenset(
+    """af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw
+    he hi hr ht hu hy id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne
+    nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur
+    uz vi yi yo yue zh""".split()
+)
+COMPUTE_TYPES = ("auto", "int8", "int8_float16", "int8_float32", "float16", "bfloat16", "float32")
+MAX_WORKERS = 64
+
+
+def _device_id(value: str) -> str:
+    if not re.fullmatch(r"cpu|\d{1,3}|GPU-[0-9a-fA-F-]{36}", value):
+        raise ValueError("a CUDA device number such as 0, a GPU UUID, or cpu")
+    return value
+
+
+def _device_list(value: str) -> str:
+    names = [_device_id_or_list(name) for name in value.split(",")]
+    if len(set(names)) != len(names) or ("cpu" in names and len(names) > 1):
+        raise ValueError("device numbers or GPU UUIDs, each once, or cpu alone")
+    return ",".join(names)
+
+
+def _device_id_or_list(name: str) -> str:
+    try:
+        return _device_id(name.strip())
+    except ValueError:
+        raise ValueError("device numbers or GPU UUIDs separated by commas, or cpu") from None
+
+
+def _default_device(value: str) -> str:
+    return value if value == "auto" else _device_id(value)
+
+
+def _language(value: str) -> str:
+    if value != "auto" and value not in LANGUAGES:
+        raise ValueError("auto or a language code that Whisper knows, such as en, es or ja")
+    return value
+
+
+def _yes_or_no(value: object) -> object:
+    if isinstance(value, bool) or str(value).lower() in ("true", "false", "1", "0"):
+        return value
+    raise ValueError("true or false")
+
+
+YesNo = Annotated[bool, BeforeValidator(_yes_or_no)]
+
+
+class Settings(BaseModel):
+    """What a person may set, checked; the field name in capitals is the variable.
+
+    Raises:
+        SettingsError: from ``load_settings``, one sentence for the first value refused.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    archive_dir: Path = Field(
+        Path("samples/archive"),
+        description="The archive: the directory that holds all media. It is only read.",
+    )
+    output_dir: str = Field(
+        "auto",
+        description="Where transcripts go. auto: a folder per archive below output/.",
+    )
+    state_dir: Path = Field(
+        Path(".opentr"),
+        description="Everything else that is kept: Dagster's state, logs, models. May be deleted.",
+    )
+    models_dir: str = Field("auto", description="Fetched models. auto: STATE_DIR/models.")
+    worker_slots_dir: str = Field(
+        "auto",
+        description="Lock files of the worker slots; all runs and containers of a host must share "
+        "it. auto: a folder in the system's temporary directory.",
+    )
+    partition_by: Literal["folder", "day", "month", "hash"] = Field(
+        "folder",
+        description="What makes a partition: folders, the modified time (UTC), or a hash of the "
+        "path.",
+    )
+    partition_depth: int = Field(
+        1, ge=1, le=8, description="How many levels of folders name a partition (folder)."
+    )
+    partition_count: int = Field(
+        256, ge=1, le=10_000, description="How many partitions there are (hash)."
+    )
+    whisper_model: str = Field(
+        "auto",
+        description="A faster-whisper name, a hub id (owner/name) or a directory. auto: "
+        "large-v3-turbo on a card that can hold it, base on a CPU.",
+    )
+    whisper_compute_type: Literal[COMPUTE_TYPES] = Field(  # type: ignore[valid-type]
+        "auto", description="Arithmetic. auto: int8 on a CPU, int8_float16 or float16 on a card."
+    )
+    whisper_beam_size: int = Field(
+        5, ge=1, le=20, description="Hypotheses kept while decoding; 1 is greedy."
+    )
+    whisper_batch_size: int = Field(
+        8, ge=1, le=128, description="Windows decoded together. More costs memory."
+    )
+    whisper_language: Annotated[str, AfterValidator(_language)] = Field(
+        "auto", description="The language spoken, such as en. auto: detected for each recording."
+    )
+    whisper_task: Literal["transcribe", "translate"] = Field(
+        "transcribe", description="translate writes English, whatever is spoken."
+    )
+    shard_audio_s: int = Field(
+        1200,
+        ge=10,
+        le=36_000,
+        description="Seconds of audio that one step transcribes; a waiting run gets its turn "
+        "after that.",
+    )
+    run_max_audio_s: int = Field(
+        86_400, ge=60, description="Seconds of audio in one run that we launch ourselves."
+    )
+    gpu_device_id: Annotated[str, AfterValidator(_default_device)] = Field(
+        "auto",
+        description="The device of the default worker. auto: the first card, else the CPU.",
+    )
+    gpu_scale_enabled: YesNo = Field(
+        False, description="Several worker slots on GPU_SCALE_DEVICE_ID instead of one."
+    )
+    gpu_scale_device_id: Annotated[str, AfterValidator(_device_list)] = Field(
+        "0", description="The card to scale on, a list of them (0,2), or cpu."
+    )
+    gpu_scale_workers: int = Field(
+        4, ge=1, le=MAX_WORKERS, description="Worker slots on each of those devices."
+    )
+    gpu_scale_default_worker: YesNo = Field(
+        False, description="Keep the default worker on GPU_DEVICE_ID while scaling."
+    )
+    dagster_port: int = Field(
+        3000, ge=1, le=65_535, description="The page's port on 127.0.0.1 (start dev)."
+    )
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> "Settings":
+        scaled = self.gpu_scale_device_id.split(",")
+        both = self.gpu_scale_enabled and self.gpu_scale_default_worker
+        if both and self.gpu_device_id in (*scaled, "auto"):
+            raise ValueError(
+                "GPU_SCALE_DEFAULT_WORKER=1 needs a device of its own, but "
+                f"GPU_DEVICE_ID={self.gpu_device_id} may be the scaled one "
+                f"(GPU_SCALE_DEVICE_ID={self.gpu_scale_device_id}); name another device."
+            )
+        return self
+
+    @property
+    def archive_root(self) -> Path:
+        """The archive as an absolute path; a relative one starts at the project."""
+        return PROJECT_ROOT / self.archive_dir.expanduser()
+
+    @property
+    def archive_slug(self) -> str:
+        """A readable name for this archive, the same for the same place: ``radio-1f3a9c2e``."""
+        place = os.fsencode(os.path.realpath(self.archive_root))
+        name = re.sub(r"[^A-Za-z0-9]+", "-", self.archive_root.name).strip("-") or "archive"
+        return f"{name[:40]}-{hashlib.sha256(place).hexdigest()[:8]}"
+
+    @property
+    def output_root(self) -> Path:
+        """Where the tables of this archive are."""
+        if self.output_dir == "auto":
+            return PROJECT_ROOT / "output" / self.archive_slug
+        return PROJECT_ROOT / Path(self.output_dir).expanduser()
+
+    @property
+    def state_root(self) -> Path:
+        """The state folder, shared by all archives of this project."""
+        return PROJECT_ROOT / self.state_dir.expanduser()
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's own state, one for each archive, so that partitions never mix."""
+        return self.state_root / "archives" / self.archive_slug / "dagster_home"
+
+    @property
+    def models_root(self) -> Path:
+        """Where models are kept."""
+        if self.models_dir == "auto":
+            return self.state_root / "models"
+        return PROJECT_ROOT / Path(self.models_dir).expanduser()
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None, env_file: Path | None = ENV_FILE
+) -> Settings:
+    """Read and check all variables.
+
+    Args:
+        environ: the process environment; None takes the real one.
+        env_file: a ``.env`` file that need not exist, or None.
+
+    Raises:
+        SettingsError: one sentence that names the variable, its value and what it must be.
+    """
+    environ = os.environ if environ is None else environ
+    from_file = dotenv_values(env_file) if env_file and env_file.is_file() else {}
+    _refuse_unknown(from_file)
+    merged = {**from_file, **environ}
+    values = {
+        name: merged[name.upper()] for name in Settings.model_fields if merged.get(name.upper())
+    }
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
+
+
+def _refuse_unknown(from_file: Mapping[str, Any]) -> None:
+    """A misspelt variable of ours in ``.env`` would otherwise be ignored in silence."""
+    known = {name.upper() for name in Settings.model_fields}
+    for name in from_file:
+        if name not in known and name.startswith(("GPU_", "WHISPER_", "PARTITION_")):
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "see .env.example."
+            raise SettingsError(f"{name} in .env is not a setting; {hint}")
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    if not first["loc"]:
+        return str(first["ctx"]["error"])
+    name = str(first["loc"][0])
+    custom = first.get("ctx", {}).get("error")
+    must = str(custom) if custom else allowed(Settings.model_fields[name])
+    return f"{name.upper()} must be {must}, got {first['input']!r}; see .env.example."
+
+
+def allowed(field: FieldInfo) -> str:
+    """What a variable may be, for people: ``1..64``, ``one of a, b``, ``true or false``."""
+    if get_origin(field.annotation) is Literal:
+        return "one of " + ", ".join(get_args(field.annotation))
+    if field.annotation is bool:
+        return "true or false"
+    if field.annotation is not int:
+        return "text"
+    lowest = next(m.ge for m in field.metadata if hasattr(m, "ge"))
+    highest = next((m.le for m in field.metadata if hasattr(m, "le")), None)
+    return f"{lowest}..{highest}" if highest else f"a whole number from {lowest}"
+
+
+def env_example() -> str:
+    """The text of ``.env.example``: every variable with default, range and meaning."""
+    blocks = ["# Copy to .env and change what you need; every value here is the default."]
+    for name, field in Settings.model_fields.items():
+        meaning = str(field.description)
+        if (range_ := allowed(field)) != "text":
+            meaning += f" ({range_})"
+        comment = textwrap.fill(meaning, 98, initial_indent="# ", subsequent_indent="# ")
+        default = str(field.default).lower() if field.annotation is bool else field.default
+        blocks.append(f"{comment}\n{name.upper()}={default}")
+    return "\n\n".join(blocks) + "\n"
+
+
+if __name__ == "__main__":
+    print(env_example(), end="")
