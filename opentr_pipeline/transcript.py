@@ -1,0 +1,164 @@
+"""Words, segments and transcripts, and what always holds for them; pure."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+# What became of a recording. Only ``failed`` is tried again by itself.
+STATUSES = {
+    "ok": "transcribed",
+    "suspect": "transcribed, and flags say what to check",
+    "no_speech": "heard to the end; nobody speaks",
+    "truncated": "transcribed as far as the damaged file goes",
+    "corrupt": "the file makes no sense; nothing could be heard",
+    "unsupported": "no audio stream, or a codec that FFmpeg's libraries do not know",
+    "failed": "something else went wrong; a later run tries again",
+}
+# Source: the thresholds of openai/whisper's own fallback (whisper/transcribe.py).
+MAX_COMPRESSION_RATIO = 2.4
+MIN_AVG_LOGPROB = -1.0
+MAX_NO_SPEECH_PROBABILITY = 0.6
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word as the model wrote it, with the space in front where there is one.
+
+    Attributes:
+        probability: 0 to 1, the model's own.
+    """
+
+    text: str
+    start_s: float
+    end_s: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A span of speech with its text and scores.
+
+    Attributes:
+        avg_logprob: mean log-probability of the tokens; 0 is certain.
+        no_speech_probability: that the span holds no speech at all.
+        compression_ratio: of the text; a loop compresses well.
+    """
+
+    start_s: float
+    end_s: float
+    text: str
+    avg_logprob: float
+    no_speech_probability: float
+    compression_ratio: float
+    words: tuple[Word, ...] = ()
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What is doubtful: ``loop``, ``low_confidence``, ``likely_silence``."""
+        doubts = {
+            "loop": self.compression_ratio > MAX_COMPRESSION_RATIO,
+            "low_confidence": self.avg_logprob < MIN_AVG_LOGPROB,
+            "likely_silence": self.no_speech_probability > MAX_NO_SPEECH_PROBABILITY,
+        }
+        return tuple(flag for flag, holds in doubts.items() if holds)
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """The outcome for the content of one media file under one set of options.
+
+    It belongs to (``media_fingerprint``, ``settings_fingerprint``), not to a path: every path
+    with the same bytes gets it.
+
+    Attributes:
+        status: a key of ``STATUSES``.
+        reason: a sentence where the status is not ``ok``.
+        language: ISO 639 code; empty where nothing was heard.
+        language_probability: 1 where it was asked for by name.
+        duration_s: of the sound that could be decoded.
+        speech_s: how much of that is speech.
+        wall_s: time that the engine took.
+        transcribed_at: ISO 8601, UTC.
+        num_attempts: how often this was tried, attempts that died included.
+    """
+
+    media_fingerprint: str
+    settings_fingerprint: str
+    status: str
+    reason: str = ""
+    language: str = ""
+    language_probability: float = 0.0
+    model: str = ""
+    compute_type: str = ""
+    task: str = ""
+    duration_s: float = 0.0
+    speech_s: float = 0.0
+    wall_s: float = 0.0
+    transcribed_at: str = ""
+    num_attempts: int = 1
+    segments: tuple[Segment, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All segments' text, a space between them."""
+        return " ".join(segment.text for segment in self.segments)
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The flags of its segments, each once, sorted."""
+        return tuple(sorted({flag for segment in self.segments for flag in segment.flags}))
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing changes by trying again."""
+        return self.status != "failed"
+
+
+def now() -> str:
+    """The time as ``Transcript.transcribed_at`` keeps it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def from_dict(fields: dict[str, object]) -> Transcript:
+    """The inverse of ``dataclasses.asdict``."""
+    segments = [
+        Segment(**{**segment, "words": tuple(Word(**word) for word in segment["words"])})
+        for segment in fields["segments"]  # type: ignore[attr-defined]
+    ]
+    return Transcript(**{**fields, "segments": tuple(segments)})  # type: ignore[arg-type]
+
+
+def settle_times(segments: Iterable[Segment], duration_s: float) -> tuple[Segment, ...]:
+    """The same segments with times that run forward and stay inside the media.
+
+    Alignment can place a word a little before its predecessor or past the end. Only times are
+    moved, by as little as makes them monotone; text and scores stay.
+
+    Args:
+        segments: in the order of the text.
+        duration_s: the media's.
+    """
+    settled = []
+    reached_s = 0.0
+    for segment in segments:
+        words, reached_s = _settled_words(segment.words, reached_s, duration_s)
+        start_s = words[0].start_s if words else min(max(segment.start_s, reached_s), duration_s)
+        end_s = words[-1].end_s if words else min(max(segment.end_s, start_s), duration_s)
+        reached_s = max(reached_s, end_s)
+        settled.append(
+            dataclasses.replace(segment, start_s=start_s, end_s=end_s, words=tuple(words))
+        )
+    return tuple(settled)
+
+
+def _settled_words(
+    words: Sequence[Word], reached_s: float, duration_s: float
+) -> tuple[list[Word], float]:
+    settled = []
+    for word in words:
+        start_s = min(max(word.start_s, reached_s), duration_s)
+        end_s = min(max(word.end_s, start_s), duration_s)
+        settled.append(dataclasses.replace(word, start_s=start_s, end_s=end_s))
+        reached_s = end_s
+    return settled, reached_s
