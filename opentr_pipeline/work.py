@@ -1,0 +1,267 @@
+"""Work to do: what the archive has less what the store has, and the plan of one run."""
+
+import pickle
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from opentr_pipeline.archive import MediaFile, scan
+from opentr_pipeline.checkpoints import Checkpoints
+from opentr_pipeline.recordings import ProbeMemory, Recording, probe_all
+from opentr_pipeline.settings import Settings
+from opentr_pipeline.shards import ShardItem, plan_shards
+from opentr_pipeline.transcript import Transcript, now
+from opentr_pipeline.transcript_store import Entry, PublishedRow, StoreIndex, TranscriptStore
+
+State = Literal["done", "missing", "stale", "failed"]
+Selection = Literal["pending", "failed"]
+# A recording that failed so often is left alone until a person says retry-failed.
+MAX_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class RecordingWork:
+    """A recording and how it stands.
+
+    Attributes:
+        state: ``done``: published for these bytes and options; ``missing``: nothing published;
+            ``stale``: published for other bytes or options; ``failed``: tried without success.
+        num_attempts: failed ones, for these bytes and options.
+    """
+
+    recording: Recording
+    state: State
+    num_attempts: int = 0
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the next run takes it by itself."""
+        if self.state == "failed":
+            return self.num_attempts < MAX_ATTEMPTS
+        return self.state != "done"
+
+    def is_selected(self, selection: Selection) -> bool:
+        """Whether a run with this selection takes it."""
+        return self.state == "failed" if selection == "failed" else self.is_pending
+
+
+def judge(
+    recordings: Iterable[Recording], index: StoreIndex, settings_fingerprint: str
+) -> list[RecordingWork]:
+    """How each recording stands under these options."""
+    return [
+        _judged(recording, index.by_recording.get(recording.recording_id), settings_fingerprint)
+        for recording in recordings
+    ]
+
+
+def _judged(
+    recording: Recording, row: PublishedRow | None, settings_fingerprint: str
+) -> RecordingWork:
+    if row is None:
+        return RecordingWork(recording, "missing")
+    wanted = (recording.media_fingerprint, settings_fingerprint)
+    is_same = (row.media_fingerprint, row.settings_fingerprint) == wanted
+    if row.status == "failed":
+        return RecordingWork(recording, "failed", row.num_attempts if is_same else 0)
+    return RecordingWork(recording, "done" if is_same else "stale")
+
+
+def probe_memory(settings: Settings) -> ProbeMemory:
+    """The memory of probes in the state folder, one for all archives."""
+    return ProbeMemory(settings.state_root / "probes.sqlite")
+
+
+def recordings_of(settings: Settings, partition_keys: Iterable[str]) -> dict[str, list[Recording]]:
+    """Scan the archive and probe the media files of some partitions.
+
+    Returns:
+        A list for each key, empty where the partition has no media file (any more).
+
+    Raises:
+        ArchiveError: the archive cannot be read.
+    """
+    by_partition = scan(settings.archive_root).by_partition(settings)
+    wanted: list[tuple[str, MediaFile]] = [
+        (key, media_file) for key in partition_keys for media_file in by_partition.get(key, [])
+    ]
+    found: dict[str, list[Recording]] = {key: [] for key in partition_keys}
+    for recording in probe_all(settings.archive_root, wanted, probe_memory(settings)):
+        found[recording.partition_key].append(recording)
+    return found
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one run does.
+
+    Attributes:
+        partitions: the recordings of each partition key of the run, done ones included.
+        elsewhere: contents that other partitions had published before, by media fingerprint.
+        shards: what is to be transcribed.
+    """
+
+    settings_fingerprint: str
+    partitions: dict[str, list[Recording]]
+    elsewhere: dict[str, PublishedRow]
+    shards: list[list[ShardItem]]
+
+    def contents_to_do(self, partition_key: str) -> set[str]:
+        """Media fingerprints that some shard transcribes for a partition."""
+        return {
+            item.media_fingerprint
+            for shard in self.shards
+            for item in shard
+            if partition_key in item.partition_keys
+        }
+
+    def save(self, path: Path) -> None:
+        """Keep the plan where the run's steps find it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(pickle.dumps(self))
+
+
+def load_plan(path: Path) -> Plan:
+    """A plan that ``save`` kept; the file is ours."""
+    plan: Plan = pickle.loads(path.read_bytes())
+    return plan
+
+
+def make_plan(
+    settings: Settings,
+    partitions: dict[str, list[Recording]],
+    settings_fingerprint: str,
+    num_slots: int,
+    selection: Selection = "pending",
+) -> Plan:
+    """Decide what a run transcribes; outcomes that need no model are kept at once.
+
+    Args:
+        settings: for the output directory and the size of shards.
+        partitions: from ``recordings_of``.
+        settings_fingerprint: of the options that transcripts are wanted for.
+        num_slots: worker slots that wait for shards.
+        selection: ``pending`` for all that is not done, ``failed`` for failed recordings alone.
+    """
+    store = TranscriptStore(settings.output_root)
+    checkpoints = Checkpoints(store.inner, settings_fingerprint)
+    recordings = [recording for group in partitions.values() for recording in group]
+    all_work = judge(recordings, store.index(partitions), settings_fingerprint)
+    groups = _by_content([work for work in all_work if work.is_selected(selection)])
+    elsewhere = store.find_contents(list(groups), settings_fingerprint)
+    items = []
+    for fingerprint, group in groups.items():
+        kept = checkpoints.load(fingerprint)
+        if kept and not kept.is_final:
+            checkpoints.drop(fingerprint)
+        elif kept or fingerprint in elsewhere:
+            continue
+        attempts = max(work.num_attempts for work in group)
+        if group[0].recording.probe.status == "ok":
+            items.append(_item(group, attempts))
+        else:
+            checkpoints.save(_unheard(group[0].recording, settings_fingerprint, attempts + 1))
+    shards = plan_shards(items, settings.shard_audio_s, num_slots)
+    return Plan(settings_fingerprint, partitions, elsewhere, shards)
+
+
+def _by_content(chosen: Sequence[RecordingWork]) -> dict[str, list[RecordingWork]]:
+    groups: dict[str, list[RecordingWork]] = {}
+    for work in chosen:
+        groups.setdefault(work.recording.media_fingerprint, []).append(work)
+    return groups
+
+
+def _item(group: Sequence[RecordingWork], num_attempts: int) -> ShardItem:
+    first = group[0].recording
+    keys = sorted({work.recording.partition_key for work in group})
+    return ShardItem(
+        first.media_file,
+        first.media_fingerprint,
+        first.probe.duration_s,
+        tuple(keys),
+        num_attempts,
+    )
+
+
+def _unheard(recording: Recording, settings_fingerprint: str, num_attempts: int) -> Transcript:
+    """The outcome of a media file that the probe found nothing to transcribe in."""
+    return Transcript(
+        media_fingerprint=recording.media_fingerprint,
+        settings_fingerprint=settings_fingerprint,
+        status=recording.probe.status,
+        reason=recording.probe.reason,
+        transcribed_at=now(),
+        num_attempts=num_attempts,
+    )
+
+
+def publish_partition(
+    partition_key: str, plan: Plan, store: TranscriptStore, index: StoreIndex
+) -> None:
+    """Publish what there is for a partition: checkpoints, and bytes published elsewhere.
+
+    Args:
+        partition_key: one of the plan's.
+        plan: names the partition's recordings.
+        store: where to.
+        index: of the plan's partitions.
+    """
+    checkpoints = Checkpoints(store.inner, plan.settings_fingerprint)
+    entries = []
+    for recording in plan.partitions[partition_key]:
+        fingerprint = recording.media_fingerprint
+        outcome: Transcript | PublishedRow | None = checkpoints.load(fingerprint)
+        outcome = outcome or index.by_content.get((fingerprint, plan.settings_fingerprint))
+        outcome = outcome or plan.elsewhere.get(fingerprint)
+        if outcome:
+            entries.append(Entry(recording.recording_id, recording.media_file.path, outcome))
+    store.publish(partition_key, entries)
+
+
+def forget_published(plan: Plan, store: TranscriptStore) -> None:
+    """Drop the checkpoints of what is published now."""
+    checkpoints = Checkpoints(store.inner, plan.settings_fingerprint)
+    index = store.index(plan.partitions)
+    for recordings in plan.partitions.values():
+        for work in judge(recordings, index, plan.settings_fingerprint):
+            if work.state in ("done", "failed"):
+                checkpoints.drop(work.recording.media_fingerprint)
+
+
+def left_over(plan: Plan, store: TranscriptStore) -> dict[str, list[RecordingWork]]:
+    """The recordings of each partition of a plan that are not done."""
+    index = store.index(plan.partitions)
+    return {
+        key: [
+            work
+            for work in judge(recordings, index, plan.settings_fingerprint)
+            if work.state != "done"
+        ]
+        for key, recordings in plan.partitions.items()
+    }
+
+
+def outdated_partitions(recordings: Iterable[Recording], store: TranscriptStore) -> set[str]:
+    """Partitions whose ``recordings`` rows differ from the archive, emptied ones included.
+
+    Args:
+        recordings: all of the archive.
+        store: holds the rows.
+    """
+    now_here: dict[str, set[tuple[str, str]]] = {}
+    for recording in recordings:
+        content = (recording.recording_id, recording.media_fingerprint)
+        now_here.setdefault(recording.partition_key, set()).add(content)
+    said = store.recordings_here()
+    keys = now_here.keys() | said.keys()
+    return {key for key in keys if now_here.get(key, set()) != said.get(key, set())}
+
+
+def counted(all_work: Sequence[RecordingWork]) -> dict[State, int]:
+    """How many recordings stand how."""
+    counts: dict[State, int] = dict.fromkeys(("done", "missing", "stale", "failed"), 0)
+    for work in all_work:
+        counts[work.state] += 1
+    return counts
