@@ -1,0 +1,24 @@
+"""The code location that ``workspace.yaml`` names."""
+
+from dagster import Definitions, JobDefinition
+
+from opentr_pipeline.defs.assets import recordings, transcripts
+from opentr_pipeline.defs.gpu_slots import slots_executor
+from opentr_pipeline.defs.jobs import transcribe_archive
+from opentr_pipeline.defs.resources import Transcription
+from opentr_pipeline.devices import list_cards, worker_slots
+from opentr_pipeline.settings import load_settings
+
+_settings = load_settings()
+
+defs = Definitions(
+    assets=[recordings, transcripts],
+    jobs=[transcribe_archive],
+    resources={"transcription": Transcription.from_settings(_settings)},
+    executor=slots_executor(len(worker_slots(_settings, list_cards()))),
+)
+
+
+def transcribe_archive_job() -> JobDefinition:
+    """The main job, in the form that other processes can build again."""
+    return defs.resolve_job_def("transcribe_archive")

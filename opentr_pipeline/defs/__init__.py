@@ -1,0 +1,1 @@
+"""The Dagster shell: one file per Dagster concept; it decides nothing."""

@@ -1,0 +1,245 @@
+"""The assets ``recordings`` and ``transcripts``."""
+
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dagster import (
+    AssetExecutionContext,
+    AssetIn,
+    AssetKey,
+    AssetMaterialization,
+    BackfillPolicy,
+    BetaWarning,
+    Config,
+    DataVersion,
+    DynamicOut,
+    DynamicOutput,
+    Failure,
+    In,
+    MaterializeResult,
+    Nothing,
+    Out,
+    Output,
+    RetryPolicy,
+    asset,
+    graph_asset,
+    op,
+)
+from pydantic import Field
+
+from opentr_pipeline import models, work
+from opentr_pipeline.defs import metadata
+from opentr_pipeline.defs.gpu_slots import GPU_POOL, GPU_TAG, die_with_the_run
+from opentr_pipeline.defs.partitions import archive_partitions
+from opentr_pipeline.defs.resources import Transcription
+from opentr_pipeline.devices import WorkerSlot, cpu_threads, list_cards, worker_slots
+from opentr_pipeline.errors import OpentrError
+from opentr_pipeline.settings import Settings, load_settings
+from opentr_pipeline.shard_run import ShardRun
+from opentr_pipeline.transcriber import Transcriber, TranscriptionOptions, transcription_options
+from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.work import Selection
+from opentr_pipeline.worker_slots import lease, slots_folder
+
+# ``backfill_policy`` is in beta in the release that we pin; the notice is not for users.
+warnings.filterwarnings("ignore", category=BetaWarning)
+
+RECORDINGS = """\
+What media the archive holds: **one row is one media file** with container, codec, duration and
+the digest of its content.
+
+*Refreshed* by `opentr run` and whenever you materialise a partition; rows of files that are gone
+stay, with `in_archive` false. *When it fails*: the archive could not be read; the error names the
+folder. A broken media file never fails it, it is a row with a status."""
+
+TRANSCRIPTS = """\
+What is said in the recordings: the tables `transcripts` (**one row is one recording** with status
+and text), `segments` (one row is a span of speech) and `words` (one row is a word with its times).
+
+*Refreshed* by `opentr run` and whenever you materialise a partition: only what is missing, stale
+or failed is transcribed, so materialising again is cheap. *When it fails*: recordings with status
+`failed` are named in the error; everything else of the partition is published. Materialise it
+again, or run `./opentr.sh retry-failed`."""
+
+
+class PlanConfig(Config):
+    """What a run takes on."""
+
+    selection: str = Field(
+        "pending", description="pending: missing, stale or failed before; failed: only those."
+    )
+
+
+def _sentence(error: OpentrError) -> Failure:
+    """A refusal as Dagster shows it, never tried again: the same settings would refuse again."""
+    return Failure(description=str(error), allow_retries=False)
+
+
+@asset(
+    partitions_def=archive_partitions,
+    backfill_policy=BackfillPolicy.single_run(),
+    description=RECORDINGS,
+    kinds={"parquet"},
+)
+def recordings(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
+    """Probe the media files of the run's partitions."""
+    settings = load_settings()
+    store = TranscriptStore(settings.output_root)
+    started = time.monotonic()
+    try:
+        partitions = work.recordings_of(settings, context.partition_keys)
+        for key, found in partitions.items():
+            store.write_recordings(key, found)
+    except OpentrError as error:
+        raise _sentence(error) from None
+    wall_s = time.monotonic() - started
+    for key, found in partitions.items():
+        context.add_asset_metadata(
+            metadata.of_recordings(key, found, store, wall_s), partition_key=key
+        )
+    yield MaterializeResult()
+
+
+@op(
+    ins={"recordings": In(Nothing)},
+    out={"shards": DynamicOut(), "plan_path": Out(str)},
+    tags={"dagster/priority": "1"},
+)
+def plan_shards(
+    context: AssetExecutionContext, config: PlanConfig, transcription: Transcription
+) -> Iterator[DynamicOutput[Any] | Output[str]]:
+    """Find what is to be transcribed and spread it over shards."""
+    try:
+        settings = transcription.settings()
+        slots = worker_slots(settings, list_cards())
+        options = _options(settings, slots)
+        partitions = work.recordings_of(settings, context.partition_keys)
+        selection: Selection = "failed" if config.selection == "failed" else "pending"
+        plan = work.make_plan(
+            settings, partitions, options.settings_fingerprint, len(slots), selection
+        )
+        path = TranscriptStore(settings.output_root).inner / "plans" / f"{context.run_id}.pickle"
+        plan.save(path)
+    except OpentrError as error:
+        raise _sentence(error) from None
+    context.log.info(f"{sum(map(len, plan.shards))} contents in {len(plan.shards)} shards.")
+    yield Output(str(path), "plan_path")
+    for number, items in enumerate(plan.shards):
+        shard = {"items": items, "plan_path": str(path), "options": options}
+        yield DynamicOutput(shard, mapping_key=f"s{number:05d}", output_name="shards")
+
+
+def _options(settings: Settings, slots: tuple[WorkerSlot, ...]) -> TranscriptionOptions:
+    name = models.model_name(settings, slots)
+    return transcription_options(settings, models.find(name, settings.models_root), slots)
+
+
+@op(
+    tags={GPU_TAG: "slot"},
+    pool=GPU_POOL,
+    # A process that is killed is tried again; what it had finished is kept.
+    retry_policy=RetryPolicy(max_retries=3),
+)
+def transcribe_shard(
+    context: AssetExecutionContext, transcription: Transcription, shard: dict[str, Any]
+) -> dict[str, Any]:
+    """Wait for a worker slot, then transcribe the recordings of one shard."""
+    die_with_the_run()
+    try:
+        settings = transcription.settings()
+        slots = worker_slots(settings, list_cards())
+        with lease(slots, slots_folder(settings)) as slot:
+            leased_at = time.time()
+            context.log.info(f"Worker slot {slot.name} taken.")
+            outcome = _transcribe(settings, slot, slots, shard).run(shard["items"])
+            released_at = time.time()
+    except OpentrError as error:
+        raise _sentence(error) from None
+    facts = metadata.of_shard(outcome, slot, leased_at, released_at)
+    context.add_output_metadata(facts)
+    return {"failures": outcome.failures, "wall_s": outcome.wall_s}
+
+
+def _transcribe(
+    settings: Settings, slot: WorkerSlot, slots: tuple[WorkerSlot, ...], shard: dict[str, Any]
+) -> ShardRun:
+    options: TranscriptionOptions = shard["options"]
+
+    def load() -> Transcriber:
+        model = models.find(options.model, settings.models_root)
+        return Transcriber(model, slot.device, options, cpu_threads(slots))
+
+    return ShardRun(
+        settings.archive_root,
+        TranscriptStore(settings.output_root),
+        work.load_plan(Path(shard["plan_path"])),
+        load,
+        settings.whisper_batch_size,
+    )
+
+
+@op(out=Out(Nothing, is_required=False), tags={"dagster/priority": "1"})
+def publish_transcripts(
+    context: AssetExecutionContext, plan_path: str, shards: list[dict[str, Any]]
+) -> Iterator[Output[None]]:
+    """Publish what no shard has published, and say how each partition stands.
+
+    Where recordings failed, the other partitions are materialised all the same: their events are
+    logged one by one, no output is yielded (it would mark every partition), and the op fails.
+    """
+    settings = load_settings()
+    store = TranscriptStore(settings.output_root)
+    plan = work.load_plan(Path(plan_path))
+    try:
+        index = store.index(plan.partitions)
+        for key in plan.partitions:
+            work.publish_partition(key, plan, store, index)
+        work.forget_published(plan, store)
+    except OpentrError as error:
+        raise _sentence(error) from None
+    os.unlink(plan_path)
+    version = DataVersion(plan.settings_fingerprint)
+    facts = metadata.of_transcripts(plan, store)
+    bad = {key: len(left) for key, left in work.left_over(plan, store).items() if left}
+    if not bad:
+        for key, values in facts.items():
+            context.add_asset_metadata(values, partition_key=key)
+        yield Output(None, data_version=version)
+        return
+    for key in plan.partitions.keys() - bad.keys():
+        context.log_event(
+            AssetMaterialization(
+                AssetKey("transcripts"),
+                partition=key,
+                metadata=facts[key],
+                tags={"dagster/data_version": version.value},
+            )
+        )
+    raise _incomplete(bad, [sentence for shard in shards for sentence in shard["failures"]])
+
+
+def _incomplete(bad: dict[str, int], sentences: list[str]) -> Failure:
+    shown = "; ".join(sentences[:5]) + (" ..." if len(sentences) > 5 else "")
+    return Failure(
+        description=f"{sum(bad.values())} recordings in {len(bad)} of the run's partitions have no "
+        f"transcript yet. {shown} Everything else is published; run ./opentr.sh retry-failed.",
+        metadata={"partitions": ", ".join(sorted(bad))},
+        allow_retries=False,
+    )
+
+
+@graph_asset(
+    ins={"recordings": AssetIn(dagster_type=Nothing)},
+    partitions_def=archive_partitions,
+    backfill_policy=BackfillPolicy.single_run(),
+    description=TRANSCRIPTS,
+    kinds={"parquet"},
+)
+def transcripts(recordings: None) -> Any:
+    """Plan shards, transcribe each in a worker slot, publish."""
+    shards, plan_path = plan_shards(recordings)
+    return publish_transcripts(plan_path, shards.map(transcribe_shard).collect())

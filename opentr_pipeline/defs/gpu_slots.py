@@ -1,0 +1,60 @@
+"""Worker slots as Dagster sees them: the executor's tag limit, the pool, and orphans."""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import threading
+from typing import Any
+
+from dagster import Field, IntSource, multiprocess_executor
+
+GPU_TAG = "gpu"
+GPU_POOL = "gpu"
+# Steps that need no slot (plan, publish, probing) run beside those that do.
+EXTRA_PROCESSES = 2
+
+
+def slots_executor(num_slots: int) -> Any:
+    """The multiprocess executor with at most one transcription step per worker slot.
+
+    ``configured`` with a function, because a plain dictionary would make the launchpad's
+    ``execution`` be ignored, and a job's config would let it drop the limit.
+
+    Args:
+        num_slots: of the settings; the launchpad may ask for fewer, not for more.
+    """
+
+    def limits(config: dict[str, Any]) -> dict[str, Any]:
+        slots = max(1, min(config["worker_slots"], num_slots))
+        return {
+            "max_concurrent": slots + EXTRA_PROCESSES,
+            "tag_concurrency_limits": [{"key": GPU_TAG, "limit": slots}],
+            "start_method": {"forkserver": {"preload_modules": ["opentr_pipeline.defs.preload"]}},
+        }
+
+    slots_field = Field(
+        IntSource,
+        is_required=False,
+        default_value=num_slots,
+        description=f"Transcription steps at once, 1 to {num_slots}.",
+    )
+    return multiprocess_executor.configured(
+        limits, name="worker_slots", config_schema={"worker_slots": slots_field}
+    )
+
+
+def die_with_the_run() -> None:
+    """End this step's process as soon as the run's process is gone.
+
+    Dagster leaves the steps of a killed run alive, and the kernel's parent-death signal would
+    watch the forkserver instead of the run.
+    """
+    run_process = multiprocessing.parent_process()
+    if run_process is None:  # the step runs inside the run's own process
+        return
+
+    def watch() -> None:
+        multiprocessing.connection.wait([run_process.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="die-with-the-run").start()

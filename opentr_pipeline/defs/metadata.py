@@ -1,0 +1,105 @@
+"""What a materialisation tells on the page; numbers keep their key and type, so that they plot."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from dagster import MetadataValue, TableColumn, TableSchema
+
+from opentr_pipeline.devices import WorkerSlot
+from opentr_pipeline.recordings import Recording
+from opentr_pipeline.shard_run import ShardOutcome
+from opentr_pipeline.transcript_store import SCHEMAS, TRANSCRIPT_TABLES, TranscriptStore
+from opentr_pipeline.work import Plan
+
+Metadata = dict[str, Any]
+
+
+def of_recordings(
+    key: str, found: Sequence[Recording], store: TranscriptStore, wall_s: float
+) -> Metadata:
+    """For a partition of ``recordings``.
+
+    Args:
+        key: the partition.
+        found: its media files.
+        store: where the rows are.
+        wall_s: time that probing all partitions of the run took.
+    """
+    return {
+        "num_recordings": len(found),
+        **_by_status(recording.probe.status for recording in found),
+        "audio_s": sum(recording.probe.duration_s or 0.0 for recording in found),
+        "size_bytes": sum(recording.media_file.size_bytes for recording in found),
+        "wall_s": wall_s,
+        "path": MetadataValue.path(str(store.path("recordings", key))),
+        "dagster/partition_row_count": len(found),
+        "dagster/column_schema": _columns("recordings"),
+    }
+
+
+def of_shard(
+    outcome: ShardOutcome, slot: WorkerSlot, leased_at: float, released_at: float
+) -> Metadata:
+    """For a transcription step.
+
+    Args:
+        outcome: what became of the shard.
+        slot: the worker slot that it held.
+        leased_at: from then, seconds since 1970.
+        released_at: until then.
+    """
+    return {
+        "worker_slot": slot.name,
+        "device": slot.device.name,
+        "leased_at": MetadataValue.float(leased_at),
+        "released_at": MetadataValue.float(released_at),
+        **_by_status(outcome.num_by_status.elements()),
+        "num_found_done": outcome.num_found_done,
+        "audio_s": outcome.audio_s,
+        "wall_s": outcome.wall_s,
+        "speed_x": outcome.audio_s / outcome.wall_s if outcome.wall_s else 0.0,
+    }
+
+
+def of_transcripts(plan: Plan, store: TranscriptStore) -> dict[str, Metadata]:
+    """For each partition of ``transcripts`` in a run."""
+    facts = {}
+    for key in plan.partitions:
+        tables = {table: store.read_partition(table, key) for table in TRANSCRIPT_TABLES}
+        facts[key] = {
+            **_of_rows(tables["transcripts"]),
+            **{f"num_{table}": rows.num_rows for table, rows in tables.items()},
+            "settings_fingerprint": plan.settings_fingerprint,
+            "paths": MetadataValue.json([str(store.path(table, key)) for table in tables]),
+            "dagster/partition_row_count": tables["transcripts"].num_rows,
+            "dagster/column_schema": _columns("transcripts"),
+        }
+    return facts
+
+
+def _of_rows(rows: pa.Table) -> Metadata:
+    audio_s = pc.sum(rows["duration_s"]).as_py() or 0.0
+    wall_s = pc.sum(rows["wall_s"]).as_py() or 0.0
+    languages = Counter(language for language in rows["language"].to_pylist() if language)
+    models = {model for model in rows["model"].to_pylist() if model}
+    return {
+        **_by_status(rows["status"].to_pylist()),
+        "audio_s": audio_s,
+        "wall_s": wall_s,
+        "speed_x": audio_s / wall_s if wall_s else 0.0,
+        "languages": MetadataValue.json(dict(languages.most_common())),
+        "model": ", ".join(sorted(models)) or "none",
+    }
+
+
+def _by_status(statuses: Any) -> Metadata:
+    """``num_ok`` and its like; ``num_failed`` always, because it is what one plots."""
+    counts = {"failed": 0, **Counter(statuses)}
+    return {f"num_{status}": count for status, count in counts.items()}
+
+
+def _columns(table: str) -> TableSchema:
+    return TableSchema([TableColumn(field.name, str(field.type)) for field in SCHEMAS[table]])

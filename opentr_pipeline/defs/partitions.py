@@ -1,0 +1,5 @@
+"""The archive's partitions."""
+
+from dagster import DynamicPartitionsDefinition
+
+archive_partitions = DynamicPartitionsDefinition(name="archive")

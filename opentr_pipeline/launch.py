@@ -1,0 +1,158 @@
+"""Dagster's state folder, and runs launched from the command line (the CLI's part of the shell)."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dagster import DagsterInstance, execute_job, reconstructable
+
+from opentr_pipeline import definitions
+from opentr_pipeline.defs.gpu_slots import GPU_POOL
+from opentr_pipeline.defs.partitions import archive_partitions
+from opentr_pipeline.devices import list_cards, worker_slots
+from opentr_pipeline.locks import locked
+from opentr_pipeline.settings import PROJECT_ROOT, Settings
+from opentr_pipeline.work import Selection
+
+MAX_RUN_KEYS = 200
+# Partitions with nothing to do between two that have work: cheaper to visit than a run more.
+MAX_IDLE_KEYS = 20
+# The pool's limit is one more than there are slots: with as many, a run of one shard would leave
+# the others idle. The lease, not the pool, is the guarantee.
+POOL_EXTRA = 1
+
+
+@dataclass(frozen=True)
+class RunRange:
+    """Partitions that one run covers, neighbours in Dagster's order."""
+
+    keys: tuple[str, ...]
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """How Dagster is told."""
+        if len(self.keys) == 1:
+            return {"dagster/partition": self.keys[0]}
+        return {
+            "dagster/asset_partition_range_start": self.keys[0],
+            "dagster/asset_partition_range_end": self.keys[-1],
+        }
+
+
+def prepare_home(settings: Settings) -> None:
+    """Make Dagster's state folder of the archive, once, and name it in ``DAGSTER_HOME``.
+
+    The first processes of a fresh folder would race for its databases and break them for good;
+    hence the lock.
+    """
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ["ARCHIVE_DIR"] = str(settings.archive_root)
+    with locked(home / "prepare.lock"):
+        link = home / "dagster.yaml"
+        if not link.is_symlink():
+            link.symlink_to(PROJECT_ROOT / "dagster.yaml")
+        limit = len(worker_slots(settings, list_cards())) + POOL_EXTRA
+        done = home / "pool_limit"
+        if not done.exists() or done.read_text() != str(limit):
+            with DagsterInstance.get() as instance:
+                instance.event_log_storage.set_concurrency_slots(GPU_POOL, limit)
+            done.write_text(str(limit))
+
+
+def register_partitions(keys: Iterable[str]) -> None:
+    """Add the partition keys that Dagster does not know yet."""
+    name = str(archive_partitions.name)
+    with DagsterInstance.get() as instance:
+        known = set(instance.get_dynamic_partitions(name))
+        if new := sorted(set(keys) - known):
+            instance.add_dynamic_partitions(name, new)
+
+
+def run_ranges(audio_s: dict[str, float], max_audio_s: float) -> list[RunRange]:
+    """Group partitions with work into runs of bounded size.
+
+    Args:
+        audio_s: seconds of audio to transcribe, for each registered partition that has any work.
+        max_audio_s: in one run; a partition with more is a run of its own.
+    """
+    with DagsterInstance.get() as instance:
+        order = instance.get_dynamic_partitions(str(archive_partitions.name))
+    return [RunRange(tuple(keys)) for keys in grouped(order, audio_s, max_audio_s)]
+
+
+def grouped(order: Sequence[str], audio_s: dict[str, float], max_audio_s: float) -> list[list[str]]:
+    """Ranges of an order that hold all wanted keys and few others; pure."""
+    groups: list[list[str]] = []
+    idle: list[str] = []
+    sum_s = 0.0
+    for key in order:
+        if key not in audio_s:
+            idle.append(key)
+            continue
+        fits = groups and len(idle) <= MAX_IDLE_KEYS and sum_s + audio_s[key] <= max_audio_s
+        if fits and len(groups[-1]) + len(idle) < MAX_RUN_KEYS:
+            groups[-1] += [*idle, key]
+            sum_s += audio_s[key]
+        else:
+            groups.append([key])
+            sum_s = audio_s[key]
+        idle = []
+    return groups
+
+
+def execute(run_range: RunRange, selection: Selection) -> str | None:
+    """Run the main job on some partitions, here and now.
+
+    What Dagster and the libraries of its steps print goes to ``runs.log`` in the state folder.
+
+    Returns:
+        None where everything got a transcript, else a sentence.
+    """
+    run_config: dict[str, Any] = {
+        "ops": {"transcripts": {"ops": {"plan_shards": {"config": {"selection": selection}}}}},
+        "loggers": {"console": {"config": {"log_level": "WARNING"}}},
+    }
+    with DagsterInstance.get() as instance, _printing_to(Path(instance.root_directory, "runs.log")):
+        result = execute_job(
+            reconstructable(definitions.transcribe_archive_job),
+            instance,
+            run_config=run_config,
+            tags=run_range.tags,
+            raise_on_error=False,
+        )
+    return None if result.success else _why(result)
+
+
+@contextmanager
+def _printing_to(log: Path) -> Iterator[None]:
+    """Send what this process and its children print into a file."""
+    sys.stdout.flush()
+    kept = os.dup(1), os.dup(2)
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        for number, descriptor in enumerate(kept, 1):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+
+
+def _why(result: Any) -> str:
+    """The sentence of the op that refused, else the last step's error."""
+    failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    for failure in reversed(failures):
+        if failure.user_failure_data and failure.user_failure_data.description:
+            return str(failure.user_failure_data.description)
+    for failure in reversed(failures):
+        if failure.error:
+            return str(failure.error.message).strip()
+    return f"The run {result.run_id} did not succeed; the page shows its events."

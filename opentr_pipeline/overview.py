@@ -1,0 +1,155 @@
+"""How an archive stands, and how people are shown it."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from opentr_pipeline.archive import Scan
+from opentr_pipeline.checkpoints import Checkpoints
+from opentr_pipeline.recordings import Recording
+from opentr_pipeline.settings import Settings
+from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.work import RecordingWork, counted, judge, probe_memory
+
+MAX_TABLE_ROWS = 40
+FIRST_WORDS_CELLS = 48
+TABLE_COLUMNS = ["path", "language", "duration_s", "status", "reason", "text", "recording_id"]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """How the recordings of an archive stand.
+
+    Attributes:
+        num_unprobed: media files that no run or probe has looked into; they are in no state.
+    """
+
+    num_done: int
+    num_missing: int
+    num_stale: int
+    num_failed: int
+    num_unprobed: int
+    num_partitions: int
+    done_audio_s: float
+    pending_audio_s: float
+
+
+def look(settings: Settings, found: Scan, settings_fingerprint: str) -> Overview:
+    """Count without reading any media: what earlier probes learnt must do."""
+    memory = probe_memory(settings)
+    known = memory.recall(found.media_files)
+    by_partition = found.by_partition(settings)
+    recordings = [
+        Recording(media_file, key, *known[media_file])
+        for key, media_files in by_partition.items()
+        for media_file in media_files
+        if media_file in known
+    ]
+    index = TranscriptStore(settings.output_root).index(by_partition)
+    all_work = judge(recordings, index, settings_fingerprint)
+    return Overview(
+        **{f"num_{state}": count for state, count in counted(all_work).items()},
+        num_unprobed=len(found.media_files) - len(recordings),
+        num_partitions=len(by_partition),
+        done_audio_s=audio_s(work for work in all_work if work.state == "done"),
+        pending_audio_s=audio_s(work for work in all_work if work.state != "done"),
+    )
+
+
+def audio_s(all_work: Iterable[RecordingWork]) -> float:
+    """Seconds of audio of some recordings, as their headers claim."""
+    return sum(work.recording.probe.duration_s or 0.0 for work in all_work)
+
+
+class Progress:
+    """Counts what a run finishes, from its checkpoints, and says how fast and how long still."""
+
+    def __init__(self, settings: Settings, pending: Sequence[RecordingWork], fingerprint: str):
+        """Start the clock."""
+        store = TranscriptStore(settings.output_root)
+        self._checkpoints = Checkpoints(store.inner, fingerprint)
+        self._waiting = {work.recording.media_fingerprint: work for work in pending}
+        self._groups: dict[str, list[RecordingWork]] = {}
+        for work in pending:
+            self._groups.setdefault(work.recording.media_fingerprint, []).append(work)
+        self._total = len(pending)
+        self._total_s = audio_s(pending)
+        self._done, self._done_s = 0, 0.0
+        self._started = time.monotonic()
+
+    def sentence(self) -> str:
+        """Look, and say: ``12 of 40 recordings, 0.4 of 1.2 h of audio, 9.8x, 5 min to go``."""
+        for fingerprint in [name for name in self._waiting if self._checkpoints.has(name)]:
+            del self._waiting[fingerprint]
+            self._done += len(self._groups[fingerprint])
+            self._done_s += audio_s(self._groups[fingerprint])
+        elapsed_s = time.monotonic() - self._started
+        text = f"{self._done} of {self._total} recordings, {hours(self._done_s)} of "
+        text += f"{hours(self._total_s)} h of audio"
+        if not self._done_s:
+            return text
+        speed_x = self._done_s / elapsed_s
+        left = duration_text((self._total_s - self._done_s) / speed_x)
+        return f"{text}, {speed_x:.1f}x, {left} to go"
+
+
+def hours(seconds: float) -> str:
+    """Hours with enough digits to see small ones move."""
+    value = seconds / 3600
+    return f"{value:.3f}" if value < 1 else f"{value:.1f}"
+
+
+def duration_text(seconds: float) -> str:
+    """``0:07``, ``1:02:03``."""
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02d}"
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def show_table(console: Console, settings: Settings, shown_first: Iterable[str]) -> None:
+    """Print the archive's transcripts and where they are.
+
+    Args:
+        console: where to.
+        settings: name the archive.
+        shown_first: recording ids of this run, which come first where not all fit.
+    """
+    store = TranscriptStore(settings.output_root)
+    rows: list[dict[str, Any]] = store.read("transcripts", TABLE_COLUMNS).to_pylist()
+    first = set(shown_first)
+    rows.sort(key=lambda row: (row["recording_id"] not in first, row["path"]))
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("recording", overflow="fold", max_width=console.width // 3)
+    table.add_column("language", no_wrap=True)
+    table.add_column("duration", justify="right", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("first words", no_wrap=True)
+    for row in rows[:MAX_TABLE_ROWS]:
+        # As Text: a name such as [bold] is a name, not markup.
+        cells = (row["path"], row["language"], duration_text(row["duration_s"]), row["status"])
+        words = Text(row["text"] or row["reason"])
+        words.truncate(FIRST_WORDS_CELLS, overflow="ellipsis")
+        table.add_row(*map(Text, cells), words)
+    console.print(table)
+    if len(rows) > MAX_TABLE_ROWS:
+        console.print(f"... and {len(rows) - MAX_TABLE_ROWS} more.")
+    console.print()
+    for name in ("recordings", "transcripts", "segments", "words"):
+        console.print(f"{name:12}{settings.output_root / name}", soft_wrap=True, highlight=False)
+
+
+def counts_text(all_work: Sequence[RecordingWork]) -> str:
+    """``14 done, 1 failed``; states that nothing is in are left out."""
+    counts = counted(all_work)
+    return ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "no media"
+
+
+def left_alone_text(found: Scan) -> str:
+    """What a scan did not take, most first."""
+    return ", ".join(f"{count} {reason}" for reason, count in found.left_alone.most_common())

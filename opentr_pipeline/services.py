@@ -1,0 +1,157 @@
+"""The page and the daemon of one archive, as one group of processes in the background."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from opentr_pipeline.errors import ServiceError
+from opentr_pipeline.locks import is_locked, try_lock
+from opentr_pipeline.settings import PROJECT_ROOT, Settings
+
+HOST = "127.0.0.1"
+READY_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 15.0
+
+
+@dataclass(frozen=True)
+class DevServices:
+    """``dagster dev`` for an archive; its lock is held by the process itself, so it cannot lie."""
+
+    home: Path
+    port: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "DevServices":
+        """The services of the archive that the settings name."""
+        return cls(settings.dagster_home, settings.dagster_port)
+
+    @property
+    def log(self) -> Path:
+        """What they print."""
+        return self.home / "dev.log"
+
+    @property
+    def address(self) -> str:
+        """Where the page is, or will be."""
+        port = self._noted()[1] if self.is_running() else self.port
+        return f"http://{HOST}:{port}"
+
+    def is_running(self) -> bool:
+        """Whether they run."""
+        return is_locked(self.home / "dev.lock")
+
+    def _noted(self) -> tuple[int, int]:
+        process, port = (self.home / "dev.pid").read_text().split()
+        return int(process), int(port)
+
+    def start(self) -> None:
+        """Bring them up and wait until the page answers.
+
+        Raises:
+            ServiceError: they run already, the port is taken, or they ended at once.
+        """
+        if self.is_running():
+            raise ServiceError(f"It runs already: {self.address} (./opentr.sh stop ends it).")
+        if _is_taken(self.port):
+            raise ServiceError(
+                f"Port {self.port} is taken by another program; set DAGSTER_PORT to a free one."
+            )
+        lock = try_lock(self.home / "dev.lock")
+        if lock is None:
+            raise ServiceError("Another start is under way; try again in a moment.")
+        try:
+            process = self._spawn(lock)
+        finally:
+            os.close(lock)
+        (self.home / "dev.pid").write_text(f"{process.pid} {self.port}")
+        self._wait_until_ready(process)
+
+    def _spawn(self, lock: int) -> "subprocess.Popen[bytes]":
+        command = [
+            sys.executable,
+            "-m",
+            "dagster",
+            "dev",
+            "-w",
+            str(PROJECT_ROOT / "workspace.yaml"),
+        ]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [*command, "-h", HOST, "-p", str(self.port)],
+                cwd=PROJECT_ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[lock],
+                start_new_session=True,
+                # Background jobs of a shell ignore SIGINT, and children inherit that; dagster
+                # ends on SIGINT alone.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+            )
+
+    def _wait_until_ready(self, process: "subprocess.Popen[bytes]") -> None:
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise ServiceError(f"dagster dev ended at once; see {self.log}.")
+            if _answers(f"http://{HOST}:{self.port}/server_info"):
+                return
+            time.sleep(0.2)
+        self.stop()
+        raise ServiceError(f"The page did not answer in {READY_TIMEOUT_S:.0f} s; see {self.log}.")
+
+    def stop(self) -> bool:
+        """End them and every run that they started; False where nothing ran.
+
+        Raises:
+            ServiceError: they could not be ended.
+        """
+        if not self.is_running():
+            return False
+        leader = self._noted()[0]
+        os.kill(leader, signal.SIGINT)
+        _wait_for_end(leader, STOP_TIMEOUT_S)
+        for last_word in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(leader, last_word)
+            except ProcessLookupError:
+                return True
+            _wait_for_end(leader, 3.0)
+        if self.is_running():
+            raise ServiceError(f"Process {leader} does not end; see {self.log}.")
+        return True
+
+
+def _wait_for_end(group: int, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return True
+    return False
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
