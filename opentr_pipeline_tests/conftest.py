@@ -1,0 +1,125 @@
+"""Fixtures, the strict mode, and the last line that says what was left out."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from opentr_pipeline import models
+from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
+from opentr_pipeline.transcript_store import TranscriptStore
+
+STRICT = os.environ.get("OPENTR_TEST_STRICT") == "1"
+_left_out: set[str] = set()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Where everything can be had, a skip is a failure; elsewhere it is remembered."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if not report.skipped:
+        return
+    reason = str(report.longrepr[2]).removeprefix("Skipped: ")
+    _left_out.add(reason)
+    if STRICT:
+        report.outcome, report.longrepr = "failed", f"OPENTR_TEST_STRICT=1 and skipped: {reason}"
+
+
+def pytest_unconfigure() -> None:
+    """The last line of a run."""
+    if _left_out:
+        print(f"\nLeft out: {'; '.join(sorted(_left_out))}.")
+    else:
+        print("\nLeft out: nothing.")
+
+
+@pytest.fixture(scope="session")
+def models_root() -> Path:
+    """The project's own models folder, with ``base`` in it."""
+    root = load_settings({}, None).models_root
+    try:
+        models.fetch("base", root)
+    except models.ModelError as error:
+        pytest.skip(f"the model base ({error})")
+    return root
+
+
+class Project:
+    """An archive with state and output of its own, driven by real processes."""
+
+    def __init__(self, folder: Path, archive: Path, **variables: str) -> None:
+        self.folder = folder
+        # Every variable is set, so that a person's .env does not reach the tests.
+        defaults = {n.upper(): str(f.default) for n, f in Settings.model_fields.items()}
+        self.environ = {
+            **os.environ,
+            **{
+                name: value.lower() if value in ("True", "False") else value
+                for name, value in defaults.items()
+            },
+            "ARCHIVE_DIR": str(archive),
+            "OUTPUT_DIR": str(folder / "output"),
+            "STATE_DIR": str(folder / "state"),
+            "MODELS_DIR": str(load_settings({}, None).models_root),
+            "WORKER_SLOTS_DIR": str(folder / "slots"),
+            **variables,
+        }
+        self.archive = archive
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(self.environ, None)
+
+    @property
+    def store(self) -> TranscriptStore:
+        return TranscriptStore(self.settings.output_root)
+
+    def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "opentr_pipeline.cli", *arguments],
+            cwd=PROJECT_ROOT,
+            env={**self.environ, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def opentr(self, *arguments: str, code: int = 0, **variables: str) -> str:
+        """Run a command to its end; its output, both streams."""
+        process = self.start(*arguments, **variables)
+        out, err = process.communicate(timeout=500)
+        assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
+        return out + err
+
+    def rows(self, table: str) -> list[dict[str, object]]:
+        read: pa.Table = self.store.read(table)
+        return read.to_pylist()
+
+    def transcripts(self) -> dict[str, dict[str, object]]:
+        """The transcripts' rows by path."""
+        return {str(row["path"]): row for row in self.rows("transcripts")}
+
+
+@pytest.fixture
+def project(tmp_path: Path, models_root: Path) -> Callable[..., Project]:
+    """Makes projects in the test's own folder, the model at hand."""
+
+    def make(archive: Path, **variables: str) -> Project:
+        return Project(tmp_path, archive, **variables)
+
+    return make
+
+
+def wait_for(condition: Callable[[], object], timeout_s: float = 120.0) -> None:
+    """Wait until something holds, and fail where it never does."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)

@@ -1,0 +1,98 @@
+"""Small archives of real speech, and what runs left behind, for the tests that start processes."""
+
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dagster import DagsterEventType, DagsterInstance
+
+from opentr_pipeline.settings import PROJECT_ROOT
+
+SAMPLES = PROJECT_ROOT / "samples" / "archive"
+# About 12 s of speech each.
+SPEECH = (
+    "opening_of_the_library.wav",
+    "message_to_the_archive.opus",
+    "radio/harvest_report.flac",
+    "radio/bulletins/weather_forecast.opus",
+    "film/newsreel.mp4",
+    "film/family_picnic.mkv",
+)
+
+
+def make_archive(root: Path, files: dict[str, str]) -> Path:
+    """An archive with copies of samples: path in the archive -> path in the samples."""
+    for name, sample in files.items():
+        target = root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(SAMPLES / sample, target)
+    return root
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A worker slot held by a transcription step, from its own record."""
+
+    slot: str
+    leased_at: float
+    released_at: float
+
+
+def leases(dagster_home: Path) -> list[Lease]:
+    """The leases of every transcription step that ended well, over all runs of a state folder."""
+    found = []
+    with DagsterInstance.from_config(str(dagster_home)) as instance:
+        for run in instance.get_runs():
+            for entry in instance.all_logs(run.run_id, of_type=DagsterEventType.STEP_OUTPUT):
+                event = entry.dagster_event
+                facts = event.event_specific_data.metadata if event else {}  # type: ignore[union-attr]
+                if "worker_slot" in facts:
+                    found.append(
+                        Lease(
+                            *(
+                                facts[key].value
+                                for key in ("worker_slot", "leased_at", "released_at")
+                            )
+                        )
+                    )
+    return found
+
+
+def most_at_once(held: Iterable[Lease]) -> int:
+    """The highest number of leases that overlap."""
+    changes = sorted(
+        change for lease in held for change in ((lease.leased_at, 1), (lease.released_at, -1))
+    )
+    most = now = 0
+    for _, change in changes:
+        now += change
+        most = max(most, now)
+    return most
+
+
+def holder_of(slot_file: Path) -> int | None:
+    """The process that has a slot's file open, other than ours."""
+    for process in Path("/proc").glob("[0-9]*"):
+        if int(process.name) == os.getpid():
+            continue
+        try:
+            targets = [os.readlink(link) for link in (process / "fd").iterdir()]
+        except OSError:  # it ended meanwhile
+            continue
+        if str(slot_file) in targets:
+            return int(process.name)
+    return None
+
+
+def partition_statuses(dagster_home: Path, asset: str) -> dict[str, str]:
+    """How Dagster's page shows the partitions of an asset."""
+    from dagster import AssetKey
+
+    from opentr_pipeline.defs.partitions import archive_partitions
+
+    with DagsterInstance.from_config(str(dagster_home)) as instance:
+        keys = instance.get_dynamic_partitions("archive")
+        found = instance.get_status_by_partition(AssetKey(asset), keys, archive_partitions) or {}
+        return {key: status.value for key, status in found.items() if status}

@@ -1,0 +1,253 @@
+"""The main job on real speech with the real model, in real processes that get killed."""
+
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+from dagster import AssetKey, DagsterInstance
+from dagster._core.definitions.data_version import extract_data_version_from_entry
+
+from opentr_pipeline_tests.conftest import Project, wait_for
+from opentr_pipeline_tests.runs import (
+    SAMPLES,
+    SPEECH,
+    holder_of,
+    leases,
+    make_archive,
+    most_at_once,
+    partition_statuses,
+)
+from opentr_pipeline_tests.speech import word_error_rate
+
+pytestmark = pytest.mark.slow
+MakeProject = Callable[..., Project]
+
+
+def test_the_sample_archive_from_files_to_parquet(project: MakeProject) -> None:
+    sample = project(SAMPLES)
+    said = sample.opentr("run", str(SAMPLES))
+    by_path = sample.transcripts()
+    assert by_path["film/unfinished_copy.mp4"]["status"] == "corrupt"
+    assert by_path["radio/blank_tape.flac"]["status"] == "no_speech"
+    assert by_path["radio/interval_signal.ogg"]["status"] == "no_speech"
+    references = sorted(SAMPLES.rglob("*.reference.txt"))
+    assert len(references) >= 12
+    pairs = []
+    for reference in references:
+        stem = str(reference.relative_to(SAMPLES)).removesuffix(".reference.txt")
+        (row,) = [row for path, row in by_path.items() if path.rsplit(".", 1)[0] == stem]
+        assert row["status"] == "ok", row
+        pairs.append((str(row["language"]), reference.read_text(), str(row["text"])))
+    assert {language for language, _, _ in pairs} >= {"en", "es", "it"}
+    assert word_error_rate(pairs) < 0.10
+    assert "the_lighthouse.mp3" in said
+    assert str(sample.store.root / "words") in said
+
+    files = sample.store.root / "segments" / "*.parquet"
+    found = duckdb.sql(f"SELECT count(*) FROM '{files}' WHERE text ILIKE '%lighthouse%'")
+    assert found.fetchall()[0][0] >= 1
+
+    again = sample.opentr("run", str(SAMPLES))
+    assert f"Nothing to do: {len(by_path)} done." in again
+    assert sample.transcripts() == by_path
+
+
+def test_never_more_transcription_steps_than_slots(project: MakeProject, tmp_path: Path) -> None:
+    files = {f"p{n}/{Path(name).name}": name for n, name in enumerate(SPEECH[:5])}
+    scaled = project(
+        make_archive(tmp_path / "archive", files),
+        GPU_SCALE_ENABLED="true",
+        GPU_SCALE_DEVICE_ID="cpu",
+        GPU_SCALE_WORKERS="2",
+        SHARD_AUDIO_S="10",
+    )
+    scaled.opentr("run")
+    held = leases(scaled.settings.dagster_home)
+    print(f"slots: {len(held)} steps, {most_at_once(held)} at once, limit 2")
+    assert len(held) == 5
+    assert {lease.slot for lease in held} == {"cpu.slot-0", "cpu.slot-1"}
+    assert most_at_once(held) == 2
+
+
+def test_three_command_lines_at_once_on_a_fresh_state_folder(
+    project: MakeProject, tmp_path: Path
+) -> None:
+    files = {f"p{n % 3}/{Path(name).name}": name for n, name in enumerate(SPEECH)}
+    scaled = project(
+        make_archive(tmp_path / "archive", files),
+        GPU_SCALE_ENABLED="true",
+        GPU_SCALE_DEVICE_ID="cpu",
+        GPU_SCALE_WORKERS="2",
+        SHARD_AUDIO_S="10",
+    )
+    processes = [scaled.start("run") for _ in range(3)]
+    outputs = [process.communicate(timeout=500) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], outputs
+    assert 1 <= most_at_once(leases(scaled.settings.dagster_home)) <= 2
+    rows = scaled.transcripts()
+    assert len(rows) == len(files)
+    assert {row["status"] for row in rows.values()} == {"ok"}
+    # Nothing was transcribed twice.
+    assert {row["num_attempts"] for row in rows.values()} == {1}
+    assert "Nothing to do" in scaled.opentr("run")
+
+
+def _one_shard(project: MakeProject, tmp_path: Path) -> Project:
+    files = {f"tapes/{n}{Path(name).suffix}": name for n, name in enumerate(SPEECH)}
+    return project(make_archive(tmp_path / "archive", files))
+
+
+def _kept(one: Project) -> set[str]:
+    return {path.stem for path in one.store.inner.glob("checkpoints/*/*.json")}
+
+
+def _times_by_content(one: Project) -> dict[object, object]:
+    return {row["media_fingerprint"]: row["transcribed_at"] for row in one.rows("transcripts")}
+
+
+def test_a_killed_step_is_taken_up_where_it_was(project: MakeProject, tmp_path: Path) -> None:
+    one = _one_shard(project, tmp_path)
+    process = one.start("run")
+    slot = tmp_path / "slots" / "cpu.slot-0"
+    wait_for(lambda: len(_kept(one)) >= 2)
+    step = holder_of(slot)
+    assert step is not None
+    os.kill(step, signal.SIGKILL)
+    kept = _kept(one)
+    out, err = process.communicate(timeout=500)
+    assert process.returncode == 0, out + err
+    rows = one.rows("transcripts")
+    assert len(rows) == len(SPEECH)
+    assert {row["status"] for row in rows} == {"ok"}
+    attempts = {row["media_fingerprint"]: row["num_attempts"] for row in rows}
+    print(f"kept at the kill: {len(kept)}; asked of the engine: {sum(map(int, attempts.values()))}")
+    assert {attempts[fingerprint] for fingerprint in kept} == {1}
+    assert sum(attempts.values()) <= len(SPEECH) + 1
+
+
+def test_a_killed_run_leaves_no_orphan_and_the_next_one_does_the_rest(
+    project: MakeProject, tmp_path: Path
+) -> None:
+    one = _one_shard(project, tmp_path)
+    process = one.start("run")
+    slot = tmp_path / "slots" / "cpu.slot-0"
+    wait_for(lambda: len(_kept(one)) >= 2)
+    process.kill()
+    process.communicate()
+    wait_for(lambda: holder_of(slot) is None, timeout_s=10)
+    kept = _kept(one)
+    assert 2 <= len(kept) < len(SPEECH)
+
+    one.opentr("run")
+    rows = one.rows("transcripts")
+    attempts = {row["media_fingerprint"]: row["num_attempts"] for row in rows}
+    assert len(rows) == len(SPEECH)
+    assert {attempts[fingerprint] for fingerprint in kept} == {1}
+    assert sum(attempts.values()) <= len(SPEECH) + 1
+    assert not list(one.store.inner.glob("checkpoints/*/*.json"))
+
+
+def test_a_partition_can_be_read_while_the_next_one_is_transcribed(
+    project: MakeProject, tmp_path: Path
+) -> None:
+    files = {"first/a.wav": SPEECH[0]}
+    files |= {f"second/{n}{Path(name).suffix}": name for n, name in enumerate(SPEECH[1:])}
+    one = project(make_archive(tmp_path / "archive", files))
+    process = one.start("run")
+    wait_for(one.store.path("transcripts", "first").exists)
+    wait_for(lambda: one.store.read_partition("words", "first").num_rows)
+    assert one.store.read_partition("transcripts", "second").num_rows == 0
+    assert process.poll() is None
+    process.communicate(timeout=500)
+    assert one.store.read_partition("transcripts", "second").num_rows == len(files) - 1
+
+
+def test_a_file_that_is_being_written_fails_alone_and_is_taken_later(
+    project: MakeProject, tmp_path: Path
+) -> None:
+    one = project(
+        make_archive(
+            tmp_path / "archive",
+            {"good/a.wav": SPEECH[0], "bad/b.wav": SPEECH[0], "bad/c.wav": SPEECH[1]},
+        )
+    )
+    growing = one.archive / "bad" / "b.wav"
+    with growing.open("ab") as stream:
+        stream.write(b"\0" * 64)  # not the same bytes as good/a.wav
+    over = threading.Event()
+
+    def write() -> None:
+        with growing.open("ab", buffering=0) as stream:
+            while not over.wait(0.01):
+                stream.write(b"\0\0")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        said = one.opentr("run", code=1)
+    finally:
+        over.set()
+        writer.join()
+    assert "retry-failed" in said
+    assert "changed while it was read" in str(one.transcripts()["bad/b.wav"]["reason"])
+    assert one.transcripts()["bad/b.wav"]["status"] == "failed"
+    assert one.transcripts()["bad/c.wav"]["status"] == "ok"
+    home = one.settings.dagster_home
+    assert partition_statuses(home, "transcripts") == {"good": "MATERIALIZED", "bad": "FAILED"}
+    with DagsterInstance.from_config(str(home)) as instance:
+        entry = instance.get_latest_data_version_record(
+            AssetKey("transcripts"), partition_key="good"
+        )
+        assert entry is not None
+        version = extract_data_version_from_entry(entry.event_log_entry)
+        assert version is not None
+        assert version.value == one.transcripts()["good/a.wav"]["settings_fingerprint"]
+
+    before = one.transcripts()
+    one.opentr("retry-failed")
+    after = one.transcripts()
+    assert after["bad/b.wav"]["status"] == "ok"
+    assert after["bad/c.wav"] == before["bad/c.wav"]
+    assert partition_statuses(home, "transcripts") == {
+        "good": "MATERIALIZED",
+        "bad": "MATERIALIZED",
+    }
+    assert "Nothing to do" in one.opentr("retry-failed")
+
+
+def test_only_what_a_change_concerns_is_done_again(project: MakeProject, tmp_path: Path) -> None:
+    one = project(
+        make_archive(tmp_path / "archive", {"p/a.wav": SPEECH[0], "p/b.opus": SPEECH[1]}),
+    )
+    one.opentr("run")
+    first = _times_by_content(one)
+
+    # A rename and a copy cost no transcription.
+    (one.archive / "q").mkdir()
+    (one.archive / "p" / "a.wav").rename(one.archive / "q" / "moved.wav")
+    shutil.copyfile(one.archive / "p" / "b.opus", one.archive / "q" / "copy.opus")
+    one.opentr("run")
+    assert _times_by_content(one) == first
+    rows = one.transcripts()
+    assert rows["q/copy.opus"]["text"] == rows["p/b.opus"]["text"]
+    assert rows["q/moved.wav"]["partition_key"] == "q"
+    assert "p/a.wav" in rows  # its transcript stays
+    assert not [r for r in one.rows("recordings") if r["path"] == "p/a.wav" and r["in_archive"]]
+
+    # Another file at a path: its own transcript alone is stale.
+    shutil.copyfile(SAMPLES / SPEECH[2], one.archive / "q" / "copy.opus")
+    assert '"num_unprobed": 1' in one.opentr("status", "--json")
+    one.opentr("run")
+    second = _times_by_content(one)
+    assert {key: second[key] for key in first} == first
+    assert len(second) == len(first) + 1
+
+    # Another beam: everything is stale.
+    assert '"num_stale": 3' in one.opentr("status", "--json", WHISPER_BEAM_SIZE="2")
+    one.opentr("run", WHISPER_BEAM_SIZE="2")
+    assert '"num_done": 3' in one.opentr("status", "--json", WHISPER_BEAM_SIZE="2")
