@@ -1,0 +1,1 @@
+"""Tests of opentr_pipeline, and what they need to run."""
