@@ -5,7 +5,7 @@ from dagster import Definitions, JobDefinition
 from opentr_pipeline.defs.assets import recordings, transcripts
 from opentr_pipeline.defs.gpu_slots import slots_executor
 from opentr_pipeline.defs.jobs import transcribe_archive
-from opentr_pipeline.defs.resources import Transcription
+from opentr_pipeline.defs.resources import transcription_resource
 from opentr_pipeline.devices import list_cards, worker_slots
 from opentr_pipeline.settings import load_settings
 
@@ -14,7 +14,7 @@ _settings = load_settings()
 defs = Definitions(
     assets=[recordings, transcripts],
     jobs=[transcribe_archive],
-    resources={"transcription": Transcription.from_settings(_settings)},
+    resources={"transcription": transcription_resource(_settings)},
     executor=slots_executor(len(worker_slots(_settings, list_cards()))),
 )
 

@@ -1,26 +1,25 @@
 """What a run may change in the launchpad, with the settings as defaults."""
 
+import os
+
 from dagster import ConfigurableResource
-from pydantic import Field
+from pydantic import Field, create_model
 
 from opentr_pipeline.settings import Settings, load_settings
 
+RUN_VARIABLES = (
+    "whisper_model",
+    "whisper_compute_type",
+    "whisper_language",
+    "whisper_task",
+    "whisper_beam_size",
+    "whisper_batch_size",
+    "shard_audio_s",
+)
+
 
 class Transcription(ConfigurableResource):  # type: ignore[type-arg]
-    """The options of this run; each starts as the variable of the same name."""
-
-    whisper_model: str = Field(description="A faster-whisper name, a hub id, a directory or auto.")
-    whisper_compute_type: str = Field(description="Arithmetic, or auto.")
-    whisper_language: str = Field(description="A language code, or auto.")
-    whisper_task: str = Field(description="transcribe, or translate into English.")
-    whisper_beam_size: int = Field(description="Hypotheses kept while decoding.")
-    whisper_batch_size: int = Field(description="Windows decoded together.")
-    shard_audio_s: int = Field(description="Seconds of audio that one step transcribes.")
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> "Transcription":
-        """The defaults of every run."""
-        return cls(**{name: getattr(settings, name) for name in cls.model_fields})
+    """The options of one run; ``transcription_resource`` gives it a field for each variable."""
 
     def settings(self) -> Settings:
         """All settings, with this run's options checked like variables.
@@ -28,7 +27,20 @@ class Transcription(ConfigurableResource):  # type: ignore[type-arg]
         Raises:
             SettingsError: a value from the launchpad that cannot work.
         """
-        import os
-
-        chosen = {name.upper(): str(getattr(self, name)) for name in type(self).model_fields}
+        chosen = {name.upper(): str(getattr(self, name)) for name in RUN_VARIABLES}
         return load_settings({**os.environ, **chosen})
+
+
+def transcription_resource(settings: Settings) -> Transcription:
+    """The options with the settings as defaults and their descriptions."""
+    fields = {
+        # The type of the value, not of the setting: ranges are checked by ``Settings`` alone.
+        name: (type(value), Field(value, description=Settings.model_fields[name].description))
+        for name in RUN_VARIABLES
+        for value in [getattr(settings, name)]
+    }
+    made = create_model(  # type: ignore[call-overload]
+        "Transcription", __base__=Transcription, __module__=__name__, **fields
+    )
+    resource: Transcription = made()
+    return resource
