@@ -105,7 +105,8 @@ def _run(settings: Settings, selection: "Selection") -> None:
             highlight=False,
         )
     sentences = _execute(settings, all_work, options.settings_fingerprint, selection)
-    overview.show_table(console, settings, {work.recording.recording_id for work in chosen})
+    chosen_first = sorted(all_work, key=lambda work: not work.is_selected(selection))
+    overview.show_table(console, settings, [work.recording.recording_id for work in chosen_first])
     if not chosen:
         console.print(f"\nNothing to do: {overview.counts_text(all_work)}.", highlight=False)
     for sentence in sentences:

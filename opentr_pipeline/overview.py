@@ -112,18 +112,19 @@ def duration_text(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
-def show_table(console: Console, settings: Settings, shown_first: Iterable[str]) -> None:
-    """Print the archive's transcripts and where they are.
+def show_table(console: Console, settings: Settings, order: Sequence[str]) -> None:
+    """Print transcripts and where they are.
 
     Args:
         console: where to.
         settings: name the archive.
-        shown_first: recording ids of this run, which come first where not all fit.
+        order: ids of the recordings to show, as many as fit.
     """
     store = TranscriptStore(settings.output_root)
-    rows: list[dict[str, Any]] = store.read("transcripts", TABLE_COLUMNS).to_pylist()
-    first = set(shown_first)
-    rows.sort(key=lambda row: (row["recording_id"] not in first, row["path"]))
+    place = {recording_id: number for number, recording_id in enumerate(order)}
+    published: list[dict[str, Any]] = store.read("transcripts", TABLE_COLUMNS).to_pylist()
+    rows = [row for row in published if row["recording_id"] in place]
+    rows.sort(key=lambda row: place[row["recording_id"]])
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("recording", overflow="fold", max_width=console.width // 3)
     table.add_column("language", no_wrap=True)
