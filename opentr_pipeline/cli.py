@@ -1,11 +1,9 @@
 """``opentr``: the commands. Imports are inside them, because every step imports this module."""
 
-import contextlib
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +13,8 @@ from opentr_pipeline.errors import OpentrError
 from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
 
 if TYPE_CHECKING:
-    from opentr_pipeline.archive import Scan
-    from opentr_pipeline.models import Model
     from opentr_pipeline.transcriber import TranscriptionOptions
-    from opentr_pipeline.work import RecordingWork, Selection
-
-PROGRESS_S = 1.0
-# Where nobody watches a terminal, a line now and then is enough for a log.
-QUIET_PROGRESS_S = 15.0
+    from opentr_pipeline.work import Selection
 
 
 class Commands(click.Group):
@@ -57,145 +49,42 @@ def _settings(archive: Path | None) -> Settings:
     return load_settings()
 
 
-def _model_and_options(
-    settings: Settings, fetch: bool
-) -> "tuple[Model, TranscriptionOptions, int]":
-    """The model, the options and the number of worker slots; all refusals happen here."""
+def _options(settings: Settings, fetch: bool) -> "tuple[TranscriptionOptions, int]":
+    """The options and the number of worker slots; what cannot work is refused here."""
     from opentr_pipeline import devices, models, transcriber
 
     slots = devices.worker_slots(settings, devices.list_cards())
     name = models.model_name(settings, slots)
-    say = lambda sentence: click.echo(sentence, err=True)  # noqa: E731
     if fetch:
-        model = models.fetch(name, settings.models_root, say)
+        model = models.fetch(name, settings.models_root, partial(click.echo, err=True))
     else:
         model = models.find(name, settings.models_root)
-    return model, transcriber.transcription_options(settings, model, slots), len(slots)
+    return transcriber.transcription_options(settings, model, slots), len(slots)
 
 
 @main.command()
 @archive_argument
 def run(archive: Path | None) -> None:
     """Transcribe all that is not done in ARCHIVE (default: ARCHIVE_DIR)."""
-    _run(_settings(archive), "pending")
+    _run(archive, "pending")
 
 
 @main.command("retry-failed")
 @archive_argument
 def retry_failed(archive: Path | None) -> None:
     """Transcribe the recordings with status failed once more, and nothing else."""
-    _run(_settings(archive), "failed")
+    _run(archive, "failed")
 
 
-def _run(settings: Settings, selection: "Selection") -> None:
-    from opentr_pipeline import archive as archives
-    from opentr_pipeline import overview
+def _run(archive: Path | None, selection: "Selection") -> None:
+    from opentr_pipeline import archive_run
 
-    _, options, num_slots = _model_and_options(settings, fetch=True)
-    found = archives.scan(settings.archive_root)
-    all_work = _probed(settings, found, options.settings_fingerprint)
-    chosen = [work for work in all_work if work.is_selected(selection)]
-    console = _console()
-    _prepare(settings, found)
-    if chosen:
-        console.print(
-            f"{len(chosen)} of {len(all_work)} recordings to transcribe, "
-            f"{overview.hours(overview.audio_s(chosen))} h of audio, model {options.model}, "
-            f"{num_slots} worker slot{'s' if num_slots > 1 else ''}.",
-            highlight=False,
-        )
-    sentences = _execute(settings, all_work, options.settings_fingerprint, selection)
-    chosen_first = sorted(all_work, key=lambda work: not work.is_selected(selection))
-    overview.show_table(console, settings, [work.recording.recording_id for work in chosen_first])
-    if not chosen:
-        console.print(f"\nNothing to do: {overview.counts_text(all_work)}.", highlight=False)
+    settings = _settings(archive)
+    options, num_slots = _options(settings, fetch=True)
+    sentences = archive_run.run_archive(settings, options, num_slots, selection)
     for sentence in sentences:
         click.echo(f"opentr: {sentence}", err=True)
     sys.exit(1 if sentences else 0)
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 120)
-
-
-def _probed(settings: Settings, found: "Scan", fingerprint: str) -> "list[RecordingWork]":
-    """Look into every media file that is new; how each recording stands."""
-    from opentr_pipeline import recordings, work
-    from opentr_pipeline.transcript_store import TranscriptStore
-
-    by_partition = found.by_partition(settings)
-    files = [(key, file) for key, group in by_partition.items() for file in group]
-    probed: list[None] = []
-    with _ticking(lambda: f"Looking into media files: {len(probed)} of {len(files)}"):
-        known = recordings.probe_all(
-            settings.archive_root,
-            files,
-            work.probe_memory(settings),
-            lambda: probed.append(None),
-        )
-    return work.judge(known, TranscriptStore(settings.output_root).index(by_partition), fingerprint)
-
-
-def _prepare(settings: Settings, found: "Scan") -> None:
-    """Dagster's state folder, with the archive's partition keys registered."""
-    from opentr_pipeline import launch
-
-    launch.prepare_home(settings)
-    launch.register_partitions(found.by_partition(settings))
-
-
-def _execute(
-    settings: Settings,
-    all_work: "Sequence[RecordingWork]",
-    fingerprint: str,
-    selection: "Selection",
-) -> list[str]:
-    """Launch the runs that are needed; sentences for what went wrong."""
-    from opentr_pipeline import launch, overview, work
-    from opentr_pipeline.transcript_store import TranscriptStore
-
-    chosen = [one for one in all_work if one.is_selected(selection)]
-    store = TranscriptStore(settings.output_root)
-    outdated = work.outdated_partitions((one.recording for one in all_work), store)
-    audio_s = dict.fromkeys(outdated, 0.0)
-    for one in chosen:
-        key = one.recording.partition_key
-        audio_s[key] = audio_s.get(key, 0.0) + overview.audio_s([one])
-    progress = overview.Progress(settings, chosen, fingerprint)
-    sentences = []
-    with _ticking(progress.sentence):
-        for run_range in launch.run_ranges(audio_s, settings.run_max_audio_s):
-            sentence = launch.execute(run_range, selection)
-            sentences += [sentence] if sentence else []
-    return sentences
-
-
-@contextlib.contextmanager
-def _ticking(sentence: Any) -> Iterator[None]:
-    """Show a sentence that changes: on one line of a terminal, else a line now and then."""
-    from rich.console import Console
-
-    console = Console(file=os.fdopen(os.dup(2), "w"))
-    over = threading.Event()
-
-    def tick() -> None:
-        if console.is_terminal:
-            with console.status("") as status:
-                while not over.wait(PROGRESS_S):
-                    status.update(sentence())
-        else:
-            while not over.wait(QUIET_PROGRESS_S):
-                console.print(sentence(), highlight=False, soft_wrap=True)
-
-    thread = threading.Thread(target=tick, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 @main.command()
@@ -206,20 +95,20 @@ def scan(archive: Path | None) -> None:
     from rich.text import Text
 
     from opentr_pipeline import archive as archives
-    from opentr_pipeline import overview
+    from opentr_pipeline import archive_run, overview
 
     settings = _settings(archive)
     found = archives.scan(settings.archive_root)
-    _prepare(settings, found)
+    archive_run.prepare(settings, found)
     table = Table("partition", "media files", "MB", box=None, header_style="bold", pad_edge=False)
     for key, files in found.by_partition(settings).items():
         size_mb = sum(file.size_bytes for file in files) / 1e6
         table.add_row(Text(key), str(len(files)), f"{size_mb:.1f}")
-    console = _console()
+    console = archive_run.console()
     console.print(table)
     console.print(f"{len(found.media_files)} media files in {settings.archive_root}.")
     if found.left_alone:
-        console.print(f"Left alone: {overview.left_alone_text(found)}.", highlight=False)
+        console.print(f"Left alone: {overview.left_alone_text(found)}.")
 
 
 @main.command()
@@ -234,7 +123,7 @@ def status(archive: Path | None, as_json: bool) -> None:
     from opentr_pipeline import devices, overview, services, worker_slots
 
     settings = _settings(archive)
-    _, options, _ = _model_and_options(settings, fetch=False)
+    options, _ = _options(settings, fetch=False)
     found = archives.scan(settings.archive_root)
     facts = overview.look(settings, found, options.settings_fingerprint)
     slots = devices.worker_slots(settings, devices.list_cards())
@@ -309,13 +198,13 @@ def models_list() -> None:
 def start(stack: str, gpu_scale: bool) -> None:
     """Bring up the page and the daemon on this machine."""
     from opentr_pipeline import archive as archives
-    from opentr_pipeline import services
+    from opentr_pipeline import archive_run, services
 
     if gpu_scale:
         os.environ["GPU_SCALE_ENABLED"] = "true"
     settings = load_settings()
-    _, options, num_slots = _model_and_options(settings, fetch=True)
-    _prepare(settings, archives.scan(settings.archive_root))
+    options, num_slots = _options(settings, fetch=True)
+    archive_run.prepare(settings, archives.scan(settings.archive_root))
     running = services.DevServices.of(settings)
     running.start()
     click.echo(

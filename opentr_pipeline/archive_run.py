@@ -1,0 +1,145 @@
+"""One ``opentr run``: from the scan to the table, with progress in between.
+
+Every transcription happens in runs of Dagster; this only finds out which, starts them here and now
+and says how they do.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from opentr_pipeline import launch, overview, work
+from opentr_pipeline.archive import Scan, scan
+from opentr_pipeline.recordings import probe_all
+from opentr_pipeline.settings import Settings
+from opentr_pipeline.transcriber import TranscriptionOptions
+from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.work import RecordingWork, Selection
+
+PROGRESS_S = 1.0
+# Where nobody watches a terminal, a line now and then is enough for a log.
+QUIET_PROGRESS_S = 15.0
+QUIET_WIDTH = 120
+
+
+def console() -> Console:
+    """Standard output, wide enough for tables where it is not a terminal."""
+    return Console(width=None if sys.stdout.isatty() else QUIET_WIDTH, highlight=False)
+
+
+def run_archive(
+    settings: Settings, options: TranscriptionOptions, num_slots: int, selection: Selection
+) -> list[str]:
+    """Transcribe what is selected and print how the archive stands then.
+
+    Args:
+        settings: name the archive.
+        options: that transcripts are wanted for.
+        num_slots: worker slots, for people to read.
+        selection: ``pending`` or ``failed``.
+
+    Returns:
+        A sentence for each run that did not do all of its work.
+
+    Raises:
+        OpentrError: nothing could be started.
+    """
+    started = time.monotonic()
+    found = scan(settings.archive_root)
+    all_work = _probed(settings, found, options.settings_fingerprint)
+    all_work.sort(key=lambda one: not one.is_selected(selection))
+    chosen = [one for one in all_work if one.is_selected(selection)]
+    prepare(settings, found)
+    out = console()
+    if chosen:
+        hours = overview.hours(overview.audio_s(chosen))
+        slots = f"{num_slots} worker slot{'s' if num_slots > 1 else ''}"
+        out.print(
+            f"{len(chosen)} of {len(all_work)} recordings to transcribe, {hours} h of audio, "
+            f"model {options.model}, {slots}."
+        )
+    progress = overview.Progress(settings, chosen, options.settings_fingerprint)
+    with _ticking(progress.sentence):
+        sentences = _execute(settings, all_work, chosen, selection)
+    overview.show_table(out, settings, [one.recording.recording_id for one in all_work])
+    out.print()
+    if chosen:
+        out.print(_summary(chosen, time.monotonic() - started))
+    else:
+        out.print(f"Nothing to do: {overview.counts_text(all_work)}.")
+    return sentences
+
+
+def _summary(chosen: Sequence[RecordingWork], wall_s: float) -> str:
+    audio_s = overview.audio_s(chosen)
+    return (
+        f"{len(chosen)} recordings, {overview.hours(audio_s)} h of audio in "
+        f"{overview.duration_text(wall_s)} ({audio_s / wall_s:.1f}x)."
+    )
+
+
+def prepare(settings: Settings, found: Scan) -> None:
+    """Make Dagster's state folder and register the archive's partition keys."""
+    launch.prepare_home(settings)
+    launch.register_partitions(found.by_partition(settings))
+
+
+def _probed(settings: Settings, found: Scan, fingerprint: str) -> list[RecordingWork]:
+    """Look into every media file that is new; how each recording stands."""
+    by_partition = found.by_partition(settings)
+    files = [(key, file) for key, group in by_partition.items() for file in group]
+    probed: list[None] = []
+    with _ticking(lambda: f"Looking into media files: {len(probed)} of {len(files)}"):
+        known = probe_all(
+            settings.archive_root, files, work.probe_memory(settings), lambda: probed.append(None)
+        )
+    return work.judge(known, TranscriptStore(settings.output_root).index(by_partition), fingerprint)
+
+
+def _execute(
+    settings: Settings,
+    all_work: Sequence[RecordingWork],
+    chosen: Sequence[RecordingWork],
+    selection: Selection,
+) -> list[str]:
+    """Start the runs that the chosen recordings and changed folders need, one after another."""
+    store = TranscriptStore(settings.output_root)
+    outdated = work.outdated_partitions((one.recording for one in all_work), store)
+    audio_s = dict.fromkeys(outdated, 0.0)
+    for one in chosen:
+        key = one.recording.partition_key
+        audio_s[key] = audio_s.get(key, 0.0) + overview.audio_s([one])
+    ranges = launch.run_ranges(audio_s, settings.run_max_audio_s)
+    said = [launch.execute(run_range, selection) for run_range in ranges]
+    return [sentence for sentence in said if sentence]
+
+
+@contextmanager
+def _ticking(sentence: Callable[[], str]) -> Iterator[None]:
+    """Show a sentence that changes: on one line of a terminal, else a line now and then."""
+    # A descriptor of its own: a run redirects what is printed to standard error.
+    with os.fdopen(os.dup(2), "w") as stream:
+        err = Console(file=stream, highlight=False)
+        over = threading.Event()
+        thread = threading.Thread(target=_tick, args=(err, sentence, over), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
+def _tick(err: Console, sentence: Callable[[], str], over: threading.Event) -> None:
+    if not err.is_terminal:
+        while not over.wait(QUIET_PROGRESS_S):
+            err.print(sentence(), soft_wrap=True)
+        return
+    with err.status("") as status:
+        while not over.wait(PROGRESS_S):
+            status.update(sentence())
