@@ -21,8 +21,8 @@ from opentr_pipeline.settings import Settings
 # NOT_MEDIA_EXTENSIONS against the demuxers of the installed libraries.
 MEDIA_EXTENSIONS = frozenset(
     """
-    3g2 3gp 8svx aa aa3 aac aax ac3 ac4 acm adts adx aif aifc aiff al alac amr amv ape apl asf ast
-    au avi avr awb bonk caf dav dff divx dsf dss dts dtshd dv dif eac3 ec3 f4a f4b f4v flac flv
+    3g2 3gp 8svx aa aa3 aac aax ac3 ac4 acm adts adx aea aif aifc aiff al alac amr amv ape apl asf
+    ast au avi avr awb bonk caf dav dff divx dsf dss dts dtshd dv dif eac3 ec3 f4a f4b f4v flac flv
     g722 g723_1 gsm gxf h264 iamf ircam kux laf lc3 m1v m2a m2t m2ts m2v m4a m4b m4p m4r m4v mac mka
     mk3d mkv mlp mov mp1 mp2 mp3 mp4 mpa mpc mpeg mpg mpga mpv msbc mts mxf nist nut oga ogg ogm ogv
     ogx oma omg opus osq paf pvf qoa qt ra ram rka rm rmvb rso sbc sds sf shn sln snd sph spx svx
@@ -45,6 +45,8 @@ PARTIAL_SUFFIXES = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".downl
 MAX_PARTITIONS = 10_000
 MAX_KEY_BYTES = 200
 ROOT_KEY = "@root"
+FIRST_SECOND = datetime(1, 1, 2, tzinfo=UTC).timestamp()
+LAST_SECOND = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,9 @@ class MediaFile:
 
     @property
     def modified_at(self) -> datetime:
-        """Modified time, UTC."""
-        return datetime.fromtimestamp(self.modified_ns / 1e9, tz=UTC)
+        """Modified time, UTC; the nearest that calendars have where it is nonsense."""
+        seconds = min(max(self.modified_ns / 1e9, FIRST_SECOND), LAST_SECOND)
+        return datetime.fromtimestamp(seconds, tz=UTC)
 
 
 @dataclass
@@ -82,7 +85,7 @@ class Scan:
     Attributes:
         media_files: sorted by path.
         left_alone: what was not taken, and how many of each: an extension, "hidden or partial",
-            "link that leaves the archive", "unreadable folder".
+            "link that leaves the archive", "unreadable folder", "no regular file".
     """
 
     media_files: list[MediaFile] = field(default_factory=list)
@@ -135,6 +138,8 @@ def scan(archive: Path) -> Scan:
             found.media_files.append(
                 MediaFile(path, info.st_size, info.st_mtime_ns, info.st_dev, info.st_ino)
             )
+        else:
+            found.left_alone["no regular file"] += 1
     found.media_files.sort(key=lambda media_file: os.fsencode(media_file.path))
     return found
 
@@ -143,8 +148,9 @@ def _walk(root: str, found: Scan) -> Iterator[os.DirEntry[str]]:
     """All entries that are not directories, with a stack of our own: depth is not bounded."""
     stack = [root]
     while stack:
+        folder = stack.pop()
         try:
-            with os.scandir(stack.pop()) as entries:
+            with os.scandir(folder) as entries:
                 for entry in entries:
                     if not entry.is_dir(follow_symlinks=False):
                         yield entry
@@ -152,7 +158,11 @@ def _walk(root: str, found: Scan) -> Iterator[os.DirEntry[str]]:
                         found.left_alone["hidden or partial"] += 1
                     else:
                         stack.append(entry.path)
-        except OSError:
+        except OSError as error:
+            if folder == root:  # not an empty archive: a disk that fails, a share that is gone
+                raise ArchiveError(
+                    f"The archive {root} cannot be read: {error.strerror}."
+                ) from None
             found.left_alone["unreadable folder"] += 1
 
 
@@ -195,14 +205,17 @@ def partition_key(media_file: MediaFile, settings: Settings) -> str:
 def _encoded(text: str) -> str:
     """Letters, digits and marks of any script stay readable; all else is percent-encoded.
 
-    A dot or underscore in front is encoded too: readers of Parquet folders skip such files.
+    A dot or underscore in front is encoded too (readers of Parquet folders skip such files), and
+    a dot after a dot (Dagster writes ranges as ``a...b``).
     """
-    parts = []
-    for position, character in enumerate(text):
-        keep = unicodedata.category(character)[0] in "LMN" or (character in "-_." and position)
-        raw = b"" if keep else os.fsencode(character)
-        parts.append(character if keep else "".join(f"%{byte:02X}" for byte in raw))
-    return "".join(parts)
+    key = ""
+    for character in text:
+        is_plain = character in "-_." and key and not (character == "." and key.endswith("."))
+        if is_plain or unicodedata.category(character)[0] in "LMN":
+            key += character
+        else:
+            key += "".join(f"%{byte:02X}" for byte in os.fsencode(character))
+    return key
 
 
 def _shortened(key: str) -> str:

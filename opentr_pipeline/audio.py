@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opentr_pipeline.errors import MediaError
-from opentr_pipeline.recordings import open_media
+from opentr_pipeline.probe import open_media
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,8 +15,8 @@ SAMPLE_RATE_HZ = 16_000
 WINDOW_S = 30.0
 # A pause that ends a span of speech. Source: faster-whisper's choice for its batched pipeline.
 MIN_SILENCE_MS = 160
-# Below this share of the claimed duration a file counts as cut off.
-MIN_DECODED_SHARE = 0.95
+# Headers round, and encoders pad; a file counts as cut off where more than both is missing.
+MAX_MISSING_SHARE = 0.02
 MIN_MISSING_S = 1.0
 
 
@@ -115,26 +115,10 @@ def _resampled(frames: Iterator[Any]) -> Iterator["np.ndarray[Any, Any]"]:
         yield from (out.to_ndarray()[0] for out in resampler.resample(None))
 
 
-def missing_s(audio: Audio, claimed_s: float | None, size_bytes: int, bytes_per_s: float) -> float:
-    """How much of a recording a damaged file lacks, 0 where it is whole.
-
-    The claim counts only where it came from a header: without one the libraries guess the
-    duration from the size, and a guess that is off says nothing about the file.
-
-    Args:
-        audio: what was decoded.
-        claimed_s: the probe's duration.
-        size_bytes: of the file.
-        bytes_per_s: of the container as the libraries report it, 0 where unknown.
-    """
-    if claimed_s is None:
-        return 0.0
-    guess_s = size_bytes / bytes_per_s if bytes_per_s else 0.0
-    if abs(guess_s - claimed_s) < 0.01 * claimed_s and not audio.num_errors:
-        return 0.0
-    missing = claimed_s - audio.duration_s
-    is_short = audio.duration_s < MIN_DECODED_SHARE * claimed_s and missing > MIN_MISSING_S
-    return missing if is_short else 0.0
+def is_cut_off(audio: Audio, claimed_s: float) -> bool:
+    """Whether clearly less could be decoded than a header claims."""
+    missing_s = claimed_s - audio.duration_s
+    return missing_s > max(MIN_MISSING_S, MAX_MISSING_SHARE * claimed_s)
 
 
 def speech_windows(audio: Audio) -> tuple[list[Window], float]:

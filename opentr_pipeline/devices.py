@@ -88,6 +88,10 @@ def worker_slots(settings: Settings, cards: Sequence[Device]) -> tuple[WorkerSlo
         for name in settings.gpu_scale_device_id.split(",")
         for number in range(settings.gpu_scale_workers)
     ]
+    if len(set(slots)) != len(slots):
+        raise SettingsError(
+            f"GPU_SCALE_DEVICE_ID={settings.gpu_scale_device_id} names a card twice."
+        )
     if settings.gpu_scale_default_worker:
         default = _default_device(settings, cards)
         if any(slot.device == default for slot in slots):

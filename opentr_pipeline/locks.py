@@ -21,22 +21,37 @@ def try_lock(path: Path) -> int | None:
         An open descriptor that holds the lock until it is closed, not inherited by programs
         that this process starts; None where another process holds it.
     """
-    descriptor = _open(path)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
+    while True:
+        descriptor = _open(path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        if _is_named(descriptor, path):
+            return descriptor
+        os.close(descriptor)  # removed meanwhile: its lock would keep nobody out
 
 
 def _open(path: Path) -> int:
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+            os.fchmod(descriptor, 0o666)  # whatever the umask: any user of the host takes slots
+            return descriptor
+        except FileExistsError:
+            try:
+                return os.open(path, os.O_RDWR)
+            except FileNotFoundError:  # removed between the two
+                continue
+
+
+def _is_named(descriptor: int, path: Path) -> bool:
+    """Whether the path still leads to the open file."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-    except FileExistsError:
-        return os.open(path, os.O_RDWR)
-    os.fchmod(descriptor, 0o666)  # whatever the umask: any user of the host may take a slot
-    return descriptor
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def is_locked(path: Path) -> bool:

@@ -65,12 +65,17 @@ class Model:
     @property
     def english_only(self) -> bool:
         """Whether it knows no other language and cannot translate."""
-        return self.name.endswith(".en")
+        return self._last_name.endswith(".en")
 
     @property
     def translates(self) -> bool:
         """Turbo and distilled models were trained without translation."""
-        return not (self.english_only or "turbo" in self.name or "distil" in self.name)
+        kinds = ("turbo", "distil")
+        return not (self.english_only or any(kind in self._last_name for kind in kinds))
+
+    @property
+    def _last_name(self) -> str:
+        return Path(self.name).name
 
 
 def model_name(settings: Settings, slots: Sequence[WorkerSlot]) -> str:
@@ -151,12 +156,17 @@ def verify(name: str, models_root: Path) -> Model:
     """Read every file of a fetched model and compare it with its recorded digest.
 
     Raises:
-        ModelError: a file is missing or differs, with the command that mends it.
+        ModelError: a file is missing or differs, or the model was not fetched by us and nothing
+            was recorded; with the remedy.
     """
     model = find(name, models_root)
     manifest = model.folder / MANIFEST
-    recorded = json.loads(manifest.read_text())["files"] if manifest.is_file() else {}
-    for file, digest in recorded.items():
+    if not manifest.is_file():
+        raise ModelError(
+            f"{model.folder} was not fetched by ./opentr.sh models fetch, so there are no digests "
+            "to compare it with; all files that it needs are there."
+        )
+    for file, digest in json.loads(manifest.read_text())["files"].items():
         path = model.folder / file
         if not path.is_file() or _sha256(path) != digest:
             raise ModelError(

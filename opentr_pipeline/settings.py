@@ -12,7 +12,7 @@ import re
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Literal, get_args, get_origin
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -40,6 +40,14 @@ LANGUAGES = frozenset(
 )
 COMPUTE_TYPES = ("auto", "int8", "int8_float16", "int8_float32", "float16", "bfloat16", "float32")
 MAX_WORKERS = 64
+
+
+def _folder(value: str) -> str:
+    try:
+        Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError("a folder; nobody has the home folder that it starts with") from None
+    return value
 
 
 def _device_id(value: str) -> str:
@@ -78,6 +86,7 @@ def _yes_or_no(value: object) -> object:
     raise ValueError("true or false")
 
 
+Folder = Annotated[str, AfterValidator(_folder)]
 YesNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 
 
@@ -90,20 +99,20 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    archive_dir: Path = Field(
-        Path("samples/archive"),
+    archive_dir: Folder = Field(
+        "samples/archive",
         description="The archive: the directory that holds all media. It is only read.",
     )
-    output_dir: str = Field(
+    output_dir: Folder = Field(
         "auto",
         description="Where transcripts go. auto: a folder per archive below output/.",
     )
-    state_dir: Path = Field(
-        Path(".opentr"),
+    state_dir: Folder = Field(
+        ".opentr",
         description="Everything else that is kept: Dagster's state, logs, models. May be deleted.",
     )
-    models_dir: str = Field("auto", description="Fetched models. auto: STATE_DIR/models.")
-    worker_slots_dir: str = Field(
+    models_dir: Folder = Field("auto", description="Fetched models. auto: STATE_DIR/models.")
+    worker_slots_dir: Folder = Field(
         "auto",
         description="Lock files of the worker slots; all runs and containers of a host must share "
         "it. auto: a folder in the system's temporary directory.",
@@ -181,10 +190,15 @@ class Settings(BaseModel):
             )
         return self
 
+    @staticmethod
+    def resolved(folder: str) -> Path:
+        """A folder as an absolute path; a relative one starts at the project."""
+        return PROJECT_ROOT / Path(folder).expanduser()
+
     @property
     def archive_root(self) -> Path:
-        """The archive as an absolute path; a relative one starts at the project."""
-        return PROJECT_ROOT / self.archive_dir.expanduser()
+        """The archive."""
+        return self.resolved(self.archive_dir)
 
     @property
     def archive_slug(self) -> str:
@@ -198,12 +212,12 @@ class Settings(BaseModel):
         """Where the tables of this archive are."""
         if self.output_dir == "auto":
             return PROJECT_ROOT / "output" / self.archive_slug
-        return PROJECT_ROOT / Path(self.output_dir).expanduser()
+        return self.resolved(self.output_dir)
 
     @property
     def state_root(self) -> Path:
         """The state folder, shared by all archives of this project."""
-        return PROJECT_ROOT / self.state_dir.expanduser()
+        return self.resolved(self.state_dir)
 
     @property
     def dagster_home(self) -> Path:
@@ -215,7 +229,7 @@ class Settings(BaseModel):
         """Where models are kept."""
         if self.models_dir == "auto":
             return self.state_root / "models"
-        return PROJECT_ROOT / Path(self.models_dir).expanduser()
+        return self.resolved(self.models_dir)
 
 
 def load_settings(
@@ -231,8 +245,7 @@ def load_settings(
         SettingsError: one sentence that names the variable, its value and what it must be.
     """
     environ = os.environ if environ is None else environ
-    from_file = dotenv_values(env_file) if env_file and env_file.is_file() else {}
-    _refuse_unknown(from_file)
+    from_file = _read_env_file(env_file) if env_file and env_file.is_file() else {}
     merged = {**from_file, **environ}
     values = {
         name: merged[name.upper()] for name in Settings.model_fields if merged.get(name.upper())
@@ -243,14 +256,19 @@ def load_settings(
         raise SettingsError(_sentence(error)) from None
 
 
-def _refuse_unknown(from_file: Mapping[str, Any]) -> None:
-    """A misspelt variable of ours in ``.env`` would otherwise be ignored in silence."""
+def _read_env_file(path: Path) -> dict[str, str | None]:
+    """The variables of a ``.env`` file; a misspelt one of ours must not be ignored in silence."""
+    try:
+        variables = dotenv_values(path, encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} is not UTF-8 text; save it as UTF-8.") from None
     known = {name.upper() for name in Settings.model_fields}
-    for name in from_file:
-        if name not in known and name.startswith(("GPU_", "WHISPER_", "PARTITION_")):
-            near = difflib.get_close_matches(name, known, n=1)
+    for name in variables.keys() - known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+        if near or name.startswith(("GPU_", "WHISPER_", "PARTITION_")):
             hint = f"did you mean {near[0]}?" if near else "see .env.example."
             raise SettingsError(f"{name} in .env is not a setting; {hint}")
+    return variables
 
 
 def _sentence(error: ValidationError) -> str:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from opentr_pipeline.audio import Audio, decode, missing_s
+from opentr_pipeline.audio import Audio, decode, is_cut_off
 from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.errors import MediaError, ModelError
 from opentr_pipeline.locks import POLL_S
-from opentr_pipeline.recordings import check_unchanged, open_media
+from opentr_pipeline.recordings import check_unchanged
 from opentr_pipeline.shards import ShardItem
 from opentr_pipeline.transcriber import Transcriber
 from opentr_pipeline.transcript import Transcript, now
@@ -144,14 +144,13 @@ class ShardRun:
         return dataclasses.replace(blank, status=status, reason=reason, transcribed_at=now())
 
     def _heard(self, item: ShardItem, blank: Transcript) -> Transcript:
-        path = self._archive / item.media_file.path
         check_unchanged(self._archive, item.media_file)
-        audio = decode(path)
+        audio = decode(self._archive / item.media_file.path)
         if self._transcriber is None:
             self._transcriber = self._load()
         transcript = self._transcriber.transcribe(audio, self._batch_size)
         check_unchanged(self._archive, item.media_file)
-        cut_off = _cut_off(audio, item, path)
+        cut_off = _cut_off(audio, item)
         return dataclasses.replace(
             transcript,
             status="truncated" if cut_off else transcript.status,
@@ -167,12 +166,9 @@ class ShardRun:
             publish_partition(partition_key, self._plan, self._store, self._index)
 
 
-def _cut_off(audio: Audio, item: ShardItem, path: Path) -> str:
-    """Where a damaged file ends, a sentence; empty where it is whole."""
-    with open_media(path) as container:
-        bytes_per_s = (container.bit_rate or 0) / 8
-    size = item.media_file.size_bytes
-    missing = missing_s(audio, item.duration_s, size, bytes_per_s)
-    return (
-        f"The file ends at {audio.duration_s:.1f} s of {item.duration_s:.1f} s." if missing else ""
-    )
+def _cut_off(audio: Audio, item: ShardItem) -> str:
+    """How much of a damaged file was heard, a sentence; empty where it is whole."""
+    claimed_s = item.duration_s
+    if claimed_s is None or item.may_be_estimated or not is_cut_off(audio, claimed_s):
+        return ""
+    return f"Only {audio.duration_s:.1f} s of {claimed_s:.1f} s can be decoded."

@@ -19,6 +19,7 @@ class ShardItem:
 
     Attributes:
         duration_s: as the container claims it, or None.
+        may_be_estimated: that claim may be a guess (see ``recordings.Probe``).
         partition_keys: of all recordings with these bytes.
         num_attempts: made by earlier runs.
     """
@@ -26,6 +27,7 @@ class ShardItem:
     media_file: MediaFile
     media_fingerprint: str
     duration_s: float | None
+    may_be_estimated: bool
     partition_keys: tuple[str, ...]
     num_attempts: int = 0
 
@@ -61,11 +63,12 @@ def plan_shards(
     # Source: R. L. Graham, Bounds on Multiprocessing Timing Anomalies, 1969.
     heaviest_first = sorted(items, key=lambda item: (-item.weight_s, item.media_fingerprint))
     shards: list[list[ShardItem]] = [[] for _ in range(count)]
-    lightest = [(0.0, number) for number in range(count)]
+    # The number of items breaks ties, so that headers that claim no sound leave no shard empty.
+    lightest = [(0.0, 0, number) for number in range(count)]
     for item in heaviest_first:
-        weight_s, number = heapq.heappop(lightest)
+        weight_s, num_items, number = heapq.heappop(lightest)
         shards[number].append(item)
-        heapq.heappush(lightest, (weight_s + item.weight_s, number))
+        heapq.heappush(lightest, (weight_s + item.weight_s, num_items + 1, number))
     shards.sort(key=lambda shard: -sum(item.weight_s for item in shard))
     return [sorted(shard, key=_by_partition) for shard in shards]
 

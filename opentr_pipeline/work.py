@@ -12,7 +12,13 @@ from opentr_pipeline.recordings import ProbeMemory, Recording, probe_all
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.shards import ShardItem, plan_shards
 from opentr_pipeline.transcript import Transcript, now
-from opentr_pipeline.transcript_store import Entry, PublishedRow, StoreIndex, TranscriptStore
+from opentr_pipeline.transcript_store import (
+    Entry,
+    PublishedRow,
+    StoreIndex,
+    TranscriptStore,
+    is_published_as,
+)
 
 State = Literal["done", "missing", "stale", "failed"]
 Selection = Literal["pending", "failed"]
@@ -50,22 +56,19 @@ def judge(
     recordings: Iterable[Recording], index: StoreIndex, settings_fingerprint: str
 ) -> list[RecordingWork]:
     """How each recording stands under these options."""
-    return [
-        _judged(recording, index.by_recording.get(recording.recording_id), settings_fingerprint)
-        for recording in recordings
-    ]
+    return [_judged(recording, index, settings_fingerprint) for recording in recordings]
 
 
-def _judged(
-    recording: Recording, row: PublishedRow | None, settings_fingerprint: str
-) -> RecordingWork:
-    if row is None:
-        return RecordingWork(recording, "missing")
+def _judged(recording: Recording, index: StoreIndex, settings_fingerprint: str) -> RecordingWork:
+    row = index.by_recording.get(recording.recording_id)
     wanted = (recording.media_fingerprint, settings_fingerprint)
-    is_same = (row.media_fingerprint, row.settings_fingerprint) == wanted
-    if row.status == "failed":
-        return RecordingWork(recording, "failed", row.num_attempts if is_same else 0)
-    return RecordingWork(recording, "done" if is_same else "stale")
+    is_same = row is not None and (row.media_fingerprint, row.settings_fingerprint) == wanted
+    if row and is_same and row.status != "failed":
+        return RecordingWork(recording, "done")
+    attempts = max(index.failures.get(wanted, 0), row.num_attempts if row and is_same else 0)
+    if attempts or (row and row.status == "failed"):
+        return RecordingWork(recording, "failed", attempts)
+    return RecordingWork(recording, "stale" if row else "missing")
 
 
 def probe_memory(settings: Settings) -> ProbeMemory:
@@ -180,6 +183,7 @@ def _item(group: Sequence[RecordingWork], num_attempts: int) -> ShardItem:
         first.media_file,
         first.media_fingerprint,
         first.probe.duration_s,
+        first.probe.may_be_estimated,
         tuple(keys),
         num_attempts,
     )
@@ -212,22 +216,25 @@ def publish_partition(
     entries = []
     for recording in plan.partitions[partition_key]:
         fingerprint = recording.media_fingerprint
-        outcome: Transcript | PublishedRow | None = checkpoints.load(fingerprint)
+        kept = checkpoints.load(fingerprint)
+        outcome: Transcript | PublishedRow | None = kept if kept and kept.is_final else None
         outcome = outcome or index.by_content.get((fingerprint, plan.settings_fingerprint))
-        outcome = outcome or plan.elsewhere.get(fingerprint)
+        outcome = outcome or plan.elsewhere.get(fingerprint) or kept
         if outcome:
             entries.append(Entry(recording.recording_id, recording.media_file.path, outcome))
     store.publish(partition_key, entries)
 
 
 def forget_published(plan: Plan, store: TranscriptStore) -> None:
-    """Drop the checkpoints of what is published now."""
+    """Drop the checkpoints of what is published now; a failure that is not stays, and counts."""
     checkpoints = Checkpoints(store.inner, plan.settings_fingerprint)
     index = store.index(plan.partitions)
     for recordings in plan.partitions.values():
-        for work in judge(recordings, index, plan.settings_fingerprint):
-            if work.state in ("done", "failed"):
-                checkpoints.drop(work.recording.media_fingerprint)
+        for recording in recordings:
+            kept = checkpoints.load(recording.media_fingerprint)
+            row = index.by_recording.get(recording.recording_id)
+            if kept and row and is_published_as(row, kept):
+                checkpoints.drop(recording.media_fingerprint)
 
 
 def left_over(plan: Plan, store: TranscriptStore) -> dict[str, list[RecordingWork]]:

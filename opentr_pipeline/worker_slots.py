@@ -17,8 +17,10 @@ from opentr_pipeline.settings import Settings
 
 def slots_folder(settings: Settings) -> Path:
     """The folder of the slot files, made where it is missing, open to every user of the host."""
-    name = settings.worker_slots_dir
-    folder = Path(tempfile.gettempdir(), "opentr-worker-slots") if name == "auto" else Path(name)
+    if settings.worker_slots_dir == "auto":
+        folder = Path(tempfile.gettempdir(), "opentr-worker-slots")
+    else:
+        folder = settings.resolved(settings.worker_slots_dir)
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o777)

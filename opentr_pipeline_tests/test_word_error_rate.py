@@ -16,6 +16,8 @@ from opentr_pipeline_tests.speech import (
 )
 
 pytestmark = pytest.mark.slow
+# Ten minutes and a little over five languages.
+SECONDS_PER_LANGUAGE = 125.0
 # Points above faster-whisper's own batched pipeline that would be a loss.
 MAX_LOSS = 0.003
 
@@ -25,7 +27,7 @@ Hypotheses = dict[Path, str]
 @pytest.fixture(scope="module")
 def speech() -> list[ReferenceSpeech]:
     try:
-        return fetch(load_settings({}, None).state_root / "speech")
+        return fetch(load_settings({}, None).state_root / "speech", SECONDS_PER_LANGUAGE)
     except SpeechUnavailableError as error:
         pytest.skip(f"public speech ({error})")
 

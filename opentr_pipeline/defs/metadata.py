@@ -4,14 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from dagster import MetadataValue, TableColumn, TableSchema
 
 from opentr_pipeline.devices import WorkerSlot
 from opentr_pipeline.recordings import Recording
 from opentr_pipeline.shard_run import ShardOutcome
-from opentr_pipeline.transcript_store import SCHEMAS, TRANSCRIPT_TABLES, TranscriptStore
+from opentr_pipeline.tables import SCHEMAS, TRANSCRIPT_TABLES
+from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.work import Plan
 
 Metadata = dict[str, Any]
@@ -70,7 +69,7 @@ def of_transcripts(plan: Plan, store: TranscriptStore) -> dict[str, Metadata]:
     for key in plan.partitions:
         tables = {table: store.read_partition(table, key) for table in TRANSCRIPT_TABLES}
         facts[key] = {
-            **_of_rows(tables["transcripts"]),
+            **_of_rows(tables["transcripts"].to_pylist()),
             **{f"num_{table}": rows.num_rows for table, rows in tables.items()},
             "settings_fingerprint": plan.settings_fingerprint,
             "paths": MetadataValue.json([str(store.path(table, key)) for table in tables]),
@@ -80,13 +79,13 @@ def of_transcripts(plan: Plan, store: TranscriptStore) -> dict[str, Metadata]:
     return facts
 
 
-def _of_rows(rows: pa.Table) -> Metadata:
-    audio_s = pc.sum(rows["duration_s"]).as_py() or 0.0
-    wall_s = pc.sum(rows["wall_s"]).as_py() or 0.0
-    languages = Counter(language for language in rows["language"].to_pylist() if language)
-    models = {model for model in rows["model"].to_pylist() if model}
+def _of_rows(rows: Sequence[dict[str, Any]]) -> Metadata:
+    audio_s = sum(row["duration_s"] or 0.0 for row in rows)
+    wall_s = sum(row["wall_s"] or 0.0 for row in rows)
+    languages = Counter(row["language"] for row in rows if row["language"])
+    models = {row["model"] for row in rows if row["model"]}
     return {
-        **_by_status(rows["status"].to_pylist()),
+        **_by_status(row["status"] for row in rows),
         "audio_s": audio_s,
         "wall_s": wall_s,
         "speed_x": audio_s / wall_s if wall_s else 0.0,

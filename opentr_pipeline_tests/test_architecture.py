@@ -1,0 +1,260 @@
+"""The rules of the house, read from the syntax trees."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import pytest
+
+import opentr_pipeline
+from opentr_pipeline.settings import PROJECT_ROOT
+
+PACKAGE = PROJECT_ROOT / "opentr_pipeline"
+# The CLI's launching part is the one module outside the shell that runs Dagster.
+DAGSTER_OUTSIDE_DEFS = {"definitions", "launch"}
+# Each of these costs every step of every run a part of a second, or holds a card.
+HEAVY = {"faster_whisper", "ctranslate2", "av", "torch", "onnxruntime", "numpy"}
+NAMELESS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
+# They hand variables on to processes that they start; only ``settings`` gives them a meaning.
+ENVIRONMENT_FORWARDERS = {"cli", "launch", "transcriber", "defs.resources"}
+MAX_LINES_OF_FILE = 300
+# One class and what it hands out; one list of variables.
+LONG_FILES = {"transcript_store": 340, "settings": 330}
+USUAL_LINES_OF_FUNCTION = 40
+MAX_LINES_OF_FUNCTION = 60
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class Module:
+    """One file of the package; its name is relative to the package."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        parts = self.path.relative_to(PACKAGE).with_suffix("").parts
+        return ".".join(part for part in parts if part != "__init__")
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.path.read_text(encoding="utf-8"))
+
+    @property
+    def num_lines(self) -> int:
+        return len(self.path.read_text(encoding="utf-8").splitlines())
+
+    @property
+    def functions(self) -> list[Function]:
+        return [node for node in ast.walk(self.tree) if isinstance(node, Function)]
+
+    @property
+    def imports(self) -> set[str]:
+        """Whatever is imported anywhere, as dotted names."""
+        return {name for node in ast.walk(self.tree) for name in imported(node)}
+
+    @property
+    def imports_on_load(self) -> set[str]:
+        """What is imported when the module is, functions and type checking left out."""
+        return {name for node in on_load(self.tree.body) for name in imported(node)}
+
+
+def imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are absolute here"
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    return []
+
+
+def on_load(body: list[ast.stmt]) -> Iterator[ast.AST]:
+    """Statements that run when a module is imported."""
+    for node in body:
+        if isinstance(node, Function):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        yield node
+        for field in ("body", "orelse", "handlers", "finalbody"):
+            yield from on_load(getattr(node, field, []))
+
+
+@cache
+def modules() -> dict[str, Module]:
+    found = [Module(path) for path in sorted(PACKAGE.rglob("*.py"))]
+    return {module.name: module for module in found}
+
+
+def ours(names: set[str]) -> set[str]:
+    """Modules of the package among dotted names, by the names they have here."""
+    found = set()
+    for name in names:
+        inner = name.removeprefix("opentr_pipeline").removeprefix(".")
+        if name.split(".")[0] == "opentr_pipeline":
+            longest = inner if inner in modules() else inner.rpartition(".")[0]
+            found.add(longest)
+    return found - {""}
+
+
+def roots(names: set[str]) -> set[str]:
+    return {name.split(".")[0] for name in names}
+
+
+def test_the_trees_are_those_of_the_package() -> None:
+    assert Path(opentr_pipeline.__file__).parent == PACKAGE
+    assert {"settings", "archive", "transcript_store", "defs.assets"} <= set(modules())
+    assert "defs.assets" in ours(modules()["definitions"].imports)
+    assert "archive" in ours(modules()["work"].imports_on_load)
+
+
+def test_dagster_is_imported_by_the_shell_alone() -> None:
+    users = {
+        name
+        for name, module in modules().items()
+        if any(root.startswith("dagster") for root in roots(module.imports))
+    }
+    assert {name for name in users if not name.startswith("defs.")} == DAGSTER_OUTSIDE_DEFS
+
+
+def test_heavy_libraries_are_imported_where_they_are_used() -> None:
+    found = {name: roots(module.imports_on_load) & HEAVY for name, module in modules().items()}
+    assert {name: heavy for name, heavy in found.items() if heavy} == {}
+    assert all(
+        any(heavy in roots(module.imports) for module in modules().values())
+        for heavy in ("faster_whisper", "av")
+    )
+
+
+def cycles(edges: dict[str, set[str]]) -> set[str]:
+    """Modules that are left when those that need nothing more are taken away, again and again."""
+    left = {name: set(needed) for name, needed in edges.items()}
+    while ready := [name for name, needed in left.items() if not needed & left.keys()]:
+        for name in ready:
+            del left[name]
+    return set(left)
+
+
+def test_imports_make_no_cycle() -> None:
+    edges = {name: ours(module.imports_on_load) for name, module in modules().items()}
+    assert sum(map(len, edges.values())) > 30
+    assert cycles(edges) == set()
+    assert cycles({"a": {"b"}, "b": {"a"}, "c": {"a"}}) == {"a", "b", "c"}
+
+
+def test_only_the_entry_points_import_the_shell() -> None:
+    users = {
+        name
+        for name, module in modules().items()
+        if any(used.split(".")[0] == "defs" for used in ours(module.imports))
+    }
+    assert {name for name in users if not name.startswith("defs.")} == DAGSTER_OUTSIDE_DEFS
+
+
+@pytest.mark.parametrize(
+    ("library", "door"),
+    [
+        ("pyarrow", {"transcript_store", "tables"}),
+        ("av", {"probe", "audio"}),
+        ("ctranslate2", set()),
+        ("pynvml", {"devices"}),
+        ("huggingface_hub", {"models"}),
+        ("dotenv", {"settings"}),
+        ("fcntl", {"locks", "bootstrap"}),
+        ("sqlite3", {"recordings"}),
+    ],
+)
+def test_a_library_has_one_door(library: str, door: set[str]) -> None:
+    users = {name for name, module in modules().items() if library in roots(module.imports)}
+    assert users == door
+
+
+def test_modules_have_names_that_say_something() -> None:
+    assert {part for name in modules() for part in name.split(".")} & NAMELESS == set()
+
+
+def test_package_files_hold_a_docstring_and_a_version_alone() -> None:
+    found = {}
+    for path in PACKAGE.rglob("__init__.py"):
+        docstring, *rest = ast.parse(path.read_text(encoding="utf-8")).body
+        assert isinstance(docstring, ast.Expr)
+        found[path.parent.name] = [ast.unparse(node).split(" =")[0] for node in rest]
+    assert found == {"opentr_pipeline": ["__version__"], "defs": []}
+
+
+def test_every_module_says_what_it_is() -> None:
+    assert [name for name, module in modules().items() if not ast.get_docstring(module.tree)] == []
+
+
+def num_lines(function: Function) -> int:
+    """From ``def`` to the end, the docstring included."""
+    return (function.end_lineno or 0) - function.lineno + 1
+
+
+def test_functions_are_short() -> None:
+    lengths = {
+        f"{name}.{function.name}": num_lines(function)
+        for name, module in modules().items()
+        for function in module.functions
+    }
+    assert len(lengths) > 150
+    assert {name: lines for name, lines in lengths.items() if lines > MAX_LINES_OF_FUNCTION} == {}
+    long = sum(lines > USUAL_LINES_OF_FUNCTION for lines in lengths.values())
+    assert long <= len(lengths) / 10
+
+
+def test_files_are_short() -> None:
+    too_long = {
+        name: module.num_lines
+        for name, module in modules().items()
+        if module.num_lines > LONG_FILES.get(name, MAX_LINES_OF_FILE)
+    }
+    assert too_long == {}
+
+
+@pytest.mark.parametrize("name", LONG_FILES)
+def test_files_that_may_be_long_are(name: str) -> None:
+    assert modules()[name].num_lines > MAX_LINES_OF_FILE
+
+
+def uses_environment(module: Module) -> bool:
+    """Whether a module touches the process environment, under any of its names."""
+    names = {node.attr for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)} | {
+        name.rpartition(".")[2] for name in module.imports
+    }
+    return bool(names & {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"})
+
+
+def test_settings_alone_read_the_environment() -> None:
+    users = {name for name, module in modules().items() if uses_environment(module)}
+    assert users == {"settings"} | ENVIRONMENT_FORWARDERS
+
+
+def test_forwarders_read_no_variable_of_the_environment() -> None:
+    for name in sorted(ENVIRONMENT_FORWARDERS):
+        for node in ast.walk(modules()[name].tree):
+            if isinstance(node, ast.Subscript) and "environ" in ast.unparse(node.value):
+                assert isinstance(node.ctx, ast.Store), ast.unparse(node)
+            if isinstance(node, ast.Call) and "environ." in ast.unparse(node.func):
+                assert ast.unparse(node.func) == "os.environ.setdefault"
+
+
+def test_nothing_happens_on_import() -> None:
+    """Except in the code location, which Dagster loads to get its definitions."""
+    allowed = (
+        ast.Import,
+        ast.ImportFrom,
+        ast.Assign,
+        ast.AnnAssign,
+        ast.If,
+        ast.ClassDef,
+        Function,
+    )
+    for name, module in modules().items():
+        for node in module.tree.body[1:]:
+            said = ast.unparse(node)
+            if not isinstance(node, allowed):
+                assert said.startswith("warnings.filterwarnings("), f"{name}: {said}"

@@ -1,0 +1,55 @@
+"""What people type, and what they are told."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from opentr_pipeline.cli import main
+from opentr_pipeline.settings import PROJECT_ROOT
+
+
+@pytest.mark.parametrize(
+    "arguments", [["fly"], ["run", "--fast"], ["start", "staging"], ["start"], ["status", "a", "b"]]
+)
+def test_unknown_words_are_refused(arguments: list[str]) -> None:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "Error:" in result.output
+
+
+def test_help_lists_every_command() -> None:
+    result = CliRunner().invoke(main, ["help"])
+    assert result.exit_code == 0
+    for name in main.commands:
+        assert f"  {name} " in result.output
+
+
+@pytest.mark.parametrize("value", ["0", "abc", "1000"])
+def test_a_wrong_setting_is_one_sentence(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPU_SCALE_WORKERS", value)
+    for command in (["run"], ["scan"], ["status"], ["start", "dev"], ["models", "list"]):
+        result = CliRunner().invoke(main, command)
+        assert result.exit_code == 2
+        assert result.output == (
+            f"opentr: GPU_SCALE_WORKERS must be 1..64, got '{value}'; see .env.example.\n"
+        )
+
+
+def test_an_archive_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELS_DIR", str(tmp_path))
+    monkeypatch.setenv("STATE_DIR", str(tmp_path))
+    result = CliRunner().invoke(main, ["scan", str(tmp_path / "gone")])
+    assert result.exit_code == 2
+    assert result.output == (
+        f"opentr: The archive {tmp_path / 'gone'} is not a directory; set ARCHIVE_DIR.\n"
+    )
+
+
+def test_the_one_way_in_hands_everything_on() -> None:
+    """Through the shell and the bootstrap, with the environment that is there."""
+    command = [str(PROJECT_ROOT / "opentr.sh"), "models", "--fly"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "No such option" in done.stderr

@@ -1,0 +1,238 @@
+"""Locks and worker slots, held by real processes that get killed."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from opentr_pipeline import locks
+from opentr_pipeline.devices import CPU, Device, WorkerSlot
+from opentr_pipeline.locks import is_locked, locked, try_lock
+from opentr_pipeline.settings import PROJECT_ROOT
+from opentr_pipeline.worker_slots import lease, slots_folder, slots_in_use
+from opentr_pipeline_tests.making import settings_of
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from opentr_pipeline.locks import locked
+with locked(*map(Path, sys.argv[1:])) as path:
+    print(path, flush=True)
+    time.sleep(600)
+"""
+# Takes a slot many times; in it, notes how many are in there at once.
+WORKER = """
+import fcntl, os, sys, time
+from pathlib import Path
+from opentr_pipeline import locks
+from opentr_pipeline.devices import CPU, WorkerSlot
+from opentr_pipeline.worker_slots import lease
+locks.POLL_S = 0.001
+folder, slots, times = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+counter = os.open(folder / "counter", os.O_RDWR | os.O_CREAT | os.O_APPEND)
+for _ in range(times):
+    with lease([WorkerSlot(CPU, number) for number in range(slots)], folder) as slot:
+        os.write(counter, f"+{slot.number}\\n".encode())
+        time.sleep(0.002)
+        os.write(counter, f"-{slot.number}\\n".encode())
+"""
+
+
+@contextmanager
+def holder(*paths: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Another process that holds the lock of one of these files."""
+    command = [sys.executable, "-c", HOLDER, *map(str, paths)]
+    with subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def held_by(process: "subprocess.Popen[str]") -> Path:
+    """The file that a holder says it holds; waits until it does."""
+    assert process.stdout is not None
+    return Path(process.stdout.readline().strip())
+
+
+def test_a_lock_is_held_once_and_freed_by_closing(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    assert not is_locked(path)
+    held = try_lock(path)
+    assert held is not None
+    assert try_lock(path) is None
+    assert is_locked(path)
+    os.close(held)
+    assert not is_locked(path)
+
+
+def test_asking_makes_no_file(tmp_path: Path) -> None:
+    assert not is_locked(tmp_path / "a.lock")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    with holder(path) as process:
+        assert held_by(process) == path
+        assert is_locked(path)
+        assert try_lock(path) is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        with locked(path) as taken:
+            assert taken == path
+
+
+def test_the_first_lock_that_is_free_is_taken(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a", "b")]
+    with holder(*paths) as process:
+        assert held_by(process) == paths[0]
+        with locked(*paths) as taken:
+            assert taken == paths[1]
+
+
+def test_a_lock_is_freed_when_the_block_raises(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), locked(tmp_path / "a"):
+        raise RuntimeError
+    assert not is_locked(tmp_path / "a")
+
+
+def test_a_program_that_the_holder_starts_does_not_hold_the_lock(tmp_path: Path) -> None:
+    held = try_lock(tmp_path / "a")
+    assert held is not None
+    # It speaks first: a program closes what it does not inherit a moment after it is started.
+    command = [sys.executable, "-c", "print('here', flush=True); input()"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, close_fds=False, **pipes) as child:  # type: ignore[call-overload]
+        assert child.stdout.readline() == b"here\n"
+        os.close(held)
+        assert not is_locked(tmp_path / "a")
+        child.communicate(b"\n")
+
+
+def test_any_user_may_open_a_lock_file(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        held = try_lock(tmp_path / "a")
+    finally:
+        os.umask(before)
+    assert held is not None
+    os.close(held)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o666
+
+
+def test_a_lock_file_that_is_removed_meanwhile_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a"
+    path.touch()
+    real = os.open
+
+    def open_late(name: Path, flags: int, mode: int = 0o777) -> int:
+        if not flags & os.O_EXCL:  # between the two ways to open it somebody removes it
+            path.unlink(missing_ok=True)
+        return real(name, flags, mode)
+
+    monkeypatch.setattr(locks.os, "open", open_late)
+    held = try_lock(path)
+    assert held is not None
+    assert os.fstat(held).st_ino == path.stat().st_ino
+    os.close(held)
+
+
+def test_the_lock_of_a_removed_file_is_worth_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a"
+    path.touch()
+    real = fcntl.flock
+
+    def flock_late(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(locks.fcntl, "flock", real)
+        path.unlink()  # by one who is done with it, as checkpoints are dropped
+        real(descriptor, operation)
+
+    monkeypatch.setattr(locks.fcntl, "flock", flock_late)
+    first = try_lock(path)
+    second = try_lock(path)
+    holders = [held for held in (first, second) if held is not None]
+    for held in holders:
+        os.close(held)
+    assert len(holders) == 1
+
+
+def most_at_once(notes: str) -> int:
+    most = inside = 0
+    for note in notes.split():
+        inside += 1 if note[0] == "+" else -1
+        most = max(most, inside)
+    return most
+
+
+def test_more_workers_than_slots_never_work_at_once(tmp_path: Path) -> None:
+    num_slots, times = 2, 25
+    command = [sys.executable, "-c", WORKER, str(tmp_path), str(num_slots), str(times)]
+    workers = [subprocess.Popen(command, cwd=PROJECT_ROOT) for _ in range(6)]
+    assert [worker.wait() for worker in workers] == [0] * 6
+    notes = (tmp_path / "counter").read_text()
+    assert notes.count("+") == notes.count("-") == 6 * times
+    assert most_at_once(notes) == num_slots
+    for number in range(num_slots):
+        mine = [note[0] for note in notes.split() if note[1:] == str(number)]
+        assert mine == ["+", "-"] * (len(mine) // 2)
+
+
+def test_a_lease_names_its_slot_and_shows(tmp_path: Path) -> None:
+    slots = [WorkerSlot(CPU, 0), WorkerSlot(Device("0", "GPU-x", "A card"), 0)]
+    assert slots_in_use(slots, tmp_path) == []
+    with lease(slots, tmp_path) as first, lease(slots, tmp_path) as second:
+        assert (first, second) == (slots[0], slots[1])
+        assert slots_in_use(slots, tmp_path) == slots
+        assert {path.name for path in tmp_path.iterdir()} == {"cpu.slot-0", "GPU-x.slot-0"}
+    assert slots_in_use(slots, tmp_path) == []
+
+
+def test_the_folder_of_slots_is_open_to_everybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = os.umask(0o077)
+    try:
+        folder = slots_folder(settings_of())
+    finally:
+        os.umask(before)
+    assert folder == tmp_path / "opentr-worker-slots"
+    assert folder.stat().st_mode & 0o777 == 0o777
+    assert slots_folder(settings_of()) == folder
+
+
+def absolute_folder(**variables: Any) -> Path:
+    return Path(os.path.abspath(slots_folder(settings_of(**variables))))
+
+
+def test_the_folder_of_slots_does_not_depend_on_where_a_command_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relative = os.path.relpath(tmp_path / "slots", PROJECT_ROOT)
+    folders = set()
+    for name in ("a", "b"):
+        (tmp_path / "x" / name).mkdir(parents=True)
+        monkeypatch.chdir(tmp_path / "x" / name)
+        folders.add(absolute_folder(WORKER_SLOTS_DIR=relative))
+    assert folders == {tmp_path / "slots"}
+
+
+def test_the_folder_of_slots_may_be_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert absolute_folder(WORKER_SLOTS_DIR="~/slots") == tmp_path / "slots"

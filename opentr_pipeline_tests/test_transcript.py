@@ -1,0 +1,165 @@
+"""Transcripts: times that run forward, words that stay, flags that mean something."""
+
+import dataclasses
+import itertools
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opentr_pipeline.transcript import (
+    MAX_COMPRESSION_RATIO,
+    MAX_NO_SPEECH_PROBABILITY,
+    MIN_AVG_LOGPROB,
+    STATUSES,
+    Segment,
+    Transcript,
+    Word,
+    from_dict,
+    now,
+    settle_times,
+)
+from opentr_pipeline_tests.making import PROPERTY, transcript
+
+TIMES = st.floats(-5, 70)
+SCORES = st.floats(-3, 3)
+TEXTS = st.text(max_size=8)
+WORDS = st.builds(Word, TEXTS, TIMES, TIMES, st.floats(0, 1))
+SEGMENTS = st.builds(
+    Segment, TIMES, TIMES, TEXTS, SCORES, SCORES, SCORES, st.lists(WORDS, max_size=4).map(tuple)
+)
+SOUNDS = st.tuples(st.lists(SEGMENTS, max_size=6), st.floats(0, 60))
+
+
+def spans(segments: tuple[Segment, ...]) -> list[tuple[float, float]]:
+    """The finest spans there are: words, or the segment where it has none."""
+    return [
+        (span.start_s, span.end_s) for segment in segments for span in segment.words or (segment,)
+    ]
+
+
+def without_times(segments: list[Segment] | tuple[Segment, ...]) -> list[object]:
+    def still(span: Segment | Word) -> object:
+        return dataclasses.replace(span, start_s=0.0, end_s=0.0)
+
+    return [
+        (dataclasses.replace(segment, start_s=0.0, end_s=0.0, words=()), *map(still, segment.words))
+        for segment in segments
+    ]
+
+
+@PROPERTY
+@given(SOUNDS)
+def test_settled_times_run_forward_inside_the_media(sound: tuple[list[Segment], float]) -> None:
+    segments, duration_s = sound
+    times = [time_s for span in spans(settle_times(segments, duration_s)) for time_s in span]
+    assert times == sorted(times)
+    assert all(0 <= time_s <= duration_s for time_s in times)
+
+
+@PROPERTY
+@given(SOUNDS)
+def test_settled_segments_hold_their_words_and_do_not_overlap(
+    sound: tuple[list[Segment], float],
+) -> None:
+    settled = settle_times(*sound)
+    for segment in settled:
+        assert segment.start_s <= segment.end_s
+        assert all(
+            segment.start_s <= word.start_s <= word.end_s <= segment.end_s for word in segment.words
+        )
+    assert all(one.end_s <= two.start_s for one, two in itertools.pairwise(settled))
+
+
+@PROPERTY
+@given(SOUNDS)
+def test_text_and_scores_are_not_touched(sound: tuple[list[Segment], float]) -> None:
+    assert without_times(settle_times(*sound)) == without_times(sound[0])
+
+
+@PROPERTY
+@given(SOUNDS)
+def test_settling_twice_changes_nothing(sound: tuple[list[Segment], float]) -> None:
+    once = settle_times(*sound)
+    assert settle_times(once, sound[1]) == once
+
+
+def test_times_that_are_in_order_stay() -> None:
+    segments = transcript(text="one two. three four. five").segments
+    assert settle_times(segments, 5.0) == segments
+
+
+def test_an_overlap_moves_the_later_word_by_as_little_as_it_takes() -> None:
+    words = (Word(" a", 0.0, 2.0, 1.0), Word(" b", 1.5, 3.0, 1.0), Word(" c", 2.9, 9.0, 1.0))
+    (settled,) = settle_times([Segment(0.0, 9.0, "a b c", 0, 0, 1, words)], 5.0)
+    assert spans((settled,)) == [(0.0, 2.0), (2.0, 3.0), (3.0, 5.0)]
+    assert (settled.start_s, settled.end_s) == (0.0, 5.0)
+
+
+TRANSCRIPTS = st.builds(
+    Transcript,
+    media_fingerprint=TEXTS,
+    settings_fingerprint=TEXTS,
+    status=st.sampled_from(sorted(STATUSES)),
+    reason=TEXTS,
+    language=TEXTS,
+    language_probability=st.floats(0, 1),
+    model=TEXTS,
+    duration_s=st.floats(0, 1e6),
+    transcribed_at=TEXTS,
+    num_attempts=st.integers(1, 9),
+    segments=st.lists(SEGMENTS, max_size=3).map(tuple),
+)
+
+
+@PROPERTY
+@given(TRANSCRIPTS)
+def test_a_transcript_survives_json(whole: Transcript) -> None:
+    text = json.dumps(dataclasses.asdict(whole))
+    assert from_dict(json.loads(text)) == whole
+
+
+def segment(**scores: float) -> Segment:
+    good = {"avg_logprob": -0.2, "no_speech_probability": 0.1, "compression_ratio": 1.5}
+    return Segment(0.0, 1.0, "text", **{**good, **scores})
+
+
+@pytest.mark.parametrize(
+    ("scores", "flags"),
+    [
+        ({}, ()),
+        ({"compression_ratio": MAX_COMPRESSION_RATIO}, ()),
+        ({"compression_ratio": MAX_COMPRESSION_RATIO + 0.1}, ("loop",)),
+        ({"avg_logprob": MIN_AVG_LOGPROB}, ()),
+        ({"avg_logprob": MIN_AVG_LOGPROB - 0.1}, ("low_confidence",)),
+        ({"no_speech_probability": MAX_NO_SPEECH_PROBABILITY}, ()),
+        ({"no_speech_probability": MAX_NO_SPEECH_PROBABILITY + 0.1}, ("likely_silence",)),
+        ({"avg_logprob": -2.0, "compression_ratio": 9.0}, ("loop", "low_confidence")),
+    ],
+)
+def test_flags_say_what_is_doubtful(scores: dict[str, float], flags: tuple[str, ...]) -> None:
+    assert segment(**scores).flags == flags
+
+
+def test_a_transcript_has_the_flags_of_its_segments_once() -> None:
+    doubtful = (segment(compression_ratio=3.0), segment(), segment(compression_ratio=3.0))
+    flags = transcript(segments=(*doubtful, segment(avg_logprob=-2.0))).flags
+    assert flags == ("loop", "low_confidence")
+
+
+def test_the_text_is_that_of_the_segments() -> None:
+    assert transcript(text="one two. three").text == "one two three"
+    assert transcript(text="").text == ""
+
+
+def test_only_failed_is_tried_again() -> None:
+    tried_again = [status for status in STATUSES if not transcript(status=status).is_final]
+    assert tried_again == ["failed"]
+
+
+def test_the_time_is_utc_to_the_millisecond() -> None:
+    moment = datetime.fromisoformat(now())
+    assert moment.tzinfo == UTC
+    assert moment.microsecond % 1000 == 0

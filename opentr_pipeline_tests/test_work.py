@@ -1,0 +1,381 @@
+"""Work: what is to be done, what a run takes on, and what it publishes; the engine left out."""
+
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from opentr_pipeline import recordings, work
+from opentr_pipeline.archive import scan
+from opentr_pipeline.checkpoints import Checkpoints
+from opentr_pipeline.recordings import Recording
+from opentr_pipeline.tables import TRANSCRIPT_TABLES
+from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.work import MAX_ATTEMPTS, Plan, Selection
+from opentr_pipeline_tests.making import OPTIONS, OTHER_OPTIONS, settings_of, transcript, wav
+
+
+class World:
+    """An archive and all that belongs to it; sound becomes text by looking at the path."""
+
+    def __init__(self, folder: Path) -> None:
+        self.archive = folder / "archive"
+        self.settings = settings_of(
+            ARCHIVE_DIR=self.archive, OUTPUT_DIR=folder / "output", STATE_DIR=folder / "state"
+        )
+        self.store = TranscriptStore(self.settings.output_root)
+        self.num_runs = 0
+
+    def recordings(self) -> dict[str, list[Recording]]:
+        keys = scan(self.archive).by_partition(self.settings)
+        return work.recordings_of(self.settings, keys)
+
+    def states(self, options: str = OPTIONS) -> dict[str, str]:
+        found = self.recordings()
+        known = [recording for group in found.values() for recording in group]
+        judged = work.judge(known, self.store.index(found), options)
+        return {one.recording.media_file.path: one.state for one in judged}
+
+    def plan(self, selection: Selection = "pending", options: str = OPTIONS) -> Plan:
+        return work.make_plan(self.settings, self.recordings(), options, 2, selection)
+
+    def run(
+        self,
+        selection: Selection = "pending",
+        options: str = OPTIONS,
+        failing: Sequence[str] = (),
+    ) -> list[str]:
+        """A whole run; the paths that were transcribed."""
+        plan = self.plan(selection, options)
+        self.transcribe(plan, failing)
+        self.publish(plan)
+        return paths(plan)
+
+    def transcribe(self, plan: Plan, failing: Sequence[str] = ()) -> None:
+        self.num_runs += 1
+        kept = Checkpoints(self.store.inner, plan.settings_fingerprint)
+        for item in (item for shard in plan.shards for item in shard):
+            path = item.media_file.path
+            whole = transcript(
+                text=f"said in {path}",
+                transcribed_at=f"2025-01-01T00:00:{self.num_runs:02d}.000+00:00",
+                num_attempts=item.num_attempts + 1,
+            )
+            if path in failing:
+                whole = dataclasses.replace(
+                    whole, status="failed", reason="It failed.", segments=()
+                )
+            kept.save(
+                dataclasses.replace(
+                    whole,
+                    media_fingerprint=item.media_fingerprint,
+                    settings_fingerprint=plan.settings_fingerprint,
+                )
+            )
+
+    def publish(self, plan: Plan) -> None:
+        index = self.store.index(plan.partitions)
+        for key in plan.partitions:
+            work.publish_partition(key, plan, self.store, index)
+        work.forget_published(plan, self.store)
+
+    def texts(self, table: str = "transcripts") -> dict[str, str]:
+        rows = self.store.read("transcripts", ["recording_id", "path"]).to_pylist()
+        names = {row["recording_id"]: row["path"] for row in rows}
+        found: dict[str, str] = {}
+        for row in self.store.read(table, ["recording_id", "text"]).to_pylist():
+            path = names[row["recording_id"]]
+            found[path] = (found.get(path, "") + row["text"]).strip()
+        return found
+
+    def rows(self) -> dict[str, dict[str, object]]:
+        return {row["path"]: row for row in self.store.read("transcripts").to_pylist()}
+
+    def checkpoints(self) -> list[str]:
+        return [path.name for path in self.store.inner.rglob("*.json")]
+
+
+def paths(plan: Plan) -> list[str]:
+    return sorted(item.media_file.path for shard in plan.shards for item in shard)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Three recordings in two partitions, all different."""
+    made = World(tmp_path)
+    for number, path in enumerate(("radio/1.wav", "radio/2.wav", "film/3.wav")):
+        wav(made.archive / path, pitch_hz=300.0 + 50 * number)
+    return made
+
+
+def test_a_first_run_does_everything_and_a_second_nothing(world: World) -> None:
+    assert set(world.states().values()) == {"missing"}
+    assert world.run() == ["film/3.wav", "radio/1.wav", "radio/2.wav"]
+    assert set(world.states().values()) == {"done"}
+    for table in TRANSCRIPT_TABLES:
+        assert world.texts(table) == {path: f"said in {path}" for path in world.states()}
+    assert world.plan().shards == []
+
+
+def test_what_is_published_needs_no_checkpoint(world: World) -> None:
+    world.run()
+    assert world.checkpoints() == []
+
+
+def test_what_a_killed_run_had_finished_is_not_done_again(world: World) -> None:
+    plan = world.plan()
+    only = dataclasses.replace(plan, shards=[[plan.shards[0][0]]])
+    world.transcribe(only)
+    (finished,) = paths(only)
+    assert set(paths(world.plan())) == set(world.states()) - {finished}
+    world.run()
+    assert set(world.states().values()) == {"done"}
+
+
+def test_a_new_file_is_the_only_one_to_do(world: World) -> None:
+    world.run()
+    wav(world.archive / "radio" / "new.wav", pitch_hz=900.0)
+    assert Counter(world.states().values()) == {"done": 3, "missing": 1}
+    assert world.run() == ["radio/new.wav"]
+
+
+def test_other_bytes_at_a_path_are_stale(world: World) -> None:
+    world.run()
+    wav(world.archive / "radio/1.wav", pitch_hz=999.0)
+    assert world.states()["radio/1.wav"] == "stale"
+    assert world.run() == ["radio/1.wav"]
+    assert set(world.states().values()) == {"done"}
+
+
+def test_other_options_make_everything_stale(world: World) -> None:
+    world.run()
+    assert set(world.states(OTHER_OPTIONS).values()) == {"stale"}
+    assert len(world.run(options=OTHER_OPTIONS)) == 3
+    assert set(world.states(OTHER_OPTIONS).values()) == {"done"}
+    assert set(world.states().values()) == {"stale"}
+
+
+def test_touching_a_file_costs_no_work(world: World) -> None:
+    world.run()
+    os.utime(world.archive / "radio/1.wav", ns=(0, 10**18))
+    assert world.run() == []
+    assert set(world.states().values()) == {"done"}
+
+
+def test_a_failed_recording_is_tried_a_few_times(world: World) -> None:
+    assert len(world.run(failing=["radio/1.wav"])) == 3
+    for attempt in range(1, MAX_ATTEMPTS):
+        assert world.states()["radio/1.wav"] == "failed"
+        assert world.rows()["radio/1.wav"]["num_attempts"] == attempt
+        assert world.run(failing=["radio/1.wav"]) == ["radio/1.wav"]
+    assert world.rows()["radio/1.wav"]["num_attempts"] == MAX_ATTEMPTS
+    assert world.run() == []
+    assert world.states()["radio/1.wav"] == "failed"
+    assert world.texts()["radio/2.wav"] == "said in radio/2.wav"
+
+
+def test_retrying_takes_the_failed_and_nothing_else(world: World) -> None:
+    for _ in range(MAX_ATTEMPTS):
+        world.run(failing=["radio/1.wav"])
+    wav(world.archive / "radio" / "new.wav", pitch_hz=900.0)
+    assert world.run("failed") == ["radio/1.wav"]
+    states = world.states()
+    assert (states["radio/1.wav"], states["radio/new.wav"]) == ("done", "missing")
+
+
+def test_other_bytes_begin_to_count_attempts_anew(world: World) -> None:
+    for _ in range(MAX_ATTEMPTS):
+        world.run(failing=["radio/1.wav"])
+    wav(world.archive / "radio/1.wav", pitch_hz=999.0)
+    assert world.run(failing=["radio/1.wav"]) == ["radio/1.wav"]
+    assert world.rows()["radio/1.wav"]["num_attempts"] == 1
+
+
+def test_copies_are_transcribed_once_and_published_twice(world: World) -> None:
+    copy = world.archive / "copies" / "of_1.wav"
+    copy.parent.mkdir()
+    copy.write_bytes((world.archive / "radio/1.wav").read_bytes())
+    assert len(world.run()) == 3
+    assert set(world.states().values()) == {"done"}
+    for table in TRANSCRIPT_TABLES:
+        said = world.texts(table)
+        assert said["copies/of_1.wav"] == said["radio/1.wav"] != ""
+    rows = world.rows()
+    assert rows["copies/of_1.wav"]["partition_key"] == "copies"
+    assert rows["copies/of_1.wav"]["recording_id"] != rows["radio/1.wav"]["recording_id"]
+
+
+def test_both_partitions_of_a_copy_wait_for_it(world: World) -> None:
+    copy = world.archive / "film" / "of_1.wav"
+    copy.write_bytes((world.archive / "radio/1.wav").read_bytes())
+    plan = world.plan()
+    (both,) = plan.contents_to_do("radio") & plan.contents_to_do("film")
+    assert both == next(
+        known.media_fingerprint
+        for known in world.recordings()["radio"]
+        if known.media_file.path == "radio/1.wav"
+    )
+
+
+def test_a_later_copy_costs_no_work(world: World) -> None:
+    world.run()
+    for path in ("film/of_1.wav", "radio/of_1.wav", "new/of_1.wav"):
+        (world.archive / path).parent.mkdir(exist_ok=True)
+        (world.archive / path).write_bytes((world.archive / "radio/1.wav").read_bytes())
+    assert world.run() == []
+    assert set(world.states().values()) == {"done"}
+    assert world.texts("words")["new/of_1.wav"] == world.texts("words")["radio/1.wav"]
+
+
+@pytest.mark.parametrize("target", ["radio/renamed.wav", "film/moved.wav", "new/moved.wav"])
+def test_a_moved_file_costs_no_work(
+    world: World, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.run()
+    (world.archive / target).parent.mkdir(exist_ok=True)
+    (world.archive / "radio/1.wav").rename(world.archive / target)
+    monkeypatch.setattr(recordings.hashlib, "file_digest", None)  # no content is read
+    assert world.run() == []
+    assert world.states()[target] == "done"
+    assert world.texts("words")[target] == "said in radio/1.wav"
+
+
+def test_a_file_that_left_the_archive_keeps_its_transcript(world: World) -> None:
+    world.run()
+    (world.archive / "radio/1.wav").unlink()
+    wav(world.archive / "radio" / "new.wav", pitch_hz=900.0)
+    world.run()
+    assert world.texts("words")["radio/1.wav"] == "said in radio/1.wav"
+
+
+def test_broken_files_need_no_shard(world: World) -> None:
+    (world.archive / "radio" / "empty.mp3").touch()
+    (world.archive / "radio" / "text.mp4").write_text("no film\n" * 99)
+    assert len(world.run()) == 3
+    rows = world.rows()
+    assert (rows["radio/empty.mp3"]["status"], rows["radio/text.mp4"]["status"]) == (
+        "corrupt",
+        "corrupt",
+    )
+    assert rows["radio/empty.mp3"]["reason"] == "The file is empty (0 bytes)."
+    assert set(world.states().values()) == {"done"}
+    assert world.run() == []
+
+
+def unreadable(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    real = recordings.hashlib.file_digest
+
+    def digest(stream: object, name: str) -> object:
+        path = Path(stream.name)  # type: ignore[attr-defined]
+        if path.name in names:
+            raise OSError(5, f"Input/output error {names.index(path.name)}")
+        return real(stream, name)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(recordings.hashlib, "file_digest", digest)
+
+
+def test_each_unreadable_file_has_its_own_reason_and_attempts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        unreadable(patch, "1.wav", "2.wav")
+        for attempt in (1, 2):
+            world.run()
+            rows = world.rows()
+            for number, path in enumerate(("radio/1.wav", "radio/2.wav")):
+                assert rows[path]["reason"] == (
+                    f"The file cannot be read: Input/output error {number}."
+                )
+                assert rows[path]["num_attempts"] == attempt
+    assert world.run() == ["radio/1.wav", "radio/2.wav"]
+    assert set(world.states().values()) == {"done"}
+
+
+def test_a_file_that_cannot_be_read_for_a_while_keeps_its_transcript(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.run()
+    os.utime(world.archive / "radio/1.wav", ns=(0, 10**18))
+    with monkeypatch.context() as patch:
+        unreadable(patch, "1.wav")
+        world.run()
+        assert world.texts("words")["radio/1.wav"] == "said in radio/1.wav"
+    assert world.run() == []
+    assert set(world.states().values()) == {"done"}
+
+
+def test_a_failure_with_other_options_costs_no_transcript(world: World) -> None:
+    world.run()
+    world.run(options=OTHER_OPTIONS, failing=["radio/1.wav"])
+    assert world.texts("words")["radio/1.wav"] == "said in radio/1.wav"
+
+
+def test_a_failure_with_other_options_is_tried_a_few_times(world: World) -> None:
+    world.run()
+    assert len(world.run(options=OTHER_OPTIONS, failing=["radio/1.wav"])) == 3
+    for _ in range(1, MAX_ATTEMPTS):
+        assert world.run(options=OTHER_OPTIONS, failing=["radio/1.wav"]) == ["radio/1.wav"]
+    assert world.run(options=OTHER_OPTIONS) == []
+
+
+def test_a_checkpoint_newer_than_what_is_published_is_kept(world: World) -> None:
+    world.run(failing=["radio/1.wav"])
+    plan = world.plan()
+    world.transcribe(plan)  # another run's step, which has not published yet
+    work.forget_published(plan, world.store)
+    assert len(world.checkpoints()) == 1
+    assert world.run() == []
+    assert set(world.states().values()) == {"done"}
+
+
+def test_publishing_twice_changes_nothing(world: World) -> None:
+    plan = world.plan()
+    world.transcribe(plan)
+    world.publish(plan)
+    before = {path: path.stat().st_ino for path in world.store.root.rglob("*.parquet")}
+    world.publish(plan)
+    assert {path: path.stat().st_ino for path in world.store.root.rglob("*.parquet")} == before
+
+
+def test_a_partition_can_be_published_before_the_others(world: World) -> None:
+    plan = world.plan()
+    world.transcribe(plan)
+    work.publish_partition("film", plan, world.store, world.store.index(plan.partitions))
+    assert world.states() == {
+        "film/3.wav": "done",
+        "radio/1.wav": "missing",
+        "radio/2.wav": "missing",
+    }
+
+
+def test_what_is_left_over_is_named_by_partition(world: World) -> None:
+    plan = world.plan()
+    world.transcribe(plan, failing=["radio/2.wav"])
+    world.publish(plan)
+    left = {
+        key: [one.recording.media_file.path for one in group]
+        for key, group in work.left_over(plan, world.store).items()
+    }
+    assert left == {"film": [], "radio": ["radio/2.wav"]}
+
+
+def test_a_plan_survives_on_disk(world: World, tmp_path: Path) -> None:
+    plan = world.plan()
+    plan.save(tmp_path / "plans" / "1.pickle")
+    assert work.load_plan(tmp_path / "plans" / "1.pickle") == plan
+
+
+def test_a_partition_that_is_no_more_has_no_recordings(world: World) -> None:
+    found = work.recordings_of(world.settings, ["film", "gone"])
+    assert [len(group) for group in found.values()] == [1, 0]
+
+
+def test_states_are_counted(world: World) -> None:
+    world.run(failing=["film/3.wav"])
+    found = world.recordings()
+    known = [recording for group in found.values() for recording in group]
+    counts = work.counted(work.judge(known, world.store.index(found), OPTIONS))
+    assert counts == {"done": 2, "missing": 0, "stale": 0, "failed": 1}
