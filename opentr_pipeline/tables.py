@@ -19,77 +19,80 @@ from opentr_pipeline.transcript import Transcript
 SCHEMA_VERSION = 1
 _VERSION_KEY = b"schema_version"
 
-_ID = [("recording_id", pa.string()), ("partition_key", pa.string())]
+_ID = [
+    ("recording_id", pa.string(), "digest of the path in the archive"),
+    ("partition_key", pa.string(), "Dagster's partition"),
+]
+_COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
+    "recordings": [
+        *_ID,
+        ("path", pa.string(), "in the archive"),
+        ("in_archive", pa.bool_(), "false where the media file is gone"),
+        ("media_fingerprint", pa.string(), "SHA-256 of the bytes"),
+        ("size_bytes", pa.int64(), "of the media file"),
+        ("modified_at", pa.timestamp("us", tz="UTC"), "by the file system"),
+        ("status", pa.string(), "ok, or why there is nothing to transcribe"),
+        ("reason", pa.string(), "a sentence where the status is not ok"),
+        ("container", pa.string(), "FFmpeg's name of the format"),
+        ("codec", pa.string(), "of the audio stream"),
+        ("sample_rate_hz", pa.int32(), "of the audio stream"),
+        ("num_channels", pa.int32(), "of the audio stream"),
+        ("num_audio_streams", pa.int32(), "in the container"),
+        ("has_video", pa.bool_(), "cover pictures do not count"),
+        ("duration_s", pa.float64(), "as the container claims it"),
+        ("tags", pa.map_(pa.string(), pa.string()), "the container's own, such as title"),
+    ],
+    "transcripts": [
+        *_ID,
+        ("path", pa.string(), "in the archive"),
+        ("media_fingerprint", pa.string(), "SHA-256 of the bytes that were heard"),
+        ("settings_fingerprint", pa.string(), "digest of model and options"),
+        ("status", pa.string(), "ok, suspect, no_speech, truncated, corrupt, unsupported, failed"),
+        ("reason", pa.string(), "a sentence where the status is not ok"),
+        ("flags", pa.list_(pa.string()), "of all segments, each once"),
+        ("language", pa.string(), "ISO 639 code, empty where nothing was heard"),
+        ("language_probability", pa.float32(), "1 where the language was asked for"),
+        ("model", pa.string(), "as in WHISPER_MODEL"),
+        ("compute_type", pa.string(), "the model's arithmetic"),
+        ("task", pa.string(), "transcribe or translate"),
+        ("duration_s", pa.float64(), "of the sound that could be decoded"),
+        ("speech_s", pa.float64(), "seconds of that with speech"),
+        ("wall_s", pa.float64(), "seconds that the engine took"),
+        ("transcribed_at", pa.timestamp("ms", tz="UTC"), "when it was finished"),
+        ("num_attempts", pa.int32(), "tries, those that died included"),
+        ("num_segments", pa.int32(), "rows in segments"),
+        ("num_words", pa.int32(), "rows in words"),
+        ("text", pa.string(), "all segments, a space between them"),
+    ],
+    "segments": [
+        *_ID,
+        ("segment_index", pa.int32(), "from 0, in order"),
+        ("start_s", pa.float64(), "from the beginning of the recording"),
+        ("end_s", pa.float64(), "from the beginning of the recording"),
+        ("text", pa.string(), "as the model said it"),
+        ("avg_logprob", pa.float32(), "mean log-probability of the tokens; 0 is certain"),
+        ("no_speech_probability", pa.float32(), "that there is no speech at all"),
+        ("compression_ratio", pa.float32(), "of the text; loops compress well"),
+        ("flags", pa.list_(pa.string()), "loop, low_confidence, likely_silence"),
+        ("num_words", pa.int32(), "rows in words"),
+    ],
+    "words": [
+        *_ID,
+        ("segment_index", pa.int32(), "of its segment"),
+        ("word_index", pa.int32(), "from 0 in its segment"),
+        ("text", pa.string(), "as the model wrote it, with the space in front"),
+        ("start_s", pa.float64(), "from the beginning of the recording"),
+        ("end_s", pa.float64(), "from the beginning of the recording"),
+        ("probability", pa.float32(), "0 to 1, the model's own"),
+    ],
+}
+_DESCRIPTION_KEY = b"description"
+# The files carry the descriptions as metadata of their columns.
 SCHEMAS = {
-    "recordings": pa.schema(
-        [
-            *_ID,
-            ("path", pa.string()),
-            ("in_archive", pa.bool_()),
-            ("media_fingerprint", pa.string()),
-            ("size_bytes", pa.int64()),
-            ("modified_at", pa.timestamp("us", tz="UTC")),
-            ("status", pa.string()),
-            ("reason", pa.string()),
-            ("container", pa.string()),
-            ("codec", pa.string()),
-            ("sample_rate_hz", pa.int32()),
-            ("num_channels", pa.int32()),
-            ("num_audio_streams", pa.int32()),
-            ("has_video", pa.bool_()),
-            ("duration_s", pa.float64()),
-            ("tags", pa.map_(pa.string(), pa.string())),
-        ]
-    ),
-    "transcripts": pa.schema(
-        [
-            *_ID,
-            ("path", pa.string()),
-            ("media_fingerprint", pa.string()),
-            ("settings_fingerprint", pa.string()),
-            ("status", pa.string()),
-            ("reason", pa.string()),
-            ("flags", pa.list_(pa.string())),
-            ("language", pa.string()),
-            ("language_probability", pa.float32()),
-            ("model", pa.string()),
-            ("compute_type", pa.string()),
-            ("task", pa.string()),
-            ("duration_s", pa.float64()),
-            ("speech_s", pa.float64()),
-            ("wall_s", pa.float64()),
-            ("transcribed_at", pa.timestamp("ms", tz="UTC")),
-            ("num_attempts", pa.int32()),
-            ("num_segments", pa.int32()),
-            ("num_words", pa.int32()),
-            ("text", pa.string()),
-        ]
-    ),
-    "segments": pa.schema(
-        [
-            *_ID,
-            ("segment_index", pa.int32()),
-            ("start_s", pa.float64()),
-            ("end_s", pa.float64()),
-            ("text", pa.string()),
-            ("avg_logprob", pa.float32()),
-            ("no_speech_probability", pa.float32()),
-            ("compression_ratio", pa.float32()),
-            ("flags", pa.list_(pa.string())),
-            ("num_words", pa.int32()),
-        ]
-    ),
-    "words": pa.schema(
-        [
-            *_ID,
-            ("segment_index", pa.int32()),
-            ("word_index", pa.int32()),
-            ("text", pa.string()),
-            ("start_s", pa.float64()),
-            ("end_s", pa.float64()),
-            ("probability", pa.float32()),
-        ]
-    ),
+    table: pa.schema(
+        [pa.field(name, kind, metadata={_DESCRIPTION_KEY: said}) for name, kind, said in columns]
+    )
+    for table, columns in _COLUMNS.items()
 }
 TRANSCRIPT_TABLES = ("transcripts", "segments", "words")
 SORT_KEYS = {
@@ -97,6 +100,11 @@ SORT_KEYS = {
     "segments": ["recording_id", "segment_index"],
     "words": ["recording_id", "segment_index", "word_index"],
 }
+
+
+def describe(table: str) -> list[tuple[str, str, str]]:
+    """Name, type and meaning of each column of a table."""
+    return [(name, str(kind), meaning) for name, kind, meaning in _COLUMNS[table]]
 
 
 def recording_row(recording: Recording) -> dict[str, Any]:

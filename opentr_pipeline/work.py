@@ -1,6 +1,7 @@
 """Work to do: what the archive has less what the store has, and the plan of one run."""
 
 import pickle
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ State = Literal["done", "missing", "stale", "failed"]
 Selection = Literal["pending", "failed"]
 # A recording that failed so often is left alone until a person says retry-failed.
 MAX_ATTEMPTS = 3
+PLAN_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,14 @@ class Plan:
         }
 
     def save(self, path: Path) -> None:
-        """Keep the plan where the run's steps find it."""
+        """Keep the plan where the run's steps find it, and remove those of long ago.
+
+        A run that succeeds removes its own; others keep it for a re-execution from failure.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
+        for other in path.parent.iterdir():
+            if other.stat().st_mtime < time.time() - PLAN_DAYS * 86_400:
+                other.unlink(missing_ok=True)
         path.write_bytes(pickle.dumps(self))
 
 

@@ -87,6 +87,7 @@ def _sentence(error: OpentrError) -> Failure:
 )
 def recordings(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
     """Probe the media files of the run's partitions."""
+    die_with_the_run()
     settings = load_settings()
     store = TranscriptStore(settings.output_root)
     started = time.monotonic()
@@ -113,6 +114,7 @@ def plan_shards(
     context: AssetExecutionContext, config: PlanConfig, transcription: Transcription
 ) -> Iterator[DynamicOutput[Any] | Output[str]]:
     """Find what is to be transcribed and spread it over shards."""
+    die_with_the_run()
     try:
         settings = transcription.settings()
         slots = worker_slots(settings, list_cards())
@@ -191,6 +193,7 @@ def publish_transcripts(
     Where recordings failed, the other partitions are materialised all the same: their events are
     logged one by one, no output is yielded (it would mark every partition), and the op fails.
     """
+    die_with_the_run()
     settings = load_settings()
     store = TranscriptStore(settings.output_root)
     plan = work.load_plan(Path(plan_path))
@@ -201,13 +204,13 @@ def publish_transcripts(
         work.forget_published(plan, store)
     except OpentrError as error:
         raise _sentence(error) from None
-    os.unlink(plan_path)
     version = DataVersion(plan.settings_fingerprint)
     facts = metadata.of_transcripts(plan, store)
     bad = {key: len(left) for key, left in work.left_over(plan, store).items() if left}
     if not bad:
         for key, values in facts.items():
             context.add_asset_metadata(values, partition_key=key)
+        os.unlink(plan_path)
         yield Output(None, data_version=version)
         return
     for key in plan.partitions.keys() - bad.keys():

@@ -9,7 +9,7 @@ from dagster import MetadataValue, TableColumn, TableSchema
 from opentr_pipeline.devices import WorkerSlot
 from opentr_pipeline.recordings import Recording
 from opentr_pipeline.shard_run import ShardOutcome
-from opentr_pipeline.tables import SCHEMAS, TRANSCRIPT_TABLES
+from opentr_pipeline.tables import TRANSCRIPT_TABLES, describe
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.work import Plan
 
@@ -101,4 +101,5 @@ def _by_status(statuses: Any) -> Metadata:
 
 
 def _columns(table: str) -> TableSchema:
-    return TableSchema([TableColumn(field.name, str(field.type)) for field in SCHEMAS[table]])
+    columns = [TableColumn(name, kind, meaning) for name, kind, meaning in describe(table)]
+    return TableSchema(columns)
