@@ -15,11 +15,12 @@ from rich.console import Console
 
 from opentr_pipeline import launch, overview, work
 from opentr_pipeline.archive import Scan, scan
+from opentr_pipeline.plan import Selection
 from opentr_pipeline.recordings import probe_all
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.transcriber import TranscriptionOptions
 from opentr_pipeline.transcript_store import TranscriptStore
-from opentr_pipeline.work import RecordingWork, Selection
+from opentr_pipeline.work import RecordingWork
 
 PROGRESS_S = 1.0
 # Where nobody watches a terminal, a line now and then is enough for a log.
@@ -65,28 +66,21 @@ def run_archive(
         )
     progress = overview.Progress(settings, chosen, options.settings_fingerprint)
     with _ticking(progress.sentence):
-        sentences = _execute(settings, all_work, chosen, selection)
-    overview.show_table(out, settings, [one.recording.recording_id for one in all_work])
+        sentences = _execute(settings, all_work, selection, progress)
+    overview.show_table(out, settings, [one.recording for one in all_work])
     out.print()
     if chosen:
-        out.print(_summary(chosen, time.monotonic() - started))
+        out.print(progress.summary(time.monotonic() - started))
     else:
         out.print(f"Nothing to do: {overview.counts_text(all_work)}.")
     return sentences
 
 
-def _summary(chosen: Sequence[RecordingWork], wall_s: float) -> str:
-    audio_s = overview.audio_s(chosen)
-    return (
-        f"{len(chosen)} recordings, {overview.hours(audio_s)} h of audio in "
-        f"{overview.duration_text(wall_s)} ({audio_s / wall_s:.1f}x)."
-    )
-
-
 def prepare(settings: Settings, found: Scan) -> None:
     """Make Dagster's state folder and register the archive's partition keys."""
     launch.prepare_home(settings)
-    launch.register_partitions(found.by_partition(settings))
+    emptied = TranscriptStore(settings.output_root).recordings_here()
+    launch.register_partitions(found.by_partition(settings).keys() | emptied.keys())
 
 
 def _probed(settings: Settings, found: Scan, fingerprint: str) -> list[RecordingWork]:
@@ -104,19 +98,25 @@ def _probed(settings: Settings, found: Scan, fingerprint: str) -> list[Recording
 def _execute(
     settings: Settings,
     all_work: Sequence[RecordingWork],
-    chosen: Sequence[RecordingWork],
     selection: Selection,
+    progress: overview.Progress,
 ) -> list[str]:
-    """Start the runs that the chosen recordings and changed folders need, one after another."""
-    store = TranscriptStore(settings.output_root)
-    outdated = work.outdated_partitions((one.recording for one in all_work), store)
-    audio_s = dict.fromkeys(outdated, 0.0)
-    for one in chosen:
-        key = one.recording.partition_key
-        audio_s[key] = audio_s.get(key, 0.0) + overview.audio_s([one])
-    ranges = launch.run_ranges(audio_s, settings.run_max_audio_s)
-    said = [launch.execute(run_range, selection) for run_range in ranges]
-    return [sentence for sentence in said if sentence]
+    """Start the runs that are needed, one after another: for recordings, for changed folders."""
+    audio_s: dict[str, float] = {}
+    if selection == "pending":
+        store = TranscriptStore(settings.output_root)
+        outdated = work.outdated_partitions((one.recording for one in all_work), store)
+        audio_s = dict.fromkeys(outdated, 0.0)
+    for one in all_work:
+        if one.is_selected(selection):
+            key = one.recording.partition_key
+            audio_s[key] = audio_s.get(key, 0.0) + overview.audio_s([one])
+    sentences = []
+    for run_range in launch.run_ranges(audio_s, settings.run_max_audio_s):
+        if sentence := launch.execute(run_range, selection):
+            sentences.append(sentence)
+        progress.look_at_published()
+    return sentences
 
 
 @contextmanager

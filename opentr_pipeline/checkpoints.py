@@ -8,6 +8,7 @@ Below ``.store/checkpoints/SETTINGS_FINGERPRINT/``, named by media fingerprint::
     NAME.lock       held by the step that works on it
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -64,6 +65,10 @@ class Checkpoints:
         """Whether there is an outcome."""
         return any(self._path(media_fingerprint, kind).exists() for kind in OUTCOME_KINDS)
 
+    def has_transcript(self, media_fingerprint: str) -> bool:
+        """Whether there is an outcome that is final."""
+        return self._path(media_fingerprint, "json").exists()
+
     def load(self, media_fingerprint: str) -> Transcript | None:
         """The outcome, or None."""
         for kind in OUTCOME_KINDS:
@@ -102,6 +107,12 @@ class Checkpoints:
         with path.open("ab") as stream:
             stream.write(b".")
         return path.stat().st_size
+
+    def withdraw_attempt(self, media_fingerprint: str) -> None:
+        """Take back the note of an attempt that ended through no fault of the recording."""
+        path = self._path(media_fingerprint, "attempts")
+        with contextlib.suppress(FileNotFoundError):
+            os.truncate(path, max(0, path.stat().st_size - 1))
 
 
 def _load(path: Path) -> Transcript:

@@ -13,8 +13,8 @@ from opentr_pipeline.errors import OpentrError
 from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
 
 if TYPE_CHECKING:
+    from opentr_pipeline.plan import Selection
     from opentr_pipeline.transcriber import TranscriptionOptions
-    from opentr_pipeline.work import Selection
 
 
 class Commands(click.Group):

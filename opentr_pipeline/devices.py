@@ -18,13 +18,13 @@ class Device:
     Attributes:
         number: the CUDA device number as a string, or ``cpu``.
         uuid: names the card wherever it is seen from, or ``cpu``; slot files are keyed by it.
-        memory_free_bytes: free when it was listed; 0 for the CPU, which is not budgeted.
+        memory_bytes: in all, whoever uses it; 0 for the CPU, which is not budgeted.
     """
 
     number: str
     uuid: str
     name: str
-    memory_free_bytes: int = 0
+    memory_bytes: int = 0
 
     @property
     def is_cpu(self) -> bool:
@@ -68,7 +68,7 @@ def _card(pynvml: object, index: int) -> Device:
     memory = nvml.nvmlDeviceGetMemoryInfo(handle)  # type: ignore[attr-defined]
     uuid = nvml.nvmlDeviceGetUUID(handle)  # type: ignore[attr-defined]
     name = nvml.nvmlDeviceGetName(handle)  # type: ignore[attr-defined]
-    return Device(str(index), uuid, name, int(memory.free))
+    return Device(str(index), uuid, name, int(memory.total))
 
 
 def worker_slots(settings: Settings, cards: Sequence[Device]) -> tuple[WorkerSlot, ...]:

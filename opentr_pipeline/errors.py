@@ -4,6 +4,7 @@ What happens on each kind:
 
 * ``OpentrError`` and its children stop the command that met them; the sentence is all that
   a person sees.
+* ``DeviceError`` ends the process; its step is tried again in a new one.
 * ``MediaError`` never stops anything: it becomes the recorded outcome of one media file.
 * Everything else that escapes from one recording is recorded as ``failed`` and tried again
   by a later run (see ``work.MAX_ATTEMPTS``).
@@ -32,6 +33,10 @@ class StoreError(OpentrError):
 
 class ServiceError(OpentrError):
     """A long-running service could not be started or stopped."""
+
+
+class DeviceError(Exception):
+    """The device failed under the engine; only a new process can try again."""
 
 
 class MediaError(Exception):

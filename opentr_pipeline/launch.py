@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dagster import DagsterInstance, execute_job, reconstructable
+from dagster import DagsterInstance, DagsterRunStatus, execute_job, reconstructable
+from dagster._core.events import RunFailureReason
 
 from opentr_pipeline import definitions
 from opentr_pipeline.defs.gpu_slots import GPU_POOL
 from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.devices import list_cards, worker_slots
 from opentr_pipeline.locks import locked
+from opentr_pipeline.plan import Selection
 from opentr_pipeline.settings import PROJECT_ROOT, Settings
-from opentr_pipeline.work import Selection
 
 MAX_RUN_KEYS = 200
 # Partitions with nothing to do between two that have work: cheaper to visit than a run more.
@@ -55,7 +56,8 @@ def prepare_home(settings: Settings) -> None:
     os.environ["ARCHIVE_DIR"] = str(settings.archive_root)
     with locked(home / "prepare.lock"):
         link = home / "dagster.yaml"
-        if not link.is_symlink():
+        if not link.exists():
+            link.unlink(missing_ok=True)  # it leads nowhere once the project is moved
             link.symlink_to(PROJECT_ROOT / "dagster.yaml")
         limit = len(worker_slots(settings, list_cards())) + POOL_EXTRA
         done = home / "pool_limit"
@@ -126,7 +128,20 @@ def execute(run_range: RunRange, selection: Selection) -> str | None:
             tags=run_range.tags,
             raise_on_error=False,
         )
+        _pass_on_interrupt(instance, result)
     return None if result.success else _why(result)
+
+
+def _pass_on_interrupt(instance: DagsterInstance, result: Any) -> None:
+    """Ctrl-C ends the command, not the one run that Dagster ends by it."""
+    run = instance.get_run_by_id(result.run_id)
+    interrupted = any(
+        getattr(event.event_specific_data, "failure_reason", None)
+        == RunFailureReason.UNEXPECTED_TERMINATION
+        for event in result.all_events
+    )
+    if interrupted or (run and run.status == DagsterRunStatus.CANCELED):
+        raise KeyboardInterrupt
 
 
 @contextmanager

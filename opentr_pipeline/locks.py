@@ -29,6 +29,7 @@ def try_lock(path: Path) -> int | None:
             os.close(descriptor)
             return None
         if _is_named(descriptor, path):
+            os.utime(descriptor)  # cleaners of temporary folders remove what looks old
             return descriptor
         os.close(descriptor)  # removed meanwhile: its lock would keep nobody out
 

@@ -85,8 +85,9 @@ def model_name(settings: Settings, slots: Sequence[WorkerSlot]) -> str:
     if any(slot.device.is_cpu for slot in slots):
         return "base"
     workers = max(slot.number for slot in slots) + 1
-    free = min(slot.device.memory_free_bytes for slot in slots)
-    return "large-v3-turbo" if free >= workers * TURBO_MEMORY_BYTES else "base"
+    # In all, not what is free now: the choice must not change while workers hold the card.
+    memory = min(slot.device.memory_bytes for slot in slots)
+    return "large-v3-turbo" if memory >= workers * TURBO_MEMORY_BYTES else "base"
 
 
 def find(name: str, models_root: Path) -> Model:

@@ -1,5 +1,6 @@
 """How an archive stands, and how people are shown it."""
 
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from opentr_pipeline.work import RecordingWork, counted, judge, probe_memory
 
 MAX_TABLE_ROWS = 40
 FIRST_WORDS_CELLS = 48
-TABLE_COLUMNS = ["path", "language", "duration_s", "status", "reason", "text", "recording_id"]
+ID_COLUMNS = ["recording_id", "partition_key"]
+TABLE_COLUMNS = ["path", "language", "duration_s", "status", "reason", "text", *ID_COLUMNS]
 
 
 @dataclass(frozen=True)
@@ -67,35 +69,60 @@ def audio_s(all_work: Iterable[RecordingWork]) -> float:
 
 
 class Progress:
-    """Counts what a run finishes, from its checkpoints, and says how fast and how long still."""
+    """Counts what a run finishes and says how fast and how long still."""
 
     def __init__(self, settings: Settings, pending: Sequence[RecordingWork], fingerprint: str):
-        """Start the clock."""
-        store = TranscriptStore(settings.output_root)
-        self._checkpoints = Checkpoints(store.inner, fingerprint)
-        self._waiting = {work.recording.media_fingerprint: work for work in pending}
-        self._groups: dict[str, list[RecordingWork]] = {}
+        """Start the clock; what an earlier run had finished is set apart."""
+        self._store = TranscriptStore(settings.output_root)
+        self._fingerprint = fingerprint
+        self._checkpoints = Checkpoints(self._store.inner, fingerprint)
+        self._waiting: dict[str, list[RecordingWork]] = {}
         for work in pending:
-            self._groups.setdefault(work.recording.media_fingerprint, []).append(work)
-        self._total = len(pending)
-        self._total_s = audio_s(pending)
-        self._done, self._done_s = 0, 0.0
+            self._waiting.setdefault(work.recording.media_fingerprint, []).append(work)
+        self._num_total, self._total_s = len(pending), audio_s(pending)
+        self._num_done, self._done_s = 0, 0.0
+        self._count(self._checkpointed())
+        self._done_before_s = self._done_s
+        self._lock = threading.Lock()
         self._started = time.monotonic()
 
+    def _checkpointed(self) -> list[str]:
+        return [name for name in self._waiting if self._checkpoints.has_transcript(name)]
+
+    def _count(self, fingerprints: Iterable[str]) -> None:
+        for fingerprint in fingerprints:
+            group = self._waiting.pop(fingerprint)
+            self._num_done += len(group)
+            self._done_s += audio_s(group)
+
+    def look_at_published(self) -> None:
+        """Count what a run has published, whose checkpoints are gone."""
+        with self._lock:
+            keys = {w.recording.partition_key for group in self._waiting.values() for w in group}
+            known = self._store.index(keys).by_content
+            names = list(self._waiting)
+            self._count(name for name in names if (name, self._fingerprint) in known)
+
     def sentence(self) -> str:
-        """Look, and say: ``12 of 40 recordings, 0.4 of 1.2 h of audio, 9.8x, 5 min to go``."""
-        for fingerprint in [name for name in self._waiting if self._checkpoints.has(name)]:
-            del self._waiting[fingerprint]
-            self._done += len(self._groups[fingerprint])
-            self._done_s += audio_s(self._groups[fingerprint])
-        elapsed_s = time.monotonic() - self._started
-        text = f"{self._done} of {self._total} recordings, {hours(self._done_s)} of "
+        """Look, and say: ``12 of 40 recordings, 0.4 of 1.2 h of audio, 9.8x, 5:00 to go``."""
+        with self._lock:
+            self._count(self._checkpointed())
+        text = f"{self._num_done} of {self._num_total} recordings, {hours(self._done_s)} of "
         text += f"{hours(self._total_s)} h of audio"
-        if not self._done_s:
+        done_s = self._done_s - self._done_before_s
+        if not done_s:
             return text
-        speed_x = self._done_s / elapsed_s
+        speed_x = done_s / (time.monotonic() - self._started)
         left = duration_text((self._total_s - self._done_s) / speed_x)
         return f"{text}, {speed_x:.1f}x, {left} to go"
+
+    def summary(self, wall_s: float) -> str:
+        """What was done in the end, and how fast, the wait for the model included."""
+        done_s = self._done_s - self._done_before_s
+        return (
+            f"{self._num_done} of {self._num_total} recordings, {hours(self._done_s)} h of audio "
+            f"in {duration_text(wall_s)} ({done_s / wall_s:.1f}x)."
+        )
 
 
 def hours(seconds: float) -> str:
@@ -112,19 +139,20 @@ def duration_text(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
-def show_table(console: Console, settings: Settings, order: Sequence[str]) -> None:
+def show_table(console: Console, settings: Settings, order: Sequence[Recording]) -> None:
     """Print transcripts and where they are.
 
     Args:
         console: where to.
         settings: name the archive.
-        order: ids of the recordings to show, as many as fit.
+        order: the recordings to show, as many as fit.
     """
     store = TranscriptStore(settings.output_root)
-    place = {recording_id: number for number, recording_id in enumerate(order)}
+    place = {(one.partition_key, one.recording_id): number for number, one in enumerate(order)}
     published: list[dict[str, Any]] = store.read("transcripts", TABLE_COLUMNS).to_pylist()
-    rows = [row for row in published if row["recording_id"] in place]
-    rows.sort(key=lambda row: place[row["recording_id"]])
+    placed = [(place.get((row["partition_key"], row["recording_id"])), row) for row in published]
+    shown = [(number, row) for number, row in placed if number is not None]
+    rows = [row for _, row in sorted(shown, key=lambda pair: pair[0])]
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("recording", overflow="fold", max_width=console.width // 3)
     table.add_column("language", no_wrap=True)

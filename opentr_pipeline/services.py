@@ -48,7 +48,10 @@ class DevServices:
         return is_locked(self.home / "dev.lock")
 
     def _noted(self) -> tuple[int, int]:
-        process, port = (self.home / "dev.pid").read_text().split()
+        try:
+            process, port = (self.home / "dev.pid").read_text().split()
+        except FileNotFoundError:
+            raise ServiceError("A start is under way; try again in a moment.") from None
         return int(process), int(port)
 
     def start(self) -> None:
@@ -66,6 +69,7 @@ class DevServices:
         lock = try_lock(self.home / "dev.lock")
         if lock is None:
             raise ServiceError("Another start is under way; try again in a moment.")
+        (self.home / "dev.pid").unlink(missing_ok=True)
         try:
             process = self._spawn(lock)
         finally:

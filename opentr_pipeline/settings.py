@@ -134,7 +134,7 @@ class Settings(BaseModel):
         "large-v3-turbo on a card that can hold it, base on a CPU.",
     )
     whisper_compute_type: Literal[COMPUTE_TYPES] = Field(  # type: ignore[valid-type]
-        "auto", description="Arithmetic. auto: int8 on a CPU, int8_float16 or float16 on a card."
+        "auto", description="Arithmetic. auto: int8 on a CPU, int8_float16 on a card."
     )
     whisper_beam_size: int = Field(
         5, ge=1, le=20, description="Hypotheses kept while decoding; 1 is greedy."

@@ -10,14 +10,15 @@ from pathlib import Path
 
 from opentr_pipeline.audio import Audio, decode, is_cut_off
 from opentr_pipeline.checkpoints import Checkpoints
-from opentr_pipeline.errors import MediaError, ModelError
+from opentr_pipeline.errors import DeviceError, MediaError, ModelError
 from opentr_pipeline.locks import POLL_S
+from opentr_pipeline.plan import Plan
 from opentr_pipeline.recordings import check_unchanged
 from opentr_pipeline.shards import ShardItem
 from opentr_pipeline.transcriber import Transcriber
 from opentr_pipeline.transcript import Transcript, now
 from opentr_pipeline.transcript_store import TranscriptStore
-from opentr_pipeline.work import Plan, publish_partition
+from opentr_pipeline.work import publish_partition
 
 # A recording under which the process died so often is not given a third one to kill.
 MAX_DEATHS = 2
@@ -68,6 +69,7 @@ class ShardRun:
         self._load = load
         self._batch_size = batch_size
         self._transcriber: Transcriber | None = None
+        self._under_way: str | None = None
         self._checkpoints = Checkpoints(store.inner, plan.settings_fingerprint)
         self._index = store.index(plan.partitions)
         self.outcome = ShardOutcome()
@@ -84,22 +86,24 @@ class ShardRun:
         waiting = [item for item in items if not self._attend(item)]
         while waiting:
             time.sleep(POLL_S)
-            # The other run may have published it, and dropped its checkpoint.
-            self._index = self._store.index(self._plan.partitions)
             waiting = [item for item in waiting if not self._attend(item)]
         self.outcome.wall_s = time.monotonic() - started
         return self.outcome
 
     def _attend(self, item: ShardItem) -> bool:
         """See that an item has an outcome; False where another run is at it."""
-        claim = self._checkpoints.lock(item.media_fingerprint)
+        fingerprint = item.media_fingerprint
+        claim = self._checkpoints.lock(fingerprint)
         if claim is None:
             return False
         try:
-            if self._has_outcome(item.media_fingerprint):
+            if not self._checkpoints.has(fingerprint):
+                # Another run may have published it, and dropped its checkpoint.
+                self._index.update(self._store.index(item.partition_keys))
+            if self._has_outcome(fingerprint):
                 self.outcome.num_found_done += 1
             else:
-                self._finish(item, self._transcribed(item))
+                self._attempt(item)
         finally:
             os.close(claim)
         for key in item.partition_keys:
@@ -107,6 +111,25 @@ class ShardRun:
             if not self._mine[key]:
                 self._publish_if_complete(key)
         return True
+
+    def _attempt(self, item: ShardItem) -> None:
+        """Transcribe an item and keep the outcome; only deaths leave a note behind."""
+        self._under_way = item.media_fingerprint
+        begun = self._checkpoints.begin_attempt(item.media_fingerprint)
+        try:
+            self._finish(item, self._transcribed(item, begun))
+        except DeviceError:  # whatever the recording did to the card, it may do again
+            raise
+        except BaseException:  # told to stop, no model, a full disk
+            self.withdraw()
+            raise
+        self._under_way = None
+
+    def withdraw(self) -> None:
+        """Take back the attempt under way: the process ends through no fault of the recording."""
+        if self._under_way:
+            self._checkpoints.withdraw_attempt(self._under_way)
+            self._under_way = None
 
     def _has_outcome(self, media_fingerprint: str) -> bool:
         content = (media_fingerprint, self._plan.settings_fingerprint)
@@ -119,9 +142,8 @@ class ShardRun:
         if transcript.status == "failed":
             self.outcome.failures.append(f"{item.media_file.path}: {transcript.reason}")
 
-    def _transcribed(self, item: ShardItem) -> Transcript:
-        """The outcome for one item, whatever happens to it."""
-        begun = self._checkpoints.begin_attempt(item.media_fingerprint)
+    def _transcribed(self, item: ShardItem, begun: int) -> Transcript:
+        """The outcome for one item, whatever happens to it; ``begun`` attempts have none."""
         blank = Transcript(
             media_fingerprint=item.media_fingerprint,
             settings_fingerprint=self._plan.settings_fingerprint,
@@ -133,7 +155,7 @@ class ShardRun:
             return dataclasses.replace(blank, reason=reason, transcribed_at=now())
         try:
             return self._heard(item, blank)
-        except ModelError:
+        except (ModelError, DeviceError):
             raise
         except MediaError as error:
             status, reason = error.status, str(error)
@@ -150,11 +172,11 @@ class ShardRun:
             self._transcriber = self._load()
         transcript = self._transcriber.transcribe(audio, self._batch_size)
         check_unchanged(self._archive, item.media_file)
-        cut_off = _cut_off(audio, item)
+        status, reason = _status(transcript, audio, item)
         return dataclasses.replace(
             transcript,
-            status="truncated" if cut_off else transcript.status,
-            reason=cut_off or transcript.reason,
+            status=status,
+            reason=reason,
             media_fingerprint=blank.media_fingerprint,
             settings_fingerprint=blank.settings_fingerprint,
             num_attempts=blank.num_attempts,
@@ -166,9 +188,13 @@ class ShardRun:
             publish_partition(partition_key, self._plan, self._store, self._index)
 
 
-def _cut_off(audio: Audio, item: ShardItem) -> str:
-    """How much of a damaged file was heard, a sentence; empty where it is whole."""
+def _status(transcript: Transcript, audio: Audio, item: ShardItem) -> tuple[str, str]:
+    """Status and reason once the damage to the file is weighed."""
     claimed_s = item.duration_s
-    if claimed_s is None or item.may_be_estimated or not is_cut_off(audio, claimed_s):
-        return ""
-    return f"Only {audio.duration_s:.1f} s of {claimed_s:.1f} s can be decoded."
+    if claimed_s is not None and not item.may_be_estimated and is_cut_off(audio, claimed_s):
+        heard = f"{audio.duration_s:.1f} s of {claimed_s:.1f} s"
+        return "truncated", f"Only {heard} can be decoded."
+    if audio.num_errors and transcript.status == "ok":
+        packets = f"{audio.num_errors} packets of the file cannot be decoded"
+        return "suspect", f"{packets}; times after them may be early."
+    return transcript.status, transcript.reason

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 
 from opentr_pipeline.audio import SAMPLE_RATE_HZ, WINDOW_S, Audio, Window, speech_windows
 from opentr_pipeline.devices import Device, WorkerSlot
-from opentr_pipeline.errors import ModelError
+from opentr_pipeline.errors import DeviceError, ModelError
 from opentr_pipeline.models import Model
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.transcript import Segment, Transcript, Word, now, settle_times
@@ -95,6 +96,9 @@ class Transcriber:
             ModelError: the device cannot run it with this compute type.
         """
         os.environ["HF_HUB_OFFLINE"] = "1"  # nothing below may ask the network
+        if not device.is_cpu:
+            # By UUID: CUDA numbers the cards in another order than the driver's tools.
+            os.environ["CUDA_VISIBLE_DEVICES"] = device.uuid
         from faster_whisper import WhisperModel
 
         self._options = options
@@ -102,11 +106,10 @@ class Transcriber:
             self._model = WhisperModel(
                 str(model.folder),
                 device="cpu" if device.is_cpu else "cuda",
-                device_index=0 if device.is_cpu else int(device.number),
                 compute_type=options.compute_type,
                 cpu_threads=cpu_threads,
             )
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:  # the device, the files, or what they need
             raise ModelError(
                 f"{device.name} cannot run {model.name} with "
                 f"WHISPER_COMPUTE_TYPE={options.compute_type}: {error}."
@@ -121,7 +124,19 @@ class Transcriber:
 
         Returns:
             Status ``ok``, ``suspect`` or ``no_speech``.
+
+        Raises:
+            DeviceError: the card failed; this process cannot use it any more.
         """
+        try:
+            return self._transcribed(audio, batch_size)
+        except RuntimeError as error:
+            text = str(error)
+            if "out of memory" not in text and re.search("CUDA|cuBLAS|cuDNN|Library lib", text):
+                raise DeviceError(text) from error
+            raise
+
+    def _transcribed(self, audio: Audio, batch_size: int) -> Transcript:
         started = time.monotonic()
         windows, speech_s = speech_windows(audio)
         transcript = Transcript("", self._options.settings_fingerprint, "no_speech")

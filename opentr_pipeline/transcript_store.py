@@ -67,9 +67,12 @@ class Entry:
 
 
 class StoreIndex:
-    """What is published in some partitions, by recording and by content.
+    """What is published in some partitions.
 
     Attributes:
+        by_recording: by partition key and recording id; a recording whose partition changed with
+            its modified time has a row in both.
+        by_content: final outcomes, by media and settings fingerprint.
         failures: contents that failed and are not published, because a transcript for earlier
             bytes or options stays in their place; with the number of attempts.
     """
@@ -78,13 +81,19 @@ class StoreIndex:
         self, rows: Iterable[PublishedRow], failures: dict[tuple[str, str], int] | None = None
     ) -> None:
         """Sort the rows; a content counts where its outcome is final."""
-        self.failures = failures or {}
-        self.by_recording: dict[str, PublishedRow] = {}
+        self.failures = dict(failures or {})
+        self.by_recording: dict[tuple[str, str], PublishedRow] = {}
         self.by_content: dict[tuple[str, str], PublishedRow] = {}
         for row in rows:
-            self.by_recording[row.recording_id] = row
+            self.by_recording[row.partition_key, row.recording_id] = row
             if row.status != "failed":
                 self.by_content[row.media_fingerprint, row.settings_fingerprint] = row
+
+    def update(self, other: "StoreIndex") -> None:
+        """Take in what was published since."""
+        self.by_recording.update(other.by_recording)
+        self.by_content.update(other.by_content)
+        self.failures.update(other.failures)
 
 
 class TranscriptStore:
@@ -219,14 +228,17 @@ class TranscriptStore:
         parts: dict[str, list[pa.Table]] = {
             table: [SCHEMAS[table].empty_table()] for table in TRANSCRIPT_TABLES
         }
+        sources: dict[str, dict[str, pa.Table]] = {}
         for entry in entries:
             label = (entry.recording_id, partition_key, entry.path)
             if isinstance(entry.outcome, Transcript):
                 for table, rows in transcript_rows(entry.outcome, *label).items():
                     parts[table].append(pa.Table.from_pylist(rows, SCHEMAS[table]))
                 continue
-            source = self._tables(entry.outcome.partition_key)
-            if entry.outcome not in _rows_of(source["transcripts"]):
+            key = entry.outcome.partition_key
+            source = sources.setdefault(key, {}) or self._tables(key)
+            sources[key] = source
+            if not _holds(source["transcripts"], entry.outcome):
                 continue  # it has been replaced since; a later run does the work
             for table, rows in source.items():
                 mine = pc.equal(rows["recording_id"], entry.outcome.recording_id)
@@ -306,6 +318,11 @@ def _facts(path: Path) -> pa.Table:
 def _rows_of(transcripts: pa.Table) -> Iterator[PublishedRow]:
     names = list(PublishedRow.__dataclass_fields__)
     return (PublishedRow(**row) for row in transcripts.select(names).to_pylist())
+
+
+def _holds(transcripts: pa.Table, row: PublishedRow) -> bool:
+    mine = transcripts.filter(pc.equal(transcripts["recording_id"], row.recording_id))
+    return row in _rows_of(mine)
 
 
 def _replaces(entry: Entry, rows: dict[str, PublishedRow]) -> bool:

@@ -1,14 +1,12 @@
-"""Work to do: what the archive has less what the store has, and the plan of one run."""
+"""Work to do: what the archive has less what the store has."""
 
-import pickle
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from opentr_pipeline.archive import MediaFile, scan
 from opentr_pipeline.checkpoints import Checkpoints
+from opentr_pipeline.plan import Plan, Selection
 from opentr_pipeline.recordings import ProbeMemory, Recording, probe_all
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.shards import ShardItem, plan_shards
@@ -22,10 +20,8 @@ from opentr_pipeline.transcript_store import (
 )
 
 State = Literal["done", "missing", "stale", "failed"]
-Selection = Literal["pending", "failed"]
 # A recording that failed so often is left alone until a person says retry-failed.
 MAX_ATTEMPTS = 3
-PLAN_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ def judge(
 
 
 def _judged(recording: Recording, index: StoreIndex, settings_fingerprint: str) -> RecordingWork:
-    row = index.by_recording.get(recording.recording_id)
+    row = index.by_recording.get((recording.partition_key, recording.recording_id))
     wanted = (recording.media_fingerprint, settings_fingerprint)
     is_same = row is not None and (row.media_fingerprint, row.settings_fingerprint) == wanted
     if row and is_same and row.status != "failed":
@@ -95,48 +91,6 @@ def recordings_of(settings: Settings, partition_keys: Iterable[str]) -> dict[str
     for recording in probe_all(settings.archive_root, wanted, probe_memory(settings)):
         found[recording.partition_key].append(recording)
     return found
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What one run does.
-
-    Attributes:
-        partitions: the recordings of each partition key of the run, done ones included.
-        elsewhere: contents that other partitions had published before, by media fingerprint.
-        shards: what is to be transcribed.
-    """
-
-    settings_fingerprint: str
-    partitions: dict[str, list[Recording]]
-    elsewhere: dict[str, PublishedRow]
-    shards: list[list[ShardItem]]
-
-    def contents_to_do(self, partition_key: str) -> set[str]:
-        """Media fingerprints that some shard transcribes for a partition."""
-        return {
-            item.media_fingerprint
-            for shard in self.shards
-            for item in shard
-            if partition_key in item.partition_keys
-        }
-
-    def save(self, path: Path) -> None:
-        """Keep the plan where the run's steps find it, and remove those of long ago.
-
-        A run that succeeds removes its own; others keep it for a re-execution from failure.
-        """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for other in path.parent.iterdir():
-            if other.stat().st_mtime < time.time() - PLAN_DAYS * 86_400:
-                other.unlink(missing_ok=True)
-        path.write_bytes(pickle.dumps(self))
-
-
-def load_plan(path: Path) -> Plan:
-    """A plan that ``save`` kept; the file is ours."""
-    plan: Plan = pickle.loads(path.read_bytes())
-    return plan
 
 
 def make_plan(
@@ -174,7 +128,7 @@ def make_plan(
         else:
             checkpoints.save(_unheard(group[0].recording, settings_fingerprint, attempts + 1))
     shards = plan_shards(items, settings.shard_audio_s, num_slots)
-    return Plan(settings_fingerprint, partitions, elsewhere, shards)
+    return Plan(settings_fingerprint, partitions, elsewhere, shards, selection)
 
 
 def _by_content(chosen: Sequence[RecordingWork]) -> dict[str, list[RecordingWork]]:
@@ -233,6 +187,23 @@ def publish_partition(
     store.publish(partition_key, entries)
 
 
+def publish_all(plan: Plan, store: TranscriptStore) -> None:
+    """Publish what no shard has published, and drop the checkpoints that this makes needless."""
+    checkpoints = Checkpoints(store.inner, plan.settings_fingerprint)
+    index = store.index(plan.partitions)
+    contents = {r.media_fingerprint for group in plan.partitions.values() for r in group}
+    # Another run may have published these in its own partitions since the plan was made.
+    lost = [
+        name
+        for name in contents - plan.elsewhere.keys()
+        if (name, plan.settings_fingerprint) not in index.by_content and not checkpoints.has(name)
+    ]
+    plan.elsewhere.update(store.find_contents(lost, plan.settings_fingerprint))
+    for key in plan.partitions:
+        publish_partition(key, plan, store, index)
+    forget_published(plan, store)
+
+
 def forget_published(plan: Plan, store: TranscriptStore) -> None:
     """Drop the checkpoints of what is published now; a failure that is not stays, and counts."""
     checkpoints = Checkpoints(store.inner, plan.settings_fingerprint)
@@ -240,7 +211,7 @@ def forget_published(plan: Plan, store: TranscriptStore) -> None:
     for recordings in plan.partitions.values():
         for recording in recordings:
             kept = checkpoints.load(recording.media_fingerprint)
-            row = index.by_recording.get(recording.recording_id)
+            row = index.by_recording.get((recording.partition_key, recording.recording_id))
             if kept and row and is_published_as(row, kept):
                 checkpoints.drop(recording.media_fingerprint)
 

@@ -5,10 +5,12 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dagster import DagsterEventType, DagsterInstance
 
 from opentr_pipeline.settings import PROJECT_ROOT
+from opentr_pipeline.transcript import STATUSES
 
 SAMPLES = PROJECT_ROOT / "samples" / "archive"
 # About 12 s of speech each.
@@ -33,11 +35,16 @@ def make_archive(root: Path, files: dict[str, str]) -> Path:
 
 @dataclass(frozen=True)
 class Lease:
-    """A worker slot held by a transcription step, from its own record."""
+    """A worker slot held by a transcription step, from its own record.
+
+    Attributes:
+        num_transcribed: contents that the step asked the engine for.
+    """
 
     slot: str
     leased_at: float
     released_at: float
+    num_transcribed: int
 
 
 def leases(dagster_home: Path) -> list[Lease]:
@@ -49,15 +56,13 @@ def leases(dagster_home: Path) -> list[Lease]:
                 event = entry.dagster_event
                 facts = event.event_specific_data.metadata if event else {}  # type: ignore[union-attr]
                 if "worker_slot" in facts:
-                    found.append(
-                        Lease(
-                            *(
-                                facts[key].value
-                                for key in ("worker_slot", "leased_at", "released_at")
-                            )
-                        )
-                    )
+                    found.append(_lease({name: fact.value for name, fact in facts.items()}))
     return found
+
+
+def _lease(facts: dict[str, Any]) -> Lease:
+    done = (count for name, count in facts.items() if name.removeprefix("num_") in STATUSES)
+    return Lease(facts["worker_slot"], facts["leased_at"], facts["released_at"], sum(done))
 
 
 def most_at_once(held: Iterable[Lease]) -> int:

@@ -190,6 +190,11 @@ mutation { launchPartitionBackfill(backfillParams: {
 """
 
 
+def num_successes(home: Path) -> int:
+    with DagsterInstance.from_config(str(home)) as instance:
+        return sum(run.is_success for run in instance.get_runs())
+
+
 @slow
 def test_the_services_and_what_is_launched_from_the_page(served: Project) -> None:
     started = served.opentr("start", "dev", "--gpu-scale", GPU_SCALE_ENABLED="false")
@@ -210,6 +215,10 @@ def test_the_services_and_what_is_launched_from_the_page(served: Project) -> Non
     with DagsterInstance.from_config(str(home)) as instance:
         assert len(instance.get_runs()) == 2
 
+    job = ("dagster", "job", "backfill", "-j", "transcribe_archive", "--noprompt")
+    served.opentr(*job, "--partitions", "a")
+    wait_for(lambda: num_successes(home) == 3, timeout_s=120)
+
     assert "Stopped" in served.opentr("stop")
     assert "not started" in served.opentr("status")
     assert "Nothing was running" in served.opentr("stop")
@@ -217,7 +226,7 @@ def test_the_services_and_what_is_launched_from_the_page(served: Project) -> Non
 
 
 @slow
-def test_start_refuses_what_cannot_work(served: Project) -> None:
+def test_start_refuses_what_cannot_work_and_then_works(served: Project) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", int(served.environ["DAGSTER_PORT"])))
         taken.listen()
@@ -226,3 +235,5 @@ def test_start_refuses_what_cannot_work(served: Project) -> None:
     no_card = served.opentr("start", "dev", "--gpu-scale", code=2, GPU_SCALE_DEVICE_ID="0")
     assert "GPU_SCALE_DEVICE_ID=0, but" in no_card
     assert len(no_card.strip().splitlines()) == 1
+    # Without the flag and the variable there is one slot.
+    assert ", 1 worker slot;" in served.opentr("start", "dev", GPU_SCALE_ENABLED="false")

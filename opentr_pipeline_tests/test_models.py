@@ -217,8 +217,8 @@ def test_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert str(tmp_path / "gone") in refusal(models.find, str(tmp_path / "gone"), tmp_path)
 
 
-def card(memory_free_bytes: int) -> Device:
-    return Device("0", "GPU-x", "A card", memory_free_bytes)
+def card(memory_bytes: int) -> Device:
+    return Device("0", "GPU-x", "A card", memory_bytes)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ import pytest
 
 from opentr_pipeline.audio import Audio
 from opentr_pipeline.checkpoints import Checkpoints
-from opentr_pipeline.errors import ModelError
+from opentr_pipeline.errors import DeviceError, ModelError
 from opentr_pipeline.shard_run import MAX_DEATHS, ShardOutcome, ShardRun
 from opentr_pipeline_tests.making import OPTIONS, transcript, wav
+from opentr_pipeline_tests.test_audio import encoded
 from opentr_pipeline_tests.test_work import World
 
 Hear = Callable[[Audio], None]
@@ -94,14 +95,53 @@ def test_an_engine_that_fails_on_one_recording_goes_on_with_the_others(
     assert [sentence.split(":")[0] for sentence in outcome.failures] == ["radio/2.wav"]
 
 
-def test_a_model_that_does_not_load_is_no_fault_of_the_recordings(world: World) -> None:
+@pytest.mark.parametrize("error", [ModelError("It is not there."), KeyboardInterrupt()])
+def test_what_is_no_fault_of_a_recording_is_not_held_against_it(
+    world: World, error: BaseException
+) -> None:
     def load() -> Any:
-        raise ModelError("It is not there.")
+        raise error
 
     plan = world.plan()
-    with pytest.raises(ModelError):
-        ShardRun(world.archive, world.store, plan, load, 4).run(plan.shards[0])
+    for _ in range(MAX_DEATHS + 2):
+        with pytest.raises(type(error)):
+            ShardRun(world.archive, world.store, plan, load, 4).run(plan.shards[0])
     assert world.checkpoints() == []
+    run(world, Engine())
+    assert set(statuses(world).values()) == {"ok"}
+    assert {row["num_attempts"] for row in world.rows().values()} == {1}
+
+
+def test_a_recording_that_breaks_the_device_is_given_up(world: World) -> None:
+    def hear(audio: Audio) -> None:
+        if round(audio.duration_s) == 1:
+            raise DeviceError("CUDA failed with error an illegal memory access was encountered")
+
+    for _ in range(MAX_DEATHS):
+        with pytest.raises(DeviceError):
+            run(world, Engine(hear))
+    run(world, Engine(hear))
+    assert statuses(world) == {"film/1.wav": "failed", "radio/2.wav": "ok", "radio/3.wav": "ok"}
+
+
+def test_what_another_run_did_meanwhile_is_not_done_again(world: World) -> None:
+    plan = world.plan()
+    engine = Engine()
+    made = ShardRun(world.archive, world.store, plan, engine.load, 4)
+    assert len(world.run()) == 3  # published, and its checkpoints are gone
+    outcome = made.run([item for shard in plan.shards for item in shard])
+    assert (engine.num_loads, outcome.num_found_done) == (0, 3)
+
+
+def test_damaged_packets_are_said(world: World) -> None:
+    path = encoded(world.archive / "film", "mkv", "aac")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 150] = bytes(150)
+    path.write_bytes(content)
+    run(world, Engine())
+    row = world.rows()["film/a.mkv"]
+    assert row["status"] == "suspect"
+    assert "cannot be decoded; times after them may be early." in str(row["reason"])
 
 
 def test_a_cut_recording_is_truncated_and_says_where(world: World) -> None:

@@ -11,10 +11,11 @@ import pytest
 from opentr_pipeline import recordings, work
 from opentr_pipeline.archive import scan
 from opentr_pipeline.checkpoints import Checkpoints
+from opentr_pipeline.plan import Plan, Selection, load_plan
 from opentr_pipeline.recordings import Recording
 from opentr_pipeline.tables import TRANSCRIPT_TABLES
 from opentr_pipeline.transcript_store import TranscriptStore
-from opentr_pipeline.work import MAX_ATTEMPTS, Plan, Selection
+from opentr_pipeline.work import MAX_ATTEMPTS
 from opentr_pipeline_tests.making import OPTIONS, OTHER_OPTIONS, settings_of, transcript, wav
 
 
@@ -365,7 +366,7 @@ def test_what_is_left_over_is_named_by_partition(world: World) -> None:
 def test_a_plan_survives_on_disk(world: World, tmp_path: Path) -> None:
     plan = world.plan()
     plan.save(tmp_path / "plans" / "1.pickle")
-    assert work.load_plan(tmp_path / "plans" / "1.pickle") == plan
+    assert load_plan(tmp_path / "plans" / "1.pickle") == plan
 
 
 def test_a_partition_that_is_no_more_has_no_recordings(world: World) -> None:
@@ -379,3 +380,35 @@ def test_states_are_counted(world: World) -> None:
     known = [recording for group in found.values() for recording in group]
     counts = work.counted(work.judge(known, world.store.index(found), OPTIONS))
     assert counts == {"done": 2, "missing": 0, "stale": 0, "failed": 1}
+
+
+def test_a_run_for_failures_leaves_what_is_missing(world: World) -> None:
+    world.run(failing=["radio/1.wav"])
+    wav(world.archive / "radio/4.wav", pitch_hz=700.0)
+    assert world.run("failed") == ["radio/1.wav"]
+    assert world.states()["radio/4.wav"] == "missing"
+
+
+def test_a_file_of_another_day_is_published_there(world: World) -> None:
+    world.settings = world.settings.model_copy(update={"partition_by": "day"})
+    for name in ("radio/1.wav", "radio/2.wav", "film/3.wav"):
+        os.utime(world.archive / name, ns=(0, 1_714_000_000_000_000_000))
+    world.run()
+    wav(world.archive / "radio/1.wav", pitch_hz=900.0)  # restored from a backup: other and older
+    os.utime(world.archive / "radio/1.wav", ns=(0, 1_704_000_000_000_000_000))
+    assert world.run() == ["radio/1.wav"]
+    assert set(world.states().values()) == {"done"}
+    assert world.run() == []
+
+
+def test_a_copy_that_was_published_elsewhere_meanwhile_is_published_here(world: World) -> None:
+    first = world.plan()
+    world.transcribe(first)
+    (world.archive / "copies").mkdir()
+    (world.archive / "copies/1.wav").write_bytes((world.archive / "radio/1.wav").read_bytes())
+    found = {"copies": world.recordings()["copies"]}
+    second = work.make_plan(world.settings, found, OPTIONS, 2)
+    assert second.shards == []  # the first run has it, kept but not published
+    work.publish_all(first, world.store)
+    work.publish_all(second, world.store)
+    assert world.states()["copies/1.wav"] == "done"

@@ -1,9 +1,10 @@
 """The assets ``recordings`` and ``transcripts``."""
 
-import os
+import contextlib
 import time
 import warnings
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,11 @@ from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.resources import Transcription
 from opentr_pipeline.devices import WorkerSlot, cpu_threads, list_cards, worker_slots
 from opentr_pipeline.errors import OpentrError
+from opentr_pipeline.plan import load_plan
 from opentr_pipeline.settings import Settings, load_settings
 from opentr_pipeline.shard_run import ShardRun
 from opentr_pipeline.transcriber import Transcriber, TranscriptionOptions, transcription_options
 from opentr_pipeline.transcript_store import TranscriptStore
-from opentr_pipeline.work import Selection
 from opentr_pipeline.worker_slots import lease, slots_folder
 
 # ``backfill_policy`` is in beta in the release that we pin; the notice is not for users.
@@ -66,11 +67,19 @@ or failed is transcribed, so materialising again is cheap. *When it fails*: reco
 again, or run `./opentr.sh retry-failed`."""
 
 
+class Selected(Enum):
+    """What a run takes on."""
+
+    pending = "pending"
+    failed = "failed"
+
+
 class PlanConfig(Config):
     """What a run takes on."""
 
-    selection: str = Field(
-        "pending", description="pending: missing, stale or failed before; failed: only those."
+    selection: Selected = Field(
+        Selected.pending,
+        description="pending: what is missing, stale or failed; failed: only what failed.",
     )
 
 
@@ -120,9 +129,12 @@ def plan_shards(
         slots = worker_slots(settings, list_cards())
         options = _options(settings, slots)
         partitions = work.recordings_of(settings, context.partition_keys)
-        selection: Selection = "failed" if config.selection == "failed" else "pending"
         plan = work.make_plan(
-            settings, partitions, options.settings_fingerprint, len(slots), selection
+            settings,
+            partitions,
+            options.settings_fingerprint,
+            len(slots),
+            config.selection.value,
         )
         path = TranscriptStore(settings.output_root).inner / "plans" / f"{context.run_id}.pickle"
         plan.save(path)
@@ -143,21 +155,25 @@ def _options(settings: Settings, slots: tuple[WorkerSlot, ...]) -> Transcription
 @op(
     tags={GPU_TAG: "slot"},
     pool=GPU_POOL,
-    # A process that is killed is tried again; what it had finished is kept.
-    retry_policy=RetryPolicy(max_retries=3),
+    # A process that dies is tried again; each try gets further, because what is finished is kept
+    # and a recording that kills twice is given up.
+    retry_policy=RetryPolicy(max_retries=20),
 )
 def transcribe_shard(
     context: AssetExecutionContext, transcription: Transcription, shard: dict[str, Any]
 ) -> dict[str, Any]:
     """Wait for a worker slot, then transcribe the recordings of one shard."""
-    die_with_the_run()
+    under_way = contextlib.ExitStack()
+    die_with_the_run(under_way.close)
     try:
         settings = transcription.settings()
         slots = worker_slots(settings, list_cards())
         with lease(slots, slots_folder(settings)) as slot:
             leased_at = time.time()
             context.log.info(f"Worker slot {slot.name} taken.")
-            outcome = _transcribe(settings, slot, slots, shard).run(shard["items"])
+            run = _shard_run(settings, slot, slots, shard)
+            under_way.callback(run.withdraw)
+            outcome = run.run(shard["items"])
             released_at = time.time()
     except OpentrError as error:
         raise _sentence(error) from None
@@ -166,7 +182,7 @@ def transcribe_shard(
     return {"failures": outcome.failures, "wall_s": outcome.wall_s}
 
 
-def _transcribe(
+def _shard_run(
     settings: Settings, slot: WorkerSlot, slots: tuple[WorkerSlot, ...], shard: dict[str, Any]
 ) -> ShardRun:
     options: TranscriptionOptions = shard["options"]
@@ -178,7 +194,7 @@ def _transcribe(
     return ShardRun(
         settings.archive_root,
         TranscriptStore(settings.output_root),
-        work.load_plan(Path(shard["plan_path"])),
+        load_plan(Path(shard["plan_path"])),
         load,
         settings.whisper_batch_size,
     )
@@ -194,26 +210,21 @@ def publish_transcripts(
     logged one by one, no output is yielded (it would mark every partition), and the op fails.
     """
     die_with_the_run()
-    settings = load_settings()
-    store = TranscriptStore(settings.output_root)
-    plan = work.load_plan(Path(plan_path))
+    store = TranscriptStore(load_settings().output_root)
     try:
-        index = store.index(plan.partitions)
-        for key in plan.partitions:
-            work.publish_partition(key, plan, store, index)
-        work.forget_published(plan, store)
+        plan = load_plan(Path(plan_path))
+        work.publish_all(plan, store)
+        left = {key: works for key, works in work.left_over(plan, store).items() if works}
+        facts = metadata.of_transcripts(plan, store)
     except OpentrError as error:
         raise _sentence(error) from None
     version = DataVersion(plan.settings_fingerprint)
-    facts = metadata.of_transcripts(plan, store)
-    bad = {key: len(left) for key, left in work.left_over(plan, store).items() if left}
-    if not bad:
+    if not left:
         for key, values in facts.items():
             context.add_asset_metadata(values, partition_key=key)
-        os.unlink(plan_path)
         yield Output(None, data_version=version)
         return
-    for key in plan.partitions.keys() - bad.keys():
+    for key in plan.partitions.keys() - left.keys():
         context.log_event(
             AssetMaterialization(
                 AssetKey("transcripts"),
@@ -222,15 +233,20 @@ def publish_transcripts(
                 tags={"dagster/data_version": version.value},
             )
         )
-    raise _incomplete(bad, [sentence for shard in shards for sentence in shard["failures"]])
+    works = [one for group in left.values() for one in group]
+    # A run that was to take on failures alone is not to blame for what is missing.
+    if plan.selection == "pending" or any(one.state == "failed" for one in works):
+        raise _incomplete(left, [said for shard in shards for said in shard["failures"]])
 
 
-def _incomplete(bad: dict[str, int], sentences: list[str]) -> Failure:
+def _incomplete(left: dict[str, list[work.RecordingWork]], sentences: list[str]) -> Failure:
+    works = [one for group in left.values() for one in group]
+    remedy = "retry-failed" if all(one.state == "failed" for one in works) else "run"
     shown = "; ".join(sentences[:5]) + (" ..." if len(sentences) > 5 else "")
     return Failure(
-        description=f"{sum(bad.values())} recordings in {len(bad)} of the run's partitions have no "
-        f"transcript yet. {shown} Everything else is published; run ./opentr.sh retry-failed.",
-        metadata={"partitions": ", ".join(sorted(bad))},
+        description=f"{len(works)} recordings in {len(left)} of the run's partitions have no "
+        f"transcript yet. {shown} Everything else is published; run ./opentr.sh {remedy}.",
+        metadata={"partitions": ", ".join(sorted(left))},
         allow_retries=False,
     )
 

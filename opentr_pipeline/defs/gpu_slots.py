@@ -4,6 +4,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from dagster import Field, IntSource, multiprocess_executor
@@ -43,11 +44,14 @@ def slots_executor(num_slots: int) -> Any:
     )
 
 
-def die_with_the_run() -> None:
+def die_with_the_run(last_act: Callable[[], object] = lambda: None) -> None:
     """End this step's process as soon as the run's process is gone.
 
     Dagster leaves the steps of a killed run alive, and the kernel's parent-death signal would
     watch the forkserver instead of the run.
+
+    Args:
+        last_act: called before the end.
     """
     run_process = multiprocessing.parent_process()
     if run_process is None:  # the step runs inside the run's own process
@@ -55,6 +59,9 @@ def die_with_the_run() -> None:
 
     def watch() -> None:
         multiprocessing.connection.wait([run_process.sentinel])
-        os._exit(1)
+        try:
+            last_act()
+        finally:
+            os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="die-with-the-run").start()

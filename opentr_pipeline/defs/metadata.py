@@ -7,11 +7,11 @@ from typing import Any
 from dagster import MetadataValue, TableColumn, TableSchema
 
 from opentr_pipeline.devices import WorkerSlot
+from opentr_pipeline.plan import Plan
 from opentr_pipeline.recordings import Recording
 from opentr_pipeline.shard_run import ShardOutcome
 from opentr_pipeline.tables import TRANSCRIPT_TABLES, describe
 from opentr_pipeline.transcript_store import TranscriptStore
-from opentr_pipeline.work import Plan
 
 Metadata = dict[str, Any]
 
