@@ -236,11 +236,11 @@ class TranscriptStore:
                     parts[table].append(pa.Table.from_pylist(rows, SCHEMAS[table]))
                 continue
             key = entry.outcome.partition_key
-            source = sources.setdefault(key, {}) or self._tables(key)
-            sources[key] = source
-            if not _holds(source["transcripts"], entry.outcome):
+            if key not in sources:
+                sources[key] = self._tables(key)
+            if not _holds(sources[key]["transcripts"], entry.outcome):
                 continue  # it has been replaced since; a later run does the work
-            for table, rows in source.items():
+            for table, rows in sources[key].items():
                 mine = pc.equal(rows["recording_id"], entry.outcome.recording_id)
                 parts[table].append(relabelled(rows.filter(mine), *label))
         return {table: pa.concat_tables(tables) for table, tables in parts.items()}
@@ -263,9 +263,10 @@ class TranscriptStore:
     def _sweep(self, partition_key: str) -> None:
         """Remove older generations, and those of writers that died."""
         home = self._home(partition_key)
-        generation = (home / "current").resolve()
+        # By name: the output directory may itself lie behind a link.
+        generation = os.readlink(home / "current")
         for path in home.iterdir():
-            if path.is_dir() and not path.is_symlink() and path != generation:
+            if path.is_dir() and not path.is_symlink() and path.name != generation:
                 shutil.rmtree(path, ignore_errors=True)
 
     @contextmanager

@@ -59,17 +59,22 @@ def test_the_sample_archive_from_files_to_parquet(project: MakeProject) -> None:
     assert sample.transcripts() == by_path
 
 
-def test_never_more_transcription_steps_than_slots(
-    project: MakeProject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    files = {f"p{n}/{Path(name).name}": name for n, name in enumerate(SPEECH[:5])}
-    scaled = project(
+def _two_slots(project: MakeProject, tmp_path: Path, files: dict[str, str]) -> Project:
+    """Two CPU slots, a shard for each recording."""
+    return project(
         make_archive(tmp_path / "archive", files),
         GPU_SCALE_ENABLED="true",
         GPU_SCALE_DEVICE_ID="cpu",
         GPU_SCALE_WORKERS="2",
         SHARD_AUDIO_S="10",
     )
+
+
+def test_never_more_transcription_steps_than_slots(
+    project: MakeProject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {f"p{n}/{Path(name).name}": name for n, name in enumerate(SPEECH[:5])}
+    scaled = _two_slots(project, tmp_path, files)
     scaled.opentr("run")
     held = leases(scaled.settings.dagster_home)
     with capsys.disabled():
@@ -83,13 +88,7 @@ def test_three_command_lines_at_once_on_a_fresh_state_folder(
     project: MakeProject, tmp_path: Path
 ) -> None:
     files = {f"p{n % 3}/{Path(name).name}": name for n, name in enumerate(SPEECH)}
-    scaled = project(
-        make_archive(tmp_path / "archive", files),
-        GPU_SCALE_ENABLED="true",
-        GPU_SCALE_DEVICE_ID="cpu",
-        GPU_SCALE_WORKERS="2",
-        SHARD_AUDIO_S="10",
-    )
+    scaled = _two_slots(project, tmp_path, files)
     processes = [scaled.start("run") for _ in range(3)]
     outputs = [process.communicate(timeout=500) for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], outputs

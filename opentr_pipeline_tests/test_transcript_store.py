@@ -215,6 +215,17 @@ def test_a_copy_of_the_same_bytes_gets_the_same_rows(store: TranscriptStore) -> 
     assert files_of(store.root) == before
 
 
+def test_an_output_folder_behind_a_link_loses_nothing(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk")
+    store = TranscriptStore(tmp_path / "link" / "output")
+    store.publish("radio", [entry("a.wav", "one")])
+    store.publish("radio", [entry("b.wav", "two")])
+    store.publish("radio", [entry("b.wav", "two")])
+    for table in TRANSCRIPT_TABLES:
+        assert texts(store, table) == {"id of a.wav": "one", "id of b.wav": "two"}
+
+
 def test_a_copy_in_the_same_partition(store: TranscriptStore) -> None:
     store.publish("radio", [entry("a.wav", "one. two")])
     store.publish("radio", [Entry("copy", "copy.wav", published(store, "a.wav"))])
