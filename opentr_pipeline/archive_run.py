@@ -15,10 +15,10 @@ from rich.console import Console
 
 from opentr_pipeline import launch, overview, work
 from opentr_pipeline.archive import Scan, scan
+from opentr_pipeline.options import ArchiveOptions
 from opentr_pipeline.plan import Selection
 from opentr_pipeline.recordings import probe_all
 from opentr_pipeline.settings import Settings
-from opentr_pipeline.transcriber import TranscriptionOptions
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.work import RecordingWork
 
@@ -34,7 +34,7 @@ def console() -> Console:
 
 
 def run_archive(
-    settings: Settings, options: TranscriptionOptions, num_slots: int, selection: Selection
+    settings: Settings, options: ArchiveOptions, num_slots: int, selection: Selection
 ) -> list[str]:
     """Transcribe what is selected and print how the archive stands then.
 
@@ -52,7 +52,7 @@ def run_archive(
     """
     started = time.monotonic()
     found = scan(settings.archive_root)
-    all_work = _probed(settings, found, options.settings_fingerprint)
+    all_work = _probed(settings, found, options)
     all_work.sort(key=lambda one: not one.is_selected(selection))
     chosen = [one for one in all_work if one.is_selected(selection)]
     prepare(settings, found)
@@ -62,9 +62,9 @@ def run_archive(
         slots = f"{num_slots} worker slot{'s' if num_slots > 1 else ''}"
         out.print(
             f"{len(chosen)} of {len(all_work)} recordings to transcribe, {hours} h of audio, "
-            f"model {options.model}, {slots}."
+            f"model {options.default.model}, {slots}."
         )
-    progress = overview.Progress(settings, chosen, options.settings_fingerprint)
+    progress = overview.Progress(settings, chosen)
     with _ticking(progress.sentence):
         sentences = _execute(settings, all_work, selection, progress)
     overview.show_table(out, settings, [one.recording for one in all_work])
@@ -83,7 +83,7 @@ def prepare(settings: Settings, found: Scan) -> None:
     launch.register_partitions(found.by_partition(settings).keys() | emptied.keys())
 
 
-def _probed(settings: Settings, found: Scan, fingerprint: str) -> list[RecordingWork]:
+def _probed(settings: Settings, found: Scan, options: ArchiveOptions) -> list[RecordingWork]:
     """Look into every media file that is new; how each recording stands."""
     by_partition = found.by_partition(settings)
     files = [(key, file) for key, group in by_partition.items() for file in group]
@@ -92,7 +92,7 @@ def _probed(settings: Settings, found: Scan, fingerprint: str) -> list[Recording
         known = probe_all(
             settings.archive_root, files, work.probe_memory(settings), lambda: probed.append(None)
         )
-    return work.judge(known, TranscriptStore(settings.output_root).index(by_partition), fingerprint)
+    return work.judge(known, TranscriptStore(settings.output_root).index(by_partition), options)
 
 
 def _execute(

@@ -1,6 +1,7 @@
 """Finished recordings that are not published yet, kept one by one the moment they are done.
 
-Below ``.store/checkpoints/SETTINGS_FINGERPRINT/``, named by media fingerprint::
+Below ``.store/checkpoints/``, in a folder for each settings fingerprint that is made when it is
+needed, named by media fingerprint::
 
     NAME.json       the transcript
     NAME.failed     the same, where the status is ``failed``
@@ -16,28 +17,33 @@ from pathlib import Path
 
 from opentr_pipeline.locks import try_lock
 from opentr_pipeline.tables import disk_sentences
-from opentr_pipeline.transcript import Transcript, from_dict
+from opentr_pipeline.transcript import Content, Transcript, from_dict
 
 OUTCOME_KINDS = ("json", "failed")
 
 
 class Checkpoints:
-    """The checkpoints for one set of options."""
+    """The checkpoints of one archive, by content and options."""
 
-    def __init__(self, store_folder: Path, settings_fingerprint: str) -> None:
-        """Make the folder where it is missing.
+    def __init__(self, store_folder: Path) -> None:
+        """Name the folder; nothing is made until something is written.
 
         Args:
             store_folder: ``TranscriptStore.inner``.
-            settings_fingerprint: of the options that the transcripts were made with.
         """
         self._output_root = store_folder.parent
-        self._folder = store_folder / "checkpoints" / settings_fingerprint
-        with disk_sentences(self._output_root):
-            self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder = store_folder / "checkpoints"
 
-    def _path(self, media_fingerprint: str, kind: str) -> Path:
-        return self._folder / f"{media_fingerprint}.{kind}"
+    def _path(self, content: Content, kind: str) -> Path:
+        media_fingerprint, settings_fingerprint = content
+        return self._folder / settings_fingerprint / f"{media_fingerprint}.{kind}"
+
+    def _made_path(self, content: Content, kind: str) -> Path:
+        """The same, in a folder that is there."""
+        path = self._path(content, kind)
+        with disk_sentences(self._output_root):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def save(self, transcript: Transcript) -> None:
         """Keep a transcript; it is whole or not there, even after a power cut.
@@ -45,8 +51,8 @@ class Checkpoints:
         Raises:
             StoreError: the disk is full.
         """
-        name = transcript.media_fingerprint
-        fresh = self._path(name, f"new-{os.getpid()}")
+        name = transcript.content
+        fresh = self._made_path(name, f"new-{os.getpid()}")
         with disk_sentences(self._output_root):
             try:
                 with fresh.open("w", encoding="utf-8") as stream:
@@ -61,56 +67,56 @@ class Checkpoints:
                 self._path(name, "failed").unlink(missing_ok=True)
             self._path(name, "attempts").unlink(missing_ok=True)
 
-    def has(self, media_fingerprint: str) -> bool:
+    def has(self, content: Content) -> bool:
         """Whether there is an outcome."""
-        return any(self._path(media_fingerprint, kind).exists() for kind in OUTCOME_KINDS)
+        return any(self._path(content, kind).exists() for kind in OUTCOME_KINDS)
 
-    def has_transcript(self, media_fingerprint: str) -> bool:
+    def has_transcript(self, content: Content) -> bool:
         """Whether there is an outcome that is final."""
-        return self._path(media_fingerprint, "json").exists()
+        return self._path(content, "json").exists()
 
-    def load(self, media_fingerprint: str) -> Transcript | None:
+    def load(self, content: Content) -> Transcript | None:
         """The outcome, or None."""
         for kind in OUTCOME_KINDS:
             try:
-                return _load(self._path(media_fingerprint, kind))
+                return _load(self._path(content, kind))
             except FileNotFoundError:
                 continue
         return None
 
-    def drop(self, media_fingerprint: str) -> None:
+    def drop(self, content: Content) -> None:
         """Forget an outcome that is published, or one that is to be made again."""
         for kind in OUTCOME_KINDS:
-            self._path(media_fingerprint, kind).unlink(missing_ok=True)
-        claim = self.lock(media_fingerprint)
+            self._path(content, kind).unlink(missing_ok=True)
+        claim = self.lock(content)
         if claim is None:
             return  # somebody works on it: the lock and the count of attempts are theirs
         for kind in ("attempts", "lock"):
-            self._path(media_fingerprint, kind).unlink(missing_ok=True)
+            self._path(content, kind).unlink(missing_ok=True)
         os.close(claim)
 
-    def lock(self, media_fingerprint: str) -> int | None:
+    def lock(self, content: Content) -> int | None:
         """Claim a recording, so that two runs do not transcribe it at once.
 
         Returns:
             A descriptor that holds the claim until it is closed, or None where another has it.
         """
-        return try_lock(self._path(media_fingerprint, "lock"))
+        return try_lock(self._made_path(content, "lock"))
 
-    def begin_attempt(self, media_fingerprint: str) -> int:
+    def begin_attempt(self, content: Content) -> int:
         """Note that an attempt begins; a process that dies leaves the note.
 
         Returns:
             How many attempts this makes without an outcome.
         """
-        path = self._path(media_fingerprint, "attempts")
+        path = self._made_path(content, "attempts")
         with path.open("ab") as stream:
             stream.write(b".")
         return path.stat().st_size
 
-    def withdraw_attempt(self, media_fingerprint: str) -> None:
+    def withdraw_attempt(self, content: Content) -> None:
         """Take back the note of an attempt that ended through no fault of the recording."""
-        path = self._path(media_fingerprint, "attempts")
+        path = self._path(content, "attempts")
         with contextlib.suppress(FileNotFoundError):
             os.truncate(path, max(0, path.stat().st_size - 1))
 
@@ -119,14 +125,13 @@ def _load(path: Path) -> Transcript:
     return from_dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def failed_attempts(store_folder: Path) -> dict[tuple[str, str], int]:
-    """Attempts at each (media fingerprint, settings fingerprint) whose last one failed."""
+def failed_attempts(store_folder: Path) -> dict[Content, int]:
+    """Attempts at each content whose last one failed."""
     failures = {}
     for path in store_folder.glob("checkpoints/*/*.failed"):
         try:
             transcript = _load(path)
         except FileNotFoundError:  # tried again meanwhile
             continue
-        content = (transcript.media_fingerprint, transcript.settings_fingerprint)
-        failures[content] = transcript.num_attempts
+        failures[transcript.content] = transcript.num_attempts
     return failures

@@ -13,8 +13,8 @@ from opentr_pipeline.errors import OpentrError
 from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
 
 if TYPE_CHECKING:
+    from opentr_pipeline.options import ArchiveOptions
     from opentr_pipeline.plan import Selection
-    from opentr_pipeline.transcriber import TranscriptionOptions
 
 
 class Commands(click.Group):
@@ -49,9 +49,10 @@ def _settings(archive: Path | None) -> Settings:
     return load_settings()
 
 
-def _options(settings: Settings, fetch: bool) -> "tuple[TranscriptionOptions, int]":
+def _options(settings: Settings, fetch: bool) -> "tuple[ArchiveOptions, int]":
     """The options and the number of worker slots; what cannot work is refused here."""
-    from opentr_pipeline import devices, models, transcriber
+    from opentr_pipeline import devices, models
+    from opentr_pipeline.options import archive_options
 
     slots = devices.worker_slots(settings, devices.list_cards())
     name = models.model_name(settings, slots)
@@ -59,7 +60,7 @@ def _options(settings: Settings, fetch: bool) -> "tuple[TranscriptionOptions, in
         model = models.fetch(name, settings.models_root, partial(click.echo, err=True))
     else:
         model = models.find(name, settings.models_root)
-    return transcriber.transcription_options(settings, model, slots), len(slots)
+    return archive_options(settings, model, slots), len(slots)
 
 
 @main.command()
@@ -125,7 +126,7 @@ def status(archive: Path | None, as_json: bool) -> None:
     settings = _settings(archive)
     options, _ = _options(settings, fetch=False)
     found = archives.scan(settings.archive_root)
-    facts = overview.look(settings, found, options.settings_fingerprint)
+    facts = overview.look(settings, found, options)
     slots = devices.worker_slots(settings, devices.list_cards())
     used = worker_slots.slots_in_use(slots, worker_slots.slots_folder(settings))
     running = services.DevServices.of(settings)
@@ -209,7 +210,7 @@ def start(stack: str, gpu_scale: bool) -> None:
     running.start()
     click.echo(
         f"The page is at {running.address}, archive {settings.archive_root}, model "
-        f"{options.model}, {num_slots} worker slot{'s' if num_slots > 1 else ''}; "
+        f"{options.default.model}, {num_slots} worker slot{'s' if num_slots > 1 else ''}; "
         "./opentr.sh stop ends it."
     )
 

@@ -12,10 +12,12 @@ from rich.text import Text
 
 from opentr_pipeline.archive import Scan
 from opentr_pipeline.checkpoints import Checkpoints
+from opentr_pipeline.options import ArchiveOptions
 from opentr_pipeline.recordings import Recording
 from opentr_pipeline.settings import Settings
+from opentr_pipeline.transcript import Content
 from opentr_pipeline.transcript_store import TranscriptStore
-from opentr_pipeline.work import RecordingWork, counted, judge, probe_memory
+from opentr_pipeline.work import RecordingWork, by_content, counted, judge, probe_memory
 
 MAX_TABLE_ROWS = 40
 FIRST_WORDS_CELLS = 48
@@ -41,7 +43,7 @@ class Overview:
     pending_audio_s: float
 
 
-def look(settings: Settings, found: Scan, settings_fingerprint: str) -> Overview:
+def look(settings: Settings, found: Scan, options: ArchiveOptions) -> Overview:
     """Count without reading any media: what earlier probes learnt must do."""
     memory = probe_memory(settings)
     known = memory.recall(found.media_files)
@@ -53,7 +55,7 @@ def look(settings: Settings, found: Scan, settings_fingerprint: str) -> Overview
         if media_file in known
     ]
     index = TranscriptStore(settings.output_root).index(by_partition)
-    all_work = judge(recordings, index, settings_fingerprint)
+    all_work = judge(recordings, index, options)
     return Overview(
         **{f"num_{state}": count for state, count in counted(all_work).items()},
         num_unprobed=len(found.media_files) - len(recordings),
@@ -71,14 +73,11 @@ def audio_s(all_work: Iterable[RecordingWork]) -> float:
 class Progress:
     """Counts what a run finishes and says how fast and how long still."""
 
-    def __init__(self, settings: Settings, pending: Sequence[RecordingWork], fingerprint: str):
+    def __init__(self, settings: Settings, pending: Sequence[RecordingWork]) -> None:
         """Start the clock; what an earlier run had finished is set apart."""
         self._store = TranscriptStore(settings.output_root)
-        self._fingerprint = fingerprint
-        self._checkpoints = Checkpoints(self._store.inner, fingerprint)
-        self._waiting: dict[str, list[RecordingWork]] = {}
-        for work in pending:
-            self._waiting.setdefault(work.recording.media_fingerprint, []).append(work)
+        self._checkpoints = Checkpoints(self._store.inner)
+        self._waiting = by_content(pending)
         self._num_total, self._total_s = len(pending), audio_s(pending)
         self._num_done, self._done_s = 0, 0.0
         self._count(self._checkpointed())
@@ -86,12 +85,12 @@ class Progress:
         self._lock = threading.Lock()
         self._started = time.monotonic()
 
-    def _checkpointed(self) -> list[str]:
-        return [name for name in self._waiting if self._checkpoints.has_transcript(name)]
+    def _checkpointed(self) -> list[Content]:
+        return [content for content in self._waiting if self._checkpoints.has_transcript(content)]
 
-    def _count(self, fingerprints: Iterable[str]) -> None:
-        for fingerprint in fingerprints:
-            group = self._waiting.pop(fingerprint)
+    def _count(self, contents: Iterable[Content]) -> None:
+        for content in contents:
+            group = self._waiting.pop(content)
             self._num_done += len(group)
             self._done_s += audio_s(group)
 
@@ -100,8 +99,7 @@ class Progress:
         with self._lock:
             keys = {w.recording.partition_key for group in self._waiting.values() for w in group}
             known = self._store.index(keys).by_content
-            names = list(self._waiting)
-            self._count(name for name in names if (name, self._fingerprint) in known)
+            self._count(list(self._waiting.keys() & known.keys()))
 
     def sentence(self) -> str:
         """Look, and say: ``12 of 40 recordings, 0.4 of 1.2 h of audio, 9.8x, 5:00 to go``."""

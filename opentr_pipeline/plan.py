@@ -1,6 +1,7 @@
 """The plan of one run, made once and kept where all of its steps find it."""
 
 import contextlib
+import hashlib
 import pickle
 import time
 from dataclasses import dataclass
@@ -8,8 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from opentr_pipeline.errors import StoreError
+from opentr_pipeline.options import ArchiveOptions
 from opentr_pipeline.recordings import Recording
 from opentr_pipeline.shards import ShardItem
+from opentr_pipeline.transcript import Content
 from opentr_pipeline.transcript_store import PublishedRow
 
 Selection = Literal["pending", "failed"]
@@ -21,26 +24,37 @@ class Plan:
     """What one run does.
 
     Attributes:
+        options: that transcripts are wanted for.
         partitions: the recordings of each partition key of the run, done ones included.
-        elsewhere: contents that other partitions had published before, by media fingerprint.
+        elsewhere: contents that other partitions had published before.
         shards: what is to be transcribed.
         selection: what the run takes on.
     """
 
-    settings_fingerprint: str
+    options: ArchiveOptions
     partitions: dict[str, list[Recording]]
-    elsewhere: dict[str, PublishedRow]
+    elsewhere: dict[Content, PublishedRow]
     shards: list[list[ShardItem]]
     selection: Selection = "pending"
 
-    def contents_to_do(self, partition_key: str) -> set[str]:
-        """Media fingerprints that some shard transcribes for a partition."""
+    def contents_to_do(self, partition_key: str) -> set[Content]:
+        """What some shard transcribes for a partition."""
         return {
-            item.media_fingerprint
+            item.content
             for shard in self.shards
             for item in shard
             if partition_key in item.partition_keys
         }
+
+    def settings_fingerprints(self, partition_key: str) -> list[str]:
+        """Those of the options that the recordings of a partition want, sorted."""
+        recordings = self.partitions[partition_key]
+        return sorted({settings for _, settings in map(self.options.content, recordings)})
+
+    def data_version(self, partition_key: str) -> str:
+        """The same in one word: 32 hexadecimal digits."""
+        text = " ".join(self.settings_fingerprints(partition_key))
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def save(self, path: Path) -> None:
         """Keep the plan where the run's steps find it, and remove those of long ago.

@@ -12,82 +12,28 @@ import re
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, get_args, get_origin
+from typing import Literal, get_args, get_origin
 
 from dotenv import dotenv_values
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.setting_values import (
+    COMPUTE_TYPES,
+    MAX_WORKERS,
+    AudioStream,
+    DeviceId,
+    DeviceList,
+    Language,
+    PathText,
+    Terms,
+    Text,
+    YesNo,
+)
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = PROJECT_ROOT / ".env"
-# The languages that multilingual Whisper models know, as ISO 639 codes.
-# Source: the language tokens of openai/whisper-large-v3's tokenizer.
-LANGUAGES = frozenset(
-    """af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw
-    he hi hr ht hu hy id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne
-    nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur
-    uz vi yi yo yue zh""".split()
-)
-COMPUTE_TYPES = ("auto", "int8", "int8_float16", "int8_float32", "float16", "bfloat16", "float32")
-MAX_WORKERS = 64
-
-
-def _folder(value: str) -> str:
-    try:
-        Path(value).expanduser()
-    except RuntimeError:
-        raise ValueError("a folder; nobody has the home folder that it starts with") from None
-    return value
-
-
-def _device_id(value: str) -> str:
-    if not re.fullmatch(r"cpu|\d{1,3}|GPU-[0-9a-fA-F-]{36}", value):
-        raise ValueError("a CUDA device number such as 0, a GPU UUID, or cpu")
-    return value
-
-
-def _device_list(value: str) -> str:
-    names = [_device_id_or_list(name) for name in value.split(",")]
-    if len(set(names)) != len(names) or ("cpu" in names and len(names) > 1):
-        raise ValueError("device numbers or GPU UUIDs, each once, or cpu alone")
-    return ",".join(names)
-
-
-def _device_id_or_list(name: str) -> str:
-    try:
-        return _device_id(name.strip())
-    except ValueError:
-        raise ValueError("device numbers or GPU UUIDs separated by commas, or cpu") from None
-
-
-def _default_device(value: str) -> str:
-    return value if value == "auto" else _device_id(value)
-
-
-def _language(value: str) -> str:
-    if value != "auto" and value not in LANGUAGES:
-        raise ValueError("auto or a language code that Whisper knows, such as en, es or ja")
-    return value
-
-
-def _yes_or_no(value: object) -> object:
-    if isinstance(value, bool) or str(value).lower() in ("true", "false", "1", "0"):
-        return value
-    raise ValueError("true or false")
-
-
-Folder = Annotated[str, AfterValidator(_folder)]
-YesNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 
 
 class Settings(BaseModel):
@@ -99,20 +45,20 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    archive_dir: Folder = Field(
+    archive_dir: PathText = Field(
         "samples/archive",
         description="The archive: the directory that holds all media. It is only read.",
     )
-    output_dir: Folder = Field(
+    output_dir: PathText = Field(
         "auto",
         description="Where transcripts go. auto: a folder per archive below output/.",
     )
-    state_dir: Folder = Field(
+    state_dir: PathText = Field(
         ".opentr",
         description="Everything else that is kept: Dagster's state, logs, models. May be deleted.",
     )
-    models_dir: Folder = Field("auto", description="Fetched models. auto: STATE_DIR/models.")
-    worker_slots_dir: Folder = Field(
+    models_dir: PathText = Field("auto", description="Fetched models. auto: STATE_DIR/models.")
+    worker_slots_dir: PathText = Field(
         "auto",
         description="Lock files of the worker slots; all runs and containers of a host must share "
         "it. auto: a folder in the system's temporary directory.",
@@ -142,11 +88,40 @@ class Settings(BaseModel):
     whisper_batch_size: int = Field(
         8, ge=1, le=128, description="Windows decoded together. More costs memory."
     )
-    whisper_language: Annotated[str, AfterValidator(_language)] = Field(
-        "auto", description="The language spoken, such as en. auto: detected for each recording."
+    whisper_language: Language = Field(
+        "auto",
+        description="The language spoken, such as en. auto: detected for each recording. "
+        "each_window: detected for every 30 s, for recordings that switch.",
     )
     whisper_task: Literal["transcribe", "translate"] = Field(
         "transcribe", description="translate writes English, whatever is spoken."
+    )
+    whisper_initial_prompt: Text = Field(
+        "",
+        description="Text that the model is to believe came before, in the recording's language; "
+        "it sets spelling and style. Prompt and hotwords together: at most 900 bytes.",
+    )
+    whisper_hotwords: Terms = Field(
+        "", description="Names and terms to expect, separated by commas."
+    )
+    whisper_vocabulary_file: PathText = Field(
+        "",
+        description="A text file of more such terms, UTF-8, one per line; # begins a comment.",
+    )
+    audio_stream: AudioStream = Field(
+        "auto",
+        description="The number of the audio stream to hear, the first is 0, where a file has "
+        "several. auto: the one that FFmpeg prefers.",
+    )
+    audio_channels: Literal["mix", "split"] = Field(
+        "mix",
+        description="split: each channel of a stereo recording is transcribed by itself, for calls "
+        "with one speaker per channel.",
+    )
+    folder_options_file: PathText = Field(
+        "auto",
+        description="A TOML file with options of their own for folders of the archive; see the "
+        "README. auto: opentr.toml at the archive's root, where there is one.",
     )
     shard_audio_s: int = Field(
         1200,
@@ -158,14 +133,14 @@ class Settings(BaseModel):
     run_max_audio_s: int = Field(
         86_400, ge=60, description="Seconds of audio in one run that we launch ourselves."
     )
-    gpu_device_id: Annotated[str, AfterValidator(_default_device)] = Field(
+    gpu_device_id: DeviceId = Field(
         "auto",
         description="The device of the default worker. auto: the first card, else the CPU.",
     )
     gpu_scale_enabled: YesNo = Field(
         False, description="Several worker slots on GPU_SCALE_DEVICE_ID instead of one."
     )
-    gpu_scale_device_id: Annotated[str, AfterValidator(_device_list)] = Field(
+    gpu_scale_device_id: DeviceList = Field(
         "0", description="The card to scale on, a list of them (0,2), or cpu."
     )
     gpu_scale_workers: int = Field(
@@ -191,9 +166,9 @@ class Settings(BaseModel):
         return self
 
     @staticmethod
-    def resolved(folder: str) -> Path:
-        """A folder as an absolute path; a relative one starts at the project."""
-        return PROJECT_ROOT / Path(folder).expanduser()
+    def resolved(path: str) -> Path:
+        """A path as an absolute one; a relative one starts at the project."""
+        return PROJECT_ROOT / Path(path).expanduser()
 
     @property
     def archive_root(self) -> Path:
@@ -275,10 +250,15 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     if not first["loc"]:
         return str(first["ctx"]["error"])
-    name = str(first["loc"][0])
+    name = str(first["loc"][0]).upper()
+    return f"{name} must be {must_be(error)}, got {first['input']!r}; see .env.example."
+
+
+def must_be(error: ValidationError) -> str:
+    """What the first variable that an error is about must be, for people."""
+    first = error.errors()[0]
     custom = first.get("ctx", {}).get("error")
-    must = str(custom) if custom else allowed(Settings.model_fields[name])
-    return f"{name.upper()} must be {must}, got {first['input']!r}; see .env.example."
+    return str(custom) if custom else allowed(Settings.model_fields[str(first["loc"][0])])
 
 
 def allowed(field: FieldInfo) -> str:

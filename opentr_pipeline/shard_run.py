@@ -16,7 +16,7 @@ from opentr_pipeline.plan import Plan
 from opentr_pipeline.recordings import check_unchanged
 from opentr_pipeline.shards import ShardItem
 from opentr_pipeline.transcriber import Transcriber
-from opentr_pipeline.transcript import Transcript, now
+from opentr_pipeline.transcript import Content, Transcript, now
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.work import publish_partition
 
@@ -69,8 +69,8 @@ class ShardRun:
         self._load = load
         self._batch_size = batch_size
         self._transcriber: Transcriber | None = None
-        self._under_way: str | None = None
-        self._checkpoints = Checkpoints(store.inner, plan.settings_fingerprint)
+        self._under_way: Content | None = None
+        self._checkpoints = Checkpoints(store.inner)
         self._index = store.index(plan.partitions)
         self.outcome = ShardOutcome()
 
@@ -92,15 +92,14 @@ class ShardRun:
 
     def _attend(self, item: ShardItem) -> bool:
         """See that an item has an outcome; False where another run is at it."""
-        fingerprint = item.media_fingerprint
-        claim = self._checkpoints.lock(fingerprint)
+        claim = self._checkpoints.lock(item.content)
         if claim is None:
             return False
         try:
-            if not self._checkpoints.has(fingerprint):
+            if not self._checkpoints.has(item.content):
                 # Another run may have published it, and dropped its checkpoint.
                 self._index.update(self._store.index(item.partition_keys))
-            if self._has_outcome(fingerprint):
+            if self._has_outcome(item.content):
                 self.outcome.num_found_done += 1
             else:
                 self._attempt(item)
@@ -114,8 +113,8 @@ class ShardRun:
 
     def _attempt(self, item: ShardItem) -> None:
         """Transcribe an item and keep the outcome; only deaths leave a note behind."""
-        self._under_way = item.media_fingerprint
-        begun = self._checkpoints.begin_attempt(item.media_fingerprint)
+        self._under_way = item.content
+        begun = self._checkpoints.begin_attempt(item.content)
         try:
             self._finish(item, self._transcribed(item, begun))
         except DeviceError:  # whatever the recording did to the card, it may do again
@@ -131,9 +130,8 @@ class ShardRun:
             self._checkpoints.withdraw_attempt(self._under_way)
             self._under_way = None
 
-    def _has_outcome(self, media_fingerprint: str) -> bool:
-        content = (media_fingerprint, self._plan.settings_fingerprint)
-        return self._checkpoints.has(media_fingerprint) or content in self._index.by_content
+    def _has_outcome(self, content: Content) -> bool:
+        return self._checkpoints.has(content) or content in self._index.by_content
 
     def _finish(self, item: ShardItem, transcript: Transcript) -> None:
         self._checkpoints.save(transcript)
@@ -146,7 +144,7 @@ class ShardRun:
         """The outcome for one item, whatever happens to it; ``begun`` attempts have none."""
         blank = Transcript(
             media_fingerprint=item.media_fingerprint,
-            settings_fingerprint=self._plan.settings_fingerprint,
+            settings_fingerprint=item.options.settings_fingerprint,
             status="failed",
             num_attempts=item.num_attempts + begun,
         )

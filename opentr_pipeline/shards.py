@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opentr_pipeline.archive import MediaFile
+from opentr_pipeline.options import TranscriptionOptions
+from opentr_pipeline.transcript import Content
 
 # Below this a step of its own costs more in start-up (some 3 s) than it gains.
 MIN_SHARD_AUDIO_S = 30.0
@@ -18,18 +20,25 @@ class ShardItem:
     """One content to transcribe; its first path stands for all that hold the same bytes.
 
     Attributes:
+        options: that the transcript is wanted for.
         duration_s: as the container claims it, or None.
         may_be_estimated: that claim may be a guess (see ``recordings.Probe``).
-        partition_keys: of all recordings with these bytes.
+        partition_keys: of all recordings with these bytes and options.
         num_attempts: made by earlier runs.
     """
 
     media_file: MediaFile
     media_fingerprint: str
+    options: TranscriptionOptions
     duration_s: float | None
     may_be_estimated: bool
     partition_keys: tuple[str, ...]
     num_attempts: int = 0
+
+    @property
+    def content(self) -> Content:
+        """What its transcript belongs to."""
+        return self.media_fingerprint, self.options.settings_fingerprint
 
     @property
     def weight_s(self) -> float:
@@ -61,7 +70,7 @@ def plan_shards(
     count = min(len(items), max(1, wanted))
     # Longest first into the lightest shard: at most 4/3 of the best possible makespan.
     # Source: R. L. Graham, Bounds on Multiprocessing Timing Anomalies, 1969.
-    heaviest_first = sorted(items, key=lambda item: (-item.weight_s, item.media_fingerprint))
+    heaviest_first = sorted(items, key=lambda item: (-item.weight_s, item.content))
     shards: list[list[ShardItem]] = [[] for _ in range(count)]
     # The number of items breaks ties, so that headers that claim no sound leave no shard empty.
     lightest = [(0.0, 0, number) for number in range(count)]
@@ -73,5 +82,5 @@ def plan_shards(
     return [sorted(shard, key=_by_partition) for shard in shards]
 
 
-def _by_partition(item: ShardItem) -> tuple[tuple[str, ...], bytes]:
-    return item.partition_keys, item.media_fingerprint.encode()
+def _by_partition(item: ShardItem) -> tuple[tuple[str, ...], Content]:
+    return item.partition_keys, item.content

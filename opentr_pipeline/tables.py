@@ -69,6 +69,8 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("segment_index", pa.int32(), "from 0, in order"),
         ("start_s", pa.float64(), "from the beginning of the recording"),
         ("end_s", pa.float64(), "from the beginning of the recording"),
+        ("channel", pa.int32(), "0 is the first; empty where all channels were mixed"),
+        ("language", pa.string(), "the recording's, or the window's where each was detected"),
         ("text", pa.string(), "as the model said it"),
         ("avg_logprob", pa.float32(), "mean log-probability of the tokens; 0 is certain"),
         ("no_speech_probability", pa.float32(), "that there is no speech at all"),
@@ -80,6 +82,7 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         *_ID,
         ("segment_index", pa.int32(), "of its segment"),
         ("word_index", pa.int32(), "from 0 in its segment"),
+        ("channel", pa.int32(), "of its segment"),
         ("text", pa.string(), "as the model wrote it, with the space in front"),
         ("start_s", pa.float64(), "from the beginning of the recording"),
         ("end_s", pa.float64(), "from the beginning of the recording"),
@@ -128,8 +131,12 @@ def transcript_rows(
     label = {"recording_id": recording_id, "partition_key": partition_key}
     segments, words = [], []
     for index, segment in enumerate(transcript.segments):
-        at = {**label, "segment_index": index}
-        facts = {**_plain(segment, "segments"), "num_words": len(segment.words)}
+        at = {**label, "segment_index": index, "channel": segment.channel}
+        facts = {
+            **_plain(segment, "segments"),
+            "num_words": len(segment.words),
+            "language": segment.language or transcript.language,
+        }
         segments.append({**facts, **at})
         for number, word in enumerate(segment.words):
             words.append({**_plain(word, "words"), **at, "word_index": number})

@@ -1,87 +1,23 @@
 """The engine: the sound of a recording -> its transcript (faster-whisper's door)."""
 
 import dataclasses
-import hashlib
-import json
 import os
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from opentr_pipeline.audio import SAMPLE_RATE_HZ, WINDOW_S, Audio, Window, speech_windows
-from opentr_pipeline.devices import Device, WorkerSlot
+from opentr_pipeline.devices import Device
 from opentr_pipeline.errors import DeviceError, ModelError
 from opentr_pipeline.models import Model
-from opentr_pipeline.settings import Settings
+from opentr_pipeline.options import TranscriptionOptions
+from opentr_pipeline.setting_values import DETECTED_LANGUAGES
 from opentr_pipeline.transcript import Segment, Transcript, Word, now, settle_times
 
-# Raise it when the same sound and options give other words than before: it makes every earlier
-# transcript stale.
-ENGINE_VERSION = 1
 # Windows that language detection hears, most speech first, until it is sure.
 LANGUAGE_WINDOWS = 3
 SURE_PROBABILITY = 0.8
-
-
-@dataclass(frozen=True)
-class TranscriptionOptions:
-    """Everything that decides what a transcript says; nothing else is in its fingerprint.
-
-    Attributes:
-        model_digest: names the weights.
-        language: ISO 639 code, or ``auto``.
-        task: ``transcribe`` or ``translate``.
-    """
-
-    model: str
-    model_digest: str
-    compute_type: str
-    language: str
-    task: str
-    beam_size: int
-    engine_version: int = ENGINE_VERSION
-
-    @property
-    def settings_fingerprint(self) -> str:
-        """Digest of all of this: 32 hexadecimal digits."""
-        # The name is left out: one set of weights may go by several.
-        facts = {**dataclasses.asdict(self), "model": ""}
-        text = json.dumps(facts, sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def transcription_options(
-    settings: Settings, model: Model, slots: Sequence[WorkerSlot]
-) -> TranscriptionOptions:
-    """The options that the settings mean for this model on these slots.
-
-    Raises:
-        ModelError: the model cannot do what is asked of it.
-    """
-    if model.english_only and settings.whisper_language not in ("auto", "en"):
-        raise ModelError(
-            f"The model {model.name} knows English only, but "
-            f"WHISPER_LANGUAGE={settings.whisper_language}; set WHISPER_MODEL=base or en."
-        )
-    if settings.whisper_task == "translate" and not model.translates:
-        raise ModelError(
-            f"The model {model.name} cannot translate; set WHISPER_MODEL=large-v3 or "
-            "WHISPER_TASK=transcribe."
-        )
-    compute_type = settings.whisper_compute_type
-    if compute_type == "auto":
-        on_cpu = any(slot.device.is_cpu for slot in slots)
-        compute_type = "int8" if on_cpu else "int8_float16"
-    return TranscriptionOptions(
-        model.name,
-        model.digest,
-        compute_type,
-        settings.whisper_language,
-        settings.whisper_task,
-        settings.whisper_beam_size,
-    )
 
 
 class Transcriber:
@@ -168,7 +104,7 @@ class Transcriber:
         One place can mislead: music, a quotation, a silence with noise. Where the first window
         leaves doubt, more are heard and their probabilities averaged.
         """
-        if self._options.language != "auto":
+        if self._options.language not in DETECTED_LANGUAGES:
             return self._options.language, 1.0
         if not self._model.model.is_multilingual:
             return "en", 1.0

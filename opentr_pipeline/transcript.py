@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+# What a transcript belongs to: the fingerprint of the media, and that of the settings.
+Content = tuple[str, str]
 # What became of a recording. Only ``failed`` is tried again by itself.
 STATUSES = {
     "ok": "transcribed",
@@ -43,6 +45,8 @@ class Segment:
         avg_logprob: mean log-probability of the tokens; 0 is certain.
         no_speech_probability: that the span holds no speech at all.
         compression_ratio: of the text; a loop compresses well.
+        channel: the first is 0; None where all channels were mixed.
+        language: of this segment, where it was detected for each window; else empty.
     """
 
     start_s: float
@@ -52,6 +56,8 @@ class Segment:
     no_speech_probability: float
     compression_ratio: float
     words: tuple[Word, ...] = ()
+    channel: int | None = None
+    language: str = ""
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -98,6 +104,11 @@ class Transcript:
     transcribed_at: str = ""
     num_attempts: int = 1
     segments: tuple[Segment, ...] = ()
+
+    @property
+    def content(self) -> Content:
+        """What it belongs to."""
+        return self.media_fingerprint, self.settings_fingerprint
 
     @property
     def text(self) -> str:

@@ -18,7 +18,7 @@ readers disagree about the type of a value in a path (``2024``, ``2024-05``).
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,7 +41,7 @@ from opentr_pipeline.tables import (
     transcript_rows,
     write_table,
 )
-from opentr_pipeline.transcript import Transcript
+from opentr_pipeline.transcript import Content, Transcript
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,11 @@ class PublishedRow:
     status: str
     transcribed_at: datetime
     num_attempts: int
+
+    @property
+    def content(self) -> Content:
+        """What it belongs to."""
+        return self.media_fingerprint, self.settings_fingerprint
 
 
 @dataclass(frozen=True)
@@ -72,22 +77,22 @@ class StoreIndex:
     Attributes:
         by_recording: by partition key and recording id; a recording whose partition changed with
             its modified time has a row in both.
-        by_content: final outcomes, by media and settings fingerprint.
+        by_content: final outcomes.
         failures: contents that failed and are not published, because a transcript for earlier
             bytes or options stays in their place; with the number of attempts.
     """
 
     def __init__(
-        self, rows: Iterable[PublishedRow], failures: dict[tuple[str, str], int] | None = None
+        self, rows: Iterable[PublishedRow], failures: dict[Content, int] | None = None
     ) -> None:
         """Sort the rows; a content counts where its outcome is final."""
         self.failures = dict(failures or {})
         self.by_recording: dict[tuple[str, str], PublishedRow] = {}
-        self.by_content: dict[tuple[str, str], PublishedRow] = {}
+        self.by_content: dict[Content, PublishedRow] = {}
         for row in rows:
             self.by_recording[row.partition_key, row.recording_id] = row
             if row.status != "failed":
-                self.by_content[row.media_fingerprint, row.settings_fingerprint] = row
+                self.by_content[row.content] = row
 
     def update(self, other: "StoreIndex") -> None:
         """Take in what was published since."""
@@ -110,21 +115,18 @@ class TranscriptStore:
         rows = (row for path in paths if path.exists() for row in _rows_of(_facts(path)))
         return StoreIndex(rows, failed_attempts(self.inner))
 
-    def find_contents(
-        self, media_fingerprints: Sequence[str], settings_fingerprint: str
-    ) -> dict[str, PublishedRow]:
-        """Final outcomes for some contents and options, in whatever partition they are."""
-        if not media_fingerprints:
+    def find_contents(self, contents: Set[Content]) -> dict[Content, PublishedRow]:
+        """Final outcomes for some contents, in whatever partition they are."""
+        if not contents:
             return {}
-        wanted = pa.array(media_fingerprints, pa.string())
+        wanted = pa.array([media_fingerprint for media_fingerprint, _ in contents], pa.string())
         found = {}
         for path in sorted((self.root / "transcripts").glob("*.parquet")):
             facts = _facts(path)
             same = pc.is_in(facts["media_fingerprint"], value_set=wanted)
-            same = pc.and_(same, pc.equal(facts["settings_fingerprint"], settings_fingerprint))
             for row in _rows_of(facts.filter(same)):
-                if row.status != "failed":
-                    found[row.media_fingerprint] = row
+                if row.status != "failed" and row.content in contents:
+                    found[row.content] = row
         return found
 
     def path(self, table: str, partition_key: str) -> Path:
@@ -338,11 +340,8 @@ def _replaces(entry: Entry, rows: dict[str, PublishedRow]) -> bool:
 
 def is_published_as(row: PublishedRow, outcome: Transcript | PublishedRow) -> bool:
     """Whether a row holds this very outcome, for whatever path."""
-    return (
-        row.media_fingerprint == outcome.media_fingerprint
-        and row.settings_fingerprint == outcome.settings_fingerprint
-        and row.transcribed_at == _time(outcome.transcribed_at)
-    )
+    same_time = row.transcribed_at == _time(outcome.transcribed_at)
+    return row.content == outcome.content and same_time
 
 
 def _time(value: str | datetime) -> datetime:

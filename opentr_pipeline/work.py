@@ -6,11 +6,12 @@ from typing import Literal
 
 from opentr_pipeline.archive import MediaFile, scan
 from opentr_pipeline.checkpoints import Checkpoints
+from opentr_pipeline.options import ArchiveOptions
 from opentr_pipeline.plan import Plan, Selection
 from opentr_pipeline.recordings import ProbeMemory, Recording, probe_all
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.shards import ShardItem, plan_shards
-from opentr_pipeline.transcript import Transcript, now
+from opentr_pipeline.transcript import Content, Transcript, now
 from opentr_pipeline.transcript_store import (
     Entry,
     PublishedRow,
@@ -29,12 +30,14 @@ class RecordingWork:
     """A recording and how it stands.
 
     Attributes:
+        content: what the transcript that is wanted for it belongs to.
         state: ``done``: published for these bytes and options; ``missing``: nothing published;
             ``stale``: published for other bytes or options; ``failed``: tried without success.
         num_attempts: failed ones, for these bytes and options.
     """
 
     recording: Recording
+    content: Content
     state: State
     num_attempts: int = 0
 
@@ -51,22 +54,21 @@ class RecordingWork:
 
 
 def judge(
-    recordings: Iterable[Recording], index: StoreIndex, settings_fingerprint: str
+    recordings: Iterable[Recording], index: StoreIndex, options: ArchiveOptions
 ) -> list[RecordingWork]:
-    """How each recording stands under these options."""
-    return [_judged(recording, index, settings_fingerprint) for recording in recordings]
+    """How each recording stands under the options that are wanted for it."""
+    return [_judged(recording, index, options.content(recording)) for recording in recordings]
 
 
-def _judged(recording: Recording, index: StoreIndex, settings_fingerprint: str) -> RecordingWork:
+def _judged(recording: Recording, index: StoreIndex, content: Content) -> RecordingWork:
     row = index.by_recording.get((recording.partition_key, recording.recording_id))
-    wanted = (recording.media_fingerprint, settings_fingerprint)
-    is_same = row is not None and (row.media_fingerprint, row.settings_fingerprint) == wanted
+    is_same = row is not None and row.content == content
     if row and is_same and row.status != "failed":
-        return RecordingWork(recording, "done")
-    attempts = max(index.failures.get(wanted, 0), row.num_attempts if row and is_same else 0)
+        return RecordingWork(recording, content, "done")
+    attempts = max(index.failures.get(content, 0), row.num_attempts if row and is_same else 0)
     if attempts or (row and row.status == "failed"):
-        return RecordingWork(recording, "failed", attempts)
-    return RecordingWork(recording, "stale" if row else "missing")
+        return RecordingWork(recording, content, "failed", attempts)
+    return RecordingWork(recording, content, "stale" if row else "missing")
 
 
 def probe_memory(settings: Settings) -> ProbeMemory:
@@ -96,7 +98,7 @@ def recordings_of(settings: Settings, partition_keys: Iterable[str]) -> dict[str
 def make_plan(
     settings: Settings,
     partitions: dict[str, list[Recording]],
-    settings_fingerprint: str,
+    options: ArchiveOptions,
     num_slots: int,
     selection: Selection = "pending",
 ) -> Plan:
@@ -105,45 +107,47 @@ def make_plan(
     Args:
         settings: for the output directory and the size of shards.
         partitions: from ``recordings_of``.
-        settings_fingerprint: of the options that transcripts are wanted for.
+        options: that transcripts are wanted for.
         num_slots: worker slots that wait for shards.
         selection: ``pending`` for all that is not done, ``failed`` for failed recordings alone.
     """
     store = TranscriptStore(settings.output_root)
-    checkpoints = Checkpoints(store.inner, settings_fingerprint)
+    checkpoints = Checkpoints(store.inner)
     recordings = [recording for group in partitions.values() for recording in group]
-    all_work = judge(recordings, store.index(partitions), settings_fingerprint)
-    groups = _by_content([work for work in all_work if work.is_selected(selection)])
-    elsewhere = store.find_contents(list(groups), settings_fingerprint)
+    all_work = judge(recordings, store.index(partitions), options)
+    groups = by_content([work for work in all_work if work.is_selected(selection)])
+    elsewhere = store.find_contents(groups.keys())
     items = []
-    for fingerprint, group in groups.items():
-        kept = checkpoints.load(fingerprint)
+    for content, group in groups.items():
+        kept = checkpoints.load(content)
         if kept and not kept.is_final:
-            checkpoints.drop(fingerprint)
-        elif kept or fingerprint in elsewhere:
+            checkpoints.drop(content)
+        elif kept or content in elsewhere:
             continue
         attempts = max(work.num_attempts for work in group)
         if group[0].recording.probe.status == "ok":
-            items.append(_item(group, attempts))
+            items.append(_item(group, options, attempts))
         else:
-            checkpoints.save(_unheard(group[0].recording, settings_fingerprint, attempts + 1))
+            checkpoints.save(_unheard(group[0], attempts + 1))
     shards = plan_shards(items, settings.shard_audio_s, num_slots)
-    return Plan(settings_fingerprint, partitions, elsewhere, shards, selection)
+    return Plan(options, partitions, elsewhere, shards, selection)
 
 
-def _by_content(chosen: Sequence[RecordingWork]) -> dict[str, list[RecordingWork]]:
-    groups: dict[str, list[RecordingWork]] = {}
-    for work in chosen:
-        groups.setdefault(work.recording.media_fingerprint, []).append(work)
+def by_content(all_work: Iterable[RecordingWork]) -> dict[Content, list[RecordingWork]]:
+    """The recordings that one transcript is for: the same bytes under the same options."""
+    groups: dict[Content, list[RecordingWork]] = {}
+    for work in all_work:
+        groups.setdefault(work.content, []).append(work)
     return groups
 
 
-def _item(group: Sequence[RecordingWork], num_attempts: int) -> ShardItem:
+def _item(group: Sequence[RecordingWork], options: ArchiveOptions, num_attempts: int) -> ShardItem:
     first = group[0].recording
     keys = sorted({work.recording.partition_key for work in group})
     return ShardItem(
         first.media_file,
         first.media_fingerprint,
+        options.of(first.media_file.path),
         first.probe.duration_s,
         first.probe.may_be_estimated,
         tuple(keys),
@@ -151,13 +155,14 @@ def _item(group: Sequence[RecordingWork], num_attempts: int) -> ShardItem:
     )
 
 
-def _unheard(recording: Recording, settings_fingerprint: str, num_attempts: int) -> Transcript:
+def _unheard(work: RecordingWork, num_attempts: int) -> Transcript:
     """The outcome of a media file that the probe found nothing to transcribe in."""
+    media_fingerprint, settings_fingerprint = work.content
     return Transcript(
-        media_fingerprint=recording.media_fingerprint,
+        media_fingerprint=media_fingerprint,
         settings_fingerprint=settings_fingerprint,
-        status=recording.probe.status,
-        reason=recording.probe.reason,
+        status=work.recording.probe.status,
+        reason=work.recording.probe.reason,
         transcribed_at=now(),
         num_attempts=num_attempts,
     )
@@ -174,14 +179,14 @@ def publish_partition(
         store: where to.
         index: of the plan's partitions.
     """
-    checkpoints = Checkpoints(store.inner, plan.settings_fingerprint)
+    checkpoints = Checkpoints(store.inner)
     entries = []
     for recording in plan.partitions[partition_key]:
-        fingerprint = recording.media_fingerprint
-        kept = checkpoints.load(fingerprint)
+        content = plan.options.content(recording)
+        kept = checkpoints.load(content)
         outcome: Transcript | PublishedRow | None = kept if kept and kept.is_final else None
-        outcome = outcome or index.by_content.get((fingerprint, plan.settings_fingerprint))
-        outcome = outcome or plan.elsewhere.get(fingerprint) or kept
+        outcome = outcome or index.by_content.get(content)
+        outcome = outcome or plan.elsewhere.get(content) or kept
         if outcome:
             entries.append(Entry(recording.recording_id, recording.media_file.path, outcome))
     store.publish(partition_key, entries)
@@ -189,16 +194,13 @@ def publish_partition(
 
 def publish_all(plan: Plan, store: TranscriptStore) -> None:
     """Publish what no shard has published, and drop the checkpoints that this makes needless."""
-    checkpoints = Checkpoints(store.inner, plan.settings_fingerprint)
+    checkpoints = Checkpoints(store.inner)
     index = store.index(plan.partitions)
-    contents = {r.media_fingerprint for group in plan.partitions.values() for r in group}
+    contents = {plan.options.content(r) for group in plan.partitions.values() for r in group}
+    unknown = contents - plan.elsewhere.keys() - index.by_content.keys()
     # Another run may have published these in its own partitions since the plan was made.
-    lost = [
-        name
-        for name in contents - plan.elsewhere.keys()
-        if (name, plan.settings_fingerprint) not in index.by_content and not checkpoints.has(name)
-    ]
-    plan.elsewhere.update(store.find_contents(lost, plan.settings_fingerprint))
+    lost = {content for content in unknown if not checkpoints.has(content)}
+    plan.elsewhere.update(store.find_contents(lost))
     for key in plan.partitions:
         publish_partition(key, plan, store, index)
     forget_published(plan, store)
@@ -206,25 +208,22 @@ def publish_all(plan: Plan, store: TranscriptStore) -> None:
 
 def forget_published(plan: Plan, store: TranscriptStore) -> None:
     """Drop the checkpoints of what is published now; a failure that is not stays, and counts."""
-    checkpoints = Checkpoints(store.inner, plan.settings_fingerprint)
+    checkpoints = Checkpoints(store.inner)
     index = store.index(plan.partitions)
     for recordings in plan.partitions.values():
         for recording in recordings:
-            kept = checkpoints.load(recording.media_fingerprint)
+            content = plan.options.content(recording)
+            kept = checkpoints.load(content)
             row = index.by_recording.get((recording.partition_key, recording.recording_id))
             if kept and row and is_published_as(row, kept):
-                checkpoints.drop(recording.media_fingerprint)
+                checkpoints.drop(content)
 
 
 def left_over(plan: Plan, store: TranscriptStore) -> dict[str, list[RecordingWork]]:
     """The recordings of each partition of a plan that are not done."""
     index = store.index(plan.partitions)
     return {
-        key: [
-            work
-            for work in judge(recordings, index, plan.settings_fingerprint)
-            if work.state != "done"
-        ]
+        key: [work for work in judge(recordings, index, plan.options) if work.state != "done"]
         for key, recordings in plan.partitions.items()
     }
 

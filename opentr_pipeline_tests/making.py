@@ -12,17 +12,18 @@ from pathlib import Path
 import hypothesis
 
 from opentr_pipeline.archive import MediaFile
+from opentr_pipeline.options import TranscriptionOptions
 from opentr_pipeline.probe import Probe
 from opentr_pipeline.recordings import Recording
 from opentr_pipeline.settings import Settings, load_settings
-from opentr_pipeline.transcript import Segment, Transcript, Word
+from opentr_pipeline.transcript import Content, Segment, Transcript, Word
 
 # A property is searched for a counterexample, never timed.
 PROPERTY = hypothesis.settings(deadline=None)
 # The same where each example writes to the disk.
 PROPERTY_ON_DISK = hypothesis.settings(PROPERTY, max_examples=25)
-OPTIONS = "0" * 32  # a settings fingerprint
-OTHER_OPTIONS = "1" * 32
+OPTIONS = TranscriptionOptions("base", "0" * 64, "int8", "auto", "transcribe", 5)
+OTHER_OPTIONS = dataclasses.replace(OPTIONS, language="es")
 TRANSCRIBED_AT = "2024-05-17T10:20:30.123+00:00"
 
 
@@ -61,6 +62,11 @@ def fingerprint(content: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
+def content(name: str, options: TranscriptionOptions = OPTIONS) -> Content:
+    """What a transcript of some content belongs to."""
+    return fingerprint(name), options.settings_fingerprint
+
+
 def transcript(content: str = "sound", text: str = "good morning", **facts: object) -> Transcript:
     """A transcript with one segment per sentence; a word lasts a second."""
     segments = []
@@ -76,7 +82,7 @@ def transcript(content: str = "sound", text: str = "good morning", **facts: obje
         start_s = end_s
     whole = Transcript(
         media_fingerprint=fingerprint(content),
-        settings_fingerprint=OPTIONS,
+        settings_fingerprint=OPTIONS.settings_fingerprint,
         status="ok",
         language="en",
         language_probability=0.75,

@@ -83,8 +83,13 @@ def test_the_example_holds_every_variable_with_its_default() -> None:
         (
             "WHISPER_LANGUAGE",
             "english",
-            "auto or a language code that Whisper knows, such as en, es or ja",
+            "auto, each_window or a language code that Whisper knows, such as en, es or ja",
         ),
+        ("AUDIO_STREAM", "first", "auto or the number of an audio stream, 0..99"),
+        ("AUDIO_STREAM", "-1", "auto or the number of an audio stream, 0..99"),
+        ("AUDIO_CHANNELS", "left", "one of mix, split"),
+        ("WHISPER_INITIAL_PROMPT", "\udcff", "UTF-8 text"),
+        ("WHISPER_HOTWORDS", "a, \udcff", "UTF-8 text"),
         ("WHISPER_TASK", "summarise", "one of transcribe, translate"),
         (
             "WHISPER_COMPUTE_TYPE",

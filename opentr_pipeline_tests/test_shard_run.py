@@ -13,7 +13,7 @@ from opentr_pipeline.audio import Audio
 from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.errors import DeviceError, ModelError
 from opentr_pipeline.shard_run import MAX_DEATHS, ShardOutcome, ShardRun
-from opentr_pipeline_tests.making import OPTIONS, transcript, wav
+from opentr_pipeline_tests.making import transcript, wav
 from opentr_pipeline_tests.test_audio import encoded
 from opentr_pipeline_tests.test_work import World
 
@@ -175,9 +175,9 @@ def test_a_file_that_is_gone_is_failed(world: World) -> None:
 def test_a_recording_that_kills_the_process_is_given_up(world: World) -> None:
     plan = world.plan()
     (item,) = (i for shard in plan.shards for i in shard if i.media_file.path == "film/1.wav")
-    kept = Checkpoints(world.store.inner, OPTIONS)
+    kept = Checkpoints(world.store.inner)
     for _ in range(MAX_DEATHS):  # attempts of processes that died
-        kept.begin_attempt(item.media_fingerprint)
+        kept.begin_attempt(item.content)
     engine = Engine()
     run(world, engine)
     assert 1.0 not in engine.heard_s
@@ -190,8 +190,8 @@ def test_a_recording_that_kills_the_process_is_given_up(world: World) -> None:
 def test_a_recording_that_another_run_holds_is_waited_for(world: World) -> None:
     plan = world.plan()
     items = [item for shard in plan.shards for item in shard]
-    kept = Checkpoints(world.store.inner, OPTIONS)
-    claim = kept.lock(items[0].media_fingerprint)
+    kept = Checkpoints(world.store.inner)
+    claim = kept.lock(items[0].content)
     assert claim is not None
     engine = Engine()
     made = ShardRun(world.archive, world.store, plan, engine.load, 4)

@@ -14,7 +14,13 @@ from opentr_pipeline.shards import (
     ShardItem,
     plan_shards,
 )
-from opentr_pipeline_tests.making import PROPERTY, fingerprint, media_file
+from opentr_pipeline_tests.making import (
+    OPTIONS,
+    OTHER_OPTIONS,
+    PROPERTY,
+    fingerprint,
+    media_file,
+)
 
 DURATIONS = st.lists(
     st.one_of(st.integers(0, 40), st.integers(0, 10_000), st.none()).map(
@@ -30,7 +36,9 @@ def items_of(durations: list[float | None], partitions: int = 3) -> list[ShardIt
     return [
         ShardItem(
             media_file=media_file(f"{number}.wav", size_bytes=320_000),
-            media_fingerprint=fingerprint(str(number)),
+            # The same bytes under other options are another item.
+            media_fingerprint=fingerprint(str(number // 2)),
+            options=(OPTIONS, OTHER_OPTIONS)[number % 2],
             duration_s=duration_s,
             may_be_estimated=False,
             partition_keys=(f"key {number % partitions}",),

@@ -28,7 +28,16 @@ SCORES = st.floats(-3, 3)
 TEXTS = st.text(max_size=8)
 WORDS = st.builds(Word, TEXTS, TIMES, TIMES, st.floats(0, 1))
 SEGMENTS = st.builds(
-    Segment, TIMES, TIMES, TEXTS, SCORES, SCORES, SCORES, st.lists(WORDS, max_size=4).map(tuple)
+    Segment,
+    TIMES,
+    TIMES,
+    TEXTS,
+    SCORES,
+    SCORES,
+    SCORES,
+    st.lists(WORDS, max_size=4).map(tuple),
+    st.none() | st.integers(0, 1),
+    TEXTS,
 )
 SOUNDS = st.tuples(st.lists(SEGMENTS, max_size=6), st.floats(0, 60))
 

@@ -34,6 +34,7 @@ from opentr_pipeline_tests.making import (
     OPTIONS,
     OTHER_OPTIONS,
     PROPERTY_ON_DISK,
+    content,
     fingerprint,
     recording,
     transcript,
@@ -113,7 +114,8 @@ def test_a_transcript_is_a_row_and_its_parts_are_rows(store: TranscriptStore) ->
     (row,) = store.read("transcripts").to_pylist()
     counts = (row["num_segments"], row["num_words"], row["flags"], row["text"])
     assert counts == (2, 3, ["loop"], "one two three")
-    assert (row["language"], row["duration_s"], row["settings_fingerprint"]) == ("en", 3.0, OPTIONS)
+    assert (row["language"], row["duration_s"]) == ("en", 3.0)
+    assert row["settings_fingerprint"] == OPTIONS.settings_fingerprint
     assert row["transcribed_at"].isoformat() == "2024-05-17T10:20:30.123000+00:00"
     columns = ["segment_index", "start_s", "end_s", "text", "flags", "num_words"]
     assert [list(row.values()) for row in store.read("segments", columns).to_pylist()] == [
@@ -168,7 +170,10 @@ def test_publishing_the_same_again_changes_no_file(store: TranscriptStore) -> No
 
 def test_rows_of_other_recordings_stay(store: TranscriptStore) -> None:
     store.publish("radio", [entry("a.wav", "first"), entry("b.wav", "second")])
-    store.publish("radio", [entry("b.wav", "better. still", settings_fingerprint=OTHER_OPTIONS)])
+    store.publish(
+        "radio",
+        [entry("b.wav", "better. still", settings_fingerprint=OTHER_OPTIONS.settings_fingerprint)],
+    )
     store.publish("radio", [entry("c.wav", "third")])
     expected = {"id of a.wav": "first", "id of b.wav": "better still", "id of c.wav": "third"}
     for table in TRANSCRIPT_TABLES:
@@ -177,7 +182,9 @@ def test_rows_of_other_recordings_stay(store: TranscriptStore) -> None:
 
 def test_silence_takes_the_place_of_older_rows_in_all_tables(store: TranscriptStore) -> None:
     store.publish("radio", [entry("a.wav"), entry("b.wav")])
-    silent = entry("a.wav", "", status="no_speech", settings_fingerprint=OTHER_OPTIONS)
+    silent = entry(
+        "a.wav", "", status="no_speech", settings_fingerprint=OTHER_OPTIONS.settings_fingerprint
+    )
     store.publish("radio", [silent])
     assert set(texts(store)) == {"id of a.wav", "id of b.wav"}
     assert set(texts(store, "segments")) == set(texts(store, "words")) == {"id of b.wav"}
@@ -196,8 +203,8 @@ def test_a_moved_output_folder_still_works(store: TranscriptStore, tmp_path: Pat
     assert texts(TranscriptStore(tmp_path / "elsewhere"), "words") == {"id of a.wav": "hello"}
 
 
-def published(store: TranscriptStore, content: str) -> PublishedRow:
-    return store.find_contents([fingerprint(content)], OPTIONS)[fingerprint(content)]
+def published(store: TranscriptStore, name: str) -> PublishedRow:
+    return store.find_contents({content(name)})[content(name)]
 
 
 def test_a_copy_of_the_same_bytes_gets_the_same_rows(store: TranscriptStore) -> None:
@@ -267,11 +274,17 @@ def test_a_copy_is_of_one_generation(
 
 def test_contents_are_found_by_bytes_and_options(store: TranscriptStore) -> None:
     store.publish("radio", [entry("a.wav"), entry("b.wav", status="failed")])
-    store.publish("film", [entry("c.wav", settings_fingerprint=OTHER_OPTIONS)])
-    wanted = [fingerprint(name) for name in ("a.wav", "b.wav", "c.wav", "d.wav")]
-    assert list(store.find_contents(wanted, OPTIONS)) == [fingerprint("a.wav")]
-    assert list(store.find_contents(wanted, OTHER_OPTIONS)) == [fingerprint("c.wav")]
-    assert store.find_contents([], OPTIONS) == {}
+    store.publish("film", [entry("c.wav", settings_fingerprint=OTHER_OPTIONS.settings_fingerprint)])
+    names = ("a.wav", "b.wav", "c.wav", "d.wav")
+    usual = {content(name) for name in names}
+    other = {content(name, OTHER_OPTIONS) for name in names}
+    assert set(store.find_contents(usual)) == {content("a.wav")}
+    assert set(store.find_contents(other)) == {content("c.wav", OTHER_OPTIONS)}
+    assert set(store.find_contents(usual | other)) == {
+        content("a.wav"),
+        content("c.wav", OTHER_OPTIONS),
+    }
+    assert store.find_contents(set()) == {}
 
 
 def test_the_index_knows_recordings_and_final_contents(store: TranscriptStore) -> None:
@@ -279,7 +292,7 @@ def test_the_index_knows_recordings_and_final_contents(store: TranscriptStore) -
     store.publish("film", [entry("c.wav")])
     index = store.index(["radio", "never published"])
     assert set(index.by_recording) == {("radio", "id of a.wav"), ("radio", "id of b.wav")}
-    assert set(index.by_content) == {(fingerprint("a.wav"), OPTIONS)}
+    assert set(index.by_content) == {content("a.wav")}
     assert index.by_recording["radio", "id of b.wav"].num_attempts == 2
 
 
@@ -287,7 +300,7 @@ def test_an_empty_store_reads_as_empty_tables(store: TranscriptStore) -> None:
     for table, schema in SCHEMAS.items():
         assert store.read(table).num_rows == 0
         assert store.read(table).schema.names == schema.names
-    assert store.find_contents([fingerprint("a.wav")], OPTIONS) == {}
+    assert store.find_contents({content("a.wav")}) == {}
     assert not store.root.exists()
 
 
@@ -646,16 +659,16 @@ def test_a_damaged_table_is_one_sentence_with_its_name(store: TranscriptStore) -
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Checkpoints:
-    return Checkpoints(tmp_path, OPTIONS)
+    return Checkpoints(tmp_path)
 
 
 def test_a_checkpoint_gives_the_transcript_back(kept: Checkpoints) -> None:
     whole = transcript("a", "where is the 図書館. 'here'\nand \"there\"", reason="\\ é")
-    assert not kept.has(whole.media_fingerprint)
-    assert kept.load(whole.media_fingerprint) is None
+    assert not kept.has(whole.content)
+    assert kept.load(whole.content) is None
     kept.save(whole)
-    assert kept.has(whole.media_fingerprint)
-    assert kept.load(whole.media_fingerprint) == whole
+    assert kept.has(whole.content)
+    assert kept.load(whole.content) == whole
 
 
 @PROPERTY_ON_DISK
@@ -667,37 +680,44 @@ def test_a_checkpoint_gives_the_transcript_back(kept: Checkpoints) -> None:
 def test_any_text_survives_a_checkpoint(text: str, status: str, wall_s: float) -> None:
     whole: Transcript = transcript("a", text, status=status, wall_s=wall_s)
     with tempfile.TemporaryDirectory() as folder:
-        Checkpoints(Path(folder), OPTIONS).save(whole)
-        assert Checkpoints(Path(folder), OPTIONS).load(whole.media_fingerprint) == whole
+        Checkpoints(Path(folder)).save(whole)
+        assert Checkpoints(Path(folder)).load(whole.content) == whole
 
 
-def test_checkpoints_of_other_options_are_apart(kept: Checkpoints, tmp_path: Path) -> None:
+def test_checkpoints_of_other_options_are_apart(kept: Checkpoints) -> None:
     kept.save(transcript("a"))
-    assert not Checkpoints(tmp_path, OTHER_OPTIONS).has(fingerprint("a"))
+    assert kept.has(content("a"))
+    assert not kept.has(content("a", OTHER_OPTIONS))
+
+
+def test_looking_for_checkpoints_makes_no_folder(kept: Checkpoints, tmp_path: Path) -> None:
+    assert kept.load(content("a")) is None
+    assert not kept.has_transcript(content("a"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_dropped_checkpoint_is_gone(kept: Checkpoints) -> None:
     kept.save(transcript("a"))
-    kept.drop(fingerprint("a"))
-    kept.drop(fingerprint("a"))
-    assert kept.load(fingerprint("a")) is None
+    kept.drop(content("a"))
+    kept.drop(content("a"))
+    assert kept.load(content("a")) is None
 
 
 def test_nothing_stays_of_a_dropped_checkpoint(kept: Checkpoints, tmp_path: Path) -> None:
-    claim = kept.lock(fingerprint("a"))
-    kept.begin_attempt(fingerprint("a"))
+    claim = kept.lock(content("a"))
+    kept.begin_attempt(content("a"))
     kept.save(transcript("a", status="failed"))
     assert claim is not None
     os.close(claim)
-    kept.drop(fingerprint("a"))
+    kept.drop(content("a"))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_dropping_a_checkpoint_takes_nobodys_claim(kept: Checkpoints, tmp_path: Path) -> None:
-    claim = kept.lock(fingerprint("a"))  # of a run that tries again what failed before
+    claim = kept.lock(content("a"))  # of a run that tries again what failed before
     assert claim is not None
-    Checkpoints(tmp_path, OPTIONS).drop(fingerprint("a"))
-    assert Checkpoints(tmp_path, OPTIONS).lock(fingerprint("a")) is None
+    Checkpoints(tmp_path).drop(content("a"))
+    assert Checkpoints(tmp_path).lock(content("a")) is None
     os.close(claim)
 
 
@@ -707,14 +727,14 @@ def test_a_save_that_dies_leaves_the_old_checkpoint(
     old, new = transcript("a", "old"), transcript("a", "new")
 
     def save(whole: Transcript) -> Write:
-        return lambda store: Checkpoints(store.inner, OPTIONS).save(whole)
+        return lambda store: Checkpoints(store.inner).save(whole)
 
     num_deaths = 0
     for victim in deaths(monkeypatch, tmp_path, save(old), save(new)):
         num_deaths += 1
-        assert Checkpoints(victim.inner, OPTIONS).load(fingerprint("a")) in (old, new)
+        assert Checkpoints(victim.inner).load(content("a")) in (old, new)
         save(new)(victim)
-        assert Checkpoints(victim.inner, OPTIONS).load(fingerprint("a")) == new
+        assert Checkpoints(victim.inner).load(content("a")) == new
     assert num_deaths >= 2
 
 
@@ -726,22 +746,22 @@ def test_a_full_disk_is_a_sentence_and_leaves_the_old_checkpoint(
         patch.setattr(checkpoints.os, "fsync", full_disk)
         with pytest.raises(StoreError, match=r"disk of .* is full"):
             kept.save(transcript("a", "new"))
-    assert kept.load(fingerprint("a")) == transcript("a", "old")
+    assert kept.load(content("a")) == transcript("a", "old")
 
 
 def test_attempts_are_counted_until_there_is_an_outcome(kept: Checkpoints, tmp_path: Path) -> None:
-    assert kept.begin_attempt(fingerprint("a")) == 1
-    assert Checkpoints(tmp_path, OPTIONS).begin_attempt(fingerprint("a")) == 2
-    assert kept.begin_attempt(fingerprint("b")) == 1
+    assert kept.begin_attempt(content("a")) == 1
+    assert Checkpoints(tmp_path).begin_attempt(content("a")) == 2
+    assert kept.begin_attempt(content("b")) == 1
     kept.save(transcript("a"))
-    assert kept.begin_attempt(fingerprint("a")) == 1
+    assert kept.begin_attempt(content("a")) == 1
 
 
 def test_a_recording_has_one_claim(kept: Checkpoints, tmp_path: Path) -> None:
-    claim = kept.lock(fingerprint("a"))
+    claim = kept.lock(content("a"))
     assert claim is not None
-    assert Checkpoints(tmp_path, OPTIONS).lock(fingerprint("a")) is None
+    assert Checkpoints(tmp_path).lock(content("a")) is None
     os.close(claim)
-    again = kept.lock(fingerprint("a"))
+    again = kept.lock(content("a"))
     assert again is not None
     os.close(again)

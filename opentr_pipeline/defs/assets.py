@@ -3,6 +3,7 @@
 import contextlib
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
@@ -39,10 +40,11 @@ from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.resources import Transcription
 from opentr_pipeline.devices import WorkerSlot, cpu_threads, list_cards, worker_slots
 from opentr_pipeline.errors import OpentrError
+from opentr_pipeline.options import archive_options
 from opentr_pipeline.plan import load_plan
 from opentr_pipeline.settings import Settings, load_settings
 from opentr_pipeline.shard_run import ShardRun
-from opentr_pipeline.transcriber import Transcriber, TranscriptionOptions, transcription_options
+from opentr_pipeline.transcriber import Transcriber
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.worker_slots import lease, slots_folder
 
@@ -127,15 +129,10 @@ def plan_shards(
     try:
         settings = transcription.settings()
         slots = worker_slots(settings, list_cards())
-        options = _options(settings, slots)
+        model = models.find(models.model_name(settings, slots), settings.models_root)
+        options = archive_options(settings, model, slots, transcription.typed())
         partitions = work.recordings_of(settings, context.partition_keys)
-        plan = work.make_plan(
-            settings,
-            partitions,
-            options.settings_fingerprint,
-            len(slots),
-            config.selection.value,
-        )
+        plan = work.make_plan(settings, partitions, options, len(slots), config.selection.value)
         path = TranscriptStore(settings.output_root).inner / "plans" / f"{context.run_id}.pickle"
         plan.save(path)
     except OpentrError as error:
@@ -143,13 +140,8 @@ def plan_shards(
     context.log.info(f"{sum(map(len, plan.shards))} contents in {len(plan.shards)} shards.")
     yield Output(str(path), "plan_path")
     for number, items in enumerate(plan.shards):
-        shard = {"items": items, "plan_path": str(path), "options": options}
+        shard = {"items": items, "plan_path": str(path)}
         yield DynamicOutput(shard, mapping_key=f"s{number:05d}", output_name="shards")
-
-
-def _options(settings: Settings, slots: tuple[WorkerSlot, ...]) -> TranscriptionOptions:
-    name = models.model_name(settings, slots)
-    return transcription_options(settings, models.find(name, settings.models_root), slots)
 
 
 @op(
@@ -185,7 +177,8 @@ def transcribe_shard(
 def _shard_run(
     settings: Settings, slot: WorkerSlot, slots: tuple[WorkerSlot, ...], shard: dict[str, Any]
 ) -> ShardRun:
-    options: TranscriptionOptions = shard["options"]
+    # Model and arithmetic, which loading needs, are the same for all recordings of a run.
+    options = shard["items"][0].options
 
     def load() -> Transcriber:
         model = models.find(options.model, settings.models_root)
@@ -218,24 +211,27 @@ def publish_transcripts(
         facts = metadata.of_transcripts(plan, store)
     except OpentrError as error:
         raise _sentence(error) from None
-    version = DataVersion(plan.settings_fingerprint)
+    versions = {key: plan.data_version(key) for key in plan.partitions}
+    keys = plan.partitions.keys() - left.keys()
     if not left:
         for key, values in facts.items():
             context.add_asset_metadata(values, partition_key=key)
-        yield Output(None, data_version=version)
-        return
-    for key in plan.partitions.keys() - left.keys():
+        (usual, _), *_ = Counter(versions.values()).most_common(1)
+        yield Output(None, data_version=DataVersion(usual))
+        # The output gave all partitions one version; those with another say so afterwards.
+        keys = {key for key in keys if versions[key] != usual}
+    for key in keys:
         context.log_event(
             AssetMaterialization(
                 AssetKey("transcripts"),
                 partition=key,
                 metadata=facts[key],
-                tags={"dagster/data_version": version.value},
+                tags={"dagster/data_version": versions[key]},
             )
         )
     works = [one for group in left.values() for one in group]
     # A run that was to take on failures alone is not to blame for what is missing.
-    if plan.selection == "pending" or any(one.state == "failed" for one in works):
+    if any(one.state == "failed" or plan.selection == "pending" for one in works):
         raise _incomplete(left, [said for shard in shards for said in shard["failures"]])
 
 

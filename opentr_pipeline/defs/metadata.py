@@ -71,7 +71,7 @@ def of_transcripts(plan: Plan, store: TranscriptStore) -> dict[str, Metadata]:
         facts[key] = {
             **_of_rows(tables["transcripts"].to_pylist()),
             **{f"num_{table}": rows.num_rows for table, rows in tables.items()},
-            "settings_fingerprint": plan.settings_fingerprint,
+            "settings_fingerprint": ", ".join(plan.settings_fingerprints(key)),
             "paths": MetadataValue.json([str(store.path(table, key)) for table in tables]),
             "dagster/partition_row_count": tables["transcripts"].num_rows,
             "dagster/column_schema": _columns("transcripts"),

@@ -12,6 +12,11 @@ RUN_VARIABLES = (
     "whisper_compute_type",
     "whisper_language",
     "whisper_task",
+    "whisper_initial_prompt",
+    "whisper_hotwords",
+    "whisper_vocabulary_file",
+    "audio_stream",
+    "audio_channels",
     "whisper_beam_size",
     "whisper_batch_size",
     "shard_audio_s",
@@ -29,6 +34,11 @@ class Transcription(ConfigurableResource):  # type: ignore[type-arg]
         """
         chosen = {name.upper(): str(getattr(self, name)) for name in RUN_VARIABLES}
         return load_settings({**os.environ, **chosen})
+
+    def typed(self) -> set[str]:
+        """What a person chose for this run alone: values that are not the settings'."""
+        usual = {name: field.default for name, field in type(self).model_fields.items()}
+        return {name for name in RUN_VARIABLES if getattr(self, name) != usual[name]}
 
 
 def transcription_resource(settings: Settings) -> Transcription:

@@ -1,0 +1,99 @@
+"""What a variable may be: the checks behind ``settings``. A refusal says what it must be."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator
+
+# The languages that multilingual Whisper models know, as ISO 639 codes.
+# Source: the language tokens of openai/whisper-large-v3's tokenizer.
+LANGUAGES = frozenset(
+    """af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw
+    he hi hr ht hu hy id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne
+    nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur
+    uz vi yi yo yue zh""".split()
+)
+DETECTED_LANGUAGES = ("auto", "each_window")
+COMPUTE_TYPES = ("auto", "int8", "int8_float16", "int8_float32", "float16", "bfloat16", "float32")
+MAX_WORKERS = 64
+
+
+def _path(value: str) -> str:
+    try:
+        Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError("a path; nobody has the home folder that it starts with") from None
+    return value
+
+
+def _device_id(value: str) -> str:
+    if not re.fullmatch(r"cpu|\d{1,3}|GPU-[0-9a-fA-F-]{36}", value):
+        raise ValueError("a CUDA device number such as 0, a GPU UUID, or cpu")
+    return value
+
+
+def _device_list(value: str) -> str:
+    names = [_device_id_or_list(name) for name in value.split(",")]
+    if len(set(names)) != len(names) or ("cpu" in names and len(names) > 1):
+        raise ValueError("device numbers or GPU UUIDs, each once, or cpu alone")
+    return ",".join(names)
+
+
+def _device_id_or_list(name: str) -> str:
+    try:
+        return _device_id(name.strip())
+    except ValueError:
+        raise ValueError("device numbers or GPU UUIDs separated by commas, or cpu") from None
+
+
+def _default_device(value: str) -> str:
+    return value if value == "auto" else _device_id(value)
+
+
+def _language(value: str) -> str:
+    if value not in DETECTED_LANGUAGES and value not in LANGUAGES:
+        raise ValueError(
+            "auto, each_window or a language code that Whisper knows, such as en, es or ja"
+        )
+    return value
+
+
+def _text(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("UTF-8 text") from None
+    return value
+
+
+def _terms(value: str) -> str:
+    # One spelling of one list, so that a space more makes no transcript stale.
+    return joined(_text(value).split(","))
+
+
+def joined(terms: list[str]) -> str:
+    """Terms as options keep them: each once, ``, `` between them."""
+    return ", ".join(dict.fromkeys(term.strip() for term in terms if term.strip()))
+
+
+def _audio_stream(value: str) -> str:
+    if value != "auto" and not re.fullmatch("[0-9]{1,2}", value):
+        raise ValueError("auto or the number of an audio stream, 0..99")
+    return value if value == "auto" else str(int(value))
+
+
+def _yes_or_no(value: object) -> object:
+    if isinstance(value, bool) or str(value).lower() in ("true", "false", "1", "0"):
+        return value
+    raise ValueError("true or false")
+
+
+PathText = Annotated[str, AfterValidator(_path)]
+DeviceId = Annotated[str, AfterValidator(_default_device)]
+DeviceList = Annotated[str, AfterValidator(_device_list)]
+Language = Annotated[str, AfterValidator(_language)]
+Text = Annotated[str, AfterValidator(_text)]
+Terms = Annotated[str, AfterValidator(_terms)]
+AudioStream = Annotated[str, AfterValidator(_audio_stream)]
+YesNo = Annotated[bool, BeforeValidator(_yes_or_no)]
