@@ -42,7 +42,7 @@ def folder_file(settings: Settings) -> Path | None:
     if settings.folder_options_file != "auto":
         return settings.resolved(settings.folder_options_file)
     path = settings.archive_root / FOLDER_FILE_NAME
-    return path if path.exists() else None
+    return path if os.path.lexists(path) else None
 
 
 def read_folder_file(path: Path, archive: Path) -> dict[str, dict[str, str]]:
@@ -94,7 +94,11 @@ def _folders_beside(folder: str, root: str) -> list[str]:
     parent = os.path.dirname(folder.strip("/"))
     try:
         with os.scandir(os.path.join(root, parent)) as entries:
-            return [os.path.join(parent, entry.name) for entry in entries if entry.is_dir()]
+            return [
+                os.path.join(parent, entry.name)
+                for entry in entries
+                if entry.is_dir(follow_symlinks=False)
+            ]
     except (OSError, ValueError):  # nothing is there, or it is no path at all
         return []
 
@@ -111,20 +115,20 @@ def _check_key(key: str, value: Any, folder: str, path: Path) -> None:
     raise SettingsError(f"{path}: {key} of the folder {folder!r} is not an option; {hint}")
 
 
-def _value(key: str, table: dict[str, Any], folder: str, path: Path) -> str:
+def _value(key: str, value: Any, folder: str, path: Path) -> str:
     """A value, checked like the variable that it replaces."""
     # ``audio_stream = 1`` is a number in TOML, and text in a variable.
-    given = str(table[key]) if type(table[key]) is int else table[key]
+    given = str(value) if type(value) is int else value
     if key == "vocabulary_file" and isinstance(given, str) and given:
         given = os.path.join(path.parent, os.path.expanduser(given))
     variable = FOLDER_KEYS[key]
     try:
-        value: str = getattr(Settings.model_validate({variable: given}), variable)
+        checked: str = getattr(Settings.model_validate({variable: given}), variable)
     except ValidationError as error:
         raise SettingsError(
-            f"{path}: {key} of the folder {folder!r} must be {must_be(error)}, got {table[key]!r}."
+            f"{path}: {key} of the folder {folder!r} must be {must_be(error)}, got {value!r}."
         ) from None
-    return value
+    return checked
 
 
 def read_vocabulary(path: Path, said: str) -> list[str]:

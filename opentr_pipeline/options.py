@@ -15,15 +15,12 @@ from opentr_pipeline.option_files import folder_file, read_folder_file, read_voc
 from opentr_pipeline.recordings import Recording
 from opentr_pipeline.setting_values import joined
 from opentr_pipeline.settings import Settings
+from opentr_pipeline.tokens import MAX_PROMPT_TOKENS, num_tokens
 from opentr_pipeline.transcript import Content
 
 # Raise it when the same sound and options give other words than before: it makes every earlier
 # transcript stale.
 ENGINE_VERSION = 2
-# Whisper's prompt holds 223 tokens of some four English letters; what is longer it would cut in
-# silence. Bytes, because letters of other scripts take more tokens as they take more bytes.
-# Source: n_text_ctx // 2 - 1 in openai/whisper's decoding.
-MAX_PROMPT_BYTES = 900
 
 Found = TypeVar("Found")
 
@@ -155,7 +152,7 @@ def transcription_options(
         settings.whisper_task,
         settings.whisper_beam_size,
         settings.whisper_initial_prompt,
-        _hotwords(settings, place),
+        _hotwords(settings, model, place),
         settings.audio_stream,
         settings.audio_channels,
     )
@@ -176,23 +173,21 @@ def _check_model(settings: Settings, model: Model, place: str) -> None:
         )
 
 
-def _hotwords(settings: Settings, place: str) -> str:
+def _hotwords(settings: Settings, model: Model, place: str) -> str:
     """The terms of the settings and of the vocabulary, once it is sure that they fit."""
     terms = settings.whisper_hotwords.split(",")
     if settings.whisper_vocabulary_file:
         path = settings.resolved(settings.whisper_vocabulary_file)
         terms += read_vocabulary(path, _said("vocabulary_file", str(path), place))
     hotwords = joined(terms)
-    num_bytes = len(f"{settings.whisper_initial_prompt}{hotwords}".encode())
-    if num_bytes > MAX_PROMPT_BYTES:
-        said = (
-            f"initial_prompt and hotwords{place}"
-            if place
-            else ("WHISPER_INITIAL_PROMPT and WHISPER_HOTWORDS")
-        )
+    count = sum(num_tokens(text, model) for text in (settings.whisper_initial_prompt, hotwords))
+    if count > MAX_PROMPT_TOKENS:
+        said = "WHISPER_INITIAL_PROMPT and WHISPER_HOTWORDS"
+        if place:
+            said = f"initial_prompt and hotwords{place}"
         raise SettingsError(
-            f"{said} have {num_bytes} bytes, vocabulary included, more than the "
-            f"{MAX_PROMPT_BYTES} that a model takes; keep the terms that matter most."
+            f"{said} have {count} tokens, vocabulary included, and the model {model.name} takes "
+            f"{MAX_PROMPT_TOKENS}, some 700 letters; keep the terms that matter most."
         )
     return hotwords
 

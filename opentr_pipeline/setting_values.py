@@ -20,6 +20,8 @@ MAX_WORKERS = 64
 
 
 def _path(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("a path, which has no zero byte")
     try:
         Path(value).expanduser()
     except RuntimeError:

@@ -99,7 +99,8 @@ class Settings(BaseModel):
     whisper_initial_prompt: Text = Field(
         "",
         description="Text that the model is to believe came before, in the recording's language; "
-        "it sets spelling and style. Prompt and hotwords together: at most 900 bytes.",
+        "it sets spelling and style. Prompt, hotwords and vocabulary together: at most 223 of the "
+        "model's tokens, some 700 letters.",
     )
     whisper_hotwords: Terms = Field(
         "", description="Names and terms to expect, separated by commas."

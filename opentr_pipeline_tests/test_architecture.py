@@ -161,6 +161,7 @@ def test_only_the_entry_points_import_the_shell() -> None:
         ("ctranslate2", set()),
         ("pynvml", {"devices"}),
         ("huggingface_hub", {"models"}),
+        ("tokenizers", {"tokens"}),
         ("dotenv", {"settings"}),
         ("fcntl", {"locks", "bootstrap"}),
         ("sqlite3", {"recordings"}),

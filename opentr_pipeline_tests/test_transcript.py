@@ -130,6 +130,13 @@ def test_a_transcript_survives_json(whole: Transcript) -> None:
     assert from_dict(json.loads(text)) == whole
 
 
+def test_a_transcript_kept_before_segments_had_channels_is_read() -> None:
+    facts = dataclasses.asdict(transcript())
+    for one in facts["segments"]:
+        del one["channel"], one["language"]
+    assert from_dict(json.loads(json.dumps(facts))) == transcript()
+
+
 def segment(**scores: float) -> Segment:
     good = {"avg_logprob": -0.2, "no_speech_probability": 0.1, "compression_ratio": 1.5}
     return Segment(0.0, 1.0, "text", **{**good, **scores})

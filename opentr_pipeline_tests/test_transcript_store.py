@@ -96,6 +96,46 @@ def test_any_reader_reads_a_folder_as_it_is(store: TranscriptStore, reader: str)
         assert in_order(read) == in_order(store.read(table)) != []
 
 
+def test_segments_and_words_say_channel_and_language(store: TranscriptStore) -> None:
+    mixed = transcript("a.wav", "one. two")
+    call = tuple(
+        dataclasses.replace(segment, channel=number, language=language)
+        for number, (segment, language) in enumerate(zip(mixed.segments, ("it", ""), strict=True))
+    )
+    store.publish("radio", [Entry("r1", "a.wav", mixed)])
+    store.publish("calls", [Entry("r2", "b.wav", dataclasses.replace(mixed, segments=call))])
+    rows = in_order(store.read("segments", ["recording_id", "channel", "language"]))
+    assert [(row["channel"], row["language"]) for row in rows if row["recording_id"] == "r1"] == [
+        (None, "en"),
+        (None, "en"),
+    ]
+    assert [(row["channel"], row["language"]) for row in rows if row["recording_id"] == "r2"] == [
+        (0, "it"),
+        (1, "en"),
+    ]
+    channels = {(row["recording_id"], row["channel"]) for row in in_order(store.read("words"))}
+    assert channels == {("r1", None), ("r2", 0), ("r2", 1)}
+
+
+def test_a_partition_without_the_newer_columns_is_added_to(
+    store: TranscriptStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = {"segments": ("channel", "language"), "words": ("channel",)}
+    with monkeypatch.context() as patch:
+        real = transcript_store.write_table
+        patch.setattr(
+            transcript_store,
+            "write_table",
+            lambda path, rows: real(path, rows.drop_columns(list(newer.get(path.stem, ())))),
+        )
+        store.publish("radio", [entry("a.wav", "old")])
+    assert "channel" not in pq.read_schema(store.path("words", "radio")).names
+    assert [row["language"] for row in store.read("segments").to_pylist()] == [None]
+    store.publish("radio", [entry("b.wav", "new")])
+    assert texts(store, "words") == {"id of a.wav": "old", "id of b.wav": "new"}
+    assert {row["language"] for row in store.read("segments").to_pylist()} == {None, "en"}
+
+
 @pytest.mark.parametrize("reader", READERS)
 def test_any_reader_reads_the_recordings(store: TranscriptStore, reader: str) -> None:
     store.write_recordings("radio", [recording("a.wav"), recording("b.wav")])

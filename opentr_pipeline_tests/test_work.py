@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from opentr_pipeline import recordings, work
+from opentr_pipeline import overview, recordings, work
 from opentr_pipeline.archive import scan
 from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.options import ArchiveOptions
@@ -415,3 +415,116 @@ def test_a_copy_that_was_published_elsewhere_meanwhile_is_published_here(world: 
     work.publish_all(first, world.store)
     work.publish_all(second, world.store)
     assert world.states()["copies/1.wav"] == "done"
+
+
+def with_folder(folder: str) -> ArchiveOptions:
+    return ArchiveOptions(OPTIONS, {folder: OTHER_OPTIONS})
+
+
+def copied(world: World, *targets: str) -> None:
+    for target in targets:
+        (world.archive / target).parent.mkdir(exist_ok=True)
+        (world.archive / target).write_bytes((world.archive / "radio/1.wav").read_bytes())
+
+
+def test_options_of_a_folder_make_its_recordings_stale_alone(world: World) -> None:
+    world.run()
+    states = world.states(with_folder("radio"))
+    assert states == {"film/3.wav": "done", "radio/1.wav": "stale", "radio/2.wav": "stale"}
+    assert world.run(options=with_folder("radio")) == ["radio/1.wav", "radio/2.wav"]
+    assert set(world.states(with_folder("radio")).values()) == {"done"}
+    assert world.run(options=with_folder("radio")) == []
+
+
+def test_an_item_carries_the_options_of_its_folder(world: World) -> None:
+    plan = world.plan(options=with_folder("film"))
+    wanted = {
+        item.media_file.path: item.options.language for shard in plan.shards for item in shard
+    }
+    assert wanted == {"film/3.wav": "es", "radio/1.wav": "auto", "radio/2.wav": "auto"}
+
+
+def test_the_same_bytes_under_other_options_are_work_of_their_own(world: World) -> None:
+    copied(world, "copies/of_1.wav", "radio/of_1.wav")
+    options = with_folder("copies")
+    assert world.run(options=options) == [
+        "copies/of_1.wav",
+        "film/3.wav",
+        "radio/1.wav",
+        "radio/2.wav",
+    ]
+    said, rows = world.texts("words"), world.rows()
+    assert said["copies/of_1.wav"] == "said in copies/of_1.wav"
+    assert said["radio/of_1.wav"] == said["radio/1.wav"] == "said in radio/1.wav"
+    for path, row in rows.items():
+        assert row["settings_fingerprint"] == options.of(path).settings_fingerprint
+    assert set(world.states(options).values()) == {"done"}
+
+
+def test_both_partitions_of_a_copy_have_their_own_work_under_other_options(world: World) -> None:
+    copied(world, "film/of_1.wav")
+    plan = world.plan(options=with_folder("film"))
+    assert plan.contents_to_do("radio") & plan.contents_to_do("film") == set()
+    items = [item for shard in plan.shards for item in shard]
+    assert len(items) == len({item.content for item in items}) == 4
+    assert {item.partition_keys for item in items} == {("film",), ("radio",)}
+
+
+def test_a_recording_moved_between_folders_is_stale_where_the_options_differ(world: World) -> None:
+    options = with_folder("film")
+    world.run(options=options)
+    (world.archive / "radio/1.wav").rename(world.archive / "film/1.wav")
+    assert world.run(options=options) == ["film/1.wav"]
+    (world.archive / "film/1.wav").rename(world.archive / "radio/1.wav")
+    assert world.run(options=options) == []
+    assert set(world.states(options).values()) == {"done"}
+
+
+def test_attempts_are_counted_for_each_set_of_options(world: World) -> None:
+    copied(world, "film/of_1.wav")
+    for _ in range(MAX_ATTEMPTS):
+        world.run(options=with_folder("film"), failing=["film/of_1.wav"])
+    assert world.run(options=with_folder("film")) == []
+    assert world.states(with_folder("film"))["radio/1.wav"] == "done"
+    assert world.run("failed", with_folder("film")) == ["film/of_1.wav"]
+
+
+def test_the_version_of_a_partition_is_that_of_its_options(world: World) -> None:
+    usual, film = world.plan(), world.plan(options=with_folder("film"))
+    nested = world.plan(options=ArchiveOptions(OPTIONS, {"radio/deep": OTHER_OPTIONS}))
+    assert usual.data_version("film") == usual.data_version("radio")
+    assert film.data_version("radio") == usual.data_version("radio")
+    assert film.data_version("film") != usual.data_version("film")
+    assert nested.data_version("radio") == usual.data_version("radio")
+    copied(world, "radio/deep/1.wav")
+    mixed = world.plan(options=ArchiveOptions(OPTIONS, {"radio/deep": OTHER_OPTIONS}))
+    versions = {mixed.data_version("radio"), usual.data_version("radio"), film.data_version("film")}
+    assert len(versions) == 3
+    assert mixed.settings_fingerprints("radio") == sorted(
+        [OPTIONS.settings_fingerprint, OTHER_OPTIONS.settings_fingerprint]
+    )
+
+
+def test_progress_counts_each_set_of_options(world: World) -> None:
+    copied(world, "film/of_1.wav")
+    options = with_folder("film")
+    found = world.recordings()
+    known = [recording for group in found.values() for recording in group]
+    progress = overview.Progress(
+        world.settings, work.judge(known, world.store.index(found), options)
+    )
+    plan = world.plan(options=options)
+    items = [item for shard in plan.shards for item in shard]
+    film = [item for item in items if item.media_file.path == "film/of_1.wav"]
+    world.transcribe(dataclasses.replace(plan, shards=[film]))
+    assert progress.sentence().startswith("1 of 4 recordings")
+    world.transcribe(plan)
+    world.publish(plan)
+    progress.look_at_published()
+    assert progress.sentence().startswith("4 of 4 recordings")
+
+
+def test_an_overview_counts_by_the_options_of_the_folders(world: World) -> None:
+    world.run()
+    facts = overview.look(world.settings, scan(world.archive), with_folder("radio"))
+    assert (facts.num_done, facts.num_stale) == (1, 2)
