@@ -7,17 +7,19 @@ needed, named by media fingerprint::
     NAME.failed     the same, where the status is ``failed``
     NAME.attempts   one byte for each attempt that was begun and has no outcome yet
     NAME.lock       held by the step that works on it
+    NAME.heard      a line for each window that was heard so far, of a recording that takes long
 """
 
 import contextlib
 import dataclasses
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from opentr_pipeline.locks import try_lock
 from opentr_pipeline.tables import disk_sentences
-from opentr_pipeline.transcript import Content, Transcript, from_dict
+from opentr_pipeline.transcript import Content, Heard, Transcript, from_dict, heard_from_dict
 
 OUTCOME_KINDS = ("json", "failed")
 
@@ -64,7 +66,8 @@ class Checkpoints:
                 raise
             os.replace(fresh, self._path(name, "json" if transcript.is_final else "failed"))
             if transcript.is_final:
-                self._path(name, "failed").unlink(missing_ok=True)
+                for kind in ("failed", "heard"):
+                    self._path(name, kind).unlink(missing_ok=True)
             self._path(name, "attempts").unlink(missing_ok=True)
 
     def has(self, content: Content) -> bool:
@@ -119,6 +122,41 @@ class Checkpoints:
         path = self._path(content, "attempts")
         with contextlib.suppress(FileNotFoundError):
             os.truncate(path, max(0, path.stat().st_size - 1))
+
+    def num_attempts(self, content: Content) -> int:
+        """Attempts that were begun and have no outcome."""
+        try:
+            return self._path(content, "attempts").stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def heard_so_far(self, content: Content) -> list[Heard]:
+        """The windows that an earlier attempt has heard, as far as they were kept."""
+        try:
+            lines = self._path(content, "heard").read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
+        found = []
+        for line in lines:
+            with contextlib.suppress(ValueError):  # cut in two when the process died
+                found.append(heard_from_dict(json.loads(line)))
+        return found
+
+    def keep_heard(self, content: Content, windows: Sequence[Heard]) -> None:
+        """Keep windows of a recording that is not done yet; earlier deaths are forgiven.
+
+        Raises:
+            StoreError: the disk is full.
+        """
+        lines = [json.dumps(dataclasses.asdict(one)) for one in windows]
+        with disk_sentences(self._output_root):
+            with self._made_path(content, "heard").open("a", encoding="utf-8") as stream:
+                # The line break in front ends a line that was cut in two.
+                stream.write("\n" + "\n".join(lines) + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            with contextlib.suppress(FileNotFoundError):
+                os.truncate(self._path(content, "attempts"), 1)
 
 
 def _load(path: Path) -> Transcript:

@@ -1,27 +1,34 @@
 """One shard from start to end; one bad recording never costs its neighbours."""
 
 import dataclasses
+import functools
+import itertools
 import os
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from opentr_pipeline.audio import Audio, decode, is_cut_off
+from opentr_pipeline.audio import Sound, is_cut_off
 from opentr_pipeline.checkpoints import Checkpoints
-from opentr_pipeline.errors import DeviceError, MediaError, ModelError
+from opentr_pipeline.engine import Source, transcribe
+from opentr_pipeline.errors import DeviceError, MediaError
 from opentr_pipeline.locks import POLL_S
 from opentr_pipeline.plan import Plan
 from opentr_pipeline.recordings import check_unchanged
 from opentr_pipeline.shards import ShardItem
 from opentr_pipeline.transcriber import Transcriber
-from opentr_pipeline.transcript import Content, Transcript, now
+from opentr_pipeline.transcript import Content, Heard, Transcript, compose, now
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.work import publish_partition
 
 # A recording under which the process died so often is not given a third one to kill.
 MAX_DEATHS = 2
+# What a recording that takes longer may lose when the process dies.
+KEEP_HEARD_S = 30.0
+_NOTHING = Transcript("", "", "failed")
 
 
 @dataclass
@@ -41,6 +48,23 @@ class ShardOutcome:
     audio_s: float = 0.0
     wall_s: float = 0.0
     failures: list[str] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class _Attempt:
+    """An item that is claimed and under way.
+
+    Attributes:
+        claim: descriptor that holds the claim.
+        num_begun: attempts without an outcome, this one included.
+        unkept: windows that were heard since ``kept_at``, and are in memory alone.
+    """
+
+    item: ShardItem
+    claim: int
+    num_begun: int
+    kept_at: float = field(default_factory=time.monotonic)
+    unkept: list[Heard] = field(default_factory=list)
 
 
 class ShardRun:
@@ -66,12 +90,13 @@ class ShardRun:
         self._archive = archive
         self._store = store
         self._plan = plan
-        self._load = load
+        self._load = functools.cache(load)
         self._batch_size = batch_size
-        self._transcriber: Transcriber | None = None
-        self._under_way: Content | None = None
+        self._under_way: dict[Source, _Attempt] = {}
         self._checkpoints = Checkpoints(store.inner)
         self._index = store.index(plan.partitions)
+        # Items are taken on in the engine's threads and finished in the caller's.
+        self._lock = threading.RLock()
         self.outcome = ShardOutcome()
 
     def run(self, items: Sequence[ShardItem]) -> ShardOutcome:
@@ -83,116 +108,160 @@ class ShardRun:
         """
         started = time.monotonic()
         self._mine = Counter(key for item in items for key in item.partition_keys)
-        waiting = [item for item in items if not self._attend(item)]
+        waiting = list(items)
         while waiting:
-            time.sleep(POLL_S)
-            waiting = [item for item in waiting if not self._attend(item)]
+            # A process died with these under way, and one of them may be the reason.
+            suspects = [item for item in waiting if self._checkpoints.num_attempts(item.content)]
+            others = [item for item in waiting if item not in suspects]
+            held = [self._attend(group) for group in [others, *([item] for item in suspects)]]
+            waiting = list(itertools.chain(*held))
+            if waiting:
+                time.sleep(POLL_S)
         self.outcome.wall_s = time.monotonic() - started
         return self.outcome
 
-    def _attend(self, item: ShardItem) -> bool:
-        """See that an item has an outcome; False where another run is at it."""
-        claim = self._checkpoints.lock(item.content)
-        if claim is None:
-            return False
-        try:
-            if not self._checkpoints.has(item.content):
-                # Another run may have published it, and dropped its checkpoint.
-                self._index.update(self._store.index(item.partition_keys))
-            if self._has_outcome(item.content):
-                self.outcome.num_found_done += 1
-            else:
-                self._attempt(item)
-        finally:
-            os.close(claim)
-        for key in item.partition_keys:
-            self._mine[key] -= 1
-            if not self._mine[key]:
-                self._publish_if_complete(key)
-        return True
+    def withdraw(self) -> None:
+        """Take back the attempts under way: the process ends through no fault of theirs."""
+        while self._under_way:
+            _, attempt = self._under_way.popitem()
+            self._checkpoints.withdraw_attempt(attempt.item.content)
+            os.close(attempt.claim)
 
-    def _attempt(self, item: ShardItem) -> None:
-        """Transcribe an item and keep the outcome; only deaths leave a note behind."""
-        self._under_way = item.content
-        begun = self._checkpoints.begin_attempt(item.content)
+    def _attend(self, items: Sequence[ShardItem]) -> list[ShardItem]:
+        """See that items have outcomes, many at once; returns those that another run holds."""
+        held: list[ShardItem] = []
+        sources = self._sources(items, held)
         try:
-            self._finish(item, self._transcribed(item, begun))
-        except DeviceError:  # whatever the recording did to the card, it may do again
+            if first := next(sources, None):  # else the model need not be loaded
+                everything = itertools.chain([first], sources)
+                for source in transcribe(self._load(), self._batch_size, everything):
+                    with self._lock:
+                        self._finish(source)
+        except DeviceError:  # whatever a recording did to the card, it may do again
             raise
         except BaseException:  # told to stop, no model, a full disk
             self.withdraw()
             raise
-        self._under_way = None
+        finally:
+            for attempt in self._under_way.values():
+                os.close(attempt.claim)
+            self._under_way.clear()
+        return held
 
-    def withdraw(self) -> None:
-        """Take back the attempt under way: the process ends through no fault of the recording."""
-        if self._under_way:
-            self._checkpoints.withdraw_attempt(self._under_way)
-            self._under_way = None
+    def _sources(self, items: Sequence[ShardItem], held: list[ShardItem]) -> Iterator[Source]:
+        """Claim items one by one, as the engine asks for them."""
+        for item in items:
+            with self._lock:
+                claim = self._checkpoints.lock(item.content)
+                if claim is None:
+                    held.append(item)
+                    continue
+                source = self._source(item, claim)
+            if source:
+                yield source
 
-    def _has_outcome(self, content: Content) -> bool:
-        return self._checkpoints.has(content) or content in self._index.by_content
+    def _source(self, item: ShardItem, claim: int) -> Source | None:
+        """An item for the engine, or None where it needs none, with the claim given back."""
+        if not self._checkpoints.has(item.content):
+            # Another run may have published it, and dropped its checkpoint.
+            self._index.update(self._store.index(item.partition_keys))
+        if self._has_outcome(item.content):
+            self.outcome.num_found_done += 1
+            self._count_off(item)
+            os.close(claim)
+            return None
+        attempt = _Attempt(item, claim, self._checkpoints.begin_attempt(item.content))
+        if attempt.num_begun > MAX_DEATHS:
+            num_deaths = attempt.num_begun - 1
+            reason = f"The process died {num_deaths} times while it transcribed this recording."
+            self._end(attempt, Transcript(*item.content, "failed", reason))
+            return None
+        source = Source(
+            Sound(
+                self._archive / item.media_file.path,
+                item.options.audio_stream,
+                split=item.options.audio_channels == "split",
+            ),
+            item.options,
+            {one.place: one for one in self._checkpoints.heard_so_far(item.content)},
+            functools.partial(self._keep, attempt),
+        )
+        self._under_way[source] = attempt
+        return source
 
-    def _finish(self, item: ShardItem, transcript: Transcript) -> None:
+    def _keep(self, attempt: _Attempt, heard: Heard) -> None:
+        """Keep windows of a recording that takes long, now and then."""
+        attempt.unkept.append(heard)
+        if time.monotonic() - attempt.kept_at >= KEEP_HEARD_S:
+            self._checkpoints.keep_heard(attempt.item.content, attempt.unkept)
+            attempt.unkept = []
+            attempt.kept_at = time.monotonic()
+
+    def _finish(self, source: Source) -> None:
+        attempt = self._under_way[source]
+        self._end(attempt, self._outcome(source, attempt.item))
+        del self._under_way[source]
+
+    def _outcome(self, source: Source, item: ShardItem) -> Transcript:
+        """What became of an item, whatever happened to it."""
+        try:
+            check_unchanged(self._archive, item.media_file)
+            if source.error:
+                raise source.error
+            transcript = compose(source.heard, source.sound.duration_s)
+            status, reason = _status(transcript, source.sound, item)
+        except MediaError as error:
+            transcript, status, reason = _NOTHING, error.status, str(error)
+        except OSError as error:
+            reason = f"The file cannot be read: {error.strerror}."
+            transcript, status = _NOTHING, "failed"
+        except Exception as error:  # the engine's own; one recording must not end the shard
+            transcript, status, reason = _NOTHING, "failed", f"{type(error).__name__}: {error}"
+        return dataclasses.replace(transcript, status=status, reason=reason)
+
+    def _end(self, attempt: _Attempt, transcript: Transcript) -> None:
+        """Keep an outcome, give the claim back, and publish what this completes."""
+        item = attempt.item
+        transcript = dataclasses.replace(
+            transcript,
+            media_fingerprint=item.media_fingerprint,
+            settings_fingerprint=item.options.settings_fingerprint,
+            num_attempts=item.num_attempts + attempt.num_begun,
+            model=item.options.model,
+            compute_type=item.options.compute_type,
+            task=item.options.task,
+            transcribed_at=now(),
+        )
         self._checkpoints.save(transcript)
         self.outcome.num_by_status[transcript.status] += 1
         self.outcome.audio_s += transcript.duration_s
         if transcript.status == "failed":
             self.outcome.failures.append(f"{item.media_file.path}: {transcript.reason}")
+        os.close(attempt.claim)
+        self._count_off(item)
 
-    def _transcribed(self, item: ShardItem, begun: int) -> Transcript:
-        """The outcome for one item, whatever happens to it; ``begun`` attempts have none."""
-        blank = Transcript(
-            media_fingerprint=item.media_fingerprint,
-            settings_fingerprint=item.options.settings_fingerprint,
-            status="failed",
-            num_attempts=item.num_attempts + begun,
-        )
-        if begun > MAX_DEATHS:
-            reason = f"The process died {begun - 1} times while it transcribed this recording."
-            return dataclasses.replace(blank, reason=reason, transcribed_at=now())
-        try:
-            return self._heard(item, blank)
-        except (ModelError, DeviceError):
-            raise
-        except MediaError as error:
-            status, reason = error.status, str(error)
-        except OSError as error:
-            status, reason = "failed", f"The file cannot be read: {error.strerror}."
-        except Exception as error:  # the engine's own; one recording must not end the shard
-            status, reason = "failed", f"{type(error).__name__}: {error}"
-        return dataclasses.replace(blank, status=status, reason=reason, transcribed_at=now())
+    def _count_off(self, item: ShardItem) -> None:
+        """Publish the partitions in which nothing of this shard is left."""
+        for key in item.partition_keys:
+            self._mine[key] -= 1
+            if not self._mine[key] and all(
+                map(self._has_outcome, self._plan.contents_to_do(key))  # other shards' parts
+            ):
+                publish_partition(key, self._plan, self._store, self._index)
 
-    def _heard(self, item: ShardItem, blank: Transcript) -> Transcript:
-        check_unchanged(self._archive, item.media_file)
-        audio = decode(self._archive / item.media_file.path)
-        if self._transcriber is None:
-            self._transcriber = self._load()
-        transcript = self._transcriber.transcribe(audio, self._batch_size)
-        check_unchanged(self._archive, item.media_file)
-        status, reason = _status(transcript, audio, item)
-        return dataclasses.replace(
-            transcript,
-            status=status,
-            reason=reason,
-            media_fingerprint=blank.media_fingerprint,
-            settings_fingerprint=blank.settings_fingerprint,
-            num_attempts=blank.num_attempts,
-        )
-
-    def _publish_if_complete(self, partition_key: str) -> None:
-        """Publish a partition unless some other shard still works on a part of it."""
-        if all(map(self._has_outcome, self._plan.contents_to_do(partition_key))):
-            publish_partition(partition_key, self._plan, self._store, self._index)
+    def _has_outcome(self, content: Content) -> bool:
+        return self._checkpoints.has(content) or content in self._index.by_content
 
 
-def _status(transcript: Transcript, audio: Audio, item: ShardItem) -> tuple[str, str]:
+def _status(transcript: Transcript, sound: Sound, item: ShardItem) -> tuple[str, str]:
     """Status and reason once the damage to the file is weighed."""
     claimed_s = item.duration_s
-    if claimed_s is not None and not item.may_be_estimated and is_cut_off(audio, claimed_s):
-        heard = f"{audio.duration_s:.1f} s of {claimed_s:.1f} s"
+    # The claim is the best stream's; another one may be shorter.
+    is_claim = not item.may_be_estimated and item.options.audio_stream == "auto"
+    if claimed_s is not None and is_claim and is_cut_off(sound.duration_s, claimed_s):
+        heard = f"{sound.duration_s:.1f} s of {claimed_s:.1f} s"
         return "truncated", f"Only {heard} can be decoded."
-    if audio.num_errors and transcript.status == "ok":
-        packets = f"{audio.num_errors} packets of the file cannot be decoded"
+    if sound.num_errors and transcript.status == "ok":
+        packets = f"{sound.num_errors} packets of the file cannot be decoded"
         return "suspect", f"{packets}; times after them may be early."
     return transcript.status, transcript.reason

@@ -1,167 +1,217 @@
-"""The engine: the sound of a recording -> its transcript (faster-whisper's door)."""
+"""Windows of any recordings -> what is said in each of them.
 
-import dataclasses
-import os
+A batch mixes recordings and languages; what is made of a window does not depend on its neighbours,
+except in the last bits of the arithmetic.
+"""
+
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from opentr_pipeline.audio import SAMPLE_RATE_HZ, WINDOW_S, Audio, Window, speech_windows
-from opentr_pipeline.devices import Device
-from opentr_pipeline.errors import DeviceError, ModelError
-from opentr_pipeline.models import Model
+from opentr_pipeline.audio import Window
+from opentr_pipeline.errors import DeviceError
 from opentr_pipeline.options import TranscriptionOptions
-from opentr_pipeline.setting_values import DETECTED_LANGUAGES
-from opentr_pipeline.transcript import Segment, Transcript, Word, now, settle_times
+from opentr_pipeline.transcript import Heard, Segment, Word
+from opentr_pipeline.whisper import FULL_CONTEXT_S, Decoded, Whisper, context_s
 
-# Windows that language detection hears, most speech first, until it is sure.
+# Windows that are asked for the language, most speech first, until it is sure.
 LANGUAGE_WINDOWS = 3
 SURE_PROBABILITY = 0.8
+# A window less certain than this is decoded again with the full context. Source: README, Decisions.
+MIN_CUT_LOGPROB = -0.4
+# Source: the steps of openai/whisper's fallback.
+TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+@dataclass(eq=False)
+class Part:
+    """A window on its way through the engine.
+
+    Attributes:
+        window: the sound.
+        options: how to transcribe it.
+        language: empty until it is found out.
+        encoded: by the model, once it is needed.
+    """
+
+    window: Window
+    options: TranscriptionOptions
+    language: str = ""
+    language_probability: float = 1.0
+    encoded: Any = None
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """Only windows of one kind share a batch: one context, prompts of one length."""
+        options = self.options
+        return context_s(self.window.duration_s), options.initial_prompt, options.hotwords
 
 
 class Transcriber:
-    """A loaded model. It keeps nothing from one recording to the next."""
+    """A loaded model that transcribes batches, from several threads at once."""
 
-    def __init__(
-        self, model: Model, device: Device, options: TranscriptionOptions, cpu_threads: int
-    ) -> None:
-        """Load the model; takes a second for ``base`` on a CPU.
+    def __init__(self, whisper: Whisper) -> None:
+        """Keep the model, and nothing else from one batch to the next."""
+        self._whisper = whisper
 
-        Raises:
-            ModelError: the device cannot run it with this compute type.
-        """
-        os.environ["HF_HUB_OFFLINE"] = "1"  # nothing below may ask the network
-        if not device.is_cpu:
-            # By UUID: CUDA numbers the cards in another order than the driver's tools.
-            os.environ["CUDA_VISIBLE_DEVICES"] = device.uuid
-        from faster_whisper import WhisperModel
+    @property
+    def num_workers(self) -> int:
+        """Batches that the device does at a time."""
+        return self._whisper.num_workers
 
-        self._options = options
-        try:
-            self._model = WhisperModel(
-                str(model.folder),
-                device="cpu" if device.is_cpu else "cuda",
-                compute_type=options.compute_type,
-                cpu_threads=cpu_threads,
-            )
-        except (ValueError, RuntimeError) as error:  # the device, the files, or what they need
-            raise ModelError(
-                f"{device.name} cannot run {model.name} with "
-                f"WHISPER_COMPUTE_TYPE={options.compute_type}: {error}."
-            ) from None
+    def settle_language(self, parts: Sequence[Part], before: str) -> str:
+        """Give neighbouring windows of one recording their language.
 
-    def transcribe(self, audio: Audio, batch_size: int) -> Transcript:
-        """Transcribe one recording; fingerprints and attempts are for the caller to fill in.
+        Some minutes are judged together, by the windows with most speech, so that neither music
+        nor a quotation decides for an hour. To change the language within a recording takes more
+        certainty than to begin with one.
 
         Args:
-            audio: the whole recording.
-            batch_size: windows decoded together.
-
-        Returns:
-            Status ``ok``, ``suspect`` or ``no_speech``.
+            parts: with language ``auto`` in their options.
+            before: the language of the windows before them, empty at the beginning.
 
         Raises:
             DeviceError: the card failed; this process cannot use it any more.
         """
-        try:
-            return self._transcribed(audio, batch_size)
-        except RuntimeError as error:
-            text = str(error)
-            if "out of memory" not in text and re.search("CUDA|cuBLAS|cuDNN|Library lib", text):
-                raise DeviceError(text) from error
-            raise
+        if not self._whisper.is_multilingual:
+            language, probability = "en", 1.0
+        else:
+            with _device_errors():
+                language, probability = self._heard_language(parts)
+        if before and language != before and probability < SURE_PROBABILITY:
+            language = before
+        for part in parts:
+            part.language, part.language_probability = language, probability
+        return language
 
-    def _transcribed(self, audio: Audio, batch_size: int) -> Transcript:
-        started = time.monotonic()
-        windows, speech_s = speech_windows(audio)
-        transcript = Transcript("", self._options.settings_fingerprint, "no_speech")
-        if windows:
-            language, probability = self._language(audio, windows)
-            transcript = dataclasses.replace(
-                transcript,
-                language=language,
-                language_probability=probability,
-                segments=self._segments(audio, windows, language, batch_size),
-            )
-        status, reason = _verdict(transcript)
-        return dataclasses.replace(
-            transcript,
-            status=status,
-            reason=reason,
-            model=self._options.model,
-            compute_type=self._options.compute_type,
-            task=self._options.task,
-            duration_s=audio.duration_s,
-            speech_s=speech_s,
-            wall_s=time.monotonic() - started,
-            transcribed_at=now(),
-        )
-
-    def _language(self, audio: Audio, windows: Sequence[Window]) -> tuple[str, float]:
-        """The language asked for, or the likeliest over the windows with most speech.
-
-        One place can mislead: music, a quotation, a silence with noise. Where the first window
-        leaves doubt, more are heard and their probabilities averaged.
-        """
-        if self._options.language not in DETECTED_LANGUAGES:
-            return self._options.language, 1.0
-        if not self._model.model.is_multilingual:
-            return "en", 1.0
+    def _heard_language(self, parts: Sequence[Part]) -> tuple[str, float]:
         likely: dict[str, float] = {}
-        longest = sorted(windows, key=lambda window: -window.duration_s)[:LANGUAGE_WINDOWS]
-        for count, window in enumerate(longest, 1):
-            _, _, heard = self._model.detect_language(audio=_cut(audio, window))
-            for language, probability in heard:
+        longest = sorted(parts, key=lambda part: -part.window.speech_s)[:LANGUAGE_WINDOWS]
+        for count, part in enumerate(longest, 1):
+            self._encode([part])
+            for language, probability in self._whisper.languages(part.encoded).items():
                 likely[language] = likely.get(language, 0.0) + probability
             best = max(likely, key=likely.__getitem__)
             if likely[best] / count >= SURE_PROBABILITY:
                 break
         return best, likely[best] / count
 
-    def _segments(
-        self, audio: Audio, windows: Sequence[Window], language: str, batch_size: int
-    ) -> tuple[Segment, ...]:
-        from faster_whisper import BatchedInferencePipeline
+    def hear(self, parts: Sequence[Part]) -> list[Heard]:
+        """Decode a batch of one kind and place its words.
 
-        # A new pipeline for each recording: it remembers where the last one's speech ended and
-        # lets that decide word times.
-        segments, _ = BatchedInferencePipeline(self._model).transcribe(
-            audio.samples,
-            language=language,
-            task=self._options.task,
-            beam_size=self._options.beam_size,
-            batch_size=batch_size,
-            word_timestamps=True,
-            clip_timestamps=[{"start": w.start_s, "end": w.end_s} for w in windows],
+        Windows without a language, where each is asked for its own, find it out here.
+
+        Raises:
+            DeviceError: the card failed; this process cannot use it any more.
+        """
+        started = time.monotonic()
+        with _device_errors():
+            self._encode(parts)
+            for part in parts:
+                if not part.language:
+                    self.settle_language([part], "")
+            decoded = self._decoded(parts)
+            words = self._words(parts, decoded)
+        wall_s = (time.monotonic() - started) / self.num_workers
+        total_s = sum(part.window.duration_s for part in parts)
+        return [
+            _heard(part, one, said, wall_s * part.window.duration_s / total_s)
+            for part, one, said in zip(parts, decoded, words, strict=True)
+        ]
+
+    def _encode(self, parts: Sequence[Part], full: bool = False) -> None:
+        missing = [part for part in parts if part.encoded is None or full]
+        if not missing:
+            return
+        length_s = FULL_CONTEXT_S if full else context_s(missing[0].window.duration_s)
+        samples = [part.window.samples for part in missing]
+        for part, encoded in zip(missing, self._whisper.encode(samples, length_s), strict=True):
+            part.encoded = encoded
+
+    def _decoded(self, parts: Sequence[Part]) -> list[Decoded]:
+        """The text of each window, tried again where it went wrong."""
+        found = dict(zip(parts, self._decode(parts), strict=True))
+        cut = [part for part in parts if context_s(part.window.duration_s) < FULL_CONTEXT_S]
+        again = [part for part in cut if found[part].avg_logprob < MIN_CUT_LOGPROB]
+        again += [part for part in cut if part not in again and found[part].is_doubtful]
+        if again:
+            self._encode(again, full=True)
+            found |= zip(again, self._decode(again), strict=True)
+        for part in parts:
+            if found[part].is_doubtful:
+                found[part] = self._fallback(part, found[part])
+        return [found[part] for part in parts]
+
+    def _decode(self, parts: Sequence[Part], temperature: float = 0.0) -> list[Decoded]:
+        encoded = [part.encoded for part in parts]
+        languages = [part.language for part in parts]
+        return self._whisper.decode(encoded, languages, parts[0].options, temperature)
+
+    def _fallback(self, part: Part, first: Decoded) -> Decoded:
+        """Draw by chance, ever more freely, until the text makes sense; else the likeliest."""
+        tries = [first]
+        for temperature in TEMPERATURES:
+            tries += self._decode([part], temperature)
+            if not tries[-1].is_doubtful:
+                return tries[-1]
+        return max(tries, key=lambda one: (not one.is_loop, one.avg_logprob))
+
+    def _words(self, parts: Sequence[Part], decoded: Sequence[Decoded]) -> list[list[Word]]:
+        words: list[list[Word]] = [[] for _ in parts]
+        by_context: dict[int, list[int]] = {}
+        for place, part in enumerate(parts):
+            if decoded[place].tokens:
+                by_context.setdefault(part.encoded.shape[1], []).append(place)
+        for places in by_context.values():
+            aligned = self._whisper.align(
+                [parts[place].encoded for place in places],
+                [decoded[place] for place in places],
+                [parts[place].language for place in places],
+                [parts[place].window.duration_s for place in places],
+                parts[0].options.task,
+            )
+            for place, one in zip(places, aligned, strict=True):
+                words[place] = one
+        return words
+
+
+@contextmanager
+def _device_errors() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        if "out of memory" not in text and re.search("CUDA|cuBLAS|cuDNN|Library lib", text):
+            raise DeviceError(text) from error
+        raise
+
+
+def _heard(part: Part, decoded: Decoded, words: Sequence[Word], wall_s: float) -> Heard:
+    window = part.window
+    segment = None
+    if decoded.text:
+        start_s = window.start_s
+        segment = Segment(
+            start_s=start_s + words[0].start_s if words else start_s,
+            end_s=start_s + words[-1].end_s if words else start_s + window.duration_s,
+            text=decoded.text,
+            avg_logprob=decoded.avg_logprob,
+            no_speech_probability=decoded.no_speech_probability,
+            compression_ratio=decoded.compression_ratio,
+            words=tuple(word.shifted(start_s) for word in words),
+            channel=window.channel,
+            language=part.language,
+            is_endless=decoded.is_endless,
         )
-        return settle_times((_segment(s) for s in segments if s.text.strip()), audio.duration_s)
-
-
-def _cut(audio: Audio, window: Window) -> Any:
-    start = int(window.start_s * SAMPLE_RATE_HZ)
-    return audio.samples[start : start + int(min(window.duration_s, WINDOW_S) * SAMPLE_RATE_HZ)]
-
-
-def _segment(segment: Any) -> Segment:
-    words = (Word(w.word, w.start, w.end, w.probability) for w in segment.words or ())
-    return Segment(
-        start_s=segment.start,
-        end_s=segment.end,
-        text=segment.text.strip(),
-        avg_logprob=segment.avg_logprob,
-        no_speech_probability=segment.no_speech_prob,
-        compression_ratio=segment.compression_ratio,
-        words=tuple(words),
+    return Heard(
+        start=window.start,
+        channel=window.channel,
+        speech_s=window.speech_s,
+        language=part.language,
+        language_probability=part.language_probability,
+        wall_s=wall_s,
+        segment=segment,
     )
-
-
-def _verdict(transcript: Transcript) -> tuple[str, str]:
-    """Status and reason of what was heard."""
-    if not transcript.segments:
-        return "no_speech", "No speech was found."
-    if transcript.flags:
-        doubtful = sum(bool(segment.flags) for segment in transcript.segments)
-        share = f"{doubtful} of {len(transcript.segments)} segments"
-        return "suspect", f"{', '.join(transcript.flags)} in {share}."
-    return "ok", ""

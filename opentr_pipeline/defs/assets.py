@@ -46,6 +46,7 @@ from opentr_pipeline.settings import Settings, load_settings
 from opentr_pipeline.shard_run import ShardRun
 from opentr_pipeline.transcriber import Transcriber
 from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.whisper import Whisper
 from opentr_pipeline.worker_slots import lease, slots_folder
 
 # ``backfill_policy`` is in beta in the release that we pin; the notice is not for users.
@@ -182,7 +183,7 @@ def _shard_run(
 
     def load() -> Transcriber:
         model = models.find(options.model, settings.models_root)
-        return Transcriber(model, slot.device, options, cpu_threads(slots))
+        return Transcriber(Whisper(model, slot.device, options, cpu_threads(slots)))
 
     return ShardRun(
         settings.archive_root,

@@ -1,0 +1,291 @@
+"""A stream of recordings -> what was heard in each, whichever is done first.
+
+Threads that listen decode media and find speech ahead of the model, as far as a bound allows.
+Threads that work, one for each batch that the device does at a time, find out languages and decode
+batches, filled with windows of any recordings.
+"""
+
+import functools
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from opentr_pipeline.audio import Place, Sound, Window
+from opentr_pipeline.batches import Batches
+from opentr_pipeline.errors import DeviceError
+from opentr_pipeline.options import TranscriptionOptions
+from opentr_pipeline.transcriber import Part, Transcriber
+from opentr_pipeline.transcript import Heard
+
+# Neighbouring windows whose language is found out together: some eight minutes of speech.
+STRETCH = 16
+# Media decoded at once, ahead of the model; one listener keeps up with several cores.
+MAX_LISTENERS = 4
+
+
+@dataclass(eq=False)
+class Source:
+    """A recording to transcribe.
+
+    Attributes:
+        sound: its audio.
+        options: how to transcribe it.
+        known: windows that an earlier attempt has heard.
+        on_heard: called for every window that is new, one call at a time.
+        heard: what was made of each window so far, in no order; filled in by the engine.
+        error: why it could not be heard to the end.
+    """
+
+    sound: Sound
+    options: TranscriptionOptions
+    known: Mapping[Place, Heard] = field(default_factory=dict)
+    on_heard: Callable[[Heard], object] = lambda heard: None
+    heard: list[Heard] = field(default_factory=list)
+    error: Exception | None = None
+
+
+@dataclass(eq=False)
+class _UnderWay:
+    """A source on its way through the engine.
+
+    Attributes:
+        stretches: wait, in order, for their language.
+        language: of the stretch before.
+        num_open: windows that are in the engine.
+    """
+
+    source: Source
+    stretches: deque[list[Part]] = field(default_factory=deque)
+    language: str = ""
+    num_open: int = 0
+    is_at_end: bool = False
+
+
+class _OverError(Exception):
+    """Ends a thread: nobody wants more."""
+
+
+def transcribe(
+    transcriber: Transcriber, batch_size: int, sources: Iterator[Source]
+) -> Iterator[Source]:
+    """Hear recordings; each comes back as soon as its last window is done.
+
+    Args:
+        transcriber: the loaded model.
+        batch_size: most windows decoded together.
+        sources: taken one by one, as the engine has room for them, from its threads.
+
+    Yields:
+        The same objects, in the order in which they are done, with ``heard`` or ``error``.
+
+    Raises:
+        DeviceError: the card failed; this process cannot use it any more.
+        Exception: whatever ``sources`` raises.
+    """
+    engine = _Engine(transcriber, batch_size, sources)
+    with engine.running():
+        yield from engine.finished()
+
+
+class _Engine:
+    """The threads and what they share; every field below ``_changed`` belongs to its lock."""
+
+    def __init__(
+        self, transcriber: Transcriber, batch_size: int, sources: Iterator[Source]
+    ) -> None:
+        num_workers = transcriber.num_workers
+        self._transcriber = transcriber
+        self._sources = sources
+        self._sources_lock = threading.Lock()
+        # Enough that every worker finds a full batch; memory depends on this alone.
+        self._max_open = max(2 * STRETCH, 3 * num_workers * batch_size)
+        self._changed = threading.Condition()
+        self._num_listening = min(MAX_LISTENERS, num_workers)
+        self._num_open = 0
+        self._undetected: deque[_UnderWay] = deque()
+        self._batches: Batches[tuple[_UnderWay, Part]] = Batches(batch_size, num_workers)
+        self._done: deque[Source] = deque()
+        self._error: BaseException | None = None
+        self._is_over = False
+        targets = [self._listen] * self._num_listening + [self._work] * num_workers
+        self._threads = [
+            threading.Thread(target=self._guarded, args=(target,), daemon=True)
+            for target in targets
+        ]
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Start the threads; at the end none is left at work."""
+        for thread in self._threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._is_over = True
+                self._changed.notify_all()
+            for thread in self._threads:
+                thread.join()
+
+    def finished(self) -> Iterator[Source]:
+        """Sources as they are done."""
+        while True:
+            with self._changed:
+                while not self._done and (self._num_listening or self._num_open):
+                    if self._error:
+                        raise self._error
+                    self._changed.wait()
+                if not self._done:
+                    break
+                source = self._done.popleft()
+            yield source
+        if self._error:
+            raise self._error
+
+    def _guarded(self, target: Callable[[], None]) -> None:
+        try:
+            target()
+        except _OverError:
+            pass
+        except BaseException as error:  # raised again in the caller's thread
+            with self._changed:
+                self._error = self._error or error
+                self._changed.notify_all()
+
+    def _wait(self) -> None:
+        if self._is_over or self._error:
+            raise _OverError
+        self._changed.wait()
+        if self._is_over or self._error:
+            raise _OverError
+
+    # Listeners: media -> windows.
+
+    def _listen(self) -> None:
+        try:
+            while (source := self._next_source()) is not None:
+                self._hear(_UnderWay(source))
+        finally:
+            with self._changed:
+                self._num_listening -= 1
+                self._changed.notify_all()
+
+    def _next_source(self) -> Source | None:
+        with self._sources_lock:
+            return None if self._is_over else next(self._sources, None)
+
+    def _hear(self, under_way: _UnderWay) -> None:
+        """Let the windows of one recording in, as there is room for them."""
+        source = under_way.source
+        try:
+            windows = source.sound.windows()
+            while stretch := list(itertools.islice(windows, STRETCH)):
+                self._offer(under_way, stretch)
+        except _OverError:
+            raise
+        except Exception as error:  # this recording's alone
+            source.error = error
+        with self._changed:
+            under_way.is_at_end = True
+            self._close(under_way, 0, None)
+
+    def _offer(self, under_way: _UnderWay, stretch: Sequence[Window]) -> None:
+        source = under_way.source
+        known = [source.known[window.place] for window in stretch if window.place in source.known]
+        language = {"auto": "", "each_window": ""}.get(
+            source.options.language, source.options.language
+        )
+        if known and source.options.language == "auto":
+            # What was found out for this stretch holds for the rest of it.
+            language = under_way.language = known[0].language
+        parts = [
+            Part(window, source.options, language)
+            for window in stretch
+            if window.place not in source.known
+        ]
+        with self._changed:
+            while self._num_open and self._num_open + len(parts) > self._max_open:
+                self._wait()
+            source.heard += known
+            under_way.num_open += len(parts)
+            self._num_open += len(parts)
+            if source.options.language == "auto" and not known:
+                under_way.stretches.append(parts)
+                if len(under_way.stretches) == 1:
+                    self._undetected.append(under_way)
+            else:
+                self._admit(under_way, parts)
+            self._changed.notify_all()
+
+    def _admit(self, under_way: _UnderWay, parts: Sequence[Part]) -> None:
+        for part in parts:
+            self._batches.add(part.kind, (under_way, part))
+
+    # Workers: windows -> text.
+
+    def _work(self) -> None:
+        while task := self._next_task():
+            task()
+
+    def _next_task(self) -> Callable[[], None] | None:
+        with self._changed:
+            while self._num_listening or self._num_open:
+                if self._undetected and not self._batches.has_full_batch:
+                    return functools.partial(self._detect, self._undetected.popleft())
+                if batch := self._batches.take(more_to_come=self._num_listening > 0):
+                    return functools.partial(self._transcribe, batch)
+                self._wait()
+        return None
+
+    def _detect(self, under_way: _UnderWay) -> None:
+        """Find out the language of a recording's next stretch; one stretch after the other."""
+        parts = under_way.stretches[0]
+        error = None
+        try:
+            under_way.language = self._transcriber.settle_language(parts, under_way.language)
+        except DeviceError:
+            raise
+        except Exception as caught:  # this recording's alone
+            error = caught
+        with self._changed:
+            under_way.stretches.popleft()
+            if under_way.stretches:
+                self._undetected.append(under_way)
+            if error:
+                self._close(under_way, len(parts), error)
+            else:
+                self._admit(under_way, parts)
+            self._changed.notify_all()
+
+    def _transcribe(self, batch: Sequence[tuple[_UnderWay, Part]]) -> None:
+        """Decode a batch; where that goes wrong, one by one, to find whose fault it is."""
+        error = None
+        heard: list[Heard] = []
+        try:
+            heard = self._transcriber.hear([part for _, part in batch])
+        except DeviceError:
+            raise
+        except Exception as caught:
+            if len(batch) > 1:
+                for one in batch:
+                    self._transcribe([one])
+                return
+            error = caught
+        with self._changed:
+            for (under_way, _), result in zip(batch, heard, strict=False):
+                under_way.source.heard.append(result)
+                under_way.source.on_heard(result)
+            for under_way, _ in batch:
+                self._close(under_way, 1, error)
+
+    def _close(self, under_way: _UnderWay, num_windows: int, error: Exception | None) -> None:
+        """Count windows as done; the caller holds the lock."""
+        under_way.source.error = under_way.source.error or error
+        under_way.num_open -= num_windows
+        self._num_open -= num_windows
+        if under_way.is_at_end and not under_way.num_open:
+            self._done.append(under_way.source)
+        self._changed.notify_all()
