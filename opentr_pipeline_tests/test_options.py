@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from dagster import job, op
 from hypothesis import given
 from hypothesis import strategies as st
 
 from opentr_pipeline.archive import scan
 from opentr_pipeline.cli import main
-from opentr_pipeline.defs.resources import RUN_VARIABLES, transcription_resource
+from opentr_pipeline.defs.resources import RUN_VARIABLES, Transcription, transcription_resource
 from opentr_pipeline.devices import CPU, WorkerSlot
 from opentr_pipeline.errors import ModelError, OpentrError
 from opentr_pipeline.models import Model
@@ -157,8 +158,20 @@ def test_a_value_typed_for_one_run_wins_over_the_folders(case: Case) -> None:
 def test_the_launchpad_says_what_was_typed() -> None:
     usual = transcription_resource(settings_of(WHISPER_LANGUAGE="it", WHISPER_HOTWORDS="Po"))
     assert usual.typed() == set()
-    made = type(usual)(whisper_language="es", whisper_hotwords="", whisper_task="transcribe")
-    assert made.typed() == {"whisper_language", "whisper_hotwords"}
+    seen: list[set[str]] = []
+
+    @op
+    def look(transcription: Transcription) -> None:
+        seen.append(transcription.typed())
+
+    @job(resource_defs={"transcription": usual})
+    def launched() -> None:
+        look()
+
+    chosen = {"whisper_language": "es", "whisper_hotwords": "", "whisper_task": "transcribe"}
+    launched.execute_in_process({"resources": {"transcription": {"config": chosen}}})
+    launched.execute_in_process()
+    assert seen == [{"whisper_language", "whisper_hotwords"}, set()]
     assert set(FOLDER_KEYS.values()) <= set(RUN_VARIABLES)
 
 

@@ -221,15 +221,7 @@ def test_a_file_that_is_being_written_fails_alone_and_is_taken_later(
     assert one.transcripts()["bad/c.wav"]["status"] == "ok"
     home = one.settings.dagster_home
     assert partition_statuses(home, "transcripts") == {"good": "MATERIALIZED", "bad": "FAILED"}
-    with DagsterInstance.from_config(str(home)) as instance:
-        entry = instance.get_latest_data_version_record(
-            AssetKey("transcripts"), partition_key="good"
-        )
-        assert entry is not None
-        version = extract_data_version_from_entry(entry.event_log_entry)
-        assert version is not None
-        wanted = str(one.transcripts()["good/a.wav"]["settings_fingerprint"]).encode()
-        assert version.value == hashlib.blake2b(wanted, digest_size=16).hexdigest()
+    assert _data_version(one, "good") == _version_of(one, "good/a.wav")
 
     before = one.transcripts()
     one.opentr("retry-failed")
@@ -241,6 +233,52 @@ def test_a_file_that_is_being_written_fails_alone_and_is_taken_later(
         "bad": "MATERIALIZED",
     }
     assert "Nothing to do" in one.opentr("retry-failed")
+
+
+def _data_version(one: Project, partition_key: str) -> str:
+    with DagsterInstance.from_config(str(one.settings.dagster_home)) as instance:
+        entry = instance.get_latest_data_version_record(
+            AssetKey("transcripts"), partition_key=partition_key
+        )
+    assert entry is not None
+    version = extract_data_version_from_entry(entry.event_log_entry)
+    assert version is not None
+    return version.value
+
+
+def _version_of(one: Project, path: str) -> str:
+    """The data version of a partition whose recordings want the options of this one."""
+    wanted = str(one.transcripts()[path]["settings_fingerprint"]).encode()
+    return hashlib.blake2b(wanted, digest_size=16).hexdigest()
+
+
+def test_options_of_a_folder_concern_its_recordings_alone(
+    project: MakeProject, tmp_path: Path
+) -> None:
+    one = project(make_archive(tmp_path / "archive", {"p/a.wav": SPEECH[0], "q/a.wav": SPEECH[0]}))
+    (one.archive / "opentr.toml").write_text('[q]\nhotwords = "library"\n')
+    one.opentr("run")
+    rows = one.transcripts()
+    assert rows["p/a.wav"]["settings_fingerprint"] != rows["q/a.wav"]["settings_fingerprint"]
+    assert sum(lease.num_transcribed for lease in leases(one.settings.dagster_home)) == 2
+    assert partition_statuses(one.settings.dagster_home, "transcripts") == {
+        "p": "MATERIALIZED",
+        "q": "MATERIALIZED",
+    }
+    before = {key: _data_version(one, key) for key in "pq"}
+    assert before == {"p": _version_of(one, "p/a.wav"), "q": _version_of(one, "q/a.wav")}
+
+    (one.archive / "opentr.toml").write_text('[q]\nhotwords = "ladies, gentlemen"\n')
+    one.opentr("run")
+    assert one.transcripts()["p/a.wav"] == rows["p/a.wav"]
+    assert _data_version(one, "p") == before["p"]
+    assert _data_version(one, "q") == _version_of(one, "q/a.wav") != before["q"]
+
+    (one.archive / "opentr.toml").unlink()  # what p has will do for the same bytes in q
+    one.opentr("run")
+    assert sum(lease.num_transcribed for lease in leases(one.settings.dagster_home)) == 3
+    assert one.transcripts()["q/a.wav"]["text"] == rows["p/a.wav"]["text"]
+    assert _data_version(one, "q") == before["p"]
 
 
 def test_only_what_a_change_concerns_is_done_again(project: MakeProject, tmp_path: Path) -> None:
