@@ -14,6 +14,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks import machine, speech_sets
 from benchmarks.candidates.protocol import Answer, Request
@@ -24,6 +25,7 @@ from opentr_pipeline.settings import load_settings
 from opentr_pipeline_tests.speech import word_error_rate
 
 BASELINE = "faster_whisper_batched"
+Row = dict[str, Any]  # the figures of one candidate, or why it failed
 SETS = {
     "short": (speech_sets.short, speech_sets.SHORT_S),
     "long": (speech_sets.long, speech_sets.LONG_S),
@@ -75,9 +77,7 @@ def error_rates(
     return {group: word_error_rate(pairs[group]) for group in pairs}
 
 
-def figures(
-    recordings: Sequence[BenchmarkRecording], answers: Sequence[Answer]
-) -> dict[str, object]:
+def figures(recordings: Sequence[BenchmarkRecording], answers: Sequence[Answer]) -> Row:
     """The medians of a candidate's rounds; texts are those of the last round."""
     audio_s = sum(one.duration_s for one in recordings)
     return {
@@ -90,7 +90,7 @@ def figures(
     }
 
 
-def print_table(rows: dict[str, dict[str, object]]) -> None:
+def print_table(rows: dict[str, Row]) -> None:
     """One line a candidate; ratios are against the baseline in the same run."""
     baseline = rows.get(BASELINE, {}).get("speed_x")
     print(f"\n{'candidate':<32} {'speed':>7} {'ratio':>6} {'load':>6} {'peak':>8}  word error rate")
@@ -98,11 +98,11 @@ def print_table(rows: dict[str, dict[str, object]]) -> None:
         if "failed" in row:
             print(f"{name:<32} {row['failed']}")
             continue
-        ratio = f"{row['speed_x'] / baseline:.2f}" if baseline else "-"  # type: ignore[operator]
-        rates = " ".join(f"{group} {100 * rate:.1f}" for group, rate in row["wer"].items())  # type: ignore[attr-defined]
+        ratio = f"{row['speed_x'] / baseline:.2f}" if baseline else "-"
+        rates = " ".join(f"{group} {100 * rate:.1f}" for group, rate in row["wer"].items())
         print(
             f"{name:<32} {row['speed_x']:>6.1f}x {ratio:>6} {row['load_s']:>4.1f} s "
-            f"{row['max_rss_bytes'] / 1e6:>5.0f} MB  {rates}"  # type: ignore[operator]
+            f"{row['max_rss_bytes'] / 1e6:>5.0f} MB  {rates}"
         )
         if CANDIDATES[name].note:
             print(f"{'':<32} ({CANDIDATES[name].note})")
@@ -133,7 +133,7 @@ def main() -> None:
     request = request_for(recordings, asked.threads)
     names = dict.fromkeys(["ours", BASELINE, *asked.peers])
     answers, failures = measure(names, request, asked.rounds, asked.cache, asked.timeout)
-    rows: dict[str, dict[str, object]] = {
+    rows: dict[str, Row] = {
         name: {"failed": failures[name]} if name in failures else figures(recordings, answers[name])
         for name in names
     }

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchmarks.candidates.protocol import Answer, Request
 from opentr_pipeline.settings import PROJECT_ROOT
@@ -33,7 +34,7 @@ class Candidate:
 
     module: str
     package: str = ""
-    options: dict[str, bool] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     note: str = ""
 
 

@@ -46,7 +46,7 @@ def write(path: Path, pieces: Iterable[Samples]) -> float:
     """
     num_samples = 0
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(CODECS[path.suffix], rate=RATE_HZ)
+        stream: Any = container.add_stream(CODECS[path.suffix], rate=RATE_HZ)
         stream.layout = "mono"
         for frame in _frames(pieces):
             frame.pts = num_samples

@@ -13,8 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-PACKAGES = ("faster-whisper", "ctranslate2", "onnxruntime", "torch", "whisper-ctranslate2")
-PACKAGES += ("whisper-s2t", "whisperx")
+PACKAGES = (
+    "faster-whisper",
+    "ctranslate2",
+    "onnxruntime",
+    "torch",
+    "whisper-ctranslate2",
+    "whisper-s2t",
+    "whisperx",
+)
 Engine = TypeVar("Engine")
 
 

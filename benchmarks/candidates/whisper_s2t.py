@@ -7,7 +7,7 @@ from benchmarks.candidates.protocol import Request, answer
 
 def load(request: Request) -> Any:
     """The model on its CTranslate2 backend."""
-    import whisper_s2t
+    import whisper_s2t  # type: ignore[import-not-found, unused-ignore]
 
     return whisper_s2t.load_model(
         request.model,

@@ -7,7 +7,7 @@ from benchmarks.candidates.protocol import Request, answer
 
 def load(request: Request) -> Any:
     """The model, with the voice activity detection that comes within the package."""
-    import whisperx
+    import whisperx  # type: ignore[import-not-found, unused-ignore]
 
     return whisperx.load_model(
         request.model,
