@@ -34,7 +34,9 @@ def run(request: Request, files: list[str], folder: str) -> float:
     arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     command = Path(sys.executable).parent / "whisper-ctranslate2"
     begun = time.monotonic()
-    subprocess.run([command, *files, *arguments], check=True, stdout=sys.stderr)
+    done = subprocess.run([command, *files, *arguments], check=False, stdout=sys.stderr)
+    if done.returncode:
+        sys.exit(done.returncode)  # its own last line of errors is the one to show
     return time.monotonic() - begun
 
 
