@@ -24,7 +24,7 @@ TIMEOUT = 300.0  # seconds for one download or one unpacking
 
 # The text is not word for word what is said: digits and keys that are written as signs, stage
 # directions, and lines where the next prompt's name and text follow without a line break.
-_NOT_VERBATIM = re.compile(r"[\d\[\]<>()*#]|\w-\w+: ")
+NOT_VERBATIM = re.compile(r"[\d\[\]<>()*#]|\w-\w+: ")
 
 # Recordings that say something other than their text (release 1.6.1, found by transcribing them).
 _MISMATCHED = {
@@ -82,7 +82,7 @@ def fetch(cache_dir: Path, seconds_per_language: float = 150.0) -> list[Referenc
     Raises:
         SpeechUnavailableError: A tool or a package cannot be had, or holds too little speech.
     """
-    speech = list(_sentences(cache_dir))
+    speech = list(sentences(cache_dir))
     spoken = {"en": sum(_seconds(sentence.path) for sentence in speech)}
     for language in LANGUAGES:
         speech += _longest(cache_dir, language, seconds_per_language - spoken.get(language, 0.0))
@@ -116,7 +116,7 @@ def _normalised(language: str, text: str) -> str:
 
 def _longest(cache_dir: Path, language: str, seconds: float) -> Iterator[ReferenceSpeech]:
     """Yields the longest prompts until they make up the asked seconds, or raises."""
-    timed = [(_seconds(prompt.path), prompt) for prompt in _prompts(cache_dir, language)]
+    timed = [(_seconds(prompt.path), prompt) for prompt in prompts(cache_dir, language)]
     usable = [entry for entry in timed if MIN_SECONDS <= entry[0] <= MAX_SECONDS]
     total = 0.0  # seconds
     for duration, prompt in sorted(usable, key=lambda entry: (-entry[0], entry[1].source)):
@@ -130,26 +130,26 @@ def _longest(cache_dir: Path, language: str, seconds: float) -> Iterator[Referen
         )
 
 
-def _prompts(cache_dir: Path, language: str) -> Iterator[ReferenceSpeech]:
+def prompts(cache_dir: Path, language: str) -> Iterator[ReferenceSpeech]:
     """Yields the telephone prompts of a language whose text is what is said."""
     package = f"asterisk-core-sounds-{language}"
-    texts = _package(cache_dir, package) / "usr/share/doc" / package
-    sounds = _package(cache_dir, f"{package}-wav") / "usr/share/asterisk/sounds"
+    texts = fetched_package(cache_dir, package) / "usr/share/doc" / package
+    sounds = fetched_package(cache_dir, f"{package}-wav") / "usr/share/asterisk/sounds"
     voice = _first(sounds, f"{language}_*")
     packed = _first(texts, f"core-sounds-{language}.txt.gz").read_bytes()
     lines = gzip.decompress(packed).decode("utf-8-sig").splitlines()
     matches = (re.match(r"([^;:\s]+):(.+)", line) for line in lines)
     for name, text in ((match[1], match[2].strip()) for match in matches if match):
         path = voice / f"{name}.wav"
-        unsuitable = f"{language}/{name}" in _MISMATCHED or _NOT_VERBATIM.search(text)
+        unsuitable = f"{language}/{name}" in _MISMATCHED or NOT_VERBATIM.search(text)
         if len(text.split()) >= MIN_WORDS and not unsuitable and path.is_file():
             yield ReferenceSpeech(path, language, text, f"{package}-wav/{name}")
 
 
-def _sentences(cache_dir: Path) -> Iterator[ReferenceSpeech]:
+def sentences(cache_dir: Path) -> Iterator[ReferenceSpeech]:
     """Yields the five English audiobook sentences."""
     package = "pocketsphinx-testdata"
-    folder = _package(cache_dir, package) / "usr/share/pocketsphinx/test/data/librivox"
+    folder = fetched_package(cache_dir, package) / "usr/share/pocketsphinx/test/data/librivox"
     transcription = _first(folder, "transcription").read_text(encoding="utf-8")
     for text, name in re.findall(r"<s> (.+) </s> \((\S+)\)", transcription):
         yield ReferenceSpeech(folder / f"{name}.wav", "en", text, f"{package}/{name}")
@@ -168,7 +168,7 @@ def _seconds(path: Path) -> float:
         return recording.getnframes() / recording.getframerate()
 
 
-def _package(cache_dir: Path, name: str) -> Path:
+def fetched_package(cache_dir: Path, name: str) -> Path:
     """Returns the folder of an unpacked package; it is renamed into place when it is complete."""
     done = cache_dir / name
     if done.is_dir():

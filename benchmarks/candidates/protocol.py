@@ -1,0 +1,95 @@
+"""How a candidate is asked and how it answers; standard library only, for it runs in every venv.
+
+A request comes as JSON on the standard input, the answer is the last line of the standard output.
+"""
+
+import dataclasses
+import importlib.metadata
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+PACKAGES = (
+    "faster-whisper",
+    "ctranslate2",
+    "onnxruntime",
+    "torch",
+    "whisper-ctranslate2",
+    "whisper-s2t",
+    "whisperx",
+)
+Engine = TypeVar("Engine")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be transcribed, and how.
+
+    Attributes:
+        model: directory of a model in CTranslate2 format.
+        languages: of the files, in their order; only for engines that cannot detect them.
+        device: ``cpu`` or ``cuda``.
+        batched: whether windows are decoded together, where there is a choice.
+        word_timestamps: whether words get times, where there is a choice.
+    """
+
+    model: str
+    files: list[str]
+    languages: list[str]
+    threads: int
+    device: str = "cpu"
+    compute_type: str = "int8"
+    beam_size: int = 5
+    batch_size: int = 8
+    batched: bool = True
+    word_timestamps: bool = True
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a candidate said, and what it took.
+
+    Attributes:
+        load_s: until the model is loaded, imports included.
+        wall_s: from then on until the last text.
+        texts: by file.
+        max_rss_bytes: the process's peak, or that of its largest child.
+        versions: of the packages that decide.
+    """
+
+    load_s: float
+    wall_s: float
+    texts: dict[str, str]
+    max_rss_bytes: int
+    versions: dict[str, str]
+
+
+def answer(
+    load: Callable[[Request], Engine],
+    transcribe: Callable[[Engine, Request], dict[str, str]],
+) -> None:
+    """Read the request, time both steps, print the answer."""
+    request = Request(**json.load(sys.stdin))
+    begun = time.monotonic()
+    engine = load(request)
+    loaded = time.monotonic()
+    texts = transcribe(engine, request)
+    done = time.monotonic()
+    print_answer(loaded - begun, done - loaded, texts)
+
+
+def print_answer(load_s: float, wall_s: float, texts: dict[str, str]) -> None:
+    """Print the answer, with the peak memory until now and the versions."""
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    peak = max(resource.getrusage(one).ru_maxrss for one in who) * unit
+    found = {
+        one.metadata["Name"].lower(): one.version for one in importlib.metadata.distributions()
+    }
+    versions = {name: found[name] for name in PACKAGES if name in found}
+    result = Answer(load_s, wall_s, texts, peak, versions)
+    print("\n" + json.dumps(dataclasses.asdict(result)), flush=True)
