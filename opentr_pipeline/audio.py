@@ -18,17 +18,22 @@ if TYPE_CHECKING:
     # float32, shape (num_samples,), 16 kHz, range [-1, 1]; a block has shape (num_channels, ...).
     Samples = np.ndarray[Any, Any]
 
-# Start, end and speech of a window, in samples.
-Span = tuple[int, int, int]
+# Start and end of speech, in samples.
+Span = tuple[int, int]
 # What tells a window from the others of its recording: its start in samples and its channel.
 Place = tuple[int, int | None]
 SAMPLE_RATE_HZ = 16_000
 WINDOW_SAMPLES = 30 * SAMPLE_RATE_HZ
-# Decoded and searched for speech at once: 19 MB of samples for each channel. Shorter blocks are
-# searched twice where they meet, longer ones keep the model waiting for the first window.
-BLOCK_S = 300.0
+# Decoded and searched for speech at once. What is held back from one block is searched again with
+# the next; longer blocks cost memory, and keep the model waiting for the first window.
+BLOCK_S = 120.0
 # A pause that ends a span of speech. Source: faster-whisper's choice for its batched pipeline.
 MIN_SILENCE_MS = 160
+# A window keeps short pauses, because words suffer where speech is joined to speech, and leaves
+# longer ones out. After still longer ones, and beyond the extent, another window begins.
+KEPT_PAUSE_SAMPLES = SAMPLE_RATE_HZ
+MAX_PAUSE_SAMPLES = 3 * SAMPLE_RATE_HZ
+MAX_EXTENT_SAMPLES = 60 * SAMPLE_RATE_HZ
 # The end of a block is searched again with the next one, where a word may be cut in two.
 OVERLAP_SAMPLES = SAMPLE_RATE_HZ
 # A file of noise: every packet fails.
@@ -40,34 +45,49 @@ MIN_MISSING_S = 1.0
 
 @dataclass(frozen=True)
 class Window:
-    """Up to 30 s of sound as Whisper sees it, from the first to the last speech in it.
+    """Up to 30 s of speech as Whisper hears it, without the pauses between its spans.
 
     Attributes:
-        start: where it begins in the recording, in samples.
+        spans: where its speech is in the recording, in samples, in order.
         samples: float32, shape (num_samples,), 16 kHz mono, range [-1, 1].
-        speech_s: how much of it is speech.
         channel: of the recording, from 0; None where all of them are mixed.
     """
 
-    start: int
+    spans: tuple[Span, ...]
     samples: "Samples"
-    speech_s: float
     channel: int | None = None
 
     @property
     def place(self) -> Place:
         """What tells it from the recording's other windows."""
-        return self.start, self.channel
-
-    @property
-    def start_s(self) -> float:
-        """Where it begins in the recording."""
-        return self.start / SAMPLE_RATE_HZ
+        return self.spans[0][0], self.channel
 
     @property
     def duration_s(self) -> float:
-        """Its length."""
+        """Seconds of speech."""
         return len(self.samples) / SAMPLE_RATE_HZ
+
+    def placed(self, start_s: float, end_s: float) -> tuple[float, float]:
+        """The time in the recording of something that was heard in the window.
+
+        It lies in one span, the one in which its middle was heard: nothing lasts over a pause.
+
+        Args:
+            start_s: from the beginning of ``samples``.
+            end_s: likewise.
+        """
+        middle = (start_s + end_s) / 2 * SAMPLE_RATE_HZ
+        offset = 0  # of the span in ``samples``
+        for first, last in self.spans[:-1]:
+            if middle < offset + last - first:
+                break
+            offset += last - first
+        else:
+            first, last = self.spans[-1]
+        shift_s = (first - offset) / SAMPLE_RATE_HZ
+        earliest_s, latest_s = first / SAMPLE_RATE_HZ, last / SAMPLE_RATE_HZ
+        start_s = min(max(start_s + shift_s, earliest_s), latest_s)
+        return start_s, min(max(end_s + shift_s, start_s), latest_s)
 
 
 class Sound:
@@ -250,12 +270,11 @@ class _SpeechFinder:
         import numpy as np
 
         sound = block if self._held is None else np.concatenate([self._held, block])
-        spans = joined(_speech(sound))
-        keep_from = len(sound) - OVERLAP_SAMPLES
-        if spans and len(sound) - spans[-1][0] <= WINDOW_SAMPLES + OVERLAP_SAMPLES:
-            keep_from = spans[-1][0]
-        keep_from = max(0, keep_from)
-        yield from self._cut(sound, [span for span in spans if span[1] <= keep_from])
+        groups = joined(_speech(sound))
+        keep_from = max(0, len(sound) - OVERLAP_SAMPLES)
+        if groups and groups[-1][-1][1] > keep_from - MAX_PAUSE_SAMPLES:
+            keep_from = groups.pop()[0][0]
+        yield from self._cut(sound, groups)
         self._held = sound[keep_from:].copy()
         self._start += keep_from
 
@@ -264,15 +283,17 @@ class _SpeechFinder:
         if self._held is not None:
             yield from self._cut(self._held, joined(_speech(self._held)))
 
-    def _cut(self, sound: "Samples", spans: Sequence[Span]) -> Iterator[Window]:
-        for start, end, num_speech in spans:
-            samples = sound[start:end].copy()
-            speech_s = num_speech / SAMPLE_RATE_HZ
-            yield Window(self._start + start, samples, speech_s, self._channel)
+    def _cut(self, sound: "Samples", groups: Sequence[Sequence[Span]]) -> Iterator[Window]:
+        import numpy as np
+
+        for group in groups:
+            samples = np.concatenate([sound[start:end] for start, end in group])
+            spans = tuple((self._start + start, self._start + end) for start, end in group)
+            yield Window(spans, samples, self._channel)
 
 
-def _speech(sound: "Samples") -> list[tuple[int, int]]:
-    """Start and end of each span of speech, in samples; none longer than a window."""
+def _speech(sound: "Samples") -> list[Span]:
+    """Spans of speech, none longer than a window."""
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
     max_s = WINDOW_SAMPLES / SAMPLE_RATE_HZ
@@ -281,16 +302,33 @@ def _speech(sound: "Samples") -> list[tuple[int, int]]:
     return [(span["start"], min(span["end"], span["start"] + WINDOW_SAMPLES)) for span in found]
 
 
-def joined(speech: Sequence[tuple[int, int]]) -> list[Span]:
-    """Join neighbouring spans of speech while they fit into a window; pure.
+def joined(speech: Sequence[Span]) -> list[list[Span]]:
+    """Group neighbouring spans of speech while they fit into a window; pure.
 
     Args:
-        speech: start and end in samples, in order, none longer than a window.
+        speech: in order, none longer than a window.
+
+    Returns:
+        The spans of each window, those with a short pause between them made one.
     """
-    spans: list[Span] = []
+    windows: list[list[Span]] = []
+    num_samples = 0
     for start, end in speech:
-        if spans and end - spans[-1][0] <= WINDOW_SAMPLES:
-            spans[-1] = (spans[-1][0], end, spans[-1][2] + end - start)
-        else:
-            spans.append((start, end, end - start))
-    return spans
+        pause = start - windows[-1][-1][1] if windows else 0
+        is_short = pause <= KEPT_PAUSE_SAMPLES
+        more = end - start + (pause if is_short else 0)
+        fits = (
+            windows
+            and num_samples + more <= WINDOW_SAMPLES
+            and pause <= MAX_PAUSE_SAMPLES
+            and end - windows[-1][0][0] <= MAX_EXTENT_SAMPLES
+        )
+        if not fits:
+            windows.append([(start, end)])
+            num_samples = end - start
+            continue
+        if is_short:
+            start = windows[-1].pop()[0]
+        windows[-1].append((start, end))
+        num_samples += more
+    return windows

@@ -7,6 +7,7 @@ batches, filled with windows of any recordings.
 
 import functools
 import itertools
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,8 +23,6 @@ from opentr_pipeline.transcript import Heard
 
 # Neighbouring windows whose language is found out together: some eight minutes of speech.
 STRETCH = 16
-# Media decoded at once, ahead of the model; one listener keeps up with several cores.
-MAX_LISTENERS = 4
 
 
 @dataclass(eq=False)
@@ -75,7 +74,7 @@ def transcribe(
 
     Args:
         transcriber: the loaded model.
-        batch_size: most windows decoded together.
+        batch_size: most windows decoded at the same time, by all workers together.
         sources: taken one by one, as the engine has room for them, from its threads.
 
     Yields:
@@ -101,12 +100,14 @@ class _Engine:
         self._sources = sources
         self._sources_lock = threading.Lock()
         # Enough that every worker finds a full batch; memory depends on this alone.
-        self._max_open = max(2 * STRETCH, 3 * num_workers * batch_size)
+        self._max_open = max(2 * STRETCH, 4 * batch_size)
         self._changed = threading.Condition()
-        self._num_listening = min(MAX_LISTENERS, num_workers)
+        self._num_listening = transcriber.num_listeners
         self._num_open = 0
         self._undetected: deque[_UnderWay] = deque()
-        self._batches: Batches[tuple[_UnderWay, Part]] = Batches(batch_size, num_workers)
+        self._batches: Batches[tuple[_UnderWay, Part]] = Batches(
+            math.ceil(batch_size / num_workers), num_workers
+        )
         self._done: deque[Source] = deque()
         self._error: BaseException | None = None
         self._is_over = False

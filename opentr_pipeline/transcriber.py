@@ -4,6 +4,7 @@ A batch mixes recordings and languages; what is made of a window does not depend
 except in the last bits of the arithmetic.
 """
 
+import dataclasses
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from opentr_pipeline.audio import Window
+from opentr_pipeline.audio import SAMPLE_RATE_HZ, Window
 from opentr_pipeline.errors import DeviceError
 from opentr_pipeline.options import TranscriptionOptions
 from opentr_pipeline.transcript import Heard, Segment, Word
@@ -20,8 +21,12 @@ from opentr_pipeline.whisper import FULL_CONTEXT_S, Decoded, Whisper, context_s
 # Windows that are asked for the language, most speech first, until it is sure.
 LANGUAGE_WINDOWS = 3
 SURE_PROBABILITY = 0.8
-# A window less certain than this is decoded again with the full context. Source: README, Decisions.
+# A window less certain of its language or its words is heard again with the full context.
+# Source: README, Decisions.
+MIN_CUT_PROBABILITY = 0.7
 MIN_CUT_LOGPROB = -0.4
+# A pause between words that begins a new segment.
+SEGMENT_PAUSE_S = 1.0
 # Source: the steps of openai/whisper's fallback.
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
@@ -35,6 +40,7 @@ class Part:
         options: how to transcribe it.
         language: empty until it is found out.
         encoded: by the model, once it is needed.
+        context_s: what the model hears: the window, and silence after it.
     """
 
     window: Window
@@ -42,12 +48,25 @@ class Part:
     language: str = ""
     language_probability: float = 1.0
     encoded: Any = None
+    context_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Begin with the shortest context that holds the window."""
+        self.context_s = self.context_s or context_s(self.window.duration_s)
 
     @property
     def kind(self) -> tuple[Any, ...]:
         """Only windows of one kind share a batch: one context, prompts of one length."""
-        options = self.options
-        return context_s(self.window.duration_s), options.initial_prompt, options.hotwords
+        return self.context_s, self.options.initial_prompt, self.options.hotwords
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the model hears less than the full context."""
+        return self.context_s < FULL_CONTEXT_S
+
+    def widen(self) -> None:
+        """Have the model hear the full context."""
+        self.context_s, self.encoded = FULL_CONTEXT_S, None
 
 
 class Transcriber:
@@ -61,6 +80,11 @@ class Transcriber:
     def num_workers(self) -> int:
         """Batches that the device does at a time."""
         return self._whisper.num_workers
+
+    @property
+    def num_listeners(self) -> int:
+        """Media to be decoded at a time, so that the device need not wait."""
+        return self._whisper.num_listeners
 
     def settle_language(self, parts: Sequence[Part], before: str) -> str:
         """Give neighbouring windows of one recording their language.
@@ -89,15 +113,22 @@ class Transcriber:
 
     def _heard_language(self, parts: Sequence[Part]) -> tuple[str, float]:
         likely: dict[str, float] = {}
-        longest = sorted(parts, key=lambda part: -part.window.speech_s)[:LANGUAGE_WINDOWS]
+        longest = sorted(parts, key=lambda part: -part.window.duration_s)[:LANGUAGE_WINDOWS]
         for count, part in enumerate(longest, 1):
-            self._encode([part])
-            for language, probability in self._whisper.languages(part.encoded).items():
+            heard = self._languages(part)
+            if part.is_cut and max(heard.values()) < MIN_CUT_PROBABILITY:
+                part.widen()
+                heard = self._languages(part)
+            for language, probability in heard.items():
                 likely[language] = likely.get(language, 0.0) + probability
             best = max(likely, key=likely.__getitem__)
             if likely[best] / count >= SURE_PROBABILITY:
                 break
         return best, likely[best] / count
+
+    def _languages(self, part: Part) -> dict[str, float]:
+        self._encode([part])
+        return self._whisper.languages(part.encoded)
 
     def hear(self, parts: Sequence[Part]) -> list[Heard]:
         """Decode a batch of one kind and place its words.
@@ -122,23 +153,22 @@ class Transcriber:
             for part, one, said in zip(parts, decoded, words, strict=True)
         ]
 
-    def _encode(self, parts: Sequence[Part], full: bool = False) -> None:
-        missing = [part for part in parts if part.encoded is None or full]
-        if not missing:
-            return
-        length_s = FULL_CONTEXT_S if full else context_s(missing[0].window.duration_s)
-        samples = [part.window.samples for part in missing]
-        for part, encoded in zip(missing, self._whisper.encode(samples, length_s), strict=True):
-            part.encoded = encoded
+    def _encode(self, parts: Sequence[Part]) -> None:
+        missing = [part for part in parts if part.encoded is None]
+        if missing:
+            samples = [part.window.samples for part in missing]
+            encoded = self._whisper.encode(samples, missing[0].context_s)
+            for part, one in zip(missing, encoded, strict=True):
+                part.encoded = one
 
     def _decoded(self, parts: Sequence[Part]) -> list[Decoded]:
         """The text of each window, tried again where it went wrong."""
         found = dict(zip(parts, self._decode(parts), strict=True))
-        cut = [part for part in parts if context_s(part.window.duration_s) < FULL_CONTEXT_S]
-        again = [part for part in cut if found[part].avg_logprob < MIN_CUT_LOGPROB]
-        again += [part for part in cut if part not in again and found[part].is_doubtful]
+        again = [part for part in parts if part.is_cut and _is_worse_for_it(found[part])]
         if again:
-            self._encode(again, full=True)
+            for part in again:
+                part.widen()
+            self._encode(again)
             found |= zip(again, self._decode(again), strict=True)
         for part in parts:
             if found[part].is_doubtful:
@@ -161,10 +191,10 @@ class Transcriber:
 
     def _words(self, parts: Sequence[Part], decoded: Sequence[Decoded]) -> list[list[Word]]:
         words: list[list[Word]] = [[] for _ in parts]
-        by_context: dict[int, list[int]] = {}
+        by_context: dict[float, list[int]] = {}
         for place, part in enumerate(parts):
             if decoded[place].tokens:
-                by_context.setdefault(part.encoded.shape[1], []).append(place)
+                by_context.setdefault(part.context_s, []).append(place)
         for places in by_context.values():
             aligned = self._whisper.align(
                 [parts[place].encoded for place in places],
@@ -176,6 +206,11 @@ class Transcriber:
             for place, one in zip(places, aligned, strict=True):
                 words[place] = one
         return words
+
+
+def _is_worse_for_it(decoded: Decoded) -> bool:
+    """Whether a cut context may have cost words."""
+    return decoded.is_doubtful or decoded.avg_logprob < MIN_CUT_LOGPROB
 
 
 @contextmanager
@@ -190,28 +225,54 @@ def _device_errors() -> Iterator[None]:
 
 
 def _heard(part: Part, decoded: Decoded, words: Sequence[Word], wall_s: float) -> Heard:
+    start, channel = part.window.place
+    return Heard(
+        start=start,
+        channel=channel,
+        speech_s=part.window.duration_s,
+        language=part.language,
+        language_probability=part.language_probability,
+        wall_s=wall_s,
+        segments=tuple(_segments(part, decoded, words)) if decoded.text else (),
+    )
+
+
+def _segments(part: Part, decoded: Decoded, words: Sequence[Word]) -> Iterator[Segment]:
+    """The text of a window, parted where the speaker pauses; scores are the whole window's."""
     window = part.window
-    segment = None
-    if decoded.text:
-        start_s = window.start_s
-        segment = Segment(
-            start_s=start_s + words[0].start_s if words else start_s,
-            end_s=start_s + words[-1].end_s if words else start_s + window.duration_s,
-            text=decoded.text,
+    placed = []
+    for word in words:
+        start_s, end_s = window.placed(word.start_s, word.end_s)
+        placed.append(dataclasses.replace(word, start_s=start_s, end_s=end_s))
+    groups = parted(placed)
+    if _letters(placed) != decoded.text.replace(" ", ""):  # never lose a letter to the alignment
+        groups = [placed]
+    for group in groups:
+        text = "".join(word.text for word in group).strip() if len(groups) > 1 else decoded.text
+        yield Segment(
+            start_s=group[0].start_s if group else window.spans[0][0] / SAMPLE_RATE_HZ,
+            end_s=group[-1].end_s if group else window.spans[-1][1] / SAMPLE_RATE_HZ,
+            text=text,
             avg_logprob=decoded.avg_logprob,
             no_speech_probability=decoded.no_speech_probability,
             compression_ratio=decoded.compression_ratio,
-            words=tuple(word.shifted(start_s) for word in words),
+            words=tuple(group),
             channel=window.channel,
             language=part.language,
             is_endless=decoded.is_endless,
         )
-    return Heard(
-        start=window.start,
-        channel=window.channel,
-        speech_s=window.speech_s,
-        language=part.language,
-        language_probability=part.language_probability,
-        wall_s=wall_s,
-        segment=segment,
-    )
+
+
+def parted(words: Sequence[Word]) -> list[list[Word]]:
+    """Words in groups, a new one after each pause; pure."""
+    groups: list[list[Word]] = []
+    for word in words:
+        if groups and word.start_s - groups[-1][-1].end_s < SEGMENT_PAUSE_S:
+            groups[-1].append(word)
+        else:
+            groups.append([word])
+    return groups
+
+
+def _letters(words: Sequence[Word]) -> str:
+    return "".join(word.text for word in words).replace(" ", "")

@@ -56,10 +56,6 @@ class Word:
     end_s: float
     probability: float
 
-    def shifted(self, by_s: float) -> "Word":
-        """The same word, so much later."""
-        return Word(self.text, self.start_s + by_s, self.end_s + by_s, self.probability)
-
 
 @dataclass(frozen=True)
 class Segment:
@@ -114,7 +110,7 @@ class Heard:
         language: ISO 639 code.
         language_probability: 1 where it was asked for by name.
         wall_s: the window's share of the time that the engine took.
-        segment: None where the model wrote nothing.
+        segments: none where the model wrote nothing.
     """
 
     start: int
@@ -123,7 +119,7 @@ class Heard:
     language: str
     language_probability: float
     wall_s: float
-    segment: Segment | None
+    segments: tuple[Segment, ...]
 
     @property
     def place(self) -> tuple[int, int | None]:
@@ -202,8 +198,8 @@ def from_dict(fields: dict[str, Any]) -> Transcript:
 
 def heard_from_dict(fields: dict[str, Any]) -> Heard:
     """The inverse of ``dataclasses.asdict``."""
-    segment = fields["segment"] and _segment_from_dict(fields["segment"])
-    return Heard(**{**fields, "segment": segment})
+    segments = tuple(_segment_from_dict(segment) for segment in fields["segments"])
+    return Heard(**{**fields, "segments": segments})
 
 
 def _segment_from_dict(fields: dict[str, Any]) -> Segment:
@@ -226,7 +222,7 @@ def compose(all_heard: Iterable[Heard], duration_s: float) -> Transcript:
         segment
         for channel in channels
         for segment in settle_times(
-            [one.segment for one in windows if one.segment and one.channel == channel], duration_s
+            [part for one in windows if one.channel == channel for part in one.segments], duration_s
         )
     ]
     language, probability = _main_language(windows)

@@ -1,15 +1,22 @@
 """The product's engine alone, without Dagster and without the store."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.candidates.protocol import Request, answer
-from opentr_pipeline import audio, models
+from opentr_pipeline import engine, models
+from opentr_pipeline.audio import Sound
 from opentr_pipeline.devices import CPU, list_cards
+from opentr_pipeline.options import TranscriptionOptions
 from opentr_pipeline.settings import load_settings
-from opentr_pipeline.transcriber import Transcriber, TranscriptionOptions
+from opentr_pipeline.transcriber import Transcriber
+from opentr_pipeline.transcript import compose
+from opentr_pipeline.whisper import Whisper
+
+Loaded = tuple[Transcriber, TranscriptionOptions]
 
 
-def load(request: Request) -> Transcriber:
+def load(request: Request) -> Loaded:
     """The model, on the CPU or the first card."""
     device = CPU if request.device == "cpu" else list_cards()[0]
     model = models.find(request.model, load_settings({}, None).models_root)
@@ -21,14 +28,23 @@ def load(request: Request) -> Transcriber:
         task="transcribe",
         beam_size=request.beam_size,
     )
-    return Transcriber(model, device, options, request.threads)
+    return Transcriber(Whisper(model, device, options, request.threads)), options
 
 
-def transcribe(transcriber: Transcriber, request: Request) -> dict[str, str]:
-    """One recording after another, as a shard does."""
+def transcribe(loaded: Loaded, request: Request) -> dict[str, str]:
+    """All recordings as one stream, as a shard does."""
+    transcriber, options = loaded
+    files: dict[engine.Source, str] = {}
+
+    def sources() -> Iterator[engine.Source]:
+        for file in request.files:
+            source = engine.Source(Sound(Path(file)), options)
+            files[source] = file
+            yield source
+
     return {
-        file: transcriber.transcribe(audio.decode(Path(file)), request.batch_size).text
-        for file in request.files
+        files[source]: compose(source.heard, source.sound.duration_s).text
+        for source in engine.transcribe(transcriber, request.batch_size, sources())
     }
 
 
