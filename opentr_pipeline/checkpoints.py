@@ -17,9 +17,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from opentr_pipeline.heard import Heard, heard_from_dict
 from opentr_pipeline.locks import try_lock
 from opentr_pipeline.tables import disk_sentences
-from opentr_pipeline.transcript import Content, Heard, Transcript, from_dict, heard_from_dict
+from opentr_pipeline.transcript import Content, Transcript, from_dict
 
 OUTCOME_KINDS = ("json", "failed")
 

@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from opentr_pipeline.audio import Place, Sound, Window
+from opentr_pipeline.audio import Sound
 from opentr_pipeline.batches import Batches
 from opentr_pipeline.errors import DeviceError
+from opentr_pipeline.heard import Heard
 from opentr_pipeline.options import TranscriptionOptions
 from opentr_pipeline.transcriber import Part, Transcriber
-from opentr_pipeline.transcript import Heard
+from opentr_pipeline.windows import Place, Window
 
 # Neighbouring windows whose language is found out together: some eight minutes of speech.
 STRETCH = 16

@@ -15,12 +15,13 @@ from opentr_pipeline.audio import Sound, is_cut_off
 from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.engine import Source, transcribe
 from opentr_pipeline.errors import DeviceError, MediaError
+from opentr_pipeline.heard import Heard, compose
 from opentr_pipeline.locks import POLL_S
 from opentr_pipeline.plan import Plan
 from opentr_pipeline.recordings import check_unchanged
 from opentr_pipeline.shards import ShardItem
 from opentr_pipeline.transcriber import Transcriber
-from opentr_pipeline.transcript import Content, Heard, Transcript, compose, now
+from opentr_pipeline.transcript import Content, Transcript, now
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.work import publish_partition
 

@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from opentr_pipeline.audio import SAMPLE_RATE_HZ, Window
 from opentr_pipeline.errors import DeviceError
+from opentr_pipeline.heard import Decoded, Heard
 from opentr_pipeline.options import TranscriptionOptions
-from opentr_pipeline.transcript import Heard, Segment, Word
-from opentr_pipeline.whisper import FULL_CONTEXT_S, Decoded, Whisper, context_s
+from opentr_pipeline.transcript import Segment, Word
+from opentr_pipeline.whisper import FULL_CONTEXT_S, Whisper, context_s
+from opentr_pipeline.windows import SAMPLE_RATE_HZ, Window
+from opentr_pipeline.word_times import parted
 
 # Windows that are asked for the language, most speech first, until it is sure.
 LANGUAGE_WINDOWS = 3
@@ -25,8 +27,6 @@ SURE_PROBABILITY = 0.8
 # Source: README, Decisions.
 MIN_CUT_PROBABILITY = 0.7
 MIN_CUT_LOGPROB = -0.4
-# A pause between words that begins a new segment.
-SEGMENT_PAUSE_S = 1.0
 # Source: the steps of openai/whisper's fallback.
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
@@ -261,17 +261,6 @@ def _segments(part: Part, decoded: Decoded, words: Sequence[Word]) -> Iterator[S
             language=part.language,
             is_endless=decoded.is_endless,
         )
-
-
-def parted(words: Sequence[Word]) -> list[list[Word]]:
-    """Words in groups, a new one after each pause; pure."""
-    groups: list[list[Word]] = []
-    for word in words:
-        if groups and word.start_s - groups[-1][-1].end_s < SEGMENT_PAUSE_S:
-            groups[-1].append(word)
-        else:
-            groups.append([word])
-    return groups
 
 
 def _letters(words: Sequence[Word]) -> str:

@@ -100,34 +100,6 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What was made of one window.
-
-    Attributes:
-        start: where the window begins in the recording, in samples.
-        channel: of the recording, from 0; None where all of them were mixed.
-        speech_s: how much of the window is speech.
-        language: ISO 639 code.
-        language_probability: 1 where it was asked for by name.
-        wall_s: the window's share of the time that the engine took.
-        segments: none where the model wrote nothing.
-    """
-
-    start: int
-    channel: int | None
-    speech_s: float
-    language: str
-    language_probability: float
-    wall_s: float
-    segments: tuple[Segment, ...]
-
-    @property
-    def place(self) -> tuple[int, int | None]:
-        """What tells the window from the others of its recording."""
-        return self.start, self.channel
-
-
-@dataclass(frozen=True)
 class Transcript:
     """The outcome for the content of one media file under one set of options.
 
@@ -192,80 +164,13 @@ def now() -> str:
 
 def from_dict(fields: dict[str, Any]) -> Transcript:
     """The inverse of ``dataclasses.asdict``."""
-    segments = tuple(_segment_from_dict(segment) for segment in fields["segments"])
+    segments = tuple(segment_from_dict(segment) for segment in fields["segments"])
     return Transcript(**{**fields, "segments": segments})
 
 
-def heard_from_dict(fields: dict[str, Any]) -> Heard:
+def segment_from_dict(fields: dict[str, Any]) -> Segment:
     """The inverse of ``dataclasses.asdict``."""
-    segments = tuple(_segment_from_dict(segment) for segment in fields["segments"])
-    return Heard(**{**fields, "segments": segments})
-
-
-def _segment_from_dict(fields: dict[str, Any]) -> Segment:
     return Segment(**{**fields, "words": tuple(Word(**word) for word in fields["words"])})
-
-
-def compose(all_heard: Iterable[Heard], duration_s: float) -> Transcript:
-    """The transcript of a recording from its windows, in any order.
-
-    Args:
-        all_heard: of all windows.
-        duration_s: the media's, not the last segment's.
-
-    Returns:
-        Status ``ok``, ``suspect`` or ``no_speech``; what is not known here is left empty.
-    """
-    windows = sorted(all_heard, key=lambda one: (one.start, one.channel or 0))
-    channels = sorted({one.channel for one in windows}, key=lambda channel: channel or 0)
-    segments = [
-        segment
-        for channel in channels
-        for segment in settle_times(
-            [part for one in windows if one.channel == channel for part in one.segments], duration_s
-        )
-    ]
-    language, probability = _main_language(windows)
-    transcript = Transcript(
-        media_fingerprint="",
-        settings_fingerprint="",
-        status="ok",
-        language=language,
-        language_probability=probability,
-        duration_s=duration_s,
-        speech_s=sum(one.speech_s for one in windows),
-        wall_s=sum(one.wall_s for one in windows),
-        transcribed_at=now(),
-        segments=tuple(sorted(segments, key=lambda segment: segment.start_s)),
-    )
-    status, reason = _verdict(transcript)
-    return dataclasses.replace(transcript, status=status, reason=reason)
-
-
-def _main_language(windows: Sequence[Heard]) -> tuple[str, float]:
-    """The language that is spoken longest, and its mean probability."""
-    speech_s: dict[str, float] = {}
-    for one in windows:
-        speech_s[one.language] = speech_s.get(one.language, 0.0) + one.speech_s
-    if not speech_s:
-        return "", 0.0
-    language = max(speech_s, key=speech_s.__getitem__)
-    said = [one for one in windows if one.language == language]
-    return language, sum(one.language_probability for one in said) / len(said)
-
-
-def _verdict(transcript: Transcript) -> tuple[str, str]:
-    """Status and reason of what was heard."""
-    segments = transcript.segments
-    if not segments:
-        return "no_speech", "No speech was found."
-    if all(segment.is_silence for segment in segments):
-        return "no_speech", "Nobody seems to speak; what the model wrote is kept in the segments."
-    if transcript.flags:
-        doubtful = sum(bool(segment.flags) for segment in segments)
-        share = f"{doubtful} of {len(segments)} segments"
-        return "suspect", f"{', '.join(transcript.flags)} in {share}."
-    return "ok", ""
 
 
 def _letters(text: str) -> str:

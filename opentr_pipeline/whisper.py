@@ -6,25 +6,19 @@ is small beside the work that it saves, and windows of many recordings can be st
 
 import contextlib
 import ctypes
-import dataclasses
 import math
 import os
-import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from opentr_pipeline.audio import SAMPLE_RATE_HZ
 from opentr_pipeline.devices import Device
 from opentr_pipeline.errors import ModelError
+from opentr_pipeline.heard import Decoded
 from opentr_pipeline.models import Model
 from opentr_pipeline.options import TranscriptionOptions
-from opentr_pipeline.transcript import (
-    MAX_COMPRESSION_RATIO,
-    MAX_NO_SPEECH_PROBABILITY,
-    MIN_AVG_LOGPROB,
-    Word,
-)
+from opentr_pipeline.transcript import Word
+from opentr_pipeline.windows import SAMPLE_RATE_HZ
+from opentr_pipeline.word_times import trimmed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,44 +41,10 @@ FRAMES_PER_S = 100
 # Marks that belong to the word after them, and to the word before them.
 OPENING_MARKS = "\"'“¿([{-«„‘"
 CLOSING_MARKS = "\"'.。,，!！?？:：”)]}、…»।؟"
-SENTENCE_ENDS = tuple(".。!！?？…।؟")
-# No word is said for longer than twice the usual time, except where a speaker pauses.
-USUAL_WORD_S = 0.7
-SHORT_WORD_S = 0.1
 MAX_CPU_WORKERS = 8
 # Media decoded and searched for speech at once, some 250 times as fast as they play each.
 CPU_LISTENERS = 1
 CARD_LISTENERS = 4
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """What the model made of one window.
-
-    Attributes:
-        tokens: of the text alone.
-        avg_logprob: mean log-probability of the tokens; 0 is certain.
-        is_endless: it stopped only because no more tokens were allowed.
-    """
-
-    tokens: tuple[int, ...]
-    text: str
-    avg_logprob: float
-    no_speech_probability: float
-    compression_ratio: float
-    is_endless: bool
-
-    @property
-    def is_loop(self) -> bool:
-        """Whether the text repeats itself."""
-        return self.is_endless or self.compression_ratio > MAX_COMPRESSION_RATIO
-
-    @property
-    def is_doubtful(self) -> bool:
-        """Whether another try is due, by the rules of openai/whisper's fallback."""
-        if self.no_speech_probability > MAX_NO_SPEECH_PROBABILITY:
-            return self.is_loop  # silence makes no sense at any temperature
-        return self.is_loop or self.avg_logprob < MIN_AVG_LOGPROB
 
 
 class Whisper:
@@ -298,27 +258,6 @@ def _words(timings: Sequence[dict[str, Any]]) -> list[Word]:
             if one["word"]
         ]
     )
-
-
-def trimmed(words: Sequence[Word]) -> list[Word]:
-    """Shorten words that the alignment stretched over a pause; pure.
-
-    Silence has no token, so that the word beside it gets its time: before the first word, after
-    the last, and where one sentence ends and the next begins.
-    """
-    if not words:
-        return []
-    usual_s = statistics.median(word.end_s - word.start_s for word in words)
-    max_s = 2 * min(USUAL_WORD_S, max(usual_s, SHORT_WORD_S))
-    kept = list(words)
-    for place, word in enumerate(words):
-        if word.end_s - word.start_s <= max_s:
-            continue
-        if place == 0 or words[place - 1].text.endswith(SENTENCE_ENDS):
-            kept[place] = dataclasses.replace(word, start_s=word.end_s - max_s)
-        elif place == len(words) - 1 or word.text.endswith(SENTENCE_ENDS):
-            kept[place] = dataclasses.replace(word, end_s=word.start_s + max_s)
-    return kept
 
 
 def _share_the_heap() -> None:
