@@ -484,6 +484,28 @@ def test_a_caller_that_fails_leaves_no_thread() -> None:
         in_time(run)
 
 
+def test_an_interrupt_while_threads_start_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C may come at any moment; claims would stay taken and the model at work."""
+    started: list[threading.Thread] = []
+
+    class Thread(threading.Thread):
+        def start(self) -> None:
+            super().start()
+            started.append(self)
+            if len(started) == 3:
+                raise KeyboardInterrupt
+
+    changed = {**vars(threading), "Thread": Thread}
+    monkeypatch.setattr(engine, "threading", types.SimpleNamespace(**changed))
+    taken: list[Source] = []
+    made = Transcriber(2, lambda parts: time.sleep(0.001))
+    done = transcribe(made, 4, counted((source(n, 2) for n in range(300)), taken))
+    with pytest.raises(KeyboardInterrupt):
+        next(done)
+    so_far = len(taken)
+    assert settled(lambda: len(taken)) == so_far < 300
+
+
 def known_windows(number: int, places: Iterable[int], language: str) -> dict[Any, Heard]:
     found = [heard(window(number, place), language, 0.625) for place in places]
     return {one.place: one for one in found}
