@@ -203,10 +203,10 @@ def test_tasks_do_not_mix_in_a_batch(transcriber: Transcriber) -> None:
     alone = [transcribed(transcriber, [ITALIAN], options=one)[ITALIAN].text for one in options]
     assert "famiglia" in alone[0]
     assert "family" in alone[1]
-    sources = [Source(Sound(ITALIAN), one) for one in options]
+    sources = [Source(Sound(ITALIAN), one) for one in options * 6]
     for source in transcribe(transcriber, 8, iter(sources)):
         assert source.error is None
-    assert [compose(one.heard, one.sound.duration_s).text for one in sources] == alone
+    assert [compose(one.heard, one.sound.duration_s).text for one in sources] == alone * 6
 
 
 SPARSE = """
