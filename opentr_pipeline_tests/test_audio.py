@@ -1,7 +1,12 @@
 """Sound decoded from real containers, whole and damaged, and windows."""
 
+import errno
+import tracemalloc
+import wave
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -9,20 +14,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opentr_pipeline import audio
 from opentr_pipeline.audio import (
     MIN_MISSING_S,
     SAMPLE_RATE_HZ,
-    WINDOW_S,
-    Audio,
+    WINDOW_SAMPLES,
+    Sound,
     Window,
-    decode,
     is_cut_off,
     joined,
-    speech_windows,
 )
 from opentr_pipeline.errors import MediaError
 from opentr_pipeline.probe import probe_file
 from opentr_pipeline_tests.making import PROPERTY, wav
+from opentr_pipeline_tests.runs import SAMPLES
 
 SECONDS = 20.0
 # Containers whose header says how long the recording is, with a codec for each.
@@ -61,16 +66,31 @@ def _in_pieces(stream: "av.AudioStream", noise: "np.ndarray") -> list[object]:
     return packets
 
 
+def heard(path: Path) -> Sound:
+    """The sound of a file, heard to the end."""
+    sound = Sound(path)
+    for _ in sound.windows():
+        pass
+    return sound
+
+
+def content(path: Path, audio_stream: str = "auto", *, split: bool = False) -> Any:
+    """All samples of a file, shape (num_channels, n)."""
+    return np.concatenate(list(Sound(path, audio_stream, split=split).blocks()), axis=1)
+
+
 @pytest.mark.parametrize("extension", [*WITH_A_CLAIM, *WITHOUT])
 def test_a_whole_recording_is_decoded_whole(tmp_path: Path, extension: str) -> None:
     path = encoded(tmp_path, extension, {**WITH_A_CLAIM, **WITHOUT}[extension])
-    audio = decode(path)
-    assert audio.samples.dtype == np.float32
-    assert audio.samples.ndim == 1
-    assert np.abs(audio.samples).max() <= 1.0
-    assert audio.duration_s == pytest.approx(SECONDS, abs=0.2)
+    samples = content(path)
+    assert samples.dtype == np.float32
+    assert len(samples) == 1
+    assert 0.1 < np.abs(samples).max() <= 1.0
+    duration_s = heard(path).duration_s
+    assert duration_s == samples.shape[1] / SAMPLE_RATE_HZ
+    assert duration_s == pytest.approx(SECONDS, abs=0.2)
     probe = probe_file(path)
-    assert probe.may_be_estimated or not is_cut_off(audio, probe.duration_s or 0.0)
+    assert probe.may_be_estimated or not is_cut_off(duration_s, probe.duration_s or 0.0)
 
 
 @pytest.mark.parametrize("extension", WITH_A_CLAIM)
@@ -80,9 +100,9 @@ def test_a_cut_recording_is_noticed(tmp_path: Path, extension: str) -> None:
     probe = probe_file(path)
     assert probe.duration_s == pytest.approx(SECONDS, abs=0.2)
     assert not probe.may_be_estimated
-    audio = decode(path)
-    assert 0.5 * SECONDS < audio.duration_s < 0.7 * SECONDS
-    assert is_cut_off(audio, probe.duration_s or 0.0)
+    duration_s = heard(path).duration_s
+    assert 0.5 * SECONDS < duration_s < 0.7 * SECONDS
+    assert is_cut_off(duration_s, probe.duration_s or 0.0)
 
 
 def test_a_guess_at_a_duration_is_no_claim(tmp_path: Path) -> None:
@@ -94,54 +114,353 @@ def test_a_guess_at_a_duration_is_no_claim(tmp_path: Path) -> None:
     [(10.0, 10.9, False), (10.0, 11.5, True), (3550.0, 3600.0, False), (3500.0, 3600.0, True)],
 )
 def test_what_counts_as_cut_off(decoded_s: float, claimed_s: float, cut: bool) -> None:
-    audio = Audio(np.zeros(int(decoded_s * SAMPLE_RATE_HZ), np.float32))
     assert MIN_MISSING_S == 1.0
-    assert is_cut_off(audio, claimed_s) == cut
+    assert is_cut_off(decoded_s, claimed_s) == cut
 
 
 def test_damage_in_the_middle_costs_little(tmp_path: Path) -> None:
     path = encoded(tmp_path, "mkv", "aac")
-    content = bytearray(path.read_bytes())
-    middle = len(content) // 2
-    content[middle : middle + 3000] = bytes(3000)
-    path.write_bytes(content)
-    assert decode(path).duration_s > 0.7 * SECONDS
+    damaged = bytearray(path.read_bytes())
+    middle = len(damaged) // 2
+    damaged[middle : middle + 3000] = bytes(3000)
+    path.write_bytes(damaged)
+    sound = heard(path)
+    assert sound.duration_s > 0.7 * SECONDS
+    assert sound.num_errors > 0
 
 
 @pytest.mark.parametrize("content", [b"ID3 and nothing", bytes(5000)])
 def test_what_has_no_sound_is_an_outcome(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.mp3"
     path.write_bytes(content)
+    assert refusal(Sound(path)).status == "corrupt"
+
+
+def test_a_header_with_nothing_after_it_is_an_outcome(tmp_path: Path) -> None:
+    assert refusal(Sound(wav(tmp_path / "empty.wav", seconds=0.0))).status == "corrupt"
+
+
+def refusal(sound: Sound) -> MediaError:
+    """The outcome of a file that cannot be heard: one sentence."""
     with pytest.raises(MediaError) as caught:
-        decode(path)
-    assert caught.value.status == "corrupt"
+        list(sound.windows())
     assert str(caught.value).endswith(".")
+    assert "\n" not in str(caught.value)
+    return caught.value
 
 
 def test_a_name_that_is_not_utf8_can_be_decoded(tmp_path: Path) -> None:
     path = wav(tmp_path / "caf\udce9 \n.wav", seconds=1.0)
-    assert decode(path).duration_s == pytest.approx(1.0, abs=0.01)
+    assert heard(path).duration_s == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_file_that_is_not_there_is_no_outcome(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        heard(tmp_path / "gone.wav")
+
+
+class Failing:
+    """A container in which reading fails once, after so many packets."""
+
+    def __init__(self, container: Any, after: int, error: Exception) -> None:
+        self._container = container
+        self._left = after
+        self._error = error
+        self.streams = container.streams
+
+    def __enter__(self) -> "Failing":
+        return self
+
+    def __exit__(self, *facts: object) -> None:
+        self._container.close()
+
+    def demux(self, stream: Any) -> Iterator[Any]:
+        for packet in self._container.demux(stream):
+            if self._left == 0:
+                self._left -= 1
+                raise self._error
+            self._left -= 1
+            yield packet
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, number: int) -> Callable[[Path], Sound]:
+    """Sounds in whose middle FFmpeg reports an error of the system."""
+    with pytest.raises(av.FFmpegError) as caught:
+        av.error.err_check(-number, "a")
+    error = caught.value
+    usual = audio.open_media
+    monkeypatch.setattr(audio, "open_media", lambda path: Failing(usual(path), 100, error))
+    return Sound
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN])
+def test_a_disk_that_fails_is_no_fault_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """An outcome ``corrupt`` would be final; this is to be tried again."""
+    path = encoded(tmp_path, "mkv", "aac")
+    sound = failing(monkeypatch, number)(path)
+    with pytest.raises(OSError) as caught:  # noqa: PT011  (by number)
+        list(sound.windows())
+    assert caught.value.errno == number
+
+
+def test_what_comes_after_an_error_in_the_container_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = encoded(tmp_path, "mkv", "aac")
+    sound = failing(monkeypatch, errno.EINVAL)(path)
+    list(sound.windows())
+    assert sound.num_errors == 1
+    assert sound.duration_s > 0.9 * SECONDS
 
 
 def test_a_tone_and_silence_are_no_speech(tmp_path: Path) -> None:
     for path in (wav(tmp_path / "tone.wav", seconds=5.0), wav(tmp_path / "0.wav", 5.0, 0.0)):
-        assert speech_windows(decode(path)) == ([], 0)
+        assert list(Sound(path).windows()) == []
 
 
-SPANS = st.lists(st.tuples(st.floats(0, 40), st.floats(0.05, WINDOW_S)), min_size=0, max_size=40)
+def saved(path: Path, channels: Any) -> Path:
+    """A WAV file of samples, shape (num_channels, n)."""
+    with wave.open(str(path), "wb") as stream:
+        stream.setparams((len(channels), 2, SAMPLE_RATE_HZ, 0, "NONE", ""))
+        stream.writeframes((channels.T * 32767).astype(np.int16).tobytes())
+    return path
+
+
+def silence(seconds: float) -> Any:
+    return np.zeros((1, int(seconds * SAMPLE_RATE_HZ)), np.float32)
+
+
+@pytest.fixture(scope="session")
+def speech() -> Any:
+    """Speech of 45 s."""
+    return content(SAMPLES / "interviews/the_lighthouse.mp3")[:, : 45 * SAMPLE_RATE_HZ]
+
+
+@pytest.fixture(scope="session")
+def spoken(tmp_path_factory: pytest.TempPathFactory, speech: Any) -> Path:
+    """The speech twice, with silences of 2 and 35 s before it."""
+    parts = [silence(2), speech, silence(35), speech]
+    return saved(tmp_path_factory.mktemp("a") / "spoken.wav", np.concatenate(parts, axis=1))
+
+
+def check_windows(windows: Sequence[Window], samples: Any) -> None:
+    """What holds for the windows of one channel with these samples."""
+    for one in windows:
+        length = len(one.samples)
+        assert 0 < length <= WINDOW_SAMPLES
+        assert 0 < one.speech_s <= one.duration_s
+        assert np.array_equal(one.samples, samples[one.start : one.start + length])
+    assert all(a.start + len(a.samples) <= b.start for a, b in pairwise(windows))
+
+
+@pytest.mark.parametrize("block_s", [7.0, 20.0, 61.0])
+def test_speech_does_not_depend_on_the_blocks(
+    spoken: Path, monkeypatch: pytest.MonkeyPatch, block_s: float
+) -> None:
+    samples = content(spoken)[0]
+    monkeypatch.setattr(audio, "BLOCK_S", 1000.0)
+    whole = list(Sound(spoken).windows())
+    monkeypatch.setattr(audio, "BLOCK_S", block_s)
+    sound = Sound(spoken)
+    windows = list(sound.windows())
+    assert sound.duration_s == len(samples) / SAMPLE_RATE_HZ
+    check_windows(windows, samples)
+    speech_s = sum(one.speech_s for one in whole)
+    assert speech_s > 70
+    assert sum(one.speech_s for one in windows) == pytest.approx(speech_s, rel=0.03)
+    # What is loud where blocks meet is not lost.
+    wanted = covered(whole, len(samples)) & (np.abs(samples) > 0.05)
+    assert (wanted & ~covered(windows, len(samples))).sum() < 0.005 * wanted.sum()
+    # The model decodes each window for the price of a full one.
+    assert len(windows) <= len(whole) + 1
+
+
+def covered(windows: Sequence[Window], num_samples: int) -> Any:
+    """Which samples are in some window."""
+    found = np.zeros(num_samples, bool)
+    for one in windows:
+        found[one.start : one.start + len(one.samples)] = True
+    return found
+
+
+def test_speech_without_a_pause_is_cut_into_windows(
+    tmp_path: Path, speech: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A vowel that never ends, longer than any window or block."""
+    monkeypatch.setattr(audio, "BLOCK_S", 20.0)
+    syllable = speech[:, 2 * SAMPLE_RATE_HZ : int(2.5 * SAMPLE_RATE_HZ)]
+    path = saved(tmp_path / "endless.wav", np.tile(syllable, 240))
+    windows = list(Sound(path).windows())
+    check_windows(windows, content(path)[0])
+    assert sum(len(one.samples) for one in windows) > 110 * SAMPLE_RATE_HZ
+
+
+def test_memory_does_not_grow_with_the_length(
+    speech: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audio, "BLOCK_S", 30.0)
+    short = saved(tmp_path / "short.wav", np.tile(speech[:, : 35 * SAMPLE_RATE_HZ], 2))
+    long = saved(tmp_path / "long.wav", np.tile(speech[:, : 35 * SAMPLE_RATE_HZ], 12))
+    list(Sound(short).blocks())  # loads what stays
+    peaks = []
+    for path in (short, long):
+        tracemalloc.start()
+        heard(path)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert 30 * SAMPLE_RATE_HZ < peaks[1] <= 1.1 * peaks[0]
+
+
+@pytest.fixture
+def call(tmp_path: Path, speech: Any) -> Path:
+    """A stereo call: one speaks for 20 s, then the other."""
+    said = speech[:, : 20 * SAMPLE_RATE_HZ]
+    first = np.concatenate([said, silence(25)], axis=1)
+    second = np.concatenate([silence(25), said], axis=1)
+    return saved(tmp_path / "call.wav", np.concatenate([first, second]))
+
+
+@pytest.mark.parametrize("block_s", [20.0, 300.0])
+def test_channels_that_are_split_have_their_own_windows(
+    call: Path, monkeypatch: pytest.MonkeyPatch, block_s: float
+) -> None:
+    monkeypatch.setattr(audio, "BLOCK_S", block_s)
+    samples = content(call, split=True)
+    windows = list(Sound(call, split=True).windows())
+    assert {one.channel for one in windows} == {0, 1}
+    for channel in (0, 1):
+        own = [one for one in windows if one.channel == channel]
+        check_windows(own, samples[channel])
+        assert 14 < sum(one.speech_s for one in own) <= 20.5
+        assert all((one.start_s < 21) == (channel == 0) for one in own)
+    assert len({one.place for one in windows}) == len(windows)
+
+
+def test_channels_that_are_mixed_have_none(call: Path) -> None:
+    windows = list(Sound(call).windows())
+    check_windows(windows, content(call)[0])
+    assert {one.channel for one in windows} == {None}
+    assert 28 < sum(one.speech_s for one in windows) <= 41
+
+
+def test_a_single_channel_cannot_be_split(spoken: Path) -> None:
+    windows = list(Sound(spoken, split=True).windows())
+    assert windows
+    assert {one.channel for one in windows} == {None}
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """Noise of 10 s in one audio stream, a tone of 20 s in the next."""
+    path = tmp_path / "film.mkv"
+    noise = np.random.default_rng(1).normal(0, 3000, 10 * 16_000).astype(np.int16)
+    tone = (9000 * np.sin(np.arange(20 * 16_000) / 6)).astype(np.int16)
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("pcm_s16le", rate=16_000, layout="mono") for _ in range(2)]
+        for stream, samples in zip(streams, (noise, tone), strict=True):
+            for at in range(0, len(samples), 1600):
+                frame = av.AudioFrame.from_ndarray(samples[None, at : at + 1600], "s16", "mono")
+                frame.sample_rate = 16_000
+                frame.pts = at
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    return path
+
+
+def test_the_stream_that_is_asked_for_is_heard(film: Path) -> None:
+    assert content(film, "0").shape == (1, 10 * SAMPLE_RATE_HZ)
+    assert content(film, "1").shape == (1, 20 * SAMPLE_RATE_HZ)
+    assert content(film).shape in ((1, 10 * SAMPLE_RATE_HZ), (1, 20 * SAMPLE_RATE_HZ))
+    sound = Sound(film, "1")
+    assert list(sound.windows()) == []  # nobody speaks
+    assert (sound.duration_s, sound.num_errors) == (20.0, 0)
+
+
+def test_a_stream_that_is_not_there_is_said(film: Path) -> None:
+    error = refusal(Sound(film, "2"))
+    assert error.status == "unsupported"
+    assert "AUDIO_STREAM=2" in str(error)
+    assert "0 to 1" in str(error)
+
+
+def test_a_film_without_sound_is_unsupported(tmp_path: Path) -> None:
+    path = tmp_path / "silent.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 32
+        for _ in range(5):
+            picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8))
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    assert refusal(Sound(path)).status == "unsupported"
+
+
+def tones(path: Path, rate_hz: int, layout: str) -> bytes:
+    """An MP3 of 5 s in this format."""
+    num_channels = 1 if layout == "mono" else 2
+    tone = (9000 * np.sin(2 * np.pi * 440 / rate_hz * np.arange(5 * rate_hz))).astype(np.int16)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libmp3lame", rate=rate_hz, layout=layout)
+        frame = av.AudioFrame.from_ndarray(np.repeat(tone, num_channels)[None], "s16", layout)
+        frame.sample_rate = rate_hz
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("split", [False, True])
+@pytest.mark.parametrize("formats", [("mono", "stereo"), ("stereo", "mono")])
+@pytest.mark.parametrize("rates_hz", [(16_000, 44_100), (48_000, 22_050)])
+def test_a_format_that_changes_midway_changes_no_time(
+    tmp_path: Path, split: bool, formats: tuple[str, str], rates_hz: tuple[int, int]
+) -> None:
+    """As in recordings that were joined with ``cat``."""
+    parts = [
+        tones(tmp_path / f"{rate_hz}.mp3", rate_hz, layout)
+        for rate_hz, layout in zip(rates_hz, formats, strict=True)
+    ]
+    path = tmp_path / "joined.mp3"
+    path.write_bytes(b"".join(parts))
+    samples = content(path, split=split)
+    assert len(samples) == (2 if split and formats[0] == "stereo" else 1)
+    assert samples.shape[1] / SAMPLE_RATE_HZ == pytest.approx(10.0, abs=0.3)
+    # The tone is the same before and after.
+    for at in (2, 8):
+        second = samples[0, at * SAMPLE_RATE_HZ : (at + 1) * SAMPLE_RATE_HZ]
+        assert np.abs(np.fft.rfft(second)).argmax() == pytest.approx(440, abs=2)
+
+
+SPANS = st.lists(
+    st.tuples(st.integers(0, 40 * SAMPLE_RATE_HZ), st.integers(800, WINDOW_SAMPLES)), max_size=40
+)
 
 
 @PROPERTY
 @given(SPANS)
-def test_windows_hold_all_speech_in_order_and_fit(
-    gaps_and_lengths: list[tuple[float, float]],
-) -> None:
-    spans, at_s = [], 0.0
-    for gap_s, length_s in gaps_and_lengths:
-        spans.append(Window(at_s + gap_s, at_s + gap_s + length_s))
-        at_s = spans[-1].end_s
+def test_windows_hold_all_speech_in_order_and_fit(gaps_and_lengths: list[tuple[int, int]]) -> None:
+    spans, at = [], 0
+    for gap, length in gaps_and_lengths:
+        spans.append((at + gap, at + gap + length))
+        at = spans[-1][1]
     windows = joined(spans)
-    assert all(window.duration_s <= WINDOW_S + 1e-6 for window in windows)
-    assert all(a.end_s <= b.start_s for a, b in pairwise(windows))
-    for span in spans:
-        assert any(w.start_s <= span.start_s and span.end_s <= w.end_s for w in windows)
+    assert all(end - start <= WINDOW_SAMPLES for start, end, _ in windows)
+    assert all(a[1] <= b[0] for a, b in pairwise(windows))
+    assert sum(speech for _, _, speech in windows) == sum(end - start for start, end in spans)
+    for start, end in spans:
+        assert any(first <= start and end <= last for first, last, _ in windows)
+
+
+@PROPERTY
+@given(SPANS)
+def test_neighbouring_windows_would_not_fit_into_one(
+    gaps_and_lengths: list[tuple[int, int]],
+) -> None:
+    spans, at = [], 0
+    for gap, length in gaps_and_lengths:
+        spans.append((at + gap, at + gap + length))
+        at = spans[-1][1]
+    for (start, *_), (next_start, *_) in pairwise(joined(spans)):
+        first_of_next = next(span for span in spans if span[0] == next_start)
+        assert first_of_next[1] - start > WINDOW_SAMPLES

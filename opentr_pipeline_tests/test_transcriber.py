@@ -1,0 +1,391 @@
+"""What is made of windows: languages, second tries, words in their places; the model a fake."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opentr_pipeline.audio import SAMPLE_RATE_HZ, Window
+from opentr_pipeline.errors import DeviceError
+from opentr_pipeline.options import TranscriptionOptions
+from opentr_pipeline.transcriber import MIN_CUT_LOGPROB, TEMPERATURES, Part, Transcriber
+from opentr_pipeline.transcript import Heard, Word
+from opentr_pipeline.whisper import FULL_CONTEXT_S, Decoded
+from opentr_pipeline_tests.making import OPTIONS, PROPERTY
+
+GOOD = Decoded((7, 8), "good words", -0.1, 0.05, 1.2, False)
+UNSURE = dataclasses.replace(GOOD, text="unsure words", avg_logprob=MIN_CUT_LOGPROB - 0.1)
+BAD = dataclasses.replace(GOOD, text="bad words", avg_logprob=-1.5)
+WORSE = dataclasses.replace(GOOD, text="worse words", avg_logprob=-2.5)
+LOOP = dataclasses.replace(GOOD, text="la la la la", compression_ratio=9.0)
+ENDLESS = dataclasses.replace(GOOD, text="and on and on", is_endless=True)
+SILENCE = dataclasses.replace(GOOD, text="you", avg_logprob=-1.5, no_speech_probability=0.9)
+NOTHING = Decoded((), "", -0.3, 0.05, 0.0, False)
+
+# What the model says of a window, by its number, the seconds it hears and the temperature.
+Says = Callable[[int, float, float], Decoded]
+
+
+class Whisper:
+    """Knows each window by its samples, and refuses batches that the real one could not decode.
+
+    Attributes:
+        decoded: number, context, temperature and language of each window that was decoded.
+    """
+
+    num_workers = 1
+    num_listeners = 1
+
+    def __init__(
+        self,
+        says: Says = lambda number, context_s, temperature: GOOD,
+        languages: dict[int, dict[str, float]] | None = None,
+        *,
+        is_multilingual: bool = True,
+    ) -> None:
+        self.is_multilingual = is_multilingual
+        self.decoded: list[tuple[int, float, float, str]] = []
+        self.asked: list[int] = []
+        self._says = says
+        self._languages = languages or {}
+
+    def encode(self, windows: Sequence[Any], context_s: float) -> list[Any]:
+        for samples in windows:
+            assert len(samples) <= context_s * SAMPLE_RATE_HZ
+        return [np.full((1, int(50 * context_s), 1), samples[0]) for samples in windows]
+
+    def languages(self, encoded: Any) -> dict[str, float]:
+        number = int(encoded[0, 0, 0])
+        self.asked.append(number)
+        return {"en": 0.0, **self._languages.get(number, {"en": 0.95, "es": 0.05})}
+
+    def decode(
+        self,
+        encoded: Sequence[Any],
+        languages: Sequence[str],
+        options: TranscriptionOptions,
+        temperature: float = 0.0,
+    ) -> list[Decoded]:
+        assert len(languages) == len(encoded)
+        assert all(languages)
+        stacked = np.concatenate(encoded)  # refuses windows of several contexts
+        context_s = stacked.shape[1] / 50
+        said = []
+        for one, language in zip(stacked, languages, strict=True):
+            number = int(one[0, 0])
+            self.decoded.append((number, context_s, temperature, language))
+            said.append(self._says(number, context_s, temperature))
+        return said
+
+    def align(
+        self,
+        encoded: Sequence[Any],
+        decoded: Sequence[Decoded],
+        languages: Sequence[str],
+        durations_s: Sequence[float],
+        task: str,
+    ) -> list[list[Word]]:
+        """Words that say for which window, text and language they were placed."""
+        numbers = [int(one[0, 0]) for one in np.concatenate(encoded)]
+        together = zip(numbers, decoded, languages, durations_s, strict=True)
+        assert all(one.tokens for one in decoded)
+        return [
+            [
+                Word(f" {number} {one.text} {language}", 0.5, 1.0, 0.9),
+                Word(" end", 1.0, length_s, 0.9),
+            ]
+            for number, one, language, length_s in together
+        ]
+
+
+def part(
+    number: int,
+    duration_s: float = 12.0,
+    language: str = "en",
+    options: TranscriptionOptions = OPTIONS,
+    speech_s: float | None = None,
+) -> Part:
+    samples = np.broadcast_to(np.float32(number), (int(duration_s * SAMPLE_RATE_HZ),))
+    start = 40 * number * SAMPLE_RATE_HZ
+    spoken_s = duration_s if speech_s is None else speech_s
+    return Part(Window(start, samples, spoken_s), options, language)
+
+
+def hear(says: Says, *parts: Part) -> tuple[list[Heard], Whisper]:
+    model = Whisper(says)
+    return Transcriber(model).hear(parts), model  # type: ignore[arg-type]
+
+
+def text(heard: Heard) -> str:
+    assert heard.segment
+    return heard.segment.text
+
+
+def tries(model: Whisper) -> list[tuple[float, float]]:
+    """Context and temperature of each decoding."""
+    return [(context_s, temperature) for _, context_s, temperature, _ in model.decoded]
+
+
+def settle(before: str, *windows: tuple[float, dict[str, float]]) -> tuple[list[Part], Whisper]:
+    """Find out the language of windows with so much speech and these probabilities."""
+    parts = [part(n, 20.0, "", speech_s=speech_s) for n, (speech_s, _) in enumerate(windows)]
+    model = Whisper(languages={n: languages for n, (_, languages) in enumerate(windows)})
+    language = Transcriber(model).settle_language(parts, before)  # type: ignore[arg-type]
+    assert {one.language for one in parts} == {language}
+    return parts, model
+
+
+def test_music_in_front_does_not_decide_on_the_language() -> None:
+    music = (2.0, {"en": 0.99, "es": 0.01})
+    speech = (18.0, {"en": 0.1, "es": 0.9})
+    for windows in ([music, speech], [music, speech, speech], [speech, music]):
+        parts, _ = settle("", *windows)
+        assert parts[0].language == "es"
+
+
+def test_an_unsure_window_is_outvoted() -> None:
+    quotation = (19.0, {"en": 0.6, "es": 0.4})
+    speech = (18.0, {"en": 0.1, "es": 0.9})
+    parts, _ = settle("", quotation, speech, speech)
+    assert parts[0].language == "es"
+    assert 0.5 < parts[0].language_probability < 0.9
+
+
+def test_the_first_language_needs_no_certainty() -> None:
+    parts, _ = settle("", (9.0, {"it": 0.3, "es": 0.2}))
+    assert parts[0].language == "it"
+    assert parts[0].language_probability == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(("probability", "language"), [(0.7, "es"), (0.9, "en")])
+def test_a_change_of_language_takes_certainty(probability: float, language: str) -> None:
+    windows = [(9.0, {"en": probability, "es": 1 - probability})] * 3
+    assert settle("es", *windows)[0][0].language == language
+
+
+def test_the_probability_is_that_of_the_language_beside_it() -> None:
+    """Where the language before is kept, not that of the language which was refused."""
+    parts, _ = settle("es", *[(9.0, {"en": 0.7, "es": 0.2})] * 3)
+    assert parts[0].language == "es"
+    assert parts[0].language_probability == pytest.approx(0.2)
+
+
+def test_few_windows_are_asked_for_the_language() -> None:
+    _, sure = settle("", *[(9.0, {"en": 0.95})] * 16)
+    assert len(set(sure.asked)) == 1
+    _, unsure = settle("", *[(9.0, {"en": 0.5})] * 16)
+    assert len(set(unsure.asked)) == 3
+
+
+def test_a_model_that_knows_english_alone_is_not_asked() -> None:
+    model = Whisper(is_multilingual=False)
+    parts = [part(1, language=""), part(2, language="")]
+    assert Transcriber(model).settle_language(parts, "") == "en"  # type: ignore[arg-type]
+    assert model.asked == []
+
+
+def test_each_window_finds_out_its_own_language() -> None:
+    model = Whisper(languages={1: {"es": 0.9}, 2: {"en": 0.6, "it": 0.4}})
+    parts = [part(1, language=""), part(2, language=""), part(3, language="ru")]
+    heard = Transcriber(model).hear(parts)  # type: ignore[arg-type]
+    assert [one.language for one in heard] == ["es", "en", "ru"]
+    assert [one.language_probability for one in heard] == [0.9, 0.6, 1.0]
+    assert [language for *_, language in model.decoded] == ["es", "en", "ru"]
+    assert set(model.asked) == {1, 2}
+
+
+def test_what_is_said_in_a_cut_context_is_taken_where_the_model_is_sure() -> None:
+    _, model = hear(lambda number, context_s, temperature: GOOD, part(1, 6.0))
+    assert tries(model) == [(10.0, 0.0)]
+
+
+@pytest.mark.parametrize("first", [UNSURE, BAD, LOOP, ENDLESS])
+def test_a_window_that_lost_by_a_cut_context_is_heard_with_the_full_one(first: Decoded) -> None:
+    def says(number: int, context_s: float, temperature: float) -> Decoded:
+        return GOOD if context_s == FULL_CONTEXT_S or number == 2 else first
+
+    heard, model = hear(says, part(1, 6.0), part(2, 6.0))
+    assert [text(one) for one in heard] == ["good words"] * 2
+    assert [number for number, context_s, *_ in model.decoded if context_s == 30.0] == [1]
+    assert {temperature for _, temperature in tries(model)} == {0.0}
+
+
+def test_a_window_without_any_words_is_heard_with_the_full_context() -> None:
+    """Speech was found in it; the model that hears no word of it has heard too little."""
+
+    def says(number: int, context_s: float, temperature: float) -> Decoded:
+        return (
+            GOOD if context_s == FULL_CONTEXT_S else dataclasses.replace(NOTHING, avg_logprob=0.0)
+        )
+
+    heard, _ = hear(says, part(1, 6.0))
+    assert heard[0].segment
+    assert text(heard[0]) == "good words"
+
+
+def test_what_was_heard_in_full_is_not_heard_in_full_again() -> None:
+    _, model = hear(lambda number, context_s, temperature: UNSURE, part(1, 29.0))
+    assert tries(model) == [(30.0, 0.0)]
+
+
+def test_doubtful_text_is_drawn_ever_more_freely_until_it_makes_sense() -> None:
+    def says(number: int, context_s: float, temperature: float) -> Decoded:
+        return GOOD if temperature >= 0.6 or number == 2 else LOOP
+
+    heard, model = hear(says, part(1, 29.0), part(2, 29.0))
+    assert [text(one) for one in heard] == ["good words"] * 2
+    assert [temperature for n, _, temperature, _ in model.decoded if n == 1] == [0, 0.2, 0.4, 0.6]
+    assert [temperature for n, _, temperature, _ in model.decoded if n == 2] == [0]
+
+
+@PROPERTY
+@given(st.lists(st.sampled_from([BAD, WORSE, LOOP, ENDLESS]), min_size=6, max_size=6))
+def test_where_nothing_makes_sense_the_likeliest_that_is_no_loop_is_kept(
+    said: list[Decoded],
+) -> None:
+    by_temperature = dict(zip((0.0, *TEMPERATURES), said, strict=True))
+    (heard,), model = hear(
+        lambda n, context_s, temperature: by_temperature[temperature], part(1, 29)
+    )
+    assert [temperature for _, temperature in tries(model)] == [0.0, *TEMPERATURES]
+    assert heard.segment
+    if BAD in said or WORSE in said:
+        assert text(heard) == (BAD if BAD in said else WORSE).text
+        assert heard.segment.flags == ("low_confidence",)
+    else:
+        assert heard.segment.flags == ("loop",)
+
+
+def test_silence_is_not_drawn_by_chance() -> None:
+    heard, model = hear(lambda number, context_s, temperature: SILENCE, part(1, 29.0))
+    assert tries(model) == [(30.0, 0.0)]
+    assert heard[0].segment
+    assert heard[0].segment.is_silence
+
+
+def test_what_the_model_leaves_empty_is_no_segment_but_was_heard() -> None:
+    def says(number: int, context_s: float, temperature: float) -> Decoded:
+        return NOTHING if number == 1 else GOOD
+
+    heard, _ = hear(says, part(1, 29.0), part(2, 29.0))
+    assert [one.segment is None for one in heard] == [True, False]
+    assert [(one.start, one.speech_s) for one in heard] == [
+        (40 * number * SAMPLE_RATE_HZ, 29.0) for number in (1, 2)
+    ]
+
+
+@PROPERTY
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([GOOD, UNSURE, BAD, NOTHING]), st.sampled_from(["en", "es"])),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_words_stand_in_the_window_that_they_were_said_in(
+    windows: list[tuple[Decoded, str]],
+) -> None:
+    """However languages and contexts are mixed in one batch."""
+
+    def says(number: int, context_s: float, temperature: float) -> Decoded:
+        return windows[number][0]
+
+    parts = [part(number, 9.0, language) for number, (_, language) in enumerate(windows)]
+    heard, _ = hear(says, *parts)
+    for number, (one, (decoded, language)) in enumerate(zip(heard, windows, strict=True)):
+        assert (one.start, one.language) == (parts[number].window.start, language)
+        if decoded is NOTHING:
+            assert one.segment is None
+            continue
+        assert one.segment
+        assert text(one) == decoded.text
+        first, last = one.segment.words
+        assert first.text == f" {number} {decoded.text} {language}"
+        assert (first.start_s, last.end_s) == (40 * number + 0.5, 40 * number + 9.0)
+        assert (one.segment.start_s, one.segment.end_s) == (first.start_s, last.end_s)
+
+
+NEIGHBOURS = st.permutations(range(6)).flatmap(
+    lambda numbers: st.tuples(st.just(numbers), st.integers(1, 6))
+)
+
+
+@PROPERTY
+@given(NEIGHBOURS)
+def test_what_is_heard_does_not_depend_on_the_neighbours(drawn: tuple[list[int], int]) -> None:
+    numbers, size = drawn
+    said = [GOOD, UNSURE, BAD, LOOP, SILENCE, NOTHING]
+
+    def says(number: int, context_s: float, temperature: float) -> Decoded:
+        is_final = context_s == FULL_CONTEXT_S and temperature > 0.3 * number
+        return GOOD if is_final else said[number]
+
+    def fresh(number: int) -> Part:
+        return part(number, 9.0, "es" if number % 2 else "en")
+
+    alone = {number: hear(says, fresh(number))[0][0] for number in numbers}
+    batches = [numbers[at : at + size] for at in range(0, 6, size)]
+    together = [one for batch in batches for one in hear(says, *map(fresh, batch))[0]]
+    for number, one in zip(itertools.chain(*batches), together, strict=True):
+        assert dataclasses.replace(one, wall_s=0.0) == dataclasses.replace(
+            alone[number], wall_s=0.0
+        )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"initial_prompt": "Montebello"},
+        {"hotwords": "Ferrara"},
+        {"task": "translate"},
+        {"beam_size": 1},
+    ],
+)
+def test_windows_that_are_decoded_otherwise_share_no_batch(other: dict[str, Any]) -> None:
+    options = dataclasses.replace(OPTIONS, **other)
+    assert part(1).kind != part(1, options=options).kind
+
+
+def test_windows_of_all_languages_and_streams_share_a_batch() -> None:
+    options = dataclasses.replace(OPTIONS, language="es", audio_stream="1", audio_channels="split")
+    assert part(1).kind == part(2, 11.0, "es", options).kind
+
+
+def test_windows_that_need_another_context_share_no_batch() -> None:
+    assert part(1, 5.0).kind != part(1, 25.0).kind
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("CUDA failed with error an illegal memory access was encountered", DeviceError),
+        ("cuBLAS failed with status CUBLAS_STATUS_EXECUTION_FAILED", DeviceError),
+        ("Library libcublas.so.12 is not found or cannot be loaded", DeviceError),
+        ("CUDA failed with error out of memory", RuntimeError),
+        ("a shape is wrong", RuntimeError),
+    ],
+)
+@pytest.mark.parametrize("call", ["hear", "settle_language"])
+def test_what_the_card_says_is_told_from_what_a_recording_did(
+    said: str, kind: type[Exception], call: str
+) -> None:
+    class Broken(Whisper):
+        def encode(self, windows: Sequence[Any], context_s: float) -> list[Any]:
+            raise RuntimeError(said)
+
+    transcriber = Transcriber(Broken())  # type: ignore[arg-type]
+    arguments = ([part(1, language="")], "")[: 1 if call == "hear" else 2]
+    with pytest.raises(kind) as caught:
+        getattr(transcriber, call)(*arguments)
+    assert type(caught.value) is kind
+
+
+def test_the_time_is_shared_out_by_length() -> None:
+    heard, _ = hear(lambda number, context_s, temperature: GOOD, part(1, 12.0), part(2, 6.0))
+    assert heard[0].wall_s == pytest.approx(2 * heard[1].wall_s)
+    assert 0 < heard[0].wall_s < 5
