@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # Decoded and searched for speech at once. What is held back from one block is searched again with
 # the next; longer blocks cost memory, and keep the model waiting for the first window.
 BLOCK_S = 120.0
+# Not the file's fault. (Decoders say EPERM of damage, so that only opening and reading count.)
+DISK_ERRORS = MACHINE_ERRORS | {errno.EIO}
 # A file of noise: every packet fails.
 MAX_ERRORS = 10_000
 # Headers round, and encoders pad; a file counts as cut off where more than both is missing.
@@ -92,7 +94,7 @@ class Sound:
                     self._num_samples += block.shape[1]
                     yield block
         except av.FFmpegError as error:
-            if isinstance(error, OSError) and error.errno in MACHINE_ERRORS:
+            if isinstance(error, OSError) and error.errno in DISK_ERRORS:
                 raise
             raise MediaError("corrupt", f"The sound cannot be decoded: {error.strerror}.") from None
 
@@ -156,11 +158,12 @@ def _packets(container: Any, stream: Any, errors: list[str]) -> Iterator[Any]:
         except av.EOFError:
             return
         except av.FFmpegError as error:
-            if isinstance(error, OSError) and error.errno in MACHINE_ERRORS | {errno.EIO}:
+            if isinstance(error, OSError) and error.errno in DISK_ERRORS:
                 raise
             errors.append(str(error.strerror))
             if len(errors) > MAX_ERRORS:
                 return
+            packets = container.demux(stream)  # the one that raised has ended
             continue
         if packet is None:
             return

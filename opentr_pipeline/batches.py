@@ -64,5 +64,6 @@ class Batches(Generic[Item]):
 
     def _urgency(self, kind: Hashable) -> tuple[bool, int, int]:
         passed_over = self._passed_over[kind]
-        num_items = min(len(self._waiting[kind]), self.batch_size)
-        return passed_over > MAX_PASSED_OVER, num_items, passed_over
+        if passed_over > MAX_PASSED_OVER:  # who has waited longest goes first, however few they are
+            return True, passed_over, 0
+        return False, min(len(self._waiting[kind]), self.batch_size), passed_over

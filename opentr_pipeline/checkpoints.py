@@ -114,7 +114,7 @@ class Checkpoints:
             How many attempts this makes without an outcome.
         """
         path = self._made_path(content, "attempts")
-        with path.open("ab") as stream:
+        with disk_sentences(self._output_root), path.open("ab") as stream:
             stream.write(b".")
         return path.stat().st_size
 
@@ -139,7 +139,7 @@ class Checkpoints:
             return []
         found = []
         for line in lines:
-            with contextlib.suppress(ValueError):  # cut in two when the process died
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # cut in two, or older
                 found.append(heard_from_dict(json.loads(line)))
         return found
 

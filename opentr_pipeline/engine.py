@@ -19,6 +19,7 @@ from opentr_pipeline.batches import Batches
 from opentr_pipeline.errors import DeviceError
 from opentr_pipeline.heard import Heard
 from opentr_pipeline.options import TranscriptionOptions
+from opentr_pipeline.setting_values import DETECTED_LANGUAGES
 from opentr_pipeline.transcriber import Part, Transcriber
 from opentr_pipeline.windows import Place, Window
 
@@ -52,13 +53,14 @@ class _UnderWay:
     """A source on its way through the engine.
 
     Attributes:
-        stretches: wait, in order, for their language.
+        stretches: windows that wait, in order, for their language, and what is known of others
+            beside them.
         language: of the stretch before.
         num_open: windows that are in the engine.
     """
 
     source: Source
-    stretches: deque[list[Part]] = field(default_factory=deque)
+    stretches: deque[tuple[list[Part], list[Heard]]] = field(default_factory=deque)
     language: str = ""
     num_open: int = 0
     is_at_end: bool = False
@@ -121,16 +123,17 @@ class _Engine:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Start the threads; at the end none is left at work."""
-        for thread in self._threads:
-            thread.start()
         try:
+            for thread in self._threads:
+                thread.start()
             yield
         finally:
             with self._changed:
                 self._is_over = True
                 self._changed.notify_all()
             for thread in self._threads:
-                thread.join()
+                if thread.ident is not None:  # else an interrupt came before it was started
+                    thread.join()
 
     def finished(self) -> Iterator[Source]:
         """Sources as they are done."""
@@ -143,6 +146,7 @@ class _Engine:
                 if not self._done:
                     break
                 source = self._done.popleft()
+                self._changed.notify_all()
             yield source
         if self._error:
             raise self._error
@@ -155,29 +159,34 @@ class _Engine:
         except BaseException as error:  # raised again in the caller's thread
             with self._changed:
                 self._error = self._error or error
+        finally:
+            with self._changed:
+                # Only now, or the caller might take an error for the end.
+                self._num_listening -= target == self._listen
                 self._changed.notify_all()
 
+    def _check(self) -> None:
+        if self._is_over or self._error:
+            raise _OverError
+
     def _wait(self) -> None:
-        if self._is_over or self._error:
-            raise _OverError
+        self._check()
         self._changed.wait()
-        if self._is_over or self._error:
-            raise _OverError
+        self._check()
 
     # Listeners: media -> windows.
 
     def _listen(self) -> None:
-        try:
-            while (source := self._next_source()) is not None:
-                self._hear(_UnderWay(source))
-        finally:
-            with self._changed:
-                self._num_listening -= 1
-                self._changed.notify_all()
+        while (source := self._next_source()) is not None:
+            self._hear(_UnderWay(source))
 
     def _next_source(self) -> Source | None:
+        with self._changed:
+            while len(self._done) >= self._max_open:  # the caller is slower than we are
+                self._wait()
         with self._sources_lock:
-            return None if self._is_over else next(self._sources, None)
+            self._check()
+            return next(self._sources, None)
 
     def _hear(self, under_way: _UnderWay) -> None:
         """Let the windows of one recording in, as there is room for them."""
@@ -197,25 +206,21 @@ class _Engine:
     def _offer(self, under_way: _UnderWay, stretch: Sequence[Window]) -> None:
         source = under_way.source
         known = [source.known[window.place] for window in stretch if window.place in source.known]
-        language = {"auto": "", "each_window": ""}.get(
-            source.options.language, source.options.language
-        )
-        if known and source.options.language == "auto":
-            # What was found out for this stretch holds for the rest of it.
-            language = under_way.language = known[0].language
+        is_asked_for = source.options.language not in DETECTED_LANGUAGES
         parts = [
-            Part(window, source.options, language)
+            Part(window, source.options, source.options.language if is_asked_for else "")
             for window in stretch
             if window.place not in source.known
         ]
         with self._changed:
+            self._check()
             while self._num_open and self._num_open + len(parts) > self._max_open:
                 self._wait()
             source.heard += known
             under_way.num_open += len(parts)
             self._num_open += len(parts)
-            if source.options.language == "auto" and not known:
-                under_way.stretches.append(parts)
+            if source.options.language == "auto":
+                under_way.stretches.append((parts, known))
                 if len(under_way.stretches) == 1:
                     self._undetected.append(under_way)
             else:
@@ -235,6 +240,7 @@ class _Engine:
     def _next_task(self) -> Callable[[], None] | None:
         with self._changed:
             while self._num_listening or self._num_open:
+                self._check()
                 if self._undetected and not self._batches.has_full_batch:
                     return functools.partial(self._detect, self._undetected.popleft())
                 if batch := self._batches.take(more_to_come=self._num_listening > 0):
@@ -244,10 +250,11 @@ class _Engine:
 
     def _detect(self, under_way: _UnderWay) -> None:
         """Find out the language of a recording's next stretch; one stretch after the other."""
-        parts = under_way.stretches[0]
+        parts, known = under_way.stretches[0]
         error = None
         try:
-            under_way.language = self._transcriber.settle_language(parts, under_way.language)
+            before = under_way.language
+            under_way.language = self._transcriber.settle_language(parts, before, known)
         except DeviceError:
             raise
         except Exception as caught:  # this recording's alone

@@ -29,6 +29,7 @@ from opentr_pipeline.work import publish_partition
 MAX_DEATHS = 2
 # What a recording that takes longer may lose when the process dies.
 KEEP_HEARD_S = 30.0
+WITHDRAW_S = 2.0
 _NOTHING = Transcript("", "", "failed")
 
 
@@ -123,10 +124,16 @@ class ShardRun:
 
     def withdraw(self) -> None:
         """Take back the attempts under way: the process ends through no fault of theirs."""
-        while self._under_way:
-            _, attempt = self._under_way.popitem()
-            self._checkpoints.withdraw_attempt(attempt.item.content)
-            os.close(attempt.claim)
+        # From any thread, and in a hurry: an outcome that is being kept may finish first.
+        is_locked = self._lock.acquire(timeout=WITHDRAW_S)
+        try:
+            while self._under_way:
+                _, attempt = self._under_way.popitem()
+                self._checkpoints.withdraw_attempt(attempt.item.content)
+                os.close(attempt.claim)
+        finally:
+            if is_locked:
+                self._lock.release()
 
     def _attend(self, items: Sequence[ShardItem]) -> list[ShardItem]:
         """See that items have outcomes, many at once; returns those that another run holds."""
@@ -157,19 +164,24 @@ class ShardRun:
                 if claim is None:
                     held.append(item)
                     continue
-                source = self._source(item, claim)
-            if source:
-                yield source
+                try:
+                    source = self._source(item, claim)
+                except BaseException:
+                    os.close(claim)
+                    raise
+                if source is None:
+                    os.close(claim)
+                    continue
+            yield source
 
     def _source(self, item: ShardItem, claim: int) -> Source | None:
-        """An item for the engine, or None where it needs none, with the claim given back."""
+        """An item for the engine, or None where it has an outcome now."""
         if not self._checkpoints.has(item.content):
             # Another run may have published it, and dropped its checkpoint.
             self._index.update(self._store.index(item.partition_keys))
         if self._has_outcome(item.content):
             self.outcome.num_found_done += 1
             self._count_off(item)
-            os.close(claim)
             return None
         attempt = _Attempt(item, claim, self._checkpoints.begin_attempt(item.content))
         if attempt.num_begun > MAX_DEATHS:
@@ -199,9 +211,12 @@ class ShardRun:
             attempt.kept_at = time.monotonic()
 
     def _finish(self, source: Source) -> None:
-        attempt = self._under_way[source]
+        attempt = self._under_way.get(source)
+        if attempt is None:  # withdrawn
+            return
         self._end(attempt, self._outcome(source, attempt.item))
         del self._under_way[source]
+        os.close(attempt.claim)
 
     def _outcome(self, source: Source, item: ShardItem) -> Transcript:
         """What became of an item, whatever happened to it."""
@@ -221,7 +236,7 @@ class ShardRun:
         return dataclasses.replace(transcript, status=status, reason=reason)
 
     def _end(self, attempt: _Attempt, transcript: Transcript) -> None:
-        """Keep an outcome, give the claim back, and publish what this completes."""
+        """Keep an outcome, and publish what this completes."""
         item = attempt.item
         transcript = dataclasses.replace(
             transcript,
@@ -238,7 +253,6 @@ class ShardRun:
         self.outcome.audio_s += transcript.duration_s
         if transcript.status == "failed":
             self.outcome.failures.append(f"{item.media_file.path}: {transcript.reason}")
-        os.close(attempt.claim)
         self._count_off(item)
 
     def _count_off(self, item: ShardItem) -> None:

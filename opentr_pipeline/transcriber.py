@@ -7,7 +7,7 @@ except in the last bits of the arithmetic.
 import dataclasses
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -56,8 +56,10 @@ class Part:
 
     @property
     def kind(self) -> tuple[Any, ...]:
-        """Only windows of one kind share a batch: one context, prompts of one length."""
-        return self.context_s, self.options.initial_prompt, self.options.hotwords
+        """Only windows of one kind share a batch: one context, one prompt, one search."""
+        options = self.options
+        prompt = options.task, options.initial_prompt, options.hotwords
+        return self.context_s, options.beam_size, prompt
 
     @property
     def is_cut(self) -> bool:
@@ -86,7 +88,9 @@ class Transcriber:
         """Media to be decoded at a time, so that the device need not wait."""
         return self._whisper.num_listeners
 
-    def settle_language(self, parts: Sequence[Part], before: str) -> str:
+    def settle_language(
+        self, parts: Sequence[Part], before: str = "", known: Sequence[Heard] = ()
+    ) -> str:
         """Give neighbouring windows of one recording their language.
 
         Some minutes are judged together, by the windows with most speech, so that neither music
@@ -96,22 +100,30 @@ class Transcriber:
         Args:
             parts: with language ``auto`` in their options.
             before: the language of the windows before them, empty at the beginning.
+            known: what an earlier attempt heard in windows beside them, which decides.
+
+        Returns:
+            The language.
 
         Raises:
             DeviceError: the card failed; this process cannot use it any more.
         """
-        if not self._whisper.is_multilingual:
+        if known:
+            language, probability = known[0].language, known[0].language_probability
+        elif not self._whisper.is_multilingual:
             language, probability = "en", 1.0
         else:
             with _device_errors():
-                language, probability = self._heard_language(parts)
-        if before and language != before and probability < SURE_PROBABILITY:
-            language = before
+                likely = self._likely_languages(parts)
+            language = max(likely, key=likely.__getitem__)
+            if before and likely[language] < SURE_PROBABILITY:
+                language = before
+            probability = likely.get(language, 0.0)
         for part in parts:
             part.language, part.language_probability = language, probability
         return language
 
-    def _heard_language(self, parts: Sequence[Part]) -> tuple[str, float]:
+    def _likely_languages(self, parts: Sequence[Part]) -> dict[str, float]:
         likely: dict[str, float] = {}
         longest = sorted(parts, key=lambda part: -part.window.duration_s)[:LANGUAGE_WINDOWS]
         for count, part in enumerate(longest, 1):
@@ -124,7 +136,7 @@ class Transcriber:
             best = max(likely, key=likely.__getitem__)
             if likely[best] / count >= SURE_PROBABILITY:
                 break
-        return best, likely[best] / count
+        return {language: total / count for language, total in likely.items()}
 
     def _languages(self, part: Part) -> dict[str, float]:
         self._encode([part])
@@ -140,17 +152,16 @@ class Transcriber:
         """
         started = time.monotonic()
         with _device_errors():
-            self._encode(parts)
             for part in parts:
                 if not part.language:
-                    self.settle_language([part], "")
+                    self.settle_language([part])
             decoded = self._decoded(parts)
-            words = self._words(parts, decoded)
+            words = self._words(decoded)
         wall_s = (time.monotonic() - started) / self.num_workers
         total_s = sum(part.window.duration_s for part in parts)
         return [
-            _heard(part, one, said, wall_s * part.window.duration_s / total_s)
-            for part, one, said in zip(parts, decoded, words, strict=True)
+            _heard(part, decoded[part], words[part], wall_s * part.window.duration_s / total_s)
+            for part in parts
         ]
 
     def _encode(self, parts: Sequence[Part]) -> None:
@@ -161,21 +172,23 @@ class Transcriber:
             for part, one in zip(missing, encoded, strict=True):
                 part.encoded = one
 
-    def _decoded(self, parts: Sequence[Part]) -> list[Decoded]:
+    def _decoded(self, parts: Sequence[Part]) -> dict[Part, Decoded]:
         """The text of each window, tried again where it went wrong."""
-        found = dict(zip(parts, self._decode(parts), strict=True))
+        found: dict[Part, Decoded] = {}
+        for group in _by_context(parts):
+            found |= zip(group, self._decode(group), strict=True)
         again = [part for part in parts if part.is_cut and _is_worse_for_it(found[part])]
         if again:
             for part in again:
                 part.widen()
-            self._encode(again)
             found |= zip(again, self._decode(again), strict=True)
         for part in parts:
             if found[part].is_doubtful:
                 found[part] = self._fallback(part, found[part])
-        return [found[part] for part in parts]
+        return found
 
     def _decode(self, parts: Sequence[Part], temperature: float = 0.0) -> list[Decoded]:
+        self._encode(parts)
         encoded = [part.encoded for part in parts]
         languages = [part.language for part in parts]
         return self._whisper.decode(encoded, languages, parts[0].options, temperature)
@@ -189,28 +202,30 @@ class Transcriber:
                 return tries[-1]
         return max(tries, key=lambda one: (not one.is_loop, one.avg_logprob))
 
-    def _words(self, parts: Sequence[Part], decoded: Sequence[Decoded]) -> list[list[Word]]:
-        words: list[list[Word]] = [[] for _ in parts]
-        by_context: dict[float, list[int]] = {}
-        for place, part in enumerate(parts):
-            if decoded[place].tokens:
-                by_context.setdefault(part.context_s, []).append(place)
-        for places in by_context.values():
+    def _words(self, decoded: Mapping[Part, Decoded]) -> dict[Part, list[Word]]:
+        words: dict[Part, list[Word]] = {part: [] for part in decoded}
+        for group in _by_context([part for part in decoded if decoded[part].tokens]):
             aligned = self._whisper.align(
-                [parts[place].encoded for place in places],
-                [decoded[place] for place in places],
-                [parts[place].language for place in places],
-                [parts[place].window.duration_s for place in places],
-                parts[0].options.task,
+                [part.encoded for part in group],
+                [decoded[part] for part in group],
+                [part.language for part in group],
+                [part.window.duration_s for part in group],
+                group[0].options.task,
             )
-            for place, one in zip(places, aligned, strict=True):
-                words[place] = one
+            words |= zip(group, aligned, strict=True)
         return words
 
 
 def _is_worse_for_it(decoded: Decoded) -> bool:
-    """Whether a cut context may have cost words."""
-    return decoded.is_doubtful or decoded.avg_logprob < MIN_CUT_LOGPROB
+    """Whether a cut context may have cost words; no words at all score as certain."""
+    return decoded.is_doubtful or not decoded.text or decoded.avg_logprob < MIN_CUT_LOGPROB
+
+
+def _by_context(parts: Sequence[Part]) -> Iterable[list[Part]]:
+    groups: dict[float, list[Part]] = {}
+    for part in parts:
+        groups.setdefault(part.context_s, []).append(part)
+    return groups.values()
 
 
 @contextmanager

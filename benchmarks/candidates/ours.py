@@ -7,10 +7,10 @@ from benchmarks.candidates.protocol import Request, answer
 from opentr_pipeline import engine, models
 from opentr_pipeline.audio import Sound
 from opentr_pipeline.devices import CPU, list_cards
+from opentr_pipeline.heard import compose
 from opentr_pipeline.options import TranscriptionOptions
 from opentr_pipeline.settings import load_settings
 from opentr_pipeline.transcriber import Transcriber
-from opentr_pipeline.heard import compose
 from opentr_pipeline.whisper import Whisper
 
 Loaded = tuple[Transcriber, TranscriptionOptions]
