@@ -21,8 +21,11 @@ from opentr_pipeline.heard import Heard, heard_from_dict
 from opentr_pipeline.locks import try_lock
 from opentr_pipeline.tables import disk_sentences
 from opentr_pipeline.transcript import Content, Transcript, from_dict
+from opentr_pipeline.windows import SAMPLE_RATE_HZ
 
 OUTCOME_KINDS = ("json", "failed")
+# More than a window's line.
+TAIL_BYTES = 100_000
 
 
 class Checkpoints:
@@ -142,6 +145,19 @@ class Checkpoints:
             with contextlib.suppress(ValueError, KeyError, TypeError):  # cut in two, or older
                 found.append(heard_from_dict(json.loads(line)))
         return found
+
+    def reached_s(self, content: Content) -> float:
+        """How far a recording that takes long was heard, as far as that was kept."""
+        try:
+            with self._path(content, "heard").open("rb") as stream:
+                stream.seek(max(0, os.fstat(stream.fileno()).st_size - TAIL_BYTES))
+                lines = stream.read().splitlines()
+        except FileNotFoundError:
+            return 0.0
+        for line in reversed(lines):
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # cut in two
+                return float(json.loads(line)["start"]) / SAMPLE_RATE_HZ
+        return 0.0
 
     def keep_heard(self, content: Content, windows: Sequence[Heard]) -> None:
         """Keep windows of a recording that is not done yet; earlier deaths are forgiven.

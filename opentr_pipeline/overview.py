@@ -81,7 +81,7 @@ class Progress:
         self._num_total, self._total_s = len(pending), audio_s(pending)
         self._num_done, self._done_s = 0, 0.0
         self._count(self._checkpointed())
-        self._done_before_s = self._done_s
+        self._done_before_s = self._done_s + sum(map(self._checkpoints.reached_s, self._waiting))
         self._lock = threading.Lock()
         self._started = time.monotonic()
 
@@ -105,13 +105,14 @@ class Progress:
         """Look, and say: ``12 of 40 recordings, 0.4 of 1.2 h of audio, 9.8x, 5:00 to go``."""
         with self._lock:
             self._count(self._checkpointed())
-        text = f"{self._num_done} of {self._num_total} recordings, {hours(self._done_s)} of "
+            reached_s = self._done_s + sum(map(self._checkpoints.reached_s, self._waiting))
+        text = f"{self._num_done} of {self._num_total} recordings, {hours(reached_s)} of "
         text += f"{hours(self._total_s)} h of audio"
-        done_s = self._done_s - self._done_before_s
+        done_s = reached_s - self._done_before_s
         if not done_s:
             return text
         speed_x = done_s / (time.monotonic() - self._started)
-        left = duration_text((self._total_s - self._done_s) / speed_x)
+        left = duration_text(max(0.0, self._total_s - reached_s) / speed_x)
         return f"{text}, {speed_x:.1f}x, {left} to go"
 
     def summary(self, wall_s: float) -> str:

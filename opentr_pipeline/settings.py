@@ -125,7 +125,7 @@ class Settings(BaseModel):
         "README. auto: opentr.toml at the archive's root, where there is one.",
     )
     shard_audio_s: int = Field(
-        1200,
+        3600,
         ge=10,
         le=36_000,
         description="Seconds of audio that one step transcribes; a waiting run gets its turn "
