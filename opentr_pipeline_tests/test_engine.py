@@ -486,6 +486,29 @@ def test_stopping_waits_for_the_batches_under_way_alone() -> None:
     assert len(made.batches) - so_far <= 3 * made.num_workers
 
 
+def test_stopping_does_not_wait_for_a_batch_to_be_tried_one_by_one() -> None:
+    """After an error each window is heard by itself: that takes as long as many batches."""
+    is_over = threading.Event()
+    late: list[int] = []
+    begun = threading.Event()
+
+    def hear(parts: Sequence[Part]) -> None:
+        late.extend([len(parts)] * is_over.is_set())
+        if len(parts) > 1:
+            begun.set()
+            raise ValueError("no")
+        time.sleep(0.02)
+
+    done = transcribe(
+        Transcriber(1, hear), 32, iter([source(0, 0), source(1, 32, options=ENGLISH)])
+    )
+    in_time(lambda: next(done))
+    assert begun.wait(PATIENCE_S)
+    is_over.set()
+    in_time(done.close)  # type: ignore[attr-defined]
+    assert len(late) <= 3
+
+
 def test_a_caller_that_fails_leaves_no_thread() -> None:
     def run() -> None:
         for _ in transcribe(Transcriber(2), 4, (source(n, 2) for n in itertools.count())):

@@ -274,6 +274,65 @@ def test_a_process_that_is_told_to_end_takes_its_attempts_back(world: World) -> 
     assert set(notes(world, plan).values()) == {0}
 
 
+def test_withdrawing_waits_for_an_outcome_that_is_being_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is told to end may be at the end of a recording: it is not heard again."""
+    plan = world.plan()
+    save = saving(monkeypatch, 0.3)
+    made = ShardRun(world.archive, world.store, plan, Model().load, BATCH_SIZE)
+    runner = threading.Thread(target=made.run, args=(items_of(plan),), daemon=True)
+    runner.start()
+    assert save.wait(10.0)
+    made.withdraw()
+    assert len([*world.store.inner.rglob("*.json")]) >= 1
+    runner.join(20.0)
+    assert not runner.is_alive()
+    assert set(notes(world, plan).values()) == {0}
+
+
+def test_withdrawing_is_done_even_where_a_disk_hangs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the run that it is taken from comes to its end, whichever that is, without an error."""
+    monkeypatch.setattr(shard_run, "WITHDRAW_S", 0.1)
+    plan = world.plan()
+    save = saving(monkeypatch, 0.5)
+    made = ShardRun(world.archive, world.store, plan, Model().load, BATCH_SIZE)
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            made.run(items_of(plan))
+        except BaseException as error:
+            errors.append(error)
+
+    runner = threading.Thread(target=run, daemon=True)
+    runner.start()
+    assert save.wait(10.0)
+    started = time.monotonic()
+    made.withdraw()
+    assert time.monotonic() - started < 0.4
+    runner.join(20.0)
+    assert not runner.is_alive()
+    assert errors == []
+    assert set(notes(world, plan).values()) == {0}
+
+
+def saving(monkeypatch: pytest.MonkeyPatch, delay_s: float) -> threading.Event:
+    """Says when an outcome is being kept, which takes so long."""
+    begun = threading.Event()
+    usual = Checkpoints.save
+
+    def save(self: Checkpoints, transcript: Any) -> None:
+        begun.set()
+        time.sleep(delay_s)
+        usual(self, transcript)
+
+    monkeypatch.setattr(Checkpoints, "save", save)
+    return begun
+
+
 def test_a_device_that_fails_leaves_notes_and_no_claim(world: World) -> None:
     plan = world.plan()
     with pytest.raises(DeviceError):
