@@ -8,6 +8,7 @@ import wave
 from array import array
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 
@@ -17,6 +18,7 @@ from opentr_pipeline.probe import Probe
 from opentr_pipeline.recordings import Recording
 from opentr_pipeline.settings import Settings, load_settings
 from opentr_pipeline.transcript import Content, Segment, Transcript, Word
+from opentr_pipeline.windows import Window
 
 # A property is searched for a counterexample, never timed.
 PROPERTY = hypothesis.settings(deadline=None)
@@ -44,6 +46,11 @@ def wav(path: Path, seconds: float = 0.2, pitch_hz: float = 440.0, rate_hz: int 
         stream.setframerate(rate_hz)
         stream.writeframes(samples.tobytes())
     return path
+
+
+def window(start: int, samples: Any, channel: int | None = None) -> Window:
+    """A window of one span of speech that begins at this sample of the recording."""
+    return Window(((start, start + len(samples)),), samples, channel)
 
 
 def media_file(path: str, **facts: int) -> MediaFile:

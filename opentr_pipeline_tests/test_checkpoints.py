@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from opentr_pipeline.checkpoints import Checkpoints
-from opentr_pipeline.transcript import Heard, Segment, Word
+from opentr_pipeline.heard import Heard
+from opentr_pipeline.transcript import Segment, Word
 from opentr_pipeline_tests.making import OTHER_OPTIONS, content, transcript
 
 SOUND = content("sound")
@@ -15,7 +16,7 @@ SOUND = content("sound")
 def window(number: int, text: str = "Señor, “qué”\u2028tal\n") -> Heard:
     words = (Word(f" {text}", 1.0, 2.0, 0.5),)
     said = Segment(1.0, 2.0, text, -0.2, 0.1, 1.5, words, language="es")
-    return Heard(number * 16_000, None, 1.5, "es", 0.9, 0.1, said if number % 3 else None)
+    return Heard(number * 16_000, None, 1.5, "es", 0.9, 0.1, (said,) * (number % 3))
 
 
 WINDOWS = [window(number) for number in range(6)]
@@ -61,7 +62,11 @@ def test_a_write_that_was_cut_anywhere_costs_its_last_window_alone(kept: Checkpo
         pytest.param(b"\0" * 100, id="zeros, after a power cut"),
         pytest.param(b"\xff\xfe", id="no text"),
         pytest.param(b"{}", id="of a release with other fields"),
-        pytest.param(b'{"segment": null, "volume": 1}', id="of a release with more fields"),
+        pytest.param(b'{"segments": {"text": "a"}}', id="of a release with other segments"),
+        pytest.param(b'{"segments": [{"words": null}]}', id="of one with other words"),
+        pytest.param(b"[1]", id="no window"),
+        pytest.param(b"null", id="nothing"),
+        pytest.param(b'{"segments": [], "volume": 1}', id="of a release with more fields"),
     ],
 )
 def test_a_line_that_makes_no_sense_is_left_out(kept: Checkpoints, line: bytes) -> None:
@@ -81,6 +86,14 @@ def test_a_recording_that_gets_on_is_forgiven_its_deaths(kept: Checkpoints) -> N
 
 
 def test_keeping_windows_begins_no_attempt(kept: Checkpoints) -> None:
+    kept.keep_heard(SOUND, WINDOWS)
+    assert kept.num_attempts(SOUND) == 0
+
+
+def test_keeping_windows_late_gives_no_attempt_back(kept: Checkpoints) -> None:
+    """A process that is told to end withdraws its attempts while its model is still at work."""
+    kept.begin_attempt(SOUND)
+    kept.withdraw_attempt(SOUND)
     kept.keep_heard(SOUND, WINDOWS)
     assert kept.num_attempts(SOUND) == 0
 
@@ -113,7 +126,7 @@ def test_attempts_count_until_there_is_an_outcome(kept: Checkpoints) -> None:
 
 
 def test_a_window_without_words_is_kept_as_it_is(kept: Checkpoints) -> None:
-    still = dataclasses.replace(WINDOWS[1], segment=None, channel=1)
+    still = dataclasses.replace(WINDOWS[1], segments=(), channel=1)
     kept.keep_heard(SOUND, [still])
     assert kept.heard_so_far(SOUND) == [still]
     assert kept.heard_so_far(SOUND)[0].place == (16_000, 1)

@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 
 from opentr_pipeline import models
-from opentr_pipeline.audio import SAMPLE_RATE_HZ, Sound
+from opentr_pipeline.audio import Sound
 from opentr_pipeline.devices import CPU
 from opentr_pipeline.engine import Source, transcribe
+from opentr_pipeline.heard import compose
 from opentr_pipeline.settings import PROJECT_ROOT
 from opentr_pipeline.transcriber import Transcriber
-from opentr_pipeline.transcript import Transcript, compose
+from opentr_pipeline.transcript import Transcript
 from opentr_pipeline.whisper import Whisper
+from opentr_pipeline.windows import SAMPLE_RATE_HZ
 from opentr_pipeline_tests.making import OPTIONS
 from opentr_pipeline_tests.runs import SAMPLES
 from opentr_pipeline_tests.test_audio import content, saved, silence
@@ -33,6 +35,7 @@ EACH_WINDOW = dataclasses.replace(OPTIONS, language="each_window")
 # The arithmetic of a batch differs in the last bits from that of its windows alone. Measured: no
 # text of the samples differs.
 MAX_OTHER_TEXTS = 0
+MAX_PEAK_KB = 1_000_000  # of base, with all libraries
 MAX_WORD_SHIFT_S = 0.05
 
 
@@ -243,3 +246,4 @@ def test_memory_does_not_grow_with_the_length_of_a_recording(
     with capsys.disabled():
         print(f"\npeak memory: {peaks[0] // 1000} MB for 20 min, {peaks[1] // 1000} MB for 2 h")
     assert peaks[1] <= 1.1 * peaks[0]
+    assert max(peaks) < MAX_PEAK_KB

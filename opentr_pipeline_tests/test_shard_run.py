@@ -13,17 +13,18 @@ from typing import Any
 
 import pytest
 
-from opentr_pipeline import audio, shard_run
-from opentr_pipeline.audio import SAMPLE_RATE_HZ, WINDOW_SAMPLES
+from opentr_pipeline import shard_run, windows
 from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.errors import DeviceError, ModelError, StoreError
+from opentr_pipeline.heard import Heard
 from opentr_pipeline.locks import is_locked
 from opentr_pipeline.options import ArchiveOptions
 from opentr_pipeline.plan import Plan
 from opentr_pipeline.shard_run import MAX_DEATHS, ShardOutcome, ShardRun
 from opentr_pipeline.shards import ShardItem
 from opentr_pipeline.transcriber import Part
-from opentr_pipeline.transcript import Heard, Segment
+from opentr_pipeline.transcript import Segment
+from opentr_pipeline.windows import SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.making import OPTIONS, transcript, wav
 from opentr_pipeline_tests.test_audio import encoded
@@ -51,7 +52,9 @@ class Model:
         self.num_loads += 1
         return self
 
-    def settle_language(self, parts: Sequence[Part], before: str) -> str:
+    def settle_language(
+        self, parts: Sequence[Part], before: str = "", known: Sequence[Heard] = ()
+    ) -> str:
         for part in parts:
             part.language, part.language_probability = "en", 0.75
         return "en"
@@ -65,11 +68,11 @@ class Model:
 
     def _heard(self, part: Part) -> Heard:
         window = part.window
-        end_s = window.start_s + window.duration_s
-        said = Segment(
-            window.start_s, end_s, "good morning", -0.25, 0.1, 1.5, channel=window.channel
-        )
-        return Heard(window.start, window.channel, window.duration_s, "en", 0.75, 0.1, said)
+        start, channel = window.place
+        start_s = start / SAMPLE_RATE_HZ
+        end_s = start_s + window.duration_s
+        said = Segment(start_s, end_s, "good morning", -0.25, 0.1, 1.5, channel=channel)
+        return Heard(start, channel, window.duration_s, "en", 0.75, 0.1, (said,))
 
 
 def seconds(part: Part) -> float:
@@ -94,7 +97,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         starts = range(0, len(sound), WINDOW_SAMPLES)
         return [(start, min(start + WINDOW_SAMPLES, len(sound))) for start in starts]
 
-    monkeypatch.setattr(audio, "_speech", speech)
+    monkeypatch.setattr(windows, "_speech", speech)
     made = World(tmp_path)
     for number, path in enumerate(("film/1.wav", "radio/2.wav", "radio/3.wav"), 1):
         wav(made.archive / path, seconds=float(number))
@@ -271,6 +274,65 @@ def test_a_process_that_is_told_to_end_takes_its_attempts_back(world: World) -> 
     assert set(notes(world, plan).values()) == {0}
 
 
+def test_withdrawing_waits_for_an_outcome_that_is_being_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is told to end may be at the end of a recording: it is not heard again."""
+    plan = world.plan()
+    save = saving(monkeypatch, 0.3)
+    made = ShardRun(world.archive, world.store, plan, Model().load, BATCH_SIZE)
+    runner = threading.Thread(target=made.run, args=(items_of(plan),), daemon=True)
+    runner.start()
+    assert save.wait(10.0)
+    made.withdraw()
+    assert len([*world.store.inner.rglob("*.json")]) >= 1
+    runner.join(20.0)
+    assert not runner.is_alive()
+    assert set(notes(world, plan).values()) == {0}
+
+
+def test_withdrawing_is_done_even_where_a_disk_hangs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the run that it is taken from comes to its end, whichever that is, without an error."""
+    monkeypatch.setattr(shard_run, "WITHDRAW_S", 0.1)
+    plan = world.plan()
+    save = saving(monkeypatch, 0.5)
+    made = ShardRun(world.archive, world.store, plan, Model().load, BATCH_SIZE)
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            made.run(items_of(plan))
+        except BaseException as error:
+            errors.append(error)
+
+    runner = threading.Thread(target=run, daemon=True)
+    runner.start()
+    assert save.wait(10.0)
+    started = time.monotonic()
+    made.withdraw()
+    assert time.monotonic() - started < 0.4
+    runner.join(20.0)
+    assert not runner.is_alive()
+    assert errors == []
+    assert set(notes(world, plan).values()) == {0}
+
+
+def saving(monkeypatch: pytest.MonkeyPatch, delay_s: float) -> threading.Event:
+    """Says when an outcome is being kept, which takes so long."""
+    begun = threading.Event()
+    usual = Checkpoints.save
+
+    def save(self: Checkpoints, transcript: Any) -> None:
+        begun.set()
+        time.sleep(delay_s)
+        usual(self, transcript)
+
+    monkeypatch.setattr(Checkpoints, "save", save)
+    return begun
+
+
 def test_a_device_that_fails_leaves_notes_and_no_claim(world: World) -> None:
     plan = world.plan()
     with pytest.raises(DeviceError):
@@ -346,7 +408,7 @@ def test_a_long_recording_goes_on_where_the_process_died(
     monkeypatch.setattr(Model, "num_workers", 1)
 
     def die_at_the_end(part: Part) -> None:
-        if part.window.start == 3 * WINDOW_SAMPLES:
+        if part.window.place[0] == 3 * WINDOW_SAMPLES:
             raise DeviceError("CUDA failed")
 
     with pytest.raises(DeviceError):
@@ -367,7 +429,7 @@ def test_a_window_that_always_kills_ends_nevertheless(
     monkeypatch.setattr(shard_run, "KEEP_HEARD_S", 0.0)
 
     def die_at_the_end(part: Part) -> None:
-        if part.window.start == 3 * WINDOW_SAMPLES:
+        if part.window.place[0] == 3 * WINDOW_SAMPLES:
             raise DeviceError("CUDA failed")
 
     num_deaths = 0

@@ -10,13 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline.audio import SAMPLE_RATE_HZ, Window
 from opentr_pipeline.errors import DeviceError
+from opentr_pipeline.heard import Decoded, Heard
 from opentr_pipeline.options import TranscriptionOptions
-from opentr_pipeline.transcriber import MIN_CUT_LOGPROB, TEMPERATURES, Part, Transcriber
-from opentr_pipeline.transcript import Heard, Word
-from opentr_pipeline.whisper import FULL_CONTEXT_S, Decoded
-from opentr_pipeline_tests.making import OPTIONS, PROPERTY
+from opentr_pipeline.transcriber import (
+    MIN_CUT_LOGPROB,
+    MIN_CUT_PROBABILITY,
+    TEMPERATURES,
+    Part,
+    Transcriber,
+)
+from opentr_pipeline.transcript import Segment, Word
+from opentr_pipeline.whisper import FULL_CONTEXT_S
+from opentr_pipeline.windows import SAMPLE_RATE_HZ, Window
+from opentr_pipeline_tests.making import OPTIONS, PROPERTY, window
 
 GOOD = Decoded((7, 8), "good words", -0.1, 0.05, 1.2, False)
 UNSURE = dataclasses.replace(GOOD, text="unsure words", avg_logprob=MIN_CUT_LOGPROB - 0.1)
@@ -36,6 +43,8 @@ class Whisper:
 
     Attributes:
         decoded: number, context, temperature and language of each window that was decoded.
+        asked: numbers of the windows that were asked for their language, with the context in
+            ``asked_in``.
     """
 
     num_workers = 1
@@ -51,6 +60,7 @@ class Whisper:
         self.is_multilingual = is_multilingual
         self.decoded: list[tuple[int, float, float, str]] = []
         self.asked: list[int] = []
+        self.asked_in: list[tuple[int, float]] = []
         self._says = says
         self._languages = languages or {}
 
@@ -62,6 +72,7 @@ class Whisper:
     def languages(self, encoded: Any) -> dict[str, float]:
         number = int(encoded[0, 0, 0])
         self.asked.append(number)
+        self.asked_in.append((number, encoded.shape[1] / 50))
         return {"en": 0.0, **self._languages.get(number, {"en": 0.95, "es": 0.05})}
 
     def decode(
@@ -90,17 +101,22 @@ class Whisper:
         durations_s: Sequence[float],
         task: str,
     ) -> list[list[Word]]:
-        """Words that say for which window, text and language they were placed."""
+        """The words of the text; the window and the language are in their probability."""
         numbers = [int(one[0, 0]) for one in np.concatenate(encoded)]
         together = zip(numbers, decoded, languages, durations_s, strict=True)
         assert all(one.tokens for one in decoded)
         return [
             [
-                Word(f" {number} {one.text} {language}", 0.5, 1.0, 0.9),
-                Word(" end", 1.0, length_s, 0.9),
+                Word(f" {text}", min(0.25 * place, length_s), length_s, mark(number, language))
+                for place, text in enumerate(one.text.split())
             ]
             for number, one, language, length_s in together
         ]
+
+
+def mark(number: int, language: str) -> float:
+    """What tells the words of a window and a language from others."""
+    return number + {"en": 0.25, "es": 0.5}.get(language, 0.75)
 
 
 def part(
@@ -108,12 +124,9 @@ def part(
     duration_s: float = 12.0,
     language: str = "en",
     options: TranscriptionOptions = OPTIONS,
-    speech_s: float | None = None,
 ) -> Part:
     samples = np.broadcast_to(np.float32(number), (int(duration_s * SAMPLE_RATE_HZ),))
-    start = 40 * number * SAMPLE_RATE_HZ
-    spoken_s = duration_s if speech_s is None else speech_s
-    return Part(Window(start, samples, spoken_s), options, language)
+    return Part(window(40 * number * SAMPLE_RATE_HZ, samples), options, language)
 
 
 def hear(says: Says, *parts: Part) -> tuple[list[Heard], Whisper]:
@@ -121,9 +134,14 @@ def hear(says: Says, *parts: Part) -> tuple[list[Heard], Whisper]:
     return Transcriber(model).hear(parts), model  # type: ignore[arg-type]
 
 
+def said(heard: Heard) -> Segment:
+    """The segment of a window that has one."""
+    (segment,) = heard.segments
+    return segment
+
+
 def text(heard: Heard) -> str:
-    assert heard.segment
-    return heard.segment.text
+    return said(heard).text
 
 
 def tries(model: Whisper) -> list[tuple[float, float]]:
@@ -133,7 +151,7 @@ def tries(model: Whisper) -> list[tuple[float, float]]:
 
 def settle(before: str, *windows: tuple[float, dict[str, float]]) -> tuple[list[Part], Whisper]:
     """Find out the language of windows with so much speech and these probabilities."""
-    parts = [part(n, 20.0, "", speech_s=speech_s) for n, (speech_s, _) in enumerate(windows)]
+    parts = [part(n, speech_s, "") for n, (speech_s, _) in enumerate(windows)]
     model = Whisper(languages={n: languages for n, (_, languages) in enumerate(windows)})
     language = Transcriber(model).settle_language(parts, before)  # type: ignore[arg-type]
     assert {one.language for one in parts} == {language}
@@ -182,6 +200,45 @@ def test_few_windows_are_asked_for_the_language() -> None:
     assert len(set(unsure.asked)) == 3
 
 
+def test_a_cut_window_that_is_not_sure_of_its_language_is_asked_in_full() -> None:
+    unsure = {"en": MIN_CUT_PROBABILITY - 0.1, "es": 0.3}
+    parts, model = settle("", (6.0, unsure), (5.0, {"en": 0.9}), (29.0, {"es": 0.5, "en": 0.4}))
+    assert model.asked_in == [(2, 30.0), (0, 10.0), (0, 30.0), (1, 10.0)]
+    # It is heard as it was asked; the others are as short as before.
+    assert [one.context_s for one in parts] == [30.0, 10.0, 30.0]
+    assert len({one.kind for one in parts}) == 2
+
+
+def test_what_was_asked_for_its_language_is_not_encoded_again() -> None:
+    class Counting(Whisper):
+        num_encoded = 0
+
+        def encode(self, windows: Sequence[Any], context_s: float) -> list[Any]:
+            self.num_encoded += len(windows)
+            return super().encode(windows, context_s)
+
+    model = Counting(languages={1: {"en": 0.9}})
+    transcriber = Transcriber(model)  # type: ignore[arg-type]
+    parts = [part(1, language=""), part(2, language="")]
+    transcriber.settle_language(parts)
+    transcriber.hear(parts)
+    assert model.num_encoded == 2
+
+
+@pytest.mark.parametrize("before", ["", "it"])
+@pytest.mark.parametrize("is_multilingual", [True, False])
+def test_what_an_earlier_attempt_heard_decides(before: str, is_multilingual: bool) -> None:
+    (known,), _ = hear(lambda number, context_s, temperature: GOOD, part(0, language="ru"))
+    known = dataclasses.replace(known, language_probability=0.3)
+    model = Whisper(languages={1: {"en": 1.0}}, is_multilingual=is_multilingual)
+    parts = [part(1, language=""), part(2, language="")]
+    transcriber = Transcriber(model)  # type: ignore[arg-type]
+    assert transcriber.settle_language(parts, before, [known]) == "ru"
+    assert {(one.language, one.language_probability) for one in parts} == {("ru", 0.3)}
+    assert model.asked == []
+    assert transcriber.settle_language([], before, [known]) == "ru"
+
+
 def test_a_model_that_knows_english_alone_is_not_asked() -> None:
     model = Whisper(is_multilingual=False)
     parts = [part(1, language=""), part(2, language="")]
@@ -195,7 +252,11 @@ def test_each_window_finds_out_its_own_language() -> None:
     heard = Transcriber(model).hear(parts)  # type: ignore[arg-type]
     assert [one.language for one in heard] == ["es", "en", "ru"]
     assert [one.language_probability for one in heard] == [0.9, 0.6, 1.0]
-    assert [language for *_, language in model.decoded] == ["es", "en", "ru"]
+    assert {number: language for number, *_, language in model.decoded} == {
+        1: "es",
+        2: "en",
+        3: "ru",
+    }
     assert set(model.asked) == {1, 2}
 
 
@@ -224,7 +285,6 @@ def test_a_window_without_any_words_is_heard_with_the_full_context() -> None:
         )
 
     heard, _ = hear(says, part(1, 6.0))
-    assert heard[0].segment
     assert text(heard[0]) == "good words"
 
 
@@ -246,26 +306,25 @@ def test_doubtful_text_is_drawn_ever_more_freely_until_it_makes_sense() -> None:
 @PROPERTY
 @given(st.lists(st.sampled_from([BAD, WORSE, LOOP, ENDLESS]), min_size=6, max_size=6))
 def test_where_nothing_makes_sense_the_likeliest_that_is_no_loop_is_kept(
-    said: list[Decoded],
+    tried: list[Decoded],
 ) -> None:
-    by_temperature = dict(zip((0.0, *TEMPERATURES), said, strict=True))
+    by_temperature = dict(zip((0.0, *TEMPERATURES), tried, strict=True))
     (heard,), model = hear(
         lambda n, context_s, temperature: by_temperature[temperature], part(1, 29)
     )
     assert [temperature for _, temperature in tries(model)] == [0.0, *TEMPERATURES]
-    assert heard.segment
-    if BAD in said or WORSE in said:
-        assert text(heard) == (BAD if BAD in said else WORSE).text
-        assert heard.segment.flags == ("low_confidence",)
+    flags = heard.segments[0].flags
+    if BAD in tried or WORSE in tried:
+        assert text(heard) == (BAD if BAD in tried else WORSE).text
+        assert flags == ("low_confidence",)
     else:
-        assert heard.segment.flags == ("loop",)
+        assert flags == ("loop",)
 
 
 def test_silence_is_not_drawn_by_chance() -> None:
     heard, model = hear(lambda number, context_s, temperature: SILENCE, part(1, 29.0))
     assert tries(model) == [(30.0, 0.0)]
-    assert heard[0].segment
-    assert heard[0].segment.is_silence
+    assert said(heard[0]).is_silence
 
 
 def test_what_the_model_leaves_empty_is_no_segment_but_was_heard() -> None:
@@ -273,7 +332,7 @@ def test_what_the_model_leaves_empty_is_no_segment_but_was_heard() -> None:
         return NOTHING if number == 1 else GOOD
 
     heard, _ = hear(says, part(1, 29.0), part(2, 29.0))
-    assert [one.segment is None for one in heard] == [True, False]
+    assert [len(one.segments) for one in heard] == [0, 1]
     assert [(one.start, one.speech_s) for one in heard] == [
         (40 * number * SAMPLE_RATE_HZ, 29.0) for number in (1, 2)
     ]
@@ -298,16 +357,15 @@ def test_words_stand_in_the_window_that_they_were_said_in(
     parts = [part(number, 9.0, language) for number, (_, language) in enumerate(windows)]
     heard, _ = hear(says, *parts)
     for number, (one, (decoded, language)) in enumerate(zip(heard, windows, strict=True)):
-        assert (one.start, one.language) == (parts[number].window.start, language)
+        assert (one.place, one.language) == (parts[number].window.place, language)
         if decoded is NOTHING:
-            assert one.segment is None
+            assert one.segments == ()
             continue
-        assert one.segment
         assert text(one) == decoded.text
-        first, last = one.segment.words
-        assert first.text == f" {number} {decoded.text} {language}"
-        assert (first.start_s, last.end_s) == (40 * number + 0.5, 40 * number + 9.0)
-        assert (one.segment.start_s, one.segment.end_s) == (first.start_s, last.end_s)
+        first, last = said(one).words
+        assert {first.probability, last.probability} == {mark(number, language)}
+        assert (first.start_s, last.end_s) == (40 * number, 40 * number + 9.0)
+        assert (said(one).start_s, said(one).end_s) == (first.start_s, last.end_s)
 
 
 NEIGHBOURS = st.permutations(range(6)).flatmap(
@@ -319,11 +377,11 @@ NEIGHBOURS = st.permutations(range(6)).flatmap(
 @given(NEIGHBOURS)
 def test_what_is_heard_does_not_depend_on_the_neighbours(drawn: tuple[list[int], int]) -> None:
     numbers, size = drawn
-    said = [GOOD, UNSURE, BAD, LOOP, SILENCE, NOTHING]
+    first = [GOOD, UNSURE, BAD, LOOP, SILENCE, NOTHING]
 
     def says(number: int, context_s: float, temperature: float) -> Decoded:
         is_final = context_s == FULL_CONTEXT_S and temperature > 0.3 * number
-        return GOOD if is_final else said[number]
+        return GOOD if is_final else first[number]
 
     def fresh(number: int) -> Part:
         return part(number, 9.0, "es" if number % 2 else "en")
@@ -389,3 +447,131 @@ def test_the_time_is_shared_out_by_length() -> None:
     heard, _ = hear(lambda number, context_s, temperature: GOOD, part(1, 12.0), part(2, 6.0))
     assert heard[0].wall_s == pytest.approx(2 * heard[1].wall_s)
     assert 0 < heard[0].wall_s < 5
+
+
+def test_windows_that_became_of_two_contexts_are_heard_together() -> None:
+    """Where each finds out its language, one may be widened and its neighbour not."""
+    model = Whisper(languages={1: {"en": 0.6, "es": 0.4}, 2: {"en": 0.9}})
+    parts = [part(1, 6.0, ""), part(2, 6.0, ""), part(3, 6.0, "es")]
+    heard = Transcriber(model).hear(parts)  # type: ignore[arg-type]
+    assert [one.place for one in heard] == [one.window.place for one in parts]
+    contexts = {number: context_s for number, context_s, _, _ in model.decoded}
+    assert contexts == {1: 30.0, 2: 10.0, 3: 10.0}
+    for number, (one, language) in enumerate(zip(heard, ["en", "en", "es"], strict=True), 1):
+        assert {word.probability for word in said(one).words} == {mark(number, language)}
+
+
+Timed = tuple[str, float, float]
+
+
+class Placing(Whisper):
+    """Says a text, and places words that a test gives."""
+
+    def __init__(self, text: str, words: Sequence[Timed]) -> None:
+        super().__init__(lambda *facts: dataclasses.replace(GOOD, text=text))
+        self._words = [Word(*word, 0.5) for word in words]
+
+    def align(self, *facts: Any) -> list[list[Word]]:
+        return [self._words]
+
+
+def parted(
+    words: Sequence[Timed],
+    text: str | None = None,
+    spans: Sequence[tuple[int, int]] = ((100, 120),),
+) -> tuple[Segment, ...]:
+    """The segments of a window whose spans are given in seconds."""
+    text = "".join(word for word, *_ in words).strip() if text is None else text
+    in_samples = tuple((start * SAMPLE_RATE_HZ, end * SAMPLE_RATE_HZ) for start, end in spans)
+    samples = np.ones(sum(end - start for start, end in in_samples), np.float32)
+    made = Part(Window(in_samples, samples, 1), OPTIONS, "en")
+    (heard,) = Transcriber(Placing(text, words)).hear([made])  # type: ignore[arg-type]
+    assert heard.place == (in_samples[0][0], 1)
+    assert heard.speech_s == len(samples) / SAMPLE_RATE_HZ
+    return heard.segments
+
+
+ONE_TWO = ((" One,", 0.5, 1.0), (" two.", 1.25, 2.0))
+
+
+def test_the_text_of_a_window_is_parted_where_the_speaker_pauses() -> None:
+    segments = parted([*ONE_TWO, (" Three", 3.5, 4.0)])
+    assert [(one.text, one.start_s, one.end_s) for one in segments] == [
+        ("One, two.", 100.5, 102.0),
+        ("Three", 103.5, 104.0),
+    ]
+    for one in segments:
+        assert (one.avg_logprob, one.no_speech_probability) == (-0.1, 0.05)
+        assert (one.compression_ratio, one.channel, one.language) == (1.2, 1, "en")
+
+
+def test_a_pause_that_is_left_out_of_the_samples_parts_the_text() -> None:
+    segments = parted([*ONE_TWO, (" Three", 2.25, 3.0)], spans=[(100, 102), (104, 110)])
+    assert [(one.text, one.start_s, one.end_s) for one in segments] == [
+        ("One, two.", 100.5, 102.0),
+        ("Three", 104.25, 105.0),
+    ]
+
+
+def test_a_text_without_a_pause_stays_as_the_model_wrote_it() -> None:
+    assert [one.text for one in parted(ONE_TWO)] == ["One, two."]
+    (spaced,) = parted(ONE_TWO, "One,  two.")
+    assert spaced.text == "One,  two."
+
+
+@pytest.mark.parametrize("text", ["One, two. Three four", "One, two", "Oné, two. Three"])
+def test_a_text_whose_words_do_not_add_up_stays_whole(text: str) -> None:
+    words = [*ONE_TWO, (" Three", 3.5, 4.0)]
+    (whole,) = parted(words, text)
+    assert (whole.text, whole.start_s, whole.end_s) == (text, 100.5, 104.0)
+    assert [word.text for word in whole.words] == [word for word, *_ in words]
+
+
+def test_a_text_that_could_not_be_placed_is_kept_over_the_whole_window() -> None:
+    (whole,) = parted([], "One, two.", [(100, 102), (104, 110)])
+    assert (whole.text, whole.words) == ("One, two.", ())
+    assert (whole.start_s, whole.end_s) == (100.0, 110.0)
+
+
+def test_a_text_in_letters_without_spaces_is_parted_without_any() -> None:
+    segments = parted([("你好", 0.0, 0.5), ("。", 0.5, 0.5), ("世界", 2.0, 2.5)])
+    assert [one.text for one in segments] == ["你好。", "世界"]
+
+
+def test_no_part_is_empty() -> None:
+    """Whatever the alignment makes of a space that stands alone."""
+    segments = parted([(" One", 0.0, 0.5), (" ", 2.0, 2.1), (" two", 4.0, 4.5)], "One  two")
+    assert all(one.text for one in segments)
+
+
+PIECES = st.lists(
+    st.tuples(
+        st.sampled_from([" one", " two.", "-three", "四", " «¿cinco?»", " six"]),
+        st.sampled_from([0.0, 0.3, 0.999, 1.0, 2.5]),
+        st.sampled_from([0.0, 0.2, 1.5]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@PROPERTY
+@given(PIECES, st.sampled_from([[(100, 120)], [(100, 102), (104, 110), (112, 130)]]))
+def test_parts_have_every_letter_in_order_inside_the_spans(
+    pieces: list[tuple[str, float, float]], spans: list[tuple[int, int]]
+) -> None:
+    words, at_s = [], 0.0
+    for word, pause_s, length_s in pieces:
+        words.append((word, at_s + pause_s, at_s + pause_s + length_s))
+        at_s += pause_s + length_s
+    segments = parted(words, spans=spans)
+    whole = "".join(word for word, *_ in words)
+    assert "".join(one.text for one in segments).replace(" ", "") == whole.replace(" ", "")
+    assert [word.text for one in segments for word in one.words] == [word for word, *_ in words]
+    for one in segments:
+        assert "".join(word.text for word in one.words).strip() == one.text
+        assert (one.start_s, one.end_s) == (one.words[0].start_s, one.words[-1].end_s)
+        for word in one.words:
+            assert any(start <= word.start_s <= word.end_s <= end for start, end in spans)
+    for before, after in itertools.pairwise(segments):
+        assert after.start_s - before.end_s >= 1.0
