@@ -173,7 +173,8 @@ class Checkpoints:
                 stream.flush()
                 os.fsync(stream.fileno())
             with contextlib.suppress(FileNotFoundError):
-                os.truncate(self._path(content, "attempts"), 1)
+                path = self._path(content, "attempts")
+                os.truncate(path, min(1, path.stat().st_size))
 
 
 def _load(path: Path) -> Transcript:

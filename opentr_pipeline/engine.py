@@ -67,7 +67,7 @@ class _UnderWay:
 
 
 class _OverError(Exception):
-    """Ends a thread: nobody wants more."""
+    """Ends a thread."""
 
 
 def transcribe(
@@ -102,7 +102,7 @@ class _Engine:
         self._transcriber = transcriber
         self._sources = sources
         self._sources_lock = threading.Lock()
-        # Enough that every worker finds a full batch; memory depends on this alone.
+        # Enough for full batches; memory depends on this alone.
         self._max_open = max(2 * STRETCH, 4 * batch_size)
         self._changed = threading.Condition()
         self._num_listening = transcriber.num_listeners
@@ -173,8 +173,6 @@ class _Engine:
         self._check()
         self._changed.wait()
         self._check()
-
-    # Listeners: media -> windows.
 
     def _listen(self) -> None:
         while (source := self._next_source()) is not None:
@@ -280,6 +278,7 @@ class _Engine:
         except Exception as caught:
             if len(batch) > 1:
                 for one in batch:
+                    self._check()
                     self._transcribe([one])
                 return
             error = caught

@@ -215,8 +215,8 @@ class ShardRun:
         if attempt is None:  # withdrawn
             return
         self._end(attempt, self._outcome(source, attempt.item))
-        del self._under_way[source]
-        os.close(attempt.claim)
+        if self._under_way.pop(source, None):  # else withdrawn while a disk was slow
+            os.close(attempt.claim)
 
     def _outcome(self, source: Source, item: ShardItem) -> Transcript:
         """What became of an item, whatever happened to it."""

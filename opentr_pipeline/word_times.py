@@ -39,7 +39,8 @@ def parted(words: Sequence[Word]) -> list[list[Word]]:
     """Words in groups, a new one after each pause; pure."""
     groups: list[list[Word]] = []
     for word in words:
-        if groups and word.start_s - groups[-1][-1].end_s < SEGMENT_PAUSE_S:
+        is_blank = not word.text.strip()  # no group of its own
+        if groups and (is_blank or word.start_s - groups[-1][-1].end_s < SEGMENT_PAUSE_S):
             groups[-1].append(word)
         else:
             groups.append([word])
