@@ -55,6 +55,8 @@ def run_archive(
     all_work = _probed(settings, found, options)
     all_work.sort(key=lambda one: not one.is_selected(selection))
     chosen = [one for one in all_work if one.is_selected(selection)]
+    if chosen:
+        launch.start_forkserver(settings)
     prepare(settings, found)
     out = console()
     if chosen:

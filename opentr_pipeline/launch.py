@@ -1,10 +1,12 @@
 """Dagster's state folder, and runs launched from the command line (the CLI's part of the shell)."""
 
+import multiprocessing
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from dagster import DagsterInstance, DagsterRunStatus, execute_job, reconstructa
 from dagster._core.events import RunFailureReason
 
 from opentr_pipeline import definitions
-from opentr_pipeline.defs.gpu_slots import GPU_POOL
+from opentr_pipeline.defs.gpu_slots import GPU_POOL, PRELOAD_MODULES
 from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.devices import list_cards, worker_slots
 from opentr_pipeline.locks import locked
@@ -20,6 +22,7 @@ from opentr_pipeline.plan import Selection
 from opentr_pipeline.settings import PROJECT_ROOT, Settings
 
 MAX_RUN_KEYS = 200
+LOG_NAME = "runs.log"
 # Partitions with nothing to do between two that have work: cheaper to visit than a run more.
 MAX_IDLE_KEYS = 20
 # The pool's limit is one more than there are slots: with as many, a run of one shard would leave
@@ -44,16 +47,32 @@ class RunRange:
         }
 
 
+def enter_home(settings: Settings) -> None:
+    """Name the archive and Dagster's state folder to the processes that this one starts."""
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
+    os.environ["ARCHIVE_DIR"] = str(settings.archive_root)
+
+
+def start_forkserver(settings: Settings) -> None:
+    """Let the server that a run's steps are forked from import what they need, meanwhile.
+
+    Dagster would start it with the first step; by then it can be ready.
+    """
+    enter_home(settings)
+    multiprocessing.set_forkserver_preload(PRELOAD_MODULES)
+    with _printing_to(settings.dagster_home / LOG_NAME):
+        forkserver.ensure_running()
+
+
 def prepare_home(settings: Settings) -> None:
-    """Make Dagster's state folder of the archive, once, and name it in ``DAGSTER_HOME``.
+    """Make Dagster's state folder of the archive, once.
 
     The first processes of a fresh folder would race for its databases and break them for good;
     hence the lock.
     """
+    enter_home(settings)
     home = settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
-    os.environ["DAGSTER_HOME"] = str(home)
-    os.environ["ARCHIVE_DIR"] = str(settings.archive_root)
     with locked(home / "prepare.lock"):
         link = home / "dagster.yaml"
         if not link.exists():
@@ -120,7 +139,7 @@ def execute(run_range: RunRange, selection: Selection) -> str | None:
         "ops": {"transcripts": {"ops": {"plan_shards": {"config": {"selection": selection}}}}},
         "loggers": {"console": {"config": {"log_level": "WARNING"}}},
     }
-    with DagsterInstance.get() as instance, _printing_to(Path(instance.root_directory, "runs.log")):
+    with DagsterInstance.get() as instance, _printing_to(Path(instance.root_directory, LOG_NAME)):
         result = execute_job(
             reconstructable(definitions.transcribe_archive_job),
             instance,

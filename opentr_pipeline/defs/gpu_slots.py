@@ -11,6 +11,7 @@ from dagster import Field, IntSource, multiprocess_executor
 
 GPU_TAG = "gpu"
 GPU_POOL = "gpu"
+PRELOAD_MODULES = ["opentr_pipeline.defs.preload"]
 # Steps that need no slot (plan, publish, probing) run beside those that do.
 EXTRA_PROCESSES = 2
 
@@ -30,7 +31,7 @@ def slots_executor(num_slots: int) -> Any:
         return {
             "max_concurrent": slots + EXTRA_PROCESSES,
             "tag_concurrency_limits": [{"key": GPU_TAG, "limit": slots}],
-            "start_method": {"forkserver": {"preload_modules": ["opentr_pipeline.defs.preload"]}},
+            "start_method": {"forkserver": {"preload_modules": PRELOAD_MODULES}},
         }
 
     slots_field = Field(
