@@ -159,6 +159,7 @@ def test_only_the_entry_points_import_the_shell() -> None:
         ("pyarrow", {"transcript_store", "tables"}),
         ("av", {"probe", "audio"}),
         ("ctranslate2", {"whisper"}),
+        ("faster_whisper", {"whisper", "windows", "models"}),
         ("pynvml", {"devices"}),
         ("huggingface_hub", {"models"}),
         ("tokenizers", {"tokens"}),

@@ -6,11 +6,14 @@ import os
 import shutil
 import signal
 import threading
+import wave
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 from dagster import AssetKey, DagsterInstance
 from dagster._core.definitions.data_version import extract_data_version_from_entry
@@ -26,9 +29,11 @@ from opentr_pipeline_tests.runs import (
     partition_statuses,
 )
 from opentr_pipeline_tests.speech import word_error_rate
+from opentr_pipeline_tests.test_audio import content, silence
 
 pytestmark = pytest.mark.slow
 MakeProject = Callable[..., Project]
+NUM_TURNS = 110  # in a very long recording
 
 
 def test_the_sample_archive_from_files_to_parquet(project: MakeProject) -> None:
@@ -172,6 +177,76 @@ def test_a_killed_run_leaves_no_orphan_and_the_next_one_does_the_rest(
     # An attempt that ended because its run was killed is not held against the recording.
     assert {row["num_attempts"] for row in rows} == {1}
     assert not list(one.store.inner.glob("checkpoints/*/*.json"))
+
+
+def _long_recording(path: Path) -> Path:
+    """Some 37 min with 12 s of speech in every 20 s, each a window of its own."""
+    said = [content(SAMPLES / name) for name in SPEECH[:4]]
+    turns = [np.concatenate([one, silence(20.0)], axis=1)[:, : 20 * 16_000] for one in said]
+    path.parent.mkdir(parents=True)
+    with wave.open(str(path), "wb") as stream:
+        stream.setparams((1, 2, 16_000, 0, "NONE", ""))
+        for number in range(NUM_TURNS):
+            stream.writeframesraw((turns[number % 4] * 32767).astype(np.int16).tobytes())
+    return path
+
+
+def _on_one_core(start: Callable[[], Any]) -> Any:
+    """What starts here takes its time on any machine."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        return start()
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def test_a_very_long_recording_goes_on_where_it_was_killed(
+    project: MakeProject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = project(tmp_path / "archive")
+    _long_recording(one.archive / "tapes" / "long.wav")
+    process = _on_one_core(lambda: one.start("run"))
+    slot = tmp_path / "slots" / "cpu.slot-0"
+    wait_for(lambda: list(one.store.inner.glob("checkpoints/*/*.heard")), timeout_s=200)
+    os.killpg(process.pid, signal.SIGKILL)  # the step, its run and the command, as by a power cut
+    process.communicate()
+    wait_for(lambda: holder_of(slot) is None, timeout_s=10)
+    (path,) = one.store.inner.glob("checkpoints/*/*.heard")
+    kept = [json.loads(line) for line in path.read_text().splitlines() if line]
+    assert 1 <= len(kept) < NUM_TURNS
+    assert not one.store.path("transcripts", "tapes").exists()
+    # A time that no window takes shows where the records that were kept are used.
+    for heard in kept:
+        heard["wall_s"] = 1000.0
+    path.write_text("".join(json.dumps(heard) + "\n" for heard in kept))
+    os.link(path, tmp_path / "heard")  # what is written there later is still to be read
+
+    one.opentr("run")
+    (row,) = one.rows("transcripts")
+    assert (row["status"], row["num_attempts"], row["language"]) == ("ok", 2, "en"), row
+    assert row["duration_s"] == pytest.approx(20.0 * NUM_TURNS, abs=0.01)
+    segments = {(said["start_s"], said["end_s"], said["text"]) for said in one.rows("segments")}
+    words = {(said["start_s"], said["end_s"], said["text"]) for said in one.rows("words")}
+    assert len(segments) == row["num_segments"] >= NUM_TURNS
+    for heard in kept:
+        for part in heard["segments"]:
+            assert (part["start_s"], part["end_s"], part["text"]) in segments
+            for word in part["words"]:
+                assert (word["start_s"], word["end_s"], word["text"]) in words
+    # Nothing was heard again, and nothing is missing: every turn says the same as the others.
+    places = [json.loads(line)["start"] for line in (tmp_path / "heard").open() if line.strip()]
+    assert len(places) == len(set(places)) >= len(kept)
+    fresh_s = float(str(row["wall_s"])) - 1000.0 * len(kept)
+    assert 0 < fresh_s < 1000
+    turns = [
+        " ".join(text for start_s, _, text in sorted(segments) if start_s // 20 == number)
+        for number in range(NUM_TURNS)
+    ]
+    assert word_error_rate([("en", turns[n % 4], turn) for n, turn in enumerate(turns)]) < 0.1
+    assert not [path for path in one.store.inner.glob("checkpoints/*/*") if path.suffix != ".lock"]
+    with capsys.disabled():
+        print(f"\nkill: {len(kept)} of {NUM_TURNS} windows kept, {fresh_s:.0f} s for the rest")
 
 
 def test_a_partition_can_be_read_while_the_next_one_is_transcribed(
