@@ -4,13 +4,13 @@ A stream: what is in memory at once does not depend on how long a recording is.
 """
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opentr_pipeline.errors import MediaError
 from opentr_pipeline.probe import MACHINE_ERRORS, open_media
-from opentr_pipeline.windows import SAMPLE_RATE_HZ, SpeechFinder, Window
+from opentr_pipeline.windows import SAMPLE_RATE_HZ, WINDOW_SAMPLES, SpeechFinder, Window
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +25,10 @@ BLOCK_S = 120.0
 DISK_ERRORS = MACHINE_ERRORS | {errno.EIO}
 # A file of noise: every packet fails.
 MAX_ERRORS = 10_000
+# A frame whose time is so much later than the sound before it leaves a gap: packets are missing, or
+# a film's sound begins after its picture. More than the maximum is a broken clock.
+MIN_GAP_S = 0.1
+MAX_GAP_S = 3600.0
 # Headers round, and encoders pad; a file counts as cut off where more than both is missing.
 MAX_MISSING_SHARE = 0.02
 MIN_MISSING_S = 1.0
@@ -87,10 +91,8 @@ class Sound:
 
         try:
             with open_media(self._path) as container:
-                stream = self._stream(container)
-                stream.thread_type = "AUTO"
-                frames = _frames(container, stream, self._errors)
-                for block in _blocks(_resampled(frames, self._split)):
+                decoder = _Decoder(container, self._stream(container), self._split, self._errors)
+                for block in _blocks(decoder.parts()):
                     self._num_samples += block.shape[1]
                     yield block
         except av.FFmpegError as error:
@@ -128,66 +130,103 @@ def _blocks(parts: Iterator["Samples"]) -> Iterator["Samples"]:
         yield np.concatenate(waiting, axis=1).astype(np.float32) / 32768.0
 
 
-def _frames(container: Any, stream: Any, errors: list[str]) -> Iterator[Any]:
-    """Frames that can be decoded; each packet that cannot adds its reason to ``errors``."""
-    import av
+class _Decoder:
+    """Decodes a stream to 16-bit samples at 16 kHz, each at its place in time."""
 
-    for packet in _packets(container, stream, errors):
-        try:
-            yield from packet.decode()
-        except av.EOFError:
+    def __init__(self, container: Any, stream: Any, split: bool, errors: list[str]) -> None:
+        self._container = container
+        self._stream = stream
+        self._split = split
+        self._errors = errors
+        self._layout: Any = None
+        self._num_samples = 0
+        stream.thread_type = "AUTO"
+
+    def parts(self) -> Iterator["Samples"]:
+        """Samples, shape (num_channels, n); a stream may change its rate or channels midway."""
+        import av
+
+        resampler: Any = None
+        shape = None
+        for frame in self._frames():
+            try:
+                if shape != (shape := (frame.format.name, frame.layout.name, frame.sample_rate)):
+                    if resampler:
+                        yield from self._out(resampler.resample(None))
+                    resampler = self._resampler(frame)
+                yield from self._silence_before(frame)
+                frame.pts = None  # times that jump would make the resampler drop or stretch
+                yield from self._out(resampler.resample(frame))
+            except av.FFmpegError as error:  # a damaged frame that claims what cannot be
+                self._errors.append(str(error.strerror))
+                resampler = shape = None
+        if resampler:
+            yield from self._out(resampler.resample(None))
+
+    def _resampler(self, frame: Any) -> Any:
+        from av.audio.resampler import AudioResampler
+
+        # The first frame decides how many channels there are to the end.
+        self._layout = self._layout or (frame.layout if self._split else "mono")
+        return AudioResampler("s16p", self._layout, SAMPLE_RATE_HZ)
+
+    def _out(self, frames: Sequence[Any]) -> Iterator["Samples"]:
+        for frame in frames:
+            samples = frame.to_ndarray()
+            self._num_samples += samples.shape[1]
+            yield samples
+
+    def _silence_before(self, frame: Any) -> Iterator["Samples"]:
+        """What is missing in front of a frame, by its time: players leave a gap there as well."""
+        import numpy as np
+
+        if frame.pts is None or not frame.time_base:
             return
-        except av.FFmpegError as error:
-            errors.append(str(error.strerror))
-            if len(errors) > MAX_ERRORS:
+        at_s = float(frame.pts * frame.time_base) - (self._container.start_time or 0) / 1e6
+        missing = round(at_s * SAMPLE_RATE_HZ) - self._num_samples
+        if not MIN_GAP_S * SAMPLE_RATE_HZ <= missing <= MAX_GAP_S * SAMPLE_RATE_HZ:
+            return
+        num_channels = len(self._layout.channels) if self._split else 1
+        self._num_samples += missing
+        for start in range(0, missing, WINDOW_SAMPLES):
+            size = min(WINDOW_SAMPLES, missing - start)
+            yield np.zeros((num_channels, size), np.int16)
+
+    def _frames(self) -> Iterator[Any]:
+        """Frames that can be decoded; each packet that cannot is counted as an error."""
+        import av
+
+        for packet in self._packets():
+            try:
+                yield from packet.decode()
+            except av.EOFError:
                 return
+            except av.FFmpegError as error:
+                self._errors.append(str(error.strerror))
 
+    def _packets(self) -> Iterator[Any]:
+        """Packets as far as the file can be read.
 
-def _packets(container: Any, stream: Any, errors: list[str]) -> Iterator[Any]:
-    """Packets as far as the file can be read.
+        Raises:
+            OSError: a disk or a network, not the file, is at fault.
+        """
+        import av
 
-    Raises:
-        OSError: a disk or a network, not the file, is at fault.
-    """
-    import av
-
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.EOFError:
-            return
-        except av.FFmpegError as error:
-            if isinstance(error, OSError) and error.errno in DISK_ERRORS:
-                raise
-            errors.append(str(error.strerror))
-            if len(errors) > MAX_ERRORS:
+        packets = self._container.demux(self._stream)
+        while len(self._errors) <= MAX_ERRORS:
+            try:
+                packet = next(packets, None)
+            except av.EOFError:
                 return
-            packets = container.demux(stream)  # the one that raised has ended
-            continue
-        if packet is None:
-            return
-        yield packet
-
-
-def _resampled(frames: Iterator[Any], split: bool) -> Iterator["Samples"]:
-    """16-bit samples at 16 kHz, shape (num_channels, n); a stream may change its rate midway."""
-    from av.audio.resampler import AudioResampler
-
-    resampler: Any = None
-    shape = None
-    layout: Any = None
-    for frame in frames:
-        if shape != (shape := (frame.format.name, frame.layout.name, frame.sample_rate)):
-            if resampler:
-                yield from (out.to_ndarray() for out in resampler.resample(None))
-            # The first frame decides how many channels there are to the end.
-            layout = layout or (frame.layout if split else "mono")
-            resampler = AudioResampler("s16p", layout, SAMPLE_RATE_HZ)
-        frame.pts = None  # times that jump would make the resampler drop or stretch
-        yield from (out.to_ndarray() for out in resampler.resample(frame))
-    if resampler:
-        yield from (out.to_ndarray() for out in resampler.resample(None))
+            except av.FFmpegError as error:
+                if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+                    raise
+                self._errors.append(str(error.strerror))
+                packets = self._container.demux(self._stream)  # the one that raised has ended
+                continue
+            if packet is None:
+                return
+            yield packet
 
 
 def is_cut_off(decoded_s: float, claimed_s: float) -> bool:

@@ -14,6 +14,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from opentr_pipeline.transcript import Content, Transcript, from_dict
 from opentr_pipeline.windows import SAMPLE_RATE_HZ
 
 OUTCOME_KINDS = ("json", "failed")
+KEPT_DAYS = 30
 # More than a window's line.
 TAIL_BYTES = 100_000
 
@@ -78,9 +80,10 @@ class Checkpoints:
         """Whether there is an outcome."""
         return any(self._path(content, kind).exists() for kind in OUTCOME_KINDS)
 
-    def has_transcript(self, content: Content) -> bool:
-        """Whether there is an outcome that is final."""
-        return self._path(content, "json").exists()
+    def listed(self, kind: str) -> set[Content]:
+        """The contents that have a file of a kind: ``json`` is a final outcome."""
+        paths = self._folder.glob(f"*/*.{kind}")
+        return {(path.stem, path.parent.name) for path in paths}
 
     def load(self, content: Content) -> Transcript | None:
         """The outcome, or None."""
@@ -175,6 +178,14 @@ class Checkpoints:
             with contextlib.suppress(FileNotFoundError):
                 path = self._path(content, "attempts")
                 os.truncate(path, min(1, path.stat().st_size))
+
+    def sweep(self) -> None:
+        """Remove what attempts of long ago have left behind, that nobody took up again."""
+        for path in self._folder.glob("*/*"):
+            is_left = path.suffix in (".heard", ".attempts") or path.suffix.startswith(".new-")
+            with contextlib.suppress(FileNotFoundError):  # another run sweeps as well
+                if is_left and path.stat().st_mtime < time.time() - KEPT_DAYS * 86_400:
+                    path.unlink()
 
 
 def _load(path: Path) -> Transcript:

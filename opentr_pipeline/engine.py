@@ -102,11 +102,10 @@ class _Engine:
         self._transcriber = transcriber
         self._sources = sources
         self._sources_lock = threading.Lock()
-        # Enough for full batches; memory depends on this alone.
-        self._max_open = max(2 * STRETCH, 4 * batch_size)
+        self._max_open = max(2 * STRETCH, 4 * batch_size)  # memory depends on this alone
         self._changed = threading.Condition()
         self._num_listening = transcriber.num_listeners
-        self._num_open = 0
+        self._num_open = self._num_sources = 0
         self._undetected: deque[_UnderWay] = deque()
         self._batches: Batches[tuple[_UnderWay, Part]] = Batches(
             math.ceil(batch_size / num_workers), num_workers
@@ -132,7 +131,7 @@ class _Engine:
                 self._is_over = True
                 self._changed.notify_all()
             for thread in self._threads:
-                if thread.ident is not None:  # else an interrupt came before it was started
+                if thread.ident is not None:  # else interrupted before it was started
                     thread.join()
 
     def finished(self) -> Iterator[Source]:
@@ -146,6 +145,7 @@ class _Engine:
                 if not self._done:
                     break
                 source = self._done.popleft()
+                self._num_sources -= 1
                 self._changed.notify_all()
             yield source
         if self._error:
@@ -180,8 +180,9 @@ class _Engine:
 
     def _next_source(self) -> Source | None:
         with self._changed:
-            while len(self._done) >= self._max_open:  # the caller is slower than we are
+            while self._num_sources >= self._max_open:  # short ones, or a caller slower than we are
                 self._wait()
+            self._num_sources += 1
         with self._sources_lock:
             self._check()
             return next(self._sources, None)
@@ -191,7 +192,7 @@ class _Engine:
         source = under_way.source
         try:
             windows = source.sound.windows()
-            while stretch := list(itertools.islice(windows, STRETCH)):
+            while not source.error and (stretch := list(itertools.islice(windows, STRETCH))):
                 self._offer(under_way, stretch)
         except _OverError:
             raise

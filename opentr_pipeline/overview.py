@@ -81,12 +81,17 @@ class Progress:
         self._num_total, self._total_s = len(pending), audio_s(pending)
         self._num_done, self._done_s = 0, 0.0
         self._count(self._checkpointed())
-        self._done_before_s = self._done_s + sum(map(self._checkpoints.reached_s, self._waiting))
+        self._done_before_s = self._reached_s()
         self._lock = threading.Lock()
         self._started = time.monotonic()
 
     def _checkpointed(self) -> list[Content]:
-        return [content for content in self._waiting if self._checkpoints.has_transcript(content)]
+        return list(self._waiting.keys() & self._checkpoints.listed("json"))
+
+    def _reached_s(self) -> float:
+        """Seconds of audio that are done, as far as long recordings have come included."""
+        under_way = self._waiting.keys() & self._checkpoints.listed("heard")
+        return self._done_s + sum(map(self._checkpoints.reached_s, under_way))
 
     def _count(self, contents: Iterable[Content]) -> None:
         for content in contents:
@@ -105,7 +110,7 @@ class Progress:
         """Look, and say: ``12 of 40 recordings, 0.4 of 1.2 h of audio, 9.8x, 5:00 to go``."""
         with self._lock:
             self._count(self._checkpointed())
-            reached_s = self._done_s + sum(map(self._checkpoints.reached_s, self._waiting))
+            reached_s = self._reached_s()
         text = f"{self._num_done} of {self._num_total} recordings, {hours(reached_s)} of "
         text += f"{hours(self._total_s)} h of audio"
         done_s = reached_s - self._done_before_s

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from opentr_pipeline.audio import Sound, is_cut_off
+from opentr_pipeline.audio import MAX_ERRORS, Sound, is_cut_off
 from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.engine import Source, transcribe
 from opentr_pipeline.errors import DeviceError, MediaError
@@ -65,7 +65,7 @@ class _Attempt:
     item: ShardItem
     claim: int
     num_begun: int
-    kept_at: float = field(default_factory=time.monotonic)
+    kept_at: float = 0.0
     unkept: list[Heard] = field(default_factory=list)
 
 
@@ -205,16 +205,29 @@ class ShardRun:
     def _keep(self, attempt: _Attempt, heard: Heard) -> None:
         """Keep windows of a recording that takes long, now and then."""
         attempt.unkept.append(heard)
+        # The time begins with the first window that is new: only new ones forgive a death.
+        attempt.kept_at = attempt.kept_at or time.monotonic()
         if time.monotonic() - attempt.kept_at >= KEEP_HEARD_S:
-            self._checkpoints.keep_heard(attempt.item.content, attempt.unkept)
-            attempt.unkept = []
-            attempt.kept_at = time.monotonic()
+            self._keep_now(attempt)
+
+    def _keep_now(self, attempt: _Attempt) -> None:
+        item = attempt.item
+        try:
+            check_unchanged(self._archive, item.media_file)
+        except (MediaError, OSError):  # the words of other bytes
+            return
+        self._checkpoints.keep_heard(item.content, attempt.unkept)
+        attempt.unkept = []
+        attempt.kept_at = time.monotonic()
 
     def _finish(self, source: Source) -> None:
         attempt = self._under_way.get(source)
         if attempt is None:  # withdrawn
             return
-        self._end(attempt, self._outcome(source, attempt.item))
+        transcript = self._outcome(source, attempt.item)
+        if transcript.status == "failed" and attempt.unkept:
+            self._keep_now(attempt)  # the next attempt need not hear them again
+        self._end(attempt, transcript)
         if self._under_way.pop(source, None):  # else withdrawn while a disk was slow
             os.close(attempt.claim)
 
@@ -276,7 +289,9 @@ def _status(transcript: Transcript, sound: Sound, item: ShardItem) -> tuple[str,
     if claimed_s is not None and is_claim and is_cut_off(sound.duration_s, claimed_s):
         heard = f"{sound.duration_s:.1f} s of {claimed_s:.1f} s"
         return "truncated", f"Only {heard} can be decoded."
-    if sound.num_errors and transcript.status == "ok":
-        packets = f"{sound.num_errors} packets of the file cannot be decoded"
-        return "suspect", f"{packets}; times after them may be early."
+    if sound.num_errors > MAX_ERRORS:
+        return "truncated", f"After {sound.duration_s:.1f} s too much of the file is damaged."
+    if sound.num_errors:
+        damage = f"{sound.num_errors} packets of the file cannot be decoded."
+        return "suspect", f"{damage} {transcript.reason}".strip()
     return transcript.status, transcript.reason

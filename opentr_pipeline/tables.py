@@ -56,7 +56,7 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("compute_type", pa.string(), "the model's arithmetic"),
         ("task", pa.string(), "transcribe or translate"),
         ("duration_s", pa.float64(), "of the sound that could be decoded"),
-        ("speech_s", pa.float64(), "seconds of that with speech"),
+        ("speech_s", pa.float64(), "seconds of that with speech, pauses up to one second included"),
         ("wall_s", pa.float64(), "seconds that the engine took"),
         ("transcribed_at", pa.timestamp("ms", tz="UTC"), "when it was finished"),
         ("num_attempts", pa.int32(), "tries, those that died included"),
@@ -75,7 +75,7 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("avg_logprob", pa.float32(), "mean log-probability of the tokens; 0 is certain"),
         ("no_speech_probability", pa.float32(), "that there is no speech at all"),
         ("compression_ratio", pa.float32(), "of the text; loops compress well"),
-        ("flags", pa.list_(pa.string()), "loop, low_confidence, likely_silence"),
+        ("flags", pa.list_(pa.string()), "loop, low_confidence, likely_silence, boilerplate"),
         ("num_words", pa.int32(), "rows in words"),
     ],
     "words": [

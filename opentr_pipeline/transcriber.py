@@ -27,6 +27,8 @@ SURE_PROBABILITY = 0.8
 # Source: README, Decisions.
 MIN_CUT_PROBABILITY = 0.7
 MIN_CUT_LOGPROB = -0.4
+# In CTranslate2's messages; ``cudaErrorInvalidDevice`` is its other word for too little memory.
+DEVICE_FAILURES = "CUDA|cuda[A-Z]|cuBLAS|cuDNN|Library lib"
 # Source: the steps of openai/whisper's fallback.
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
@@ -234,7 +236,7 @@ def _device_errors() -> Iterator[None]:
         yield
     except RuntimeError as error:
         text = str(error)
-        if "out of memory" not in text and re.search("CUDA|cuBLAS|cuDNN|Library lib", text):
+        if "out of memory" not in text and re.search(DEVICE_FAILURES, text):
             raise DeviceError(text) from error
         raise
 

@@ -114,9 +114,12 @@ class Whisper:
         return np.ascontiguousarray(features[:, : int(context_s * FRAMES_PER_S)])
 
     def _encoded(self, features: Sequence["Samples"]) -> list["Encoded"]:
+        import ctranslate2
         import numpy as np
 
         output = self._model.model.encode(_storage(np.stack(features)), to_cpu=True)
+        if output.dtype == ctranslate2.DataType.bfloat16:  # NumPy does not know it
+            output = output.to(ctranslate2.DataType.float32)
         return [encoded[None] for encoded in np.asarray(output)]
 
     def languages(self, encoded: "Encoded") -> dict[str, float]:

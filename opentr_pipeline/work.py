@@ -113,6 +113,7 @@ def make_plan(
     """
     store = TranscriptStore(settings.output_root)
     checkpoints = Checkpoints(store.inner)
+    checkpoints.sweep()
     recordings = [recording for group in partitions.values() for recording in group]
     all_work = judge(recordings, store.index(partitions), options)
     groups = by_content([work for work in all_work if work.is_selected(selection)])

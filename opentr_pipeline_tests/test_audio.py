@@ -1,6 +1,7 @@
 """Sound decoded from real containers, whole and damaged, and windows."""
 
 import errno
+import itertools
 import tracemalloc
 import wave
 from collections.abc import Callable, Iterator, Sequence
@@ -165,6 +166,7 @@ class Failing:
         self._left = after
         self._error = error
         self.streams = container.streams
+        self.start_time = container.start_time
 
     def __enter__(self) -> "Failing":
         return self
@@ -434,3 +436,66 @@ def test_a_format_that_changes_midway_changes_no_time(
     for at in (2, 8):
         second = samples[0, at * SAMPLE_RATE_HZ : (at + 1) * SAMPLE_RATE_HZ]
         assert np.abs(np.fft.rfft(second)).argmax() == pytest.approx(440, abs=2)
+
+
+def with_gaps(path: Path, starts_s: Sequence[float]) -> Path:
+    """An MKV with a second of a tone at each of these times, and nothing between."""
+    tone = (9000 * np.sin(np.arange(16_000) / 6)).astype(np.int16)
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("mpeg4", rate=1)
+        picture.width = picture.height = 32
+        stream = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        for second in range(int(max(starts_s)) + 1):
+            container.mux(
+                picture.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8)))
+            )
+            if second in starts_s:
+                frame = av.AudioFrame.from_ndarray(tone[None], "s16", "mono")
+                frame.sample_rate = 16_000
+                frame.pts = second * 16_000
+                container.mux(stream.encode(frame))
+        container.mux(picture.encode(None))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("starts_s", [(0, 1, 2), (5, 6), (0, 20), (3, 10, 80)])
+@pytest.mark.parametrize("split", [False, True])
+def test_sound_is_where_players_play_it(
+    tmp_path: Path, starts_s: tuple[int, ...], split: bool
+) -> None:
+    """Packets may be missing, or the sound may begin after the picture."""
+    samples = content(with_gaps(tmp_path / "a.mkv", starts_s), split=split)[0]
+    assert len(samples) / SAMPLE_RATE_HZ == pytest.approx(starts_s[-1] + 1, abs=0.05)
+    loud = [
+        second
+        for second in range(starts_s[-1] + 1)
+        if np.abs(samples[second * SAMPLE_RATE_HZ :][1600 : SAMPLE_RATE_HZ - 1600]).mean() > 0.05
+    ]
+    assert tuple(loud) == starts_s
+
+
+def test_a_frame_that_claims_what_cannot_be_costs_itself_alone(
+    spoken: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from av.audio.resampler import AudioResampler
+
+    whole = content(spoken)
+    frames = itertools.count()
+
+    class Refusing:
+        def __init__(self, *facts: Any) -> None:
+            self._resampler = AudioResampler(*facts)
+
+        def resample(self, frame: Any) -> list[Any]:
+            if frame and next(frames) == 20:
+                raise av.ArgumentError(22, "Invalid argument")
+            return self._resampler.resample(frame)
+
+    monkeypatch.setattr("av.audio.resampler.AudioResampler", Refusing)
+    sound = Sound(spoken)
+    samples = np.concatenate(list(sound.blocks()), axis=1)
+    assert sound.num_errors == 1
+    # What comes after it is in its place.
+    assert abs(samples.shape[1] - whole.shape[1]) < 0.2 * SAMPLE_RATE_HZ
+    assert np.abs(samples[0, -SAMPLE_RATE_HZ:] - whole[0, -SAMPLE_RATE_HZ:]).max() < 0.2

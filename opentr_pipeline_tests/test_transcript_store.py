@@ -732,7 +732,7 @@ def test_checkpoints_of_other_options_are_apart(kept: Checkpoints) -> None:
 
 def test_looking_for_checkpoints_makes_no_folder(kept: Checkpoints, tmp_path: Path) -> None:
     assert kept.load(content("a")) is None
-    assert not kept.has_transcript(content("a"))
+    assert content("a") not in kept.listed("json")
     assert list(tmp_path.iterdir()) == []
 
 

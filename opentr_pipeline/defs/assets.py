@@ -39,7 +39,7 @@ from opentr_pipeline.defs.gpu_slots import GPU_POOL, GPU_TAG, die_with_the_run
 from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.resources import Transcription
 from opentr_pipeline.devices import WorkerSlot, cpu_threads, list_cards, worker_slots
-from opentr_pipeline.errors import OpentrError
+from opentr_pipeline.errors import DeviceError, OpentrError
 from opentr_pipeline.options import archive_options
 from opentr_pipeline.plan import load_plan
 from opentr_pipeline.settings import Settings, load_settings
@@ -170,6 +170,10 @@ def transcribe_shard(
             released_at = time.time()
     except OpentrError as error:
         raise _sentence(error) from None
+    except DeviceError:
+        raise  # a new process may have more luck
+    except Exception as error:  # ours to mend; trying again would fail again
+        raise Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
     facts = metadata.of_shard(outcome, slot, leased_at, released_at)
     context.add_output_metadata(facts)
     return {"failures": outcome.failures, "wall_s": outcome.wall_s}
