@@ -90,8 +90,8 @@ class Settings(BaseModel):
     )
     whisper_language: Language = Field(
         "auto",
-        description="The language spoken, such as en. auto: detected for each recording. "
-        "each_window: detected for every 30 s, for recordings that switch.",
+        description="The language spoken, such as en. auto: detected, for some minutes at a time. "
+        "each_window: detected for every 30 s, for recordings that switch often.",
     )
     whisper_task: Literal["transcribe", "translate"] = Field(
         "transcribe", description="translate writes English, whatever is spoken."

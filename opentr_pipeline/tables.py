@@ -70,7 +70,7 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("start_s", pa.float64(), "from the beginning of the recording"),
         ("end_s", pa.float64(), "from the beginning of the recording"),
         ("channel", pa.int32(), "0 is the first; empty where all channels were mixed"),
-        ("language", pa.string(), "the recording's, or the window's where each was detected"),
+        ("language", pa.string(), "of these words; the recording's is the one spoken longest"),
         ("text", pa.string(), "as the model said it"),
         ("avg_logprob", pa.float32(), "mean log-probability of the tokens; 0 is certain"),
         ("no_speech_probability", pa.float32(), "that there is no speech at all"),
