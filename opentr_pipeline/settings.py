@@ -86,7 +86,7 @@ class Settings(BaseModel):
         5, ge=1, le=20, description="Hypotheses kept while decoding; 1 is greedy."
     )
     whisper_batch_size: int = Field(
-        8, ge=1, le=128, description="Windows decoded together. More costs memory."
+        6, ge=1, le=128, description="Windows decoded together. More costs memory."
     )
     whisper_language: Language = Field(
         "auto",

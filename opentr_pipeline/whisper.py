@@ -41,7 +41,7 @@ FRAMES_PER_S = 100
 # Marks that belong to the word after them, and to the word before them.
 OPENING_MARKS = "\"'“¿([{-«„‘"
 CLOSING_MARKS = "\"'.。,，!！?？:：”)]}、…»।؟"
-MAX_CPU_WORKERS = 8
+MAX_CPU_WORKERS = 4
 # Media decoded and searched for speech at once, some 250 times as fast as they play each.
 CPU_LISTENERS = 1
 CARD_LISTENERS = 4

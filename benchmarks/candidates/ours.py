@@ -13,6 +13,8 @@ from opentr_pipeline.settings import load_settings
 from opentr_pipeline.transcriber import Transcriber
 from opentr_pipeline.whisper import Whisper
 
+# The product's default: in its engine a larger batch only costs memory.
+BATCH_SIZE = load_settings({}, None).whisper_batch_size
 Loaded = tuple[Transcriber, TranscriptionOptions]
 
 
@@ -44,7 +46,7 @@ def transcribe(loaded: Loaded, request: Request) -> dict[str, str]:
 
     return {
         files[source]: compose(source.heard, source.sound.duration_s).text
-        for source in engine.transcribe(transcriber, request.batch_size, sources())
+        for source in engine.transcribe(transcriber, BATCH_SIZE, sources())
     }
 
 
