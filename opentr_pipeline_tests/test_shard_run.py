@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +209,15 @@ def test_what_is_no_fault_of_a_recording_is_not_held_against_it(
     assert {row["num_attempts"] for row in world.rows().values()} == {1}
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as a fresh process has it, whatever other tests have left."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_person_who_interrupts_takes_everything_under_way_back(world: World) -> None:
     plan = world.plan()
     for _ in range(MAX_DEATHS + 1):
