@@ -13,10 +13,7 @@ from opentr_pipeline.probe import MACHINE_ERRORS, open_media
 from opentr_pipeline.windows import SAMPLE_RATE_HZ, WINDOW_SAMPLES, SpeechFinder, Window
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    # float32, shape (num_samples,), 16 kHz, range [-1, 1]; a block has shape (num_channels, ...).
-    Samples = np.ndarray[Any, Any]
+    from opentr_pipeline.windows import Samples
 
 # Decoded and searched for speech at once. What is held back from one block is searched again with
 # the next; longer blocks cost memory, and keep the model waiting for the first window.

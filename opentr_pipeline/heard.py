@@ -11,7 +11,6 @@ from opentr_pipeline.transcript import (
     MIN_AVG_LOGPROB,
     Segment,
     Transcript,
-    now,
     segment_from_dict,
     settle_times,
 )
@@ -111,7 +110,6 @@ def compose(all_heard: Iterable[Heard], duration_s: float) -> Transcript:
         duration_s=duration_s,
         speech_s=sum(one.speech_s for one in windows),
         wall_s=sum(one.wall_s for one in windows),
-        transcribed_at=now(),
         segments=tuple(sorted(segments, key=lambda segment: segment.start_s)),
     )
     status, reason = _verdict(transcript)

@@ -22,12 +22,6 @@ STATUSES = {
 MAX_COMPRESSION_RATIO = 2.4
 MIN_AVG_LOGPROB = -1.0
 MAX_NO_SPEECH_PROBABILITY = 0.6
-FLAGS = {
-    "loop": "the text repeats itself",
-    "low_confidence": "the model doubts its own words",
-    "likely_silence": "the model doubts that anybody speaks",
-    "boilerplate": "a sentence that Whisper learnt from subtitles and writes where nobody speaks",
-}
 # Whole segments that Whisper is known to invent, letters alone.
 # Source: issues of openai/whisper and faster-whisper about hallucinations.
 BOILERPLATE = frozenset(
@@ -83,7 +77,12 @@ class Segment:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """What is doubtful, by names of ``FLAGS``."""
+        """What is doubtful.
+
+        ``loop``: the text repeats itself. ``low_confidence``: the model doubts its own words.
+        ``likely_silence``: it doubts that anybody speaks. ``boilerplate``: a sentence that Whisper
+        learnt from subtitles and writes where nobody speaks.
+        """
         doubts = {
             "loop": self.compression_ratio > MAX_COMPRESSION_RATIO or self.is_endless,
             "low_confidence": self.avg_logprob < MIN_AVG_LOGPROB,

@@ -23,7 +23,8 @@ from opentr_pipeline.word_times import trimmed
 if TYPE_CHECKING:
     import numpy as np
 
-    Samples = np.ndarray[Any, Any]
+    from opentr_pipeline.windows import Samples
+
     Encoded = np.ndarray[Any, Any]
 
 FULL_CONTEXT_S = 30.0

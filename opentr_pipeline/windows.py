@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
+    # float32, shape (num_samples,), 16 kHz, range [-1, 1].
     Samples = np.ndarray[Any, Any]
 
 # Start and end of speech, in samples.
@@ -74,9 +75,10 @@ class Window:
 
 
 class SpeechFinder:
-    """Turns the blocks of one channel into windows, the same ones wherever the blocks meet.
+    """Turns the blocks of one channel into windows.
 
-    A window that may still grow is held back, with its samples, into the next block.
+    A window that may still grow is held back, with its samples, into the next block, so that where
+    blocks meet changes hardly anything; the same blocks give the same windows.
     """
 
     def __init__(self, channel: int | None) -> None:
