@@ -80,9 +80,8 @@ def run_archive(
 
 def prepare(settings: Settings, found: Scan) -> None:
     """Make Dagster's state folder and register the archive's partition keys."""
-    launch.prepare_home(settings)
     emptied = TranscriptStore(settings.output_root).recordings_here()
-    launch.register_partitions(found.by_partition(settings).keys() | emptied.keys())
+    launch.prepare_home(settings, found.by_partition(settings).keys() | emptied.keys())
 
 
 def _probed(settings: Settings, found: Scan, options: ArchiveOptions) -> list[RecordingWork]:

@@ -15,7 +15,7 @@ from dagster._core.events import RunFailureReason
 
 from opentr_pipeline import definitions
 from opentr_pipeline.defs.gpu_slots import GPU_POOL, PRELOAD_MODULES
-from opentr_pipeline.defs.partitions import archive_partitions
+from opentr_pipeline.defs.partitions import archive_partitions, register_partitions
 from opentr_pipeline.devices import list_cards, worker_slots
 from opentr_pipeline.locks import locked
 from opentr_pipeline.plan import Selection
@@ -65,8 +65,8 @@ def start_forkserver(settings: Settings) -> None:
         forkserver.ensure_running()
 
 
-def prepare_home(settings: Settings) -> None:
-    """Make Dagster's state folder of the archive, once.
+def prepare_home(settings: Settings, partition_keys: Iterable[str] = ()) -> None:
+    """Make Dagster's state folder of the archive, once, and register its partition keys.
 
     The first processes of a fresh folder would race for its databases and break them for good;
     hence the lock.
@@ -84,15 +84,9 @@ def prepare_home(settings: Settings) -> None:
             with DagsterInstance.get() as instance:
                 instance.event_log_storage.set_concurrency_slots(GPU_POOL, limit)
             done.write_text(str(limit))
-
-
-def register_partitions(keys: Iterable[str]) -> None:
-    """Add the partition keys that Dagster does not know yet."""
-    name = str(archive_partitions.name)
-    with DagsterInstance.get() as instance:
-        known = set(instance.get_dynamic_partitions(name))
-        if new := sorted(set(keys) - known):
-            instance.add_dynamic_partitions(name, new)
+    if keys := set(partition_keys):
+        with DagsterInstance.get() as instance:
+            register_partitions(instance, keys)
 
 
 def run_ranges(audio_s: dict[str, float], max_audio_s: float) -> list[RunRange]:
