@@ -3,9 +3,8 @@
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
@@ -19,32 +18,13 @@ from opentr_pipeline.defs.partitions import archive_partitions, register_partiti
 from opentr_pipeline.devices import list_cards, worker_slots
 from opentr_pipeline.locks import locked
 from opentr_pipeline.plan import Selection
+from opentr_pipeline.run_ranges import RunRange, grouped
 from opentr_pipeline.settings import PROJECT_ROOT, Settings
 
-MAX_RUN_KEYS = 200
 LOG_NAME = "runs.log"
-# Partitions with nothing to do between two that have work: cheaper to visit than a run more.
-MAX_IDLE_KEYS = 20
 # The pool's limit is one more than there are slots: with as many, a run of one shard would leave
 # the others idle. The lease, not the pool, is the guarantee.
 POOL_EXTRA = 1
-
-
-@dataclass(frozen=True)
-class RunRange:
-    """Partitions that one run covers, neighbours in Dagster's order."""
-
-    keys: tuple[str, ...]
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """How Dagster is told."""
-        if len(self.keys) == 1:
-            return {"dagster/partition": self.keys[0]}
-        return {
-            "dagster/asset_partition_range_start": self.keys[0],
-            "dagster/asset_partition_range_end": self.keys[-1],
-        }
 
 
 def enter_home(settings: Settings) -> None:
@@ -98,27 +78,7 @@ def run_ranges(audio_s: dict[str, float], max_audio_s: float) -> list[RunRange]:
     """
     with DagsterInstance.get() as instance:
         order = instance.get_dynamic_partitions(str(archive_partitions.name))
-    return [RunRange(tuple(keys)) for keys in grouped(order, audio_s, max_audio_s)]
-
-
-def grouped(order: Sequence[str], audio_s: dict[str, float], max_audio_s: float) -> list[list[str]]:
-    """Ranges of an order that hold all wanted keys and few others; pure."""
-    groups: list[list[str]] = []
-    idle: list[str] = []
-    sum_s = 0.0
-    for key in order:
-        if key not in audio_s:
-            idle.append(key)
-            continue
-        fits = groups and len(idle) <= MAX_IDLE_KEYS and sum_s + audio_s[key] <= max_audio_s
-        if fits and len(groups[-1]) + len(idle) < MAX_RUN_KEYS:
-            groups[-1] += [*idle, key]
-            sum_s += audio_s[key]
-        else:
-            groups.append([key])
-            sum_s = audio_s[key]
-        idle = []
-    return groups
+    return grouped(order, audio_s, max_audio_s)
 
 
 def execute(run_range: RunRange, selection: Selection) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline.launch import MAX_IDLE_KEYS, MAX_RUN_KEYS, RunRange, grouped
+from opentr_pipeline.run_ranges import MAX_IDLE_KEYS, MAX_RUN_KEYS, RunRange, grouped
 from opentr_pipeline_tests.making import PROPERTY
 
 ORDERS = st.integers(0, 700).map(lambda count: [f"key {number}" for number in range(count)])
@@ -24,6 +24,10 @@ def archives(draw: st.DrawFn) -> tuple[list[str], dict[str, float]]:
     return order, {key: draw(seconds) for key in wanted}
 
 
+def keys_of(order: Sequence[str], audio_s: dict[str, float], max_audio_s: float) -> list[list[str]]:
+    return [list(run.keys) for run in grouped(order, audio_s, max_audio_s)]
+
+
 def positions(order: Sequence[str], groups: Sequence[Sequence[str]]) -> list[list[int]]:
     place = {key: number for number, key in enumerate(order)}
     return [[place[key] for key in group] for group in groups]
@@ -35,7 +39,7 @@ def test_every_wanted_key_is_in_one_run_in_order(
     archive: tuple[list[str], dict[str, float]], max_audio_s: int
 ) -> None:
     order, audio_s = archive
-    groups = grouped(order, audio_s, max_audio_s)
+    groups = keys_of(order, audio_s, max_audio_s)
     covered = [key for group in groups for key in group]
     assert [key for key in covered if key in audio_s] == list(audio_s)
     assert len(covered) == len(set(covered))
@@ -47,7 +51,7 @@ def test_a_run_is_a_range_without_holes_that_begins_and_ends_with_work(
     archive: tuple[list[str], dict[str, float]], max_audio_s: int
 ) -> None:
     order, audio_s = archive
-    for numbers in positions(order, grouped(order, audio_s, max_audio_s)):
+    for numbers in positions(order, keys_of(order, audio_s, max_audio_s)):
         assert numbers == list(range(numbers[0], numbers[-1] + 1))
         assert order[numbers[0]] in audio_s
         assert order[numbers[-1]] in audio_s
@@ -57,7 +61,7 @@ def test_a_run_is_a_range_without_holes_that_begins_and_ends_with_work(
 @given(archives(), MAX_AUDIO_S)
 def test_a_run_has_bounds(archive: tuple[list[str], dict[str, float]], max_audio_s: int) -> None:
     order, audio_s = archive
-    for group in grouped(order, audio_s, max_audio_s):
+    for group in keys_of(order, audio_s, max_audio_s):
         assert len(group) <= MAX_RUN_KEYS
         with_work = [audio_s[key] for key in group if key in audio_s]
         assert sum(with_work) <= max_audio_s + 1e-6 or len(with_work) == 1
@@ -75,7 +79,7 @@ def test_no_two_neighbouring_runs_would_fit_into_one(
     archive: tuple[list[str], dict[str, float]], max_audio_s: int
 ) -> None:
     order, audio_s = archive
-    groups = grouped(order, audio_s, max_audio_s)
+    groups = keys_of(order, audio_s, max_audio_s)
     for (one, two), (before, after) in zip(
         itertools.pairwise(groups), itertools.pairwise(positions(order, groups)), strict=True
     ):
@@ -86,16 +90,16 @@ def test_no_two_neighbouring_runs_would_fit_into_one(
 
 
 def test_nothing_to_do_is_no_run() -> None:
-    assert grouped(["a", "b"], {}, 100.0) == []
+    assert keys_of(["a", "b"], {}, 100.0) == []
 
 
 def test_a_partition_with_more_audio_than_a_run_is_a_run_of_its_own() -> None:
-    assert grouped(["a", "b", "c"], {"a": 10, "b": 900, "c": 10}, 100.0) == [["a"], ["b"], ["c"]]
+    assert keys_of(["a", "b", "c"], {"a": 10, "b": 900, "c": 10}, 100.0) == [["a"], ["b"], ["c"]]
 
 
 def test_idle_keys_between_two_with_work_are_taken_along() -> None:
-    assert grouped(list("abcd"), {"a": 1, "d": 1}, 100.0) == [["a", "b", "c", "d"]]
-    assert grouped(list("abcd"), {"b": 1}, 100.0) == [["b"]]
+    assert keys_of(list("abcd"), {"a": 1, "d": 1}, 100.0) == [["a", "b", "c", "d"]]
+    assert keys_of(list("abcd"), {"b": 1}, 100.0) == [["b"]]
 
 
 def test_dagster_is_told_a_key_or_a_range() -> None:
