@@ -1,10 +1,16 @@
 """What a variable may be: the checks behind ``settings``. A refusal says what it must be."""
 
+import difflib
 import re
+from collections.abc import Set
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args, get_origin
 
+from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator
+from pydantic.fields import FieldInfo
+
+from opentr_pipeline.errors import SettingsError
 
 # The languages that multilingual Whisper models know, as ISO 639 codes.
 # Source: the language tokens of openai/whisper-large-v3's tokenizer.
@@ -99,3 +105,30 @@ Text = Annotated[str, AfterValidator(_text)]
 Terms = Annotated[str, AfterValidator(_terms)]
 AudioStream = Annotated[str, AfterValidator(_audio_stream)]
 YesNo = Annotated[bool, BeforeValidator(_yes_or_no)]
+
+
+def allowed(field: FieldInfo) -> str:
+    """What a variable may be, for people: ``1..64``, ``one of a, b``, ``true or false``."""
+    if get_origin(field.annotation) is Literal:
+        return "one of " + ", ".join(get_args(field.annotation))
+    if field.annotation is bool:
+        return "true or false"
+    if field.annotation is not int:
+        return "text"
+    lowest = next(m.ge for m in field.metadata if hasattr(m, "ge"))
+    highest = next((m.le for m in field.metadata if hasattr(m, "le")), None)
+    return f"{lowest}..{highest}" if highest else f"a whole number from {lowest}"
+
+
+def read_env_file(path: Path, known: Set[str]) -> dict[str, str | None]:
+    """The variables of a ``.env`` file; a misspelt one of ours must not be ignored in silence."""
+    try:
+        variables = dotenv_values(path, encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} is not UTF-8 text; save it as UTF-8.") from None
+    for name in variables.keys() - known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+        if near or name.startswith(("GPU_", "WHISPER_", "PARTITION_")):
+            hint = f"did you mean {near[0]}?" if near else "see .env.example."
+            raise SettingsError(f"{name} in .env is not a setting; {hint}")
+    return variables
