@@ -3,10 +3,8 @@
 import json
 import multiprocessing
 import socket
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from dagster import AssetKey, DagsterInstance
@@ -16,6 +14,7 @@ from opentr_pipeline.services import DevServices
 from opentr_pipeline.settings import PROJECT_ROOT
 from opentr_pipeline_tests import step_imports
 from opentr_pipeline_tests.conftest import Project, wait_for
+from opentr_pipeline_tests.page_api import backfill, free_port, launch
 from opentr_pipeline_tests.runs import (
     SPEECH,
     holder_of,
@@ -149,45 +148,11 @@ def test_the_launchpad_changes_one_run_alone(project: MakeProject, tmp_path: Pat
     assert "klingon" in said
 
 
-def _free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 @pytest.fixture
 def served(project: MakeProject, tmp_path: Path) -> Iterator[Project]:
-    one = _scaled(project, tmp_path, DAGSTER_PORT=_free_port())
+    one = _scaled(project, tmp_path, DAGSTER_PORT=free_port())
     yield one
     DevServices.of(one.settings).stop()
-
-
-def _ask(one: Project, query: str, **variables: Any) -> Any:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{one.environ['DAGSTER_PORT']}/graphql",
-        json.dumps({"query": query, "variables": variables}).encode(),
-        {"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)["data"]
-
-
-LAUNCH = """
-mutation ($key: String!) {
-  launchRun(executionParams: {
-    selector: {
-      repositoryLocationName: "opentr_pipeline.definitions", repositoryName: "__repository__",
-      jobName: "__ASSET_JOB", assetSelection: [{path: ["recordings"]}, {path: ["transcripts"]}]
-    },
-    executionMetadata: {tags: [{key: "dagster/partition", value: $key}]}
-  }) { __typename ... on PythonError { message } }
-}
-"""
-BACKFILL = """
-mutation { launchPartitionBackfill(backfillParams: {
-  partitionNames: ["b", "c"], assetSelection: [{path: ["recordings"]}, {path: ["transcripts"]}]
-}) { __typename ... on PythonError { message } } }
-"""
 
 
 def num_successes(home: Path) -> int:
@@ -204,9 +169,8 @@ def test_the_services_and_what_is_launched_from_the_page(served: Project) -> Non
     assert address in served.opentr("status")
     assert "runs already" in served.opentr("start", "dev", code=2)
 
-    assert _ask(served, LAUNCH, key="a")["launchRun"]["__typename"] == "LaunchRunSuccess"
-    backfill = _ask(served, BACKFILL)["launchPartitionBackfill"]
-    assert backfill["__typename"] == "LaunchBackfillSuccess", backfill
+    launch(served, dagster__partition="a")
+    backfill(served, ["b", "c"])
     everything = dict.fromkeys("abc", "MATERIALIZED")
     home = served.settings.dagster_home
     wait_for(lambda: partition_statuses(home, "transcripts") == everything, timeout_s=240)
