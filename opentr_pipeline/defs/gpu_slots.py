@@ -11,6 +11,7 @@ from dagster import Field, IntSource, multiprocess_executor
 
 GPU_TAG = "gpu"
 GPU_POOL = "gpu"
+PRIORITY_TAG = "dagster/priority"
 PRELOAD_MODULES = ["opentr_pipeline.defs.preload"]
 # Steps that need no slot (plan, publish, probing) run beside those that do.
 EXTRA_PROCESSES = 2
