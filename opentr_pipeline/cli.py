@@ -14,29 +14,58 @@ from opentr_pipeline.commands import Commands, archive_argument, options_of, set
 from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
 
 if TYPE_CHECKING:
-    from opentr_pipeline.plan import Selection
+    from opentr_pipeline.plan import Taking
+    from opentr_pipeline.worker_slots import Rank
 
 
 @click.command()
 @archive_argument
 def run(archive: Path | None) -> None:
     """Transcribe all that is not done in ARCHIVE (default: ARCHIVE_DIR)."""
-    _run(archive, "pending")
+    from opentr_pipeline.plan import Taking
+
+    _run(settings_of(archive), Taking())
 
 
 @click.command("retry-failed")
 @archive_argument
 def retry_failed(archive: Path | None) -> None:
     """Transcribe the recordings with status failed once more, and nothing else."""
-    _run(archive, "failed")
+    from opentr_pipeline.plan import Taking
+
+    _run(settings_of(archive), Taking("failed"))
 
 
-def _run(archive: Path | None, selection: "Selection") -> None:
+@click.command()
+@archive_argument
+@click.option("--budget", metavar="10h", help="Hours (or 90m) of audio at most.")
+@click.option("--until", metavar="06:00", help="Begin no recording after that time of day.")
+def backfill(archive: Path | None, budget: str | None, until: str | None) -> None:
+    """Transcribe what is not done like run, within bounds, and let uploads go first."""
+    from datetime import UTC, datetime
+
+    from opentr_pipeline import nights
+    from opentr_pipeline.plan import Taking
+
+    # Checked like the settings of the nights, which they are.
+    if budget:
+        os.environ["NIGHT_BUDGET"] = budget
+    if until:
+        os.environ["NIGHT_UNTIL"] = until
+    settings = settings_of(archive)
+    night = nights.taking_of(settings, datetime.now(UTC))
+    taking = Taking(
+        audio_budget_s=night.audio_budget_s if budget else None,
+        deadline=night.deadline if until else None,
+    )
+    _run(settings, taking, "backfills")
+
+
+def _run(settings: Settings, taking: "Taking", rank: "Rank" = "usual") -> None:
     from opentr_pipeline import archive_run
 
-    settings = settings_of(archive)
     options, slots = options_of(settings, fetch=True)
-    sentences = archive_run.run_archive(settings, options, len(slots), selection)
+    sentences = archive_run.run_archive(settings, options, len(slots), taking, rank)
     for sentence in sentences:
         click.echo(f"opentr: {sentence}", err=True)
     sys.exit(1 if sentences else 0)
@@ -151,7 +180,7 @@ main = Commands(
     help="Transcribe a media archive into Parquet. Settings: see .env.example.",
     context_settings={"help_option_names": ["-h", "--help"]},
     commands=[
-        *(run, retry_failed, scan),
+        *(run, retry_failed, backfill, scan),
         *(status, eta, throughput, errors, queue),
         *(models_group, start, stop, reset, logs, health),
         *(dagster, test, help_command),

@@ -92,7 +92,7 @@ def _known(settings: Settings) -> "tuple[Scan, list[RecordingWork], int]":
 
     options, slots = options_of(settings, fetch=False)
     found = archives.scan(settings.archive_root)
-    return found, overview.known_work(settings, found, options), len(slots)
+    return found, overview.probed_work(settings, found, options), len(slots)
 
 
 @click.command()
@@ -140,16 +140,18 @@ def queue(archive: Path | None, as_json: bool) -> None:
     """Show the runs that wait or work, and who holds the worker slots."""
     from opentr_pipeline import devices, overview, screens
     from opentr_pipeline.dagster_state import active_runs
-    from opentr_pipeline.worker_slots import holders, slots_folder
+    from opentr_pipeline.worker_slots import holders, ranks_waiting, slots_folder
 
     settings = settings_of(archive)
     slots = devices.worker_slots(settings, devices.list_cards())
-    runs = active_runs(settings.dagster_home)
-    held = holders(slots, slots_folder(settings))
+    runs = active_runs(settings)
+    folder = slots_folder(settings)
+    held, waiting = holders(slots, folder), ranks_waiting(slots, folder)
     if as_json:
-        print_json({"runs": runs, "num_worker_slots": len(slots), "slots_in_use": held})
+        more = {"num_worker_slots": len(slots), "slots_in_use": held, "ranks_waiting": waiting}
+        print_json({"runs": runs, **more})
     else:
-        overview.console().print(screens.of_queue(runs, held, len(slots)))
+        overview.console().print(screens.of_queue(runs, held, len(slots), waiting))
 
 
 @click.command()

@@ -58,7 +58,7 @@ def reset(stack: str, gpu_scale: bool, outputs: bool, yes: bool) -> None:
 
     settings = settings_of(None, gpu_scale=gpu_scale)
     options_of(settings, fetch=False)  # what cannot be started again is not deleted
-    resetting.check_idle(settings)
+    resetting.check_possible(settings)
     folders = resetting.to_delete(settings, outputs=outputs)
     for folder, size_bytes in folders.items():
         click.echo(f"{size_bytes / 1e6:10.1f} MB  {folder}")

@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 from dagster._core.storage.dagster_run import RunRecord
 
 from opentr_pipeline import definitions
 from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
+from opentr_pipeline.launch import enter_home
 from opentr_pipeline.run_ranges import RANGE_END_TAG, RANGE_START_TAG, SINGLE_TAG
+from opentr_pipeline.settings import Settings
 
 STATUS_WORDS = {
     DagsterRunStatus.QUEUED: "queued",
@@ -87,18 +88,19 @@ class Automation:
 
 
 @contextmanager
-def _instance(home: Path) -> Iterator[DagsterInstance | None]:
+def _instance(settings: Settings) -> Iterator[DagsterInstance | None]:
     """The state, or None where no command has made it yet: looking must not make it."""
-    if not (home / "dagster.yaml").exists():
+    if not (settings.dagster_home / "dagster.yaml").exists():
         yield None
         return
-    with DagsterInstance.from_config(str(home)) as instance:
+    enter_home(settings)
+    with DagsterInstance.get() as instance:
         yield instance
 
 
-def active_runs(home: Path) -> list[ActiveRun]:
+def active_runs(settings: Settings) -> list[ActiveRun]:
     """The runs that wait or work, those that started first on top."""
-    with _instance(home) as instance:
+    with _instance(settings) as instance:
         if instance is None:
             return []
         records = instance.get_run_records(RunsFilter(statuses=list(STATUS_WORDS)))
@@ -138,9 +140,9 @@ def _has_process(instance: DagsterInstance, run: DagsterRun) -> bool:
     return True
 
 
-def daemon_beats(home: Path) -> list[DaemonBeat]:
+def daemon_beats(settings: Settings) -> list[DaemonBeat]:
     """The signs of life of the daemon's threads."""
-    with _instance(home) as instance:
+    with _instance(settings) as instance:
         if instance is None:
             return []
         beats = instance.get_daemon_heartbeats()
@@ -153,14 +155,14 @@ def daemon_beats(home: Path) -> list[DaemonBeat]:
     return found
 
 
-def automations(home: Path) -> list[Automation]:
+def automations(settings: Settings) -> list[Automation]:
     """The sensors and schedules of the code location, and how their last ticks went."""
     repository = definitions.defs.get_repository_def()
     declared = [
         *(("sensor", one.name, one.default_status.value) for one in repository.sensor_defs),
         *(("schedule", one.name, one.default_status.value) for one in repository.schedule_defs),
     ]
-    with _instance(home) as instance:
+    with _instance(settings) as instance:
         if instance is None:
             return []
         states = {state.instigator_name: state for state in instance.all_instigator_state()}

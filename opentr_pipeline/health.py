@@ -143,7 +143,7 @@ def _page(services: DevServices) -> str:
 
 
 def _daemon(settings: Settings) -> str:
-    beats = daemon_beats(settings.dagster_home)
+    beats = daemon_beats(settings)
     if late := [beat.name for beat in beats if not beat.is_fresh]:
         names = ", ".join(late)
         raise ServiceError(f"No sign of life from {names}; ./opentr.sh logs dev may say why.")
@@ -159,14 +159,14 @@ def _code_location(services: DevServices) -> str:
 
 
 def _automation(settings: Settings) -> str:
-    found = automations(settings.dagster_home)
+    found = automations(settings)
     if wrong := [f"{one.name}: {one.error}" for one in found if one.error]:
         raise ServiceError(f"The last tick failed of {'; '.join(wrong)}")
     return ", ".join(f"{one.name} is {'on' if one.is_on else 'off'}" for one in found) or "none"
 
 
 def _runs(settings: Settings) -> str:
-    runs = active_runs(settings.dagster_home)
+    runs = active_runs(settings)
     if lost := [run.run_id for run in runs if run.is_orphan]:
         raise ServiceError(
             f"The process of {len(lost)} run(s) is gone ({', '.join(lost)}); end them on the page."

@@ -99,7 +99,7 @@ class Followed:
             data += self._stream.read()  # what came between the two
             self._stream.close()
             self._stream = self._path.open("rb")
-        elif self._stream.tell() > self._path.stat().st_size:
+        elif self._stream.tell() > os.fstat(self._stream.fileno()).st_size:
             self._stream.seek(0)
         *lines, self._rest = data.split(b"\n")
         if replaced and self._rest:

@@ -15,7 +15,7 @@ from opentr_pipeline.transcript import REMEDIES, REMEDY_WHEN_GIVEN_UP, Content
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.work import RecordingWork, by_content
 
-# Between two outcomes further apart, nothing ran for as long as the second one did not need.
+# Between two outcomes further apart nothing ran, unless the second one took so long.
 MAX_PAUSE = timedelta(minutes=1)
 LATELY = timedelta(hours=6)
 NOW = timedelta(minutes=15)
@@ -145,7 +145,7 @@ def pace(outcomes: Sequence[Finished], busy_s: Sequence[float] | None = None) ->
 
 
 def busy(outcomes: Sequence[Finished]) -> list[float]:
-    """Seconds that led to each outcome: since the one before, as far as it can have taken so long.
+    """Seconds that led to each outcome: since the one before, or its own after a pause.
 
     Args:
         outcomes: in order of time.
@@ -153,9 +153,9 @@ def busy(outcomes: Sequence[Finished]) -> list[float]:
     seconds = []
     before: datetime | None = None
     for one in outcomes:
-        longest_s = max(one.wall_s, MAX_PAUSE.total_seconds())
         since_s = (one.at - before).total_seconds() if before else one.wall_s
-        seconds.append(min(since_s, longest_s))
+        is_after_pause = since_s > max(one.wall_s, MAX_PAUSE.total_seconds())
+        seconds.append(one.wall_s if is_after_pause else since_s)
         before = one.at
     return seconds
 
@@ -222,7 +222,7 @@ def still_pending(
     groups = by_content(one for one in all_work if one.is_pending)
     for content in groups.keys() & checkpoints.listed("json"):
         del groups[content]
-    left_s = sum(group[0].recording.probe.duration_s or 0.0 for group in groups.values())
+    left_s = sum(group[0].audio_s for group in groups.values())
     under_way = groups.keys() & checkpoints.listed("heard")
     left_s -= sum(map(checkpoints.reached_s, under_way))
     return [one for group in groups.values() for one in group], max(0.0, left_s)

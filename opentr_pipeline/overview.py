@@ -52,10 +52,10 @@ def console() -> Console:
 
 def look(settings: Settings, found: Scan, options: ArchiveOptions) -> Overview:
     """Count without reading any media: what earlier probes learnt must do."""
-    return count(known_work(settings, found, options), found, settings)
+    return count(probed_work(settings, found, options), found, settings)
 
 
-def known_work(settings: Settings, found: Scan, options: ArchiveOptions) -> list[RecordingWork]:
+def probed_work(settings: Settings, found: Scan, options: ArchiveOptions) -> list[RecordingWork]:
     """How the recordings stand that earlier runs have probed; no media are read."""
     known = probe_memory(settings).recall(found.media_files)
     by_partition = found.by_partition(settings)
@@ -69,7 +69,7 @@ def known_work(settings: Settings, found: Scan, options: ArchiveOptions) -> list
 
 
 def count(all_work: Sequence[RecordingWork], found: Scan, settings: Settings) -> Overview:
-    """The numbers of ``known_work``."""
+    """The numbers of ``probed_work``."""
     return Overview(
         **{f"num_{state}": number for state, number in counted(all_work).items()},
         num_unprobed=len(found.media_files) - len(all_work),
@@ -81,7 +81,7 @@ def count(all_work: Sequence[RecordingWork], found: Scan, settings: Settings) ->
 
 def audio_s(all_work: Iterable[RecordingWork]) -> float:
     """Seconds of audio of some recordings, as their headers claim."""
-    return sum(work.recording.probe.duration_s or 0.0 for work in all_work)
+    return sum(work.audio_s for work in all_work)
 
 
 class Progress:

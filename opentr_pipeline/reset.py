@@ -35,13 +35,18 @@ def size_bytes(folder: Path) -> int:
     return total
 
 
-def check_idle(settings: Settings) -> None:
+def check_possible(settings: Settings) -> None:
     """Refuse while somebody works on the archive from a command line.
 
     Raises:
-        ServiceError: with the run to wait for.
+        ServiceError: with the run to wait for, or the database that is not ours to delete.
     """
-    runs = active_runs(settings.dagster_home)
+    if settings.dagster_postgres_url:
+        raise ServiceError(
+            "Dagster's state is in PostgreSQL (DAGSTER_POSTGRES_URL), which reset does not touch; "
+            "stop, make that database anew, and start dev."
+        )
+    runs = active_runs(settings)
     works = [run for run in runs if run.launched_by == "command line" and not run.is_orphan]
     if works:
         raise ServiceError(

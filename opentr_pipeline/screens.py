@@ -119,7 +119,9 @@ def of_errors(classes: Sequence[ErrorClass]) -> RenderableType:
     return Group(*lines)
 
 
-def of_queue(runs: "Sequence[ActiveRun]", held: Sequence[Holder], num_slots: int) -> RenderableType:
+def of_queue(
+    runs: "Sequence[ActiveRun]", held: Sequence[Holder], num_slots: int, waiting: Sequence[str]
+) -> RenderableType:
     """The runs that wait or work, and the worker slots."""
     names = ("run", "status", "partitions", "from", "priority", "since")
     table = _table(*((name, "left") for name in names))
@@ -128,7 +130,8 @@ def of_queue(runs: "Sequence[ActiveRun]", held: Sequence[Holder], num_slots: int
         place = Text("...".join(run.partitions) or "unknown")
         cells = (run.run_id[:NUM_ID_LETTERS], status, place, run.launched_by, str(run.priority))
         table.add_row(*cells, _clock(run.since))
-    slots = Text(f"{len(held)} of {num_slots} worker slots in use")
+    said = f"{len(held)} of {num_slots} worker slots in use"
+    slots = Text(f"{said}; {', '.join(waiting)} wait for one" if waiting else said)
     shown = table if runs else Text("No run waits or works.")
     return Group(shown, slots, *(Text(f"  {_holder(holder)}") for holder in held))
 

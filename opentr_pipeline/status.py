@@ -12,7 +12,7 @@ from opentr_pipeline.dagster_state import ActiveRun, active_runs
 from opentr_pipeline.devices import WorkerSlot
 from opentr_pipeline.operations import NOW, just_finished, pace
 from opentr_pipeline.options import ArchiveOptions
-from opentr_pipeline.overview import Overview, count, known_work
+from opentr_pipeline.overview import Overview, count, probed_work
 from opentr_pipeline.services import DevServices
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.transcript_store import TranscriptStore
@@ -74,7 +74,7 @@ class StatusWatch:
             sum(len(self._pending[content]) for content in finished),
             len(self._slots),
             holders(self._slots, slots_folder(self._settings)),
-            active_runs(self._settings.dagster_home),
+            active_runs(self._settings),
             self._speed_x,
             services.address if services.is_running() else None,
         )
@@ -82,7 +82,7 @@ class StatusWatch:
     def _rescan(self) -> None:
         started = time.monotonic()
         found = scan(self._settings.archive_root)
-        all_work = known_work(self._settings, found, self._options)
+        all_work = probed_work(self._settings, found, self._options)
         self._overview = count(all_work, found, self._settings)
         self._pending = by_content(one for one in all_work if one.state != "done")
         since = datetime.now(UTC) - NOW

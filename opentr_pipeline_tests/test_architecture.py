@@ -163,7 +163,7 @@ def test_only_the_entry_points_import_the_shell() -> None:
         ("pynvml", {"devices"}),
         ("huggingface_hub", {"models"}),
         ("tokenizers", {"tokens"}),
-        ("dotenv", {"settings"}),
+        ("dotenv", {"setting_values"}),
         ("fcntl", {"locks", "bootstrap"}),
         ("sqlite3", {"recordings"}),
     ],
