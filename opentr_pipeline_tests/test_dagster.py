@@ -2,6 +2,8 @@
 
 import json
 import multiprocessing
+import os
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -155,6 +157,64 @@ def served(project: MakeProject, tmp_path: Path) -> Iterator[Project]:
     DevServices.of(one.settings).stop()
 
 
+def _check_operators(served: Project) -> None:
+    """What operators ask while the services run."""
+    facts = json.loads(served.opentr("status", "--json"))
+    assert (facts["num_done"], facts["num_worker_slots"], facts["runs"]) == (3, 2, [])
+    assert facts["page"].endswith(served.environ["DAGSTER_PORT"])
+    assert facts["speed_x"] > 1
+    assert json.loads(served.opentr("queue", "--json"))["runs"] == []
+    assert served.opentr("errors", "--json").strip() == "[]"
+    health = {
+        check["name"]: check for check in json.loads(served.opentr("health", "--json"))["checks"]
+    }
+    assert {"daemon", "code location", "automation", "runs"} <= set(health)
+    assert "Serving dagster-webserver" in served.opentr("logs", "dev")
+    lines = served.opentr("logs", "cpu.slot-0").splitlines()
+    assert any("Worker slot cpu.slot-0 taken by run" in line for line in lines)
+    assert any("Model base loaded in" in line for line in lines)
+    assert any(": ok, " in line and line.endswith("x). ") for line in lines)
+    assert any("cpu.slot-0 released: 1 ok; " in line for line in lines)
+    # The page shows the same lines as the log of the step.
+    logs = (served.settings.dagster_home / "storage").glob("*/compute_logs/*.err")
+    said = [path.read_text() for path in logs]
+    assert sum("Model base loaded in" in text for text in said) == 3
+    assert max(text.count("Model base loaded in") for text in said) == 1
+
+
+def _check_killed_services(served: Project) -> None:
+    """The supervisor brings back what was killed; where it was killed itself, the rest ends."""
+    services = DevServices.of(served.settings)
+
+    def pid_of(name: str) -> int | None:
+        return next((one.pid for one in services.processes() if name in one.command), None)
+
+    for name in ("dagster._daemon", "dagster api grpc"):
+        killed = pid_of(name)
+        assert killed
+        os.kill(killed, signal.SIGKILL)
+        wait_for(lambda killed=killed, name=name: pid_of(name) not in (None, killed), 60)  # type: ignore[misc]
+    wait_for(lambda: pid_of("dagster_webserver") and services.answers(), 60)
+
+    leader = pid_of("opentr_pipeline.supervisor")
+    assert leader
+    os.kill(leader, signal.SIGKILL)
+    wait_for(lambda: not services.is_running(), 10)
+    said = served.opentr("health", code=1)
+    assert "were killed and left" in said
+    assert "The page is at" in served.opentr("reset", "dev", "--gpu-scale", "--yes")
+    home = served.settings.dagster_home
+    with DagsterInstance.from_config(str(home)) as instance:
+        assert instance.get_runs() == []
+        assert set(instance.get_dynamic_partitions("archive")) == set("abc")
+    assert len(served.transcripts()) == 3
+
+    leader = pid_of("opentr_pipeline.supervisor")
+    assert leader
+    os.kill(leader, signal.SIGKILL)
+    wait_for(lambda: not services.is_running(), 10)
+
+
 def num_successes(home: Path) -> int:
     with DagsterInstance.from_config(str(home)) as instance:
         return sum(run.is_success for run in instance.get_runs())
@@ -183,10 +243,13 @@ def test_the_services_and_what_is_launched_from_the_page(served: Project) -> Non
     served.opentr(*job, "--partitions", "a")
     wait_for(lambda: num_successes(home) == 3, timeout_s=120)
 
+    _check_operators(served)
+    _check_killed_services(served)
     assert "Stopped" in served.opentr("stop")
     assert "not started" in served.opentr("status")
     assert "Nothing was running" in served.opentr("stop")
     assert holder_of(home / "dev.lock") is None
+    assert DevServices.of(served.settings).processes() == []
 
 
 @slow

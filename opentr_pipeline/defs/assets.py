@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import logging
 import time
 import warnings
 from collections import Counter
@@ -40,6 +41,7 @@ from opentr_pipeline.defs.resources import Transcription
 from opentr_pipeline.defs.run_config import PlanConfig
 from opentr_pipeline.devices import WorkerSlot, cpu_threads, list_cards, worker_slots
 from opentr_pipeline.errors import DeviceError, OpentrError
+from opentr_pipeline.log_files import slot_log
 from opentr_pipeline.options import archive_options
 from opentr_pipeline.plan import load_plan
 from opentr_pipeline.settings import Settings, load_settings
@@ -47,10 +49,11 @@ from opentr_pipeline.shard_run import ShardRun
 from opentr_pipeline.transcriber import Transcriber
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.whisper import Whisper
-from opentr_pipeline.worker_slots import lease, slots_folder
+from opentr_pipeline.worker_slots import Holder, introduce, lease, slots_folder
 
 # ``backfill_policy`` is in beta in the release that we pin; the notice is not for users.
 warnings.filterwarnings("ignore", category=BetaWarning)
+_log = logging.getLogger(__name__)
 
 RECORDINGS = """\
 What media the archive holds: **one row is one media file** with container, codec, duration and
@@ -145,13 +148,17 @@ def transcribe_shard(
     try:
         settings = transcription.settings()
         slots = worker_slots(settings, list_cards())
-        with lease(slots, slots_folder(settings), rank_of(context.run.tags)) as slot:
+        with (
+            lease(slots, slots_folder(settings), rank_of(context.run.tags)) as slot,
+            slot_log(settings.dagster_home, slot.name),
+        ):
             leased_at = time.time()
-            context.log.info(f"Worker slot {slot.name} taken.")
+            _introduce(context, settings, slot, shard)
             run = _shard_run(settings, slot, slots, shard)
             under_way.callback(run.withdraw)
             outcome = run.run(shard["items"])
             released_at = time.time()
+            _log.info("Worker slot %s released: %s.", slot.name, outcome.summary())
     except OpentrError as error:
         raise _sentence(error) from None
     except DeviceError:
@@ -163,6 +170,20 @@ def transcribe_shard(
     return {"failures": outcome.failures, "wall_s": outcome.wall_s}
 
 
+def _introduce(
+    context: AssetExecutionContext, settings: Settings, slot: WorkerSlot, shard: dict[str, Any]
+) -> None:
+    """Say who holds the slot: to Dagster, in the slot's log, and to who asks for it."""
+    context.log.info(f"Worker slot {slot.name} taken.")
+    items = shard["items"]
+    keys = tuple(sorted({key for item in items for key in item.partition_keys}))
+    shown = ", ".join(keys[:5]) + (" ..." if len(keys) > 5 else "")
+    said = "Worker slot %s taken by run %s: %d recordings of %s."
+    _log.info(said, slot.name, context.run_id, len(items), shown)
+    holder = Holder(slot.name, context.run_id, str(settings.archive_root), partitions=keys)
+    introduce(holder, slots_folder(settings))
+
+
 def _shard_run(
     settings: Settings, slot: WorkerSlot, slots: tuple[WorkerSlot, ...], shard: dict[str, Any]
 ) -> ShardRun:
@@ -170,8 +191,11 @@ def _shard_run(
     options = shard["items"][0].options
 
     def load() -> Transcriber:
+        started = time.monotonic()
         model = models.find(options.model, settings.models_root)
-        return Transcriber(Whisper(model, slot.device, options, cpu_threads(slots)))
+        whisper = Whisper(model, slot.device, options, cpu_threads(slots))
+        _log.info("Model %s loaded in %.1f s.", model.name, time.monotonic() - started)
+        return Transcriber(whisper)
 
     return ShardRun(
         settings.archive_root,

@@ -9,7 +9,7 @@ from dagster import MetadataValue, TableColumn, TableSchema
 from opentr_pipeline.devices import WorkerSlot
 from opentr_pipeline.plan import Plan
 from opentr_pipeline.recordings import Recording
-from opentr_pipeline.shard_run import ShardOutcome
+from opentr_pipeline.shard_outcome import ShardOutcome
 from opentr_pipeline.tables import TRANSCRIPT_TABLES, describe
 from opentr_pipeline.transcript_store import TranscriptStore
 
@@ -59,7 +59,7 @@ def of_shard(
         "num_found_done": outcome.num_found_done,
         "audio_s": outcome.audio_s,
         "wall_s": outcome.wall_s,
-        "speed_x": outcome.audio_s / outcome.wall_s if outcome.wall_s else 0.0,
+        "speed_x": outcome.speed_x,
     }
 
 
