@@ -13,8 +13,8 @@ from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.page_api import TERMINATE, ask, backfill, free_port, run_ids
 from opentr_pipeline_tests.runs import (
     holder_of,
-    leases,
     partition_statuses,
+    process_of,
     run_process_of,
     speech_file,
 )
@@ -53,7 +53,7 @@ class Backfill:
             for n in range(NUM_RECORDINGS)
         ]
         one.opentr("scan")
-        self.num_before = len(leases(one.settings.dagster_home))
+        wait_for(DevServices.of(one.settings).answers)  # it was killed a moment ago, perhaps
         backfill(one, [key])
         wait_for(lambda: len(self.kept()) >= 2)
 
@@ -95,6 +95,18 @@ def test_a_killed_run(one: Project) -> None:
     kill(run_process_of(step))
     # No orphan works on after its run.
     wait_for(lambda: holder_of(caught.slot) != step, timeout_s=10)
+    caught.wait_until_done(caught.kept())
+
+
+def test_a_killed_daemon(one: Project) -> None:
+    caught = Backfill(one, "daemon-c")
+    kill(process_of("dagster._daemon", str(one.settings.dagster_home)))
+    caught.wait_until_done(caught.kept())
+
+
+def test_a_killed_code_server(one: Project) -> None:
+    caught = Backfill(one, "server-d")
+    kill(process_of("api\0grpc", str(one.settings.dagster_home)))
     caught.wait_until_done(caught.kept())
 
 
