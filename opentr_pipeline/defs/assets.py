@@ -35,6 +35,7 @@ from pydantic import Field
 
 from opentr_pipeline import models, work
 from opentr_pipeline.defs import metadata
+from opentr_pipeline.defs.checks import log_verdicts
 from opentr_pipeline.defs.gpu_slots import GPU_POOL, GPU_TAG, die_with_the_run
 from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.resources import Transcription
@@ -237,6 +238,7 @@ def publish_transcripts(
     works = [one for group in left.values() for one in group]
     # A run that was to take on failures alone is not to blame for what is missing.
     if any(one.state == "failed" or plan.selection == "pending" for one in works):
+        log_verdicts(context)  # the step of the checks is skipped after a failure
         raise _incomplete(left, [said for shard in shards for said in shard["failures"]])
 
 
