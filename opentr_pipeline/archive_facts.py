@@ -99,7 +99,7 @@ def archive_facts(settings: Settings, partition_keys: Iterable[str]) -> ArchiveF
     store = TranscriptStore(settings.output_root)
     references = find_references(settings)
     published, scanned = (
-        {path.stem for path in (store.root / table).glob("*.parquet")}
+        {path.stem for path in (store.root / table).glob("*.parquet") if path.exists()}
         for table in ("transcripts", "recordings")
     )
     partitions, unreadable = [], {}
@@ -122,16 +122,16 @@ def archive_facts(settings: Settings, partition_keys: Iterable[str]) -> ArchiveF
 def _partition_facts(
     store: TranscriptStore, archive: Path, key: str, references: Sequence[Reference]
 ) -> PartitionFacts:
-    while True:
-        generation = generation_of(store, key)
-        try:
+    tried: Generation | None = None
+    while (generation := generation_of(store, key)) != tried:
+        tried = generation
+        with contextlib.suppress(FileNotFoundError):  # swept, where it was published anew
             return _facts_of(store, archive, key, generation, references)
-        except FileNotFoundError as error:
-            if generation_of(store, key) == generation:  # not published anew: removed by hand
-                raise StoreError(
-                    f"{error.filename} is gone; restore it from a backup, or remove "
-                    f"{store.inner / 'partitions' / key} and run again."
-                ) from None
+    home = store.inner / "partitions" / key
+    raise StoreError(
+        f"Files of the partition {key} are gone; restore {home} from a backup, or remove it and "
+        "run again."
+    )
 
 
 def _facts_of(
@@ -210,7 +210,7 @@ class FactMemory:
         self._path = path
         self._kept: dict[str, Any] = {}
         self._is_new = False
-        with contextlib.suppress(FileNotFoundError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
             self._kept = json.loads(path.read_text(encoding="utf-8"))
 
     def recall(self, part: str, state: Sequence[str], make: Callable[[], Any]) -> Any:

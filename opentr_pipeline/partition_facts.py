@@ -278,7 +278,7 @@ def _speeds(transcripts: pa.Table) -> list[SpeedFacts]:
         pc.greater(transcripts["wall_s"], 0.0), pc.greater(transcripts["duration_s"], 0.0)
     )
     rows = transcripts.filter(is_timed)
-    newest = pc.max(transcripts["transcribed_at"]).as_py()
+    newest = pc.max(rows["transcribed_at"]).as_py()
     groups: dict[tuple[str, str], dict[str, Any]] = {}
     columns = ("model", "compute_type", "duration_s", "wall_s", "transcribed_at")
     for model, arithmetic, audio_s, wall_s, at in zip(
