@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import shutil
 import socket
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -11,13 +12,20 @@ from typing import Any
 import pytest
 from dagster import AssetKey, DagsterInstance
 
+from opentr_pipeline.checks import CHECKS
+from opentr_pipeline.definitions import defs
 from opentr_pipeline.defs.gpu_slots import slots_executor
 from opentr_pipeline.services import DevServices
 from opentr_pipeline.settings import PROJECT_ROOT
+from opentr_pipeline.tables import write_table
+from opentr_pipeline.transcript_store import Entry, TranscriptStore
 from opentr_pipeline_tests import step_imports
 from opentr_pipeline_tests.conftest import Project, wait_for
+from opentr_pipeline_tests.making import transcript
 from opentr_pipeline_tests.runs import (
+    SAMPLES,
     SPEECH,
+    check_evaluations,
     holder_of,
     leases,
     make_archive,
@@ -69,28 +77,103 @@ def test_a_step_is_born_with_what_it_needs(tmp_path: Path, monkeypatch: pytest.M
     assert num_imported < 60
 
 
+def _checks_of(job: str) -> set[str]:
+    return {key.name for key in defs.resolve_job_def(job).asset_layer.asset_graph.asset_check_keys}
+
+
+def test_what_transcribes_checks_as_well_and_the_checks_run_alone() -> None:
+    assert _checks_of("transcribe_archive") == set(CHECKS)
+    assert _checks_of("__ASSET_JOB") == set(CHECKS)
+    alone = defs.resolve_job_def("check_transcripts")
+    assert [node.name for node in alone.graph.node_defs] == ["judge_transcripts"]
+    assert _checks_of("check_transcripts") == set(CHECKS)
+
+
+def test_everything_on_the_page_says_what_it_is() -> None:
+    job = defs.resolve_job_def("transcribe_archive")
+    described: dict[str, str | None] = {
+        job.name: job.description,
+        "transcription": job.resource_defs["transcription"].description,
+        **{node.name: node.description for node in job.all_node_defs},
+    }
+    for key in job.asset_layer.asset_graph.asset_check_keys:
+        described[key.name] = job.asset_layer.asset_graph.get_check_spec(key).description
+    assert len(described) == 8 + len(CHECKS)
+    assert [name for name, said in described.items() if not said] == []
+    for asset in ("recordings", "transcripts"):
+        said = str(described[asset])
+        assert all(part in said for part in ("one row is", "*Refreshed*", "*When it fails*"))
+
+
+def test_the_checks_run_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On an archive in which a recording has lost its segments."""
+    variables = {"OUTPUT_DIR": tmp_path / "output", "ARCHIVE_DIR": tmp_path / "archive"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, str(value))
+    store = TranscriptStore(tmp_path / "output")
+    store.publish("key", [Entry("id", "x.wav", transcript())])
+    segments = store.path("segments", "key").resolve()
+    write_table(segments, store.read_partition("segments", "key").slice(1))
+    with DagsterInstance.ephemeral() as instance:
+        result = defs.resolve_job_def("check_transcripts").execute_in_process(instance=instance)
+    assert result.success
+    found = {one.check_name: one for one in result.get_asset_check_evaluations()}
+    assert set(found) == set(CHECKS)
+    lost = found["every_recording_is_accounted_for"]
+    assert (lost.passed, lost.severity.value) == (False, "ERROR")
+    assert [record.data for record in lost.metadata["worst"].value.records] == [
+        {"partition": "key", "recording": "x.wav", "what": "0 rows in segments, not 1"}
+    ]
+    assert found["word_error_rate_is_low"].passed
+
+
 @slow
 def test_the_dagster_command_line_materialises_partitions_and_ranges(
     project: MakeProject, tmp_path: Path
 ) -> None:
     one = _scaled(project, tmp_path)
+    for name, sample in FILES.items():
+        said = SAMPLES / Path(sample).with_suffix(".reference.txt")
+        shutil.copy(said, (one.archive / name).with_suffix(".reference.txt"))
     one.opentr("scan")
+    home = one.settings.dagster_home
     materialize = ("dagster", "asset", "materialize", "--select")
     one.opentr(*materialize, "recordings", "--partition", "a")
     assert set(partition_statuses(one.settings.dagster_home, "recordings")) == {"a"}
     assert [row["path"] for row in one.rows("recordings")] == ["a/1.wav"]
+    assert check_evaluations(home) == {}
 
     one.opentr(*materialize, "recordings,transcripts", "--partition-range", "a...b")
     assert set(one.transcripts()) == {"a/1.wav", "b/2.opus"}
+    _check_checks(home, num_recordings=2, num_partitions_not_published=1)
 
     tags = json.dumps({"dagster/partition": "c"})
     one.opentr("dagster", "job", "execute", "-j", "transcribe_archive", "--tags", tags)
     assert set(one.transcripts()) == set(FILES.keys())
+    _check_checks(home, num_recordings=3, num_partitions_not_published=0)
     for asset in ("recordings", "transcripts"):
         statuses = partition_statuses(one.settings.dagster_home, asset)
         assert statuses == dict.fromkeys("abc", "MATERIALIZED")
 
     _check_metadata(one)
+
+
+def _check_checks(home: Path, **accounted: int) -> None:
+    """All five hold; what they counted."""
+    found = check_evaluations(home)
+    assert {name for name, one in found.items() if one.passed} == set(CHECKS)
+    severities = {name: one.severity.value for name, one in found.items()}
+    assert severities["segments_are_ordered_and_inside_the_media"] == "ERROR"
+    assert severities["word_error_rate_is_low"] == "WARN"
+    numbers = {
+        name: {key: value.value for key, value in one.metadata.items()}
+        for name, one in found.items()
+    }
+    assert accounted.items() <= numbers["every_recording_is_accounted_for"].items()
+    said = numbers["word_error_rate_is_low"]
+    assert said["num_recordings"] == accounted["num_recordings"]
+    assert said["word_error_rate"] < 0.1
+    assert len(said["worst"].records) == accounted["num_recordings"]
 
 
 def _check_metadata(one: Project) -> None:
@@ -107,6 +190,8 @@ def _check_metadata(one: Project) -> None:
     assert values["num_failed"] == 0
     assert values["audio_s"] == pytest.approx(row["duration_s"])
     assert values["speed_x"] == pytest.approx(row["duration_s"] / row["wall_s"])  # type: ignore[operator]
+    assert values["audio_h"] == values["audio_h_en"] == pytest.approx(row["duration_s"] / 3600)  # type: ignore[operator]
+    assert 0.5 < values["mean_confidence"] < 1
     assert values["languages"] == {"en": 1}
     assert values["model"] == "base"
     assert values["settings_fingerprint"] == row["settings_fingerprint"]
@@ -117,6 +202,7 @@ def _check_metadata(one: Project) -> None:
     columns = [column.name for column in values["dagster/column_schema"].columns]
     assert "language_probability" in columns
     assert facts["recordings"]["num_recordings"].value == 1
+    assert facts["recordings"]["audio_h"].value == pytest.approx(values["audio_h"], rel=0.05)
 
 
 @slow

@@ -57,18 +57,20 @@ RECORDINGS = """\
 What media the archive holds: **one row is one media file** with container, codec, duration and
 the digest of its content.
 
-*Refreshed* by `opentr run` and whenever you materialise a partition; rows of files that are gone
-stay, with `in_archive` false. *When it fails*: the archive could not be read; the error names the
-folder. A broken media file never fails it, it is a row with a status."""
+*Refreshed* for the partitions of a run by the sensor `uploads` (new media), the schedule `nights`,
+`opentr run`, and whenever you materialise a partition; rows of files that are gone stay, with
+`in_archive` false. *When it fails*: the archive could not be read; the error names the folder. A
+broken media file never fails it, it is a row with a status."""
 
 TRANSCRIPTS = """\
 What is said in the recordings: the tables `transcripts` (**one row is one recording** with status
 and text), `segments` (one row is a span of speech) and `words` (one row is a word with its times).
 
-*Refreshed* by `opentr run` and whenever you materialise a partition: only what is missing, stale
-or failed is transcribed, so materialising again is cheap. *When it fails*: recordings with status
-`failed` are named in the error; everything else of the partition is published. Materialise it
-again, or run `./opentr.sh retry-failed`."""
+*Refreshed* by the sensor `uploads` (new media), the schedule `nights` (what is left), `opentr run`,
+and whenever you materialise a partition: only what is missing, stale or failed is transcribed, so
+materialising again is cheap. *When it fails*: recordings with status `failed` are named in the
+error; everything else of the partition is published. Materialise it again, or run
+`./opentr.sh retry-failed`. The *checks* judge all partitions after every run."""
 
 
 class Selected(Enum):
@@ -126,7 +128,10 @@ def recordings(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any
 def plan_shards(
     context: AssetExecutionContext, config: PlanConfig, transcription: Transcription
 ) -> Iterator[DynamicOutput[Any] | Output[str]]:
-    """Find what is to be transcribed and spread it over shards."""
+    """Find what is to be transcribed and spread it over shards.
+
+    When it fails: settings, model or archive are not as they should be; the error says what to do.
+    """
     die_with_the_run()
     try:
         settings = transcription.settings()
@@ -156,7 +161,11 @@ def plan_shards(
 def transcribe_shard(
     context: AssetExecutionContext, transcription: Transcription, shard: dict[str, Any]
 ) -> dict[str, Any]:
-    """Wait for a worker slot, then transcribe the recordings of one shard."""
+    """Wait for a worker slot, then transcribe the recordings of one shard.
+
+    A recording that cannot be transcribed does not fail it. A process that dies is started again
+    and goes on where it was.
+    """
     under_way = contextlib.ExitStack()
     die_with_the_run(under_way.close)
     try:
@@ -236,9 +245,10 @@ def publish_transcripts(
             )
         )
     works = [one for group in left.values() for one in group]
+    if left:  # Dagster skips the step of the checks, for want of the output
+        log_verdicts(context)
     # A run that was to take on failures alone is not to blame for what is missing.
     if any(one.state == "failed" or plan.selection == "pending" for one in works):
-        log_verdicts(context)  # the step of the checks is skipped after a failure
         raise _incomplete(left, [said for shard in shards for said in shard["failures"]])
 
 
