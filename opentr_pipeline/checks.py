@@ -32,10 +32,10 @@ CHECKS = {
     check.judge.__name__: check
     for check in (
         Check(
-            "ERROR where rows were lost or a partition cannot be read (restore a backup, or remove "
-            "the partition and run again); WARN where recordings of published partitions have no "
-            "transcript of their current bytes yet (run ./opentr.sh run). Partitions without "
-            "transcripts are counted, not judged.",
+            "ERROR where a published partition has lost rows or cannot be read: restore it from a "
+            "backup, or remove it and run again. Recordings without a transcript of their current "
+            "bytes are accounted for by their status; those that wait for a run, and partitions "
+            "without transcripts, are counted and named.",
             every_recording_is_accounted_for,
         ),
         Check(

@@ -1,10 +1,17 @@
 """What a variable may be: the checks behind ``settings``. A refusal says what it must be."""
 
+import difflib
 import re
+from collections.abc import Set
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args, get_origin
+from zoneinfo import available_timezones
 
+from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator
+from pydantic.fields import FieldInfo
+
+from opentr_pipeline.errors import SettingsError
 
 # The languages that multilingual Whisper models know, as ISO 639 codes.
 # Source: the language tokens of openai/whisper-large-v3's tokenizer.
@@ -17,6 +24,7 @@ LANGUAGES = frozenset(
 DETECTED_LANGUAGES = ("auto", "each_window")
 COMPUTE_TYPES = ("auto", "int8", "int8_float16", "int8_float32", "float16", "bfloat16", "float32")
 MAX_WORKERS = 64
+_UNITS_S = {"h": 3600.0, "m": 60.0}
 
 
 def _path(value: str) -> str:
@@ -85,12 +93,38 @@ def _audio_stream(value: str) -> str:
     return value if value == "auto" else str(int(value))
 
 
+def seconds_of(amount: str) -> float:
+    """An amount of audio, such as ``10h``, ``90m`` or ``1.5h``, in seconds."""
+    return float(amount[:-1]) * _UNITS_S[amount[-1]]
+
+
+def _amount(value: str) -> str:
+    if not re.fullmatch(r"\d{1,6}(\.\d{1,3})?[hm]", value) or not seconds_of(value):
+        raise ValueError("hours or minutes of audio, such as 10h or 90m")
+    return value
+
+
+def _clock(value: str) -> str:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+        raise ValueError("a time of day such as 06:00")
+    return value
+
+
+def _time_zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("a time zone such as UTC or Europe/Rome")
+    return value
+
+
 def _yes_or_no(value: object) -> object:
     if isinstance(value, bool) or str(value).lower() in ("true", "false", "1", "0"):
         return value
     raise ValueError("true or false")
 
 
+Amount = Annotated[str, AfterValidator(_amount)]
+Clock = Annotated[str, AfterValidator(_clock)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 PathText = Annotated[str, AfterValidator(_path)]
 DeviceId = Annotated[str, AfterValidator(_default_device)]
 DeviceList = Annotated[str, AfterValidator(_device_list)]
@@ -99,3 +133,30 @@ Text = Annotated[str, AfterValidator(_text)]
 Terms = Annotated[str, AfterValidator(_terms)]
 AudioStream = Annotated[str, AfterValidator(_audio_stream)]
 YesNo = Annotated[bool, BeforeValidator(_yes_or_no)]
+
+
+def allowed(field: FieldInfo) -> str:
+    """What a variable may be, for people: ``1..64``, ``one of a, b``, ``true or false``."""
+    if get_origin(field.annotation) is Literal:
+        return "one of " + ", ".join(get_args(field.annotation))
+    if field.annotation is bool:
+        return "true or false"
+    if field.annotation is not int:
+        return "text"
+    lowest = next(m.ge for m in field.metadata if hasattr(m, "ge"))
+    highest = next((m.le for m in field.metadata if hasattr(m, "le")), None)
+    return f"{lowest}..{highest}" if highest else f"a whole number from {lowest}"
+
+
+def read_env_file(path: Path, known: Set[str]) -> dict[str, str | None]:
+    """The variables of a ``.env`` file; a misspelt one of ours must not be ignored in silence."""
+    try:
+        variables = dotenv_values(path, encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} is not UTF-8 text; save it as UTF-8.") from None
+    for name in variables.keys() - known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+        if near or name.startswith(("GPU_", "WHISPER_", "PARTITION_")):
+            hint = f"did you mean {near[0]}?" if near else "see .env.example."
+            raise SettingsError(f"{name} in .env is not a setting; {hint}")
+    return variables

@@ -5,31 +5,33 @@ the two equal. Precedence: the process environment, then ``.env`` beside the pro
 default.
 """
 
-import difflib
 import hashlib
 import os
 import re
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, get_args, get_origin
+from typing import Literal
 
-from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.fields import FieldInfo
 
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.setting_values import (
     COMPUTE_TYPES,
     MAX_WORKERS,
+    Amount,
     AudioStream,
+    Clock,
     DeviceId,
     DeviceList,
     Language,
     PathText,
     Terms,
     Text,
+    TimeZone,
     YesNo,
+    allowed,
+    read_env_file,
 )
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -150,6 +152,23 @@ class Settings(BaseModel):
     gpu_scale_default_worker: YesNo = Field(
         False, description="Keep the default worker on GPU_DEVICE_ID while scaling."
     )
+    night_cron: str = Field(
+        "0 22 * * *",
+        description="When the schedule nights begins, as cron has it: minute, hour, day of the "
+        "month, month, day of the week.",
+    )
+    night_until: Clock = Field(
+        "06:00", description="It begins no recording after that; the next night goes on."
+    )
+    night_time_zone: TimeZone = Field("UTC", description="Of both.")
+    night_budget: Amount = Field(
+        "100h", description="Audio that a night transcribes at most, in hours or minutes (90m)."
+    )
+    dagster_postgres_url: Text = Field(
+        "",
+        description="Keep Dagster's state in PostgreSQL, not in SQLite: "
+        "postgresql://user:password@host/database. Needs the extra postgres.",
+    )
     dagster_port: int = Field(
         3000, ge=1, le=65_535, description="The page's port on 127.0.0.1 (start dev)."
     )
@@ -221,30 +240,14 @@ def load_settings(
         SettingsError: one sentence that names the variable, its value and what it must be.
     """
     environ = os.environ if environ is None else environ
-    from_file = _read_env_file(env_file) if env_file and env_file.is_file() else {}
+    known = {name.upper() for name in Settings.model_fields}
+    from_file = read_env_file(env_file, known) if env_file and env_file.is_file() else {}
     merged = {**from_file, **environ}
-    values = {
-        name: merged[name.upper()] for name in Settings.model_fields if merged.get(name.upper())
-    }
+    values = {name.lower(): merged[name] for name in known if merged.get(name)}
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
-
-
-def _read_env_file(path: Path) -> dict[str, str | None]:
-    """The variables of a ``.env`` file; a misspelt one of ours must not be ignored in silence."""
-    try:
-        variables = dotenv_values(path, encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise SettingsError(f"{path} is not UTF-8 text; save it as UTF-8.") from None
-    known = {name.upper() for name in Settings.model_fields}
-    for name in variables.keys() - known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
-        if near or name.startswith(("GPU_", "WHISPER_", "PARTITION_")):
-            hint = f"did you mean {near[0]}?" if near else "see .env.example."
-            raise SettingsError(f"{name} in .env is not a setting; {hint}")
-    return variables
 
 
 def _sentence(error: ValidationError) -> str:
@@ -260,19 +263,6 @@ def must_be(error: ValidationError) -> str:
     first = error.errors()[0]
     custom = first.get("ctx", {}).get("error")
     return str(custom) if custom else allowed(Settings.model_fields[str(first["loc"][0])])
-
-
-def allowed(field: FieldInfo) -> str:
-    """What a variable may be, for people: ``1..64``, ``one of a, b``, ``true or false``."""
-    if get_origin(field.annotation) is Literal:
-        return "one of " + ", ".join(get_args(field.annotation))
-    if field.annotation is bool:
-        return "true or false"
-    if field.annotation is not int:
-        return "text"
-    lowest = next(m.ge for m in field.metadata if hasattr(m, "ge"))
-    highest = next((m.le for m in field.metadata if hasattr(m, "le")), None)
-    return f"{lowest}..{highest}" if highest else f"a whole number from {lowest}"
 
 
 def env_example() -> str:

@@ -40,7 +40,7 @@ class Verdict:
 
 
 def every_recording_is_accounted_for(facts: ArchiveFacts) -> Verdict:
-    """Whether each recording in published partitions has an outcome, with all of its rows."""
+    """Whether published partitions have lost nothing; what waits for a run is known, and named."""
     lost = _named(facts, lambda one: one.published.lost)
     missing = _named(facts, lambda one: one.archive_rows.missing)
     changed: list[Row] = [
@@ -56,17 +56,17 @@ def every_recording_is_accounted_for(facts: ArchiveFacts) -> Verdict:
         {"partition": key, "recording": "", "what": problem}
         for key, problem in facts.unreadable.items()
     ]
-    is_damaged = bool(num_lost or broken)
-    if is_damaged:
+    num_waiting = num_missing + len(changed)
+    if num_lost or broken:
         sentence = f"{num_lost} recordings have lost rows, {len(broken)} partitions are unreadable."
-    elif num_missing or changed:
-        sentence = f"{num_missing + len(changed)} of {num_recordings} recordings wait for a run."
     else:
-        sentence = f"All {num_recordings} recordings have an outcome."
+        sentence = f"{num_recordings - num_waiting} of {num_recordings} recordings have an outcome."
+    if num_waiting:
+        sentence += f" {num_waiting} wait for a run."
     if facts.num_unpublished:
         sentence += f" {facts.num_unpublished} partitions have no transcripts yet."
     return Verdict(
-        not (is_damaged or num_missing or changed),
+        not (num_lost or broken),
         sentence,
         {
             "num_recordings": num_recordings,
@@ -78,7 +78,7 @@ def every_recording_is_accounted_for(facts: ArchiveFacts) -> Verdict:
             "num_partitions_not_published": facts.num_unpublished,
         },
         [*broken, *lost, *missing, *changed][:MAX_ROWS],
-        "ERROR" if is_damaged else "WARN",
+        "ERROR",
     )
 
 

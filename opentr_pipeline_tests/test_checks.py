@@ -76,11 +76,11 @@ def test_lost_rows_and_unreadable_partitions_are_errors() -> None:
     assert verdict.rows[0]["what"] == "It is damaged."
 
 
-def test_recordings_that_wait_are_counted_named_and_a_warning() -> None:
+def test_recordings_that_wait_are_counted_and_named() -> None:
     rows = ArchiveRowsFacts(9, Trouble(3, [["new.wav", "no transcript yet"]]), [["x.wav", "f1"]])
     verdict = _verdict("every_recording_is_accounted_for", _partition("b", rows))
-    assert (verdict.passed, verdict.severity) == (False, "WARN")
-    assert verdict.sentence == "4 of 9 recordings wait for a run."
+    assert verdict.passed
+    assert verdict.sentence == "5 of 9 recordings have an outcome. 4 wait for a run."
     assert [row["recording"] for row in verdict.rows] == ["new.wav", "x.wav"]
     assert (verdict.numbers["num_missing"], verdict.numbers["num_changed"]) == (3, 1)
 
@@ -88,8 +88,9 @@ def test_recordings_that_wait_are_counted_named_and_a_warning() -> None:
 def test_a_failure_of_new_bytes_is_an_outcome() -> None:
     rows = ArchiveRowsFacts(1, NONE, [["x.wav", "f1"]])
     name = "every_recording_is_accounted_for"
-    assert _verdict(name, _partition("b", rows), failures=frozenset({"f1"})).passed
-    assert not _verdict(name, _partition("b", rows), failures=frozenset({"f2"})).passed
+    for failure, num_changed in (("f1", 0), ("f2", 1)):
+        verdict = _verdict(name, _partition("b", rows), failures=frozenset({failure}))
+        assert verdict.numbers["num_changed"] == num_changed
 
 
 def test_partitions_without_transcripts_are_counted_and_not_judged() -> None:
