@@ -8,8 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dagster import DagsterEventType, DagsterInstance
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckKey,
+    AssetKey,
+    DagsterEventType,
+    DagsterInstance,
+)
 
+from opentr_pipeline.checks import CHECKS
 from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
 from opentr_pipeline.settings import PROJECT_ROOT
 from opentr_pipeline.transcript import STATUSES
@@ -143,10 +150,23 @@ def holder_of(slot_file: Path) -> int | None:
     return None
 
 
+def check_evaluations(dagster_home: Path) -> dict[str, AssetCheckEvaluation]:
+    """The latest evaluation of each check of ``transcripts``, by name."""
+    keys = {name: AssetCheckKey(AssetKey("transcripts"), name) for name in CHECKS}
+    found = {}
+    with DagsterInstance.from_config(str(dagster_home)) as instance:
+        storage = instance.event_log_storage
+        latest = storage.get_latest_asset_check_execution_by_key(list(keys.values()))
+        for name, key in keys.items():
+            event = latest[key].event if key in latest else None
+            facts = event.dagster_event.event_specific_data if event else None  # type: ignore[union-attr]
+            if isinstance(facts, AssetCheckEvaluation):
+                found[name] = facts
+    return found
+
+
 def partition_statuses(dagster_home: Path, asset: str) -> dict[str, str]:
     """How Dagster's page shows the partitions of an asset."""
-    from dagster import AssetKey
-
     from opentr_pipeline.defs.partitions import archive_partitions
 
     with DagsterInstance.from_config(str(dagster_home)) as instance:

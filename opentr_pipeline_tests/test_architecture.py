@@ -156,13 +156,15 @@ def test_only_the_entry_points_import_the_shell() -> None:
 @pytest.mark.parametrize(
     ("library", "door"),
     [
-        ("pyarrow", {"transcript_store", "tables"}),
+        ("pyarrow", {"transcript_store", "tables", "partition_facts"}),
         ("av", {"probe", "audio"}),
         ("ctranslate2", {"whisper"}),
         ("faster_whisper", {"whisper", "windows", "models"}),
         ("pynvml", {"devices"}),
         ("huggingface_hub", {"models"}),
         ("tokenizers", {"tokens"}),
+        ("jiwer", {"references"}),
+        ("pysubs2", {"references"}),
         ("dotenv", {"setting_values"}),
         ("fcntl", {"locks", "bootstrap"}),
         ("sqlite3", {"recordings"}),

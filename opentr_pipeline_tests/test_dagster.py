@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from dagster import AssetKey, DagsterInstance
 
+from opentr_pipeline.checks import CHECKS
 from opentr_pipeline.defs.gpu_slots import slots_executor
 from opentr_pipeline.services import DevServices
 from opentr_pipeline.settings import PROJECT_ROOT
@@ -18,7 +20,9 @@ from opentr_pipeline_tests import step_imports
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.page_api import backfill, free_port, launch
 from opentr_pipeline_tests.runs import (
+    SAMPLES,
     SPEECH,
+    check_evaluations,
     holder_of,
     leases,
     make_archive,
@@ -75,23 +79,48 @@ def test_the_dagster_command_line_materialises_partitions_and_ranges(
     project: MakeProject, tmp_path: Path
 ) -> None:
     one = _scaled(project, tmp_path)
+    for name, sample in FILES.items():
+        said = SAMPLES / Path(sample).with_suffix(".reference.txt")
+        shutil.copy(said, (one.archive / name).with_suffix(".reference.txt"))
     one.opentr("scan")
+    home = one.settings.dagster_home
     materialize = ("dagster", "asset", "materialize", "--select")
     one.opentr(*materialize, "recordings", "--partition", "a")
     assert set(partition_statuses(one.settings.dagster_home, "recordings")) == {"a"}
     assert [row["path"] for row in one.rows("recordings")] == ["a/1.wav"]
+    assert check_evaluations(home) == {}
 
     one.opentr(*materialize, "recordings,transcripts", "--partition-range", "a...b")
     assert set(one.transcripts()) == {"a/1.wav", "b/2.opus"}
+    _check_checks(home, num_recordings=2, num_partitions_not_published=1)
 
     tags = json.dumps({"dagster/partition": "c"})
     one.opentr("dagster", "job", "execute", "-j", "transcribe_archive", "--tags", tags)
     assert set(one.transcripts()) == set(FILES.keys())
+    _check_checks(home, num_recordings=3, num_partitions_not_published=0)
     for asset in ("recordings", "transcripts"):
         statuses = partition_statuses(one.settings.dagster_home, asset)
         assert statuses == dict.fromkeys("abc", "MATERIALIZED")
 
     _check_metadata(one)
+
+
+def _check_checks(home: Path, **accounted: int) -> None:
+    """All five hold; what they counted."""
+    found = check_evaluations(home)
+    assert {name for name, one in found.items() if one.passed} == set(CHECKS)
+    severities = {name: one.severity.value for name, one in found.items()}
+    assert severities["segments_are_ordered_and_inside_the_media"] == "ERROR"
+    assert severities["word_error_rate_is_low"] == "WARN"
+    numbers = {
+        name: {key: value.value for key, value in one.metadata.items()}
+        for name, one in found.items()
+    }
+    assert accounted.items() <= numbers["every_recording_is_accounted_for"].items()
+    said = numbers["word_error_rate_is_low"]
+    assert said["num_recordings"] == accounted["num_recordings"]
+    assert said["word_error_rate"] < 0.1
+    assert len(said["worst"].records) == accounted["num_recordings"]
 
 
 def _check_metadata(one: Project) -> None:
@@ -108,6 +137,8 @@ def _check_metadata(one: Project) -> None:
     assert values["num_failed"] == 0
     assert values["audio_s"] == pytest.approx(row["duration_s"])
     assert values["speed_x"] == pytest.approx(row["duration_s"] / row["wall_s"])  # type: ignore[operator]
+    assert values["audio_h"] == values["audio_h_en"] == pytest.approx(row["duration_s"] / 3600)  # type: ignore[operator]
+    assert 0.5 < values["mean_confidence"] < 1
     assert values["languages"] == {"en": 1}
     assert values["model"] == "base"
     assert values["settings_fingerprint"] == row["settings_fingerprint"]
@@ -118,6 +149,7 @@ def _check_metadata(one: Project) -> None:
     columns = [column.name for column in values["dagster/column_schema"].columns]
     assert "language_probability" in columns
     assert facts["recordings"]["num_recordings"].value == 1
+    assert facts["recordings"]["audio_h"].value == pytest.approx(values["audio_h"], rel=0.05)
 
 
 @slow

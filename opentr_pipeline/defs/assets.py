@@ -35,6 +35,7 @@ from dagster import (
 
 from opentr_pipeline import models, publishing, work
 from opentr_pipeline.defs import metadata
+from opentr_pipeline.defs.checks import log_verdicts
 from opentr_pipeline.defs.gpu_slots import GPU_POOL, GPU_TAG, die_with_the_run, rank_of
 from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.resources import Transcription
@@ -59,18 +60,20 @@ RECORDINGS = """\
 What media the archive holds: **one row is one media file** with container, codec, duration and
 the digest of its content.
 
-*Refreshed* by `opentr run` and whenever you materialise a partition; rows of files that are gone
-stay, with `in_archive` false. *When it fails*: the archive could not be read; the error names the
-folder. A broken media file never fails it, it is a row with a status."""
+*Refreshed* for the partitions of a run by the sensor `uploads` (new media), the schedule `nights`,
+`opentr run`, and whenever you materialise a partition; rows of files that are gone stay, with
+`in_archive` false. *When it fails*: the archive could not be read; the error names the folder. A
+broken media file never fails it, it is a row with a status."""
 
 TRANSCRIPTS = """\
 What is said in the recordings: the tables `transcripts` (**one row is one recording** with status
 and text), `segments` (one row is a span of speech) and `words` (one row is a word with its times).
 
-*Refreshed* by `opentr run` and whenever you materialise a partition: only what is missing, stale
-or failed is transcribed, so materialising again is cheap. *When it fails*: recordings with status
-`failed` are named in the error; everything else of the partition is published. Materialise it
-again, or run `./opentr.sh retry-failed`."""
+*Refreshed* by the sensor `uploads` (new media), the schedule `nights` (what is left), `opentr run`,
+and whenever you materialise a partition: only what is missing, stale or failed is transcribed, so
+materialising again is cheap. *When it fails*: recordings with status `failed` are named in the
+error; everything else of the partition is published. Materialise it again, or run
+`./opentr.sh retry-failed`. The *checks* judge all partitions after every run."""
 
 
 def _sentence(error: OpentrError) -> Failure:
@@ -112,7 +115,10 @@ def recordings(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any
 def plan_shards(
     context: AssetExecutionContext, config: PlanConfig, transcription: Transcription
 ) -> Iterator[DynamicOutput[Any] | Output[str]]:
-    """Find what is to be transcribed and spread it over shards."""
+    """Find what is to be transcribed and spread it over shards.
+
+    When it fails: settings, model or archive are not as they should be; the error says what to do.
+    """
     die_with_the_run()
     try:
         settings = transcription.settings()
@@ -142,7 +148,11 @@ def plan_shards(
 def transcribe_shard(
     context: AssetExecutionContext, transcription: Transcription, shard: dict[str, Any]
 ) -> dict[str, Any]:
-    """Wait for a worker slot, then transcribe the recordings of one shard."""
+    """Wait for a worker slot, then transcribe the recordings of one shard.
+
+    A recording that cannot be transcribed does not fail it. A process that dies is started again
+    and goes on where it was.
+    """
     under_way = contextlib.ExitStack()
     die_with_the_run(under_way.close)
     try:
@@ -246,6 +256,8 @@ def publish_transcripts(
         seen = AssetObservation("transcripts", partition=key, metadata=facts[key])
         context.log_event(seen)
         context.log.info(f"{key}: {len(works)} recordings have no transcript yet.")
+    if left:  # Dagster skips the step of the checks, for want of the output
+        log_verdicts(context)
     if works := publishing.unanswered(plan, itertools.chain(*left.values())):
         raise _incomplete(works, [said for shard in shards for said in shard["failures"]])
 
