@@ -32,7 +32,7 @@ first
 <v Anna>Bread &amp; butter</v>
 
 00:03.000 --> 00:04.000
-one <00:03.500>two <c.loud>thr</c>ee
+one <00:03.500>two <c.loud>th</c>r<00:03.700>ee
 """
 
 
