@@ -201,7 +201,7 @@ def _check_operators(served: Project) -> None:
         check["name"]: check for check in json.loads(served.opentr("health", "--json"))["checks"]
     }
     assert {"daemon", "code location", "automation", "runs"} <= set(health)
-    assert "Serving dagster-webserver" in served.opentr("logs", "dev")
+    assert "dagster.daemon" in served.opentr("logs", "dev")
     lines = served.opentr("logs", "cpu.slot-0").splitlines()
     assert any("Worker slot cpu.slot-0 taken by run" in line for line in lines)
     assert any("Model base loaded in" in line for line in lines)
