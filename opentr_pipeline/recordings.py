@@ -91,9 +91,13 @@ class ProbeMemory:
 
 def _identity(media_file: MediaFile) -> tuple[int, int, int, int]:
     numbers = (media_file.device, media_file.inode, media_file.size_bytes, media_file.modified_ns)
-    # SQLite's integers are signed; some file systems use all 64 bits.
-    device, inode, size_bytes, modified_ns = ((n + 2**63) % 2**64 - 2**63 for n in numbers)
+    device, inode, size_bytes, modified_ns = map(signed_64, numbers)
     return device, inode, size_bytes, modified_ns
+
+
+def signed_64(number: int) -> int:
+    """A number as SQLite keeps it: signed, while some file systems use all 64 bits for inodes."""
+    return (number + 2**63) % 2**64 - 2**63
 
 
 def probe_all(
@@ -134,14 +138,16 @@ def _learn(archive: Path, media_file: MediaFile, memory: ProbeMemory) -> tuple[s
         probe = probe_file(path)
         check_unchanged(archive, media_file)
     except MediaError as error:
-        return _unread(media_file), Probe(error.status, str(error))
+        return unread_fingerprint(media_file), Probe(error.status, str(error))
     except OSError as error:
-        return _unread(media_file), Probe("failed", f"The file cannot be read: {error.strerror}.")
+        return unread_fingerprint(media_file), Probe(
+            "failed", f"The file cannot be read: {error.strerror}."
+        )
     memory.remember(media_file, fingerprint, probe)
     return fingerprint, probe
 
 
-def _unread(media_file: MediaFile) -> str:
+def unread_fingerprint(media_file: MediaFile) -> str:
     """Stands for the digest of content that could not be read, so that attempts are counted."""
     return f"unread-{media_file.recording_id}"
 
