@@ -2,9 +2,9 @@
 
     python -m benchmarks.uploads --files 100000 1000000
 
-The archive is made of empty files, in folders of 1,000 and one flat folder with a tenth of them. First
-the store is empty, then everything has a transcript; no run is started. The time that files need to
-settle is skipped.
+The archive is made of empty files, in folders of 1,000 and one flat folder with a tenth of them.
+First the store is empty, then everything has a transcript; no run is started. The time that files
+need to settle is skipped.
 """
 
 import argparse

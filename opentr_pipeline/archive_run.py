@@ -16,11 +16,12 @@ from rich.console import Console
 from opentr_pipeline import launch, overview, work
 from opentr_pipeline.archive import Scan, scan
 from opentr_pipeline.options import ArchiveOptions
-from opentr_pipeline.plan import Selection
+from opentr_pipeline.plan import Taking
 from opentr_pipeline.recordings import probe_all
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.work import RecordingWork
+from opentr_pipeline.worker_slots import Rank
 
 PROGRESS_S = 1.0
 # Where nobody watches a terminal, a line now and then is enough for a log.
@@ -34,15 +35,20 @@ def console() -> Console:
 
 
 def run_archive(
-    settings: Settings, options: ArchiveOptions, num_slots: int, selection: Selection
+    settings: Settings,
+    options: ArchiveOptions,
+    num_slots: int,
+    taking: Taking,
+    rank: Rank = "usual",
 ) -> list[str]:
-    """Transcribe what is selected and print how the archive stands then.
+    """Transcribe what is to be taken on and print how the archive stands then.
 
     Args:
         settings: name the archive.
         options: that transcripts are wanted for.
         num_slots: worker slots, for people to read.
-        selection: ``pending`` or ``failed``.
+        taking: what the command takes on.
+        rank: of its transcription steps, where several wait for a worker slot.
 
     Returns:
         A sentence for each run that did not do all of its work.
@@ -53,8 +59,9 @@ def run_archive(
     started = time.monotonic()
     found = scan(settings.archive_root)
     all_work = _probed(settings, found, options)
-    all_work.sort(key=lambda one: not one.is_selected(selection))
-    chosen = [one for one in all_work if one.is_selected(selection)]
+    chosen = work.chosen(all_work, taking)
+    ids = {id(one) for one in chosen}
+    all_work.sort(key=lambda one: id(one) not in ids)
     if chosen:
         launch.start_forkserver(settings)
     prepare(settings, found)
@@ -68,7 +75,7 @@ def run_archive(
         )
     progress = overview.Progress(settings, chosen)
     with _ticking(progress.sentence):
-        sentences = _execute(settings, all_work, selection, progress)
+        sentences = _execute(settings, all_work, taking, rank, progress)
     overview.show_table(out, settings, [one.recording for one in all_work])
     out.print()
     if chosen:
@@ -99,22 +106,21 @@ def _probed(settings: Settings, found: Scan, options: ArchiveOptions) -> list[Re
 def _execute(
     settings: Settings,
     all_work: Sequence[RecordingWork],
-    selection: Selection,
+    taking: Taking,
+    rank: Rank,
     progress: overview.Progress,
 ) -> list[str]:
     """Start the runs that are needed, one after another: for recordings, for changed folders."""
-    audio_s: dict[str, float] = {}
-    if selection == "pending":
+    audio_s = work.audio_by_partition(work.chosen(all_work, taking))
+    if taking.is_everything:
         store = TranscriptStore(settings.output_root)
         outdated = work.outdated_partitions((one.recording for one in all_work), store)
-        audio_s = dict.fromkeys(outdated, 0.0)
-    for one in all_work:
-        if one.is_selected(selection):
-            key = one.recording.partition_key
-            audio_s[key] = audio_s.get(key, 0.0) + overview.audio_s([one])
+        audio_s = {**dict.fromkeys(outdated, 0.0), **audio_s}
     sentences = []
     for run_range in launch.run_ranges(audio_s, settings.run_max_audio_s):
-        if sentence := launch.execute(run_range, selection):
+        if taking.is_over:
+            break
+        if sentence := launch.execute(run_range, taking.share(run_range, audio_s), rank):
             sentences.append(sentence)
         progress.look_at_published()
     return sentences

@@ -14,7 +14,8 @@ from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
 
 if TYPE_CHECKING:
     from opentr_pipeline.options import ArchiveOptions
-    from opentr_pipeline.plan import Selection
+    from opentr_pipeline.plan import Taking
+    from opentr_pipeline.worker_slots import Rank
 
 
 class Commands(click.Group):
@@ -67,22 +68,50 @@ def _options(settings: Settings, fetch: bool) -> "tuple[ArchiveOptions, int]":
 @archive_argument
 def run(archive: Path | None) -> None:
     """Transcribe all that is not done in ARCHIVE (default: ARCHIVE_DIR)."""
-    _run(archive, "pending")
+    from opentr_pipeline.plan import Taking
+
+    _run(_settings(archive), Taking())
 
 
 @main.command("retry-failed")
 @archive_argument
 def retry_failed(archive: Path | None) -> None:
     """Transcribe the recordings with status failed once more, and nothing else."""
-    _run(archive, "failed")
+    from opentr_pipeline.plan import Taking
+
+    _run(_settings(archive), Taking("failed"))
 
 
-def _run(archive: Path | None, selection: "Selection") -> None:
+@main.command()
+@archive_argument
+@click.option("--budget", metavar="10h", help="Hours (or 90m) of audio at most.")
+@click.option("--until", metavar="06:00", help="Begin no recording after that time of day.")
+def backfill(archive: Path | None, budget: str | None, until: str | None) -> None:
+    """Transcribe what is not done like run, within bounds, and let uploads go first."""
+    from datetime import UTC, datetime
+
+    from opentr_pipeline import nights
+    from opentr_pipeline.plan import Taking
+
+    # Checked like the settings of the nights, which they are.
+    if budget:
+        os.environ["NIGHT_BUDGET"] = budget
+    if until:
+        os.environ["NIGHT_UNTIL"] = until
+    settings = _settings(archive)
+    night = nights.taking_of(settings, datetime.now(UTC))
+    taking = Taking(
+        audio_budget_s=night.audio_budget_s if budget else None,
+        deadline=night.deadline if until else None,
+    )
+    _run(settings, taking, "backfills")
+
+
+def _run(settings: Settings, taking: "Taking", rank: "Rank" = "usual") -> None:
     from opentr_pipeline import archive_run
 
-    settings = _settings(archive)
     options, num_slots = _options(settings, fetch=True)
-    sentences = archive_run.run_archive(settings, options, num_slots, selection)
+    sentences = archive_run.run_archive(settings, options, num_slots, taking, rank)
     for sentence in sentences:
         click.echo(f"opentr: {sentence}", err=True)
     sys.exit(1 if sentences else 0)

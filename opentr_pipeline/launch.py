@@ -1,10 +1,12 @@
 """Dagster's state folder, and runs launched from the command line (the CLI's part of the shell)."""
 
+import hashlib
 import multiprocessing
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
@@ -13,18 +15,29 @@ from dagster import DagsterInstance, DagsterRunStatus, execute_job, reconstructa
 from dagster._core.events import RunFailureReason
 
 from opentr_pipeline import definitions
-from opentr_pipeline.defs.gpu_slots import GPU_POOL, PRELOAD_MODULES
+from opentr_pipeline.defs.gpu_slots import GPU_POOL, PRELOAD_MODULES, PRIORITIES, PRIORITY_TAG
 from opentr_pipeline.defs.partitions import archive_partitions, register_partitions
+from opentr_pipeline.defs.run_config import plan_config
 from opentr_pipeline.devices import list_cards, worker_slots
+from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import locked
-from opentr_pipeline.plan import Selection
+from opentr_pipeline.plan import Taking
 from opentr_pipeline.run_ranges import RunRange, grouped
 from opentr_pipeline.settings import PROJECT_ROOT, Settings
+from opentr_pipeline.worker_slots import Rank
 
 LOG_NAME = "runs.log"
-# The pool's limit is one more than there are slots: with as many, a run of one shard would leave
-# the others idle. The lease, not the pool, is the guarantee.
-POOL_EXTRA = 1
+# The pool counts runs. Two of them may be backfills' (see dagster.yaml) and fill all slots shard
+# after shard; the others are for uploads, which get the next slot, and for what people launch. The
+# lease, not the pool, is the guarantee.
+POOL_EXTRA = 3
+# The URL holds a password: the file names the variable.
+POSTGRES_STORAGE = """
+storage:
+  postgres:
+    postgres_url:
+      env: DAGSTER_POSTGRES_URL
+"""
 
 
 def enter_home(settings: Settings) -> None:
@@ -32,6 +45,7 @@ def enter_home(settings: Settings) -> None:
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     os.environ["ARCHIVE_DIR"] = str(settings.archive_root)
+    os.environ["DAGSTER_POSTGRES_URL"] = settings.dagster_postgres_url
 
 
 def start_forkserver(settings: Settings) -> None:
@@ -50,23 +64,43 @@ def prepare_home(settings: Settings, partition_keys: Iterable[str] = ()) -> None
 
     The first processes of a fresh folder would race for its databases and break them for good;
     hence the lock.
+
+    Raises:
+        SettingsError: PostgreSQL is asked for and its driver is not installed.
     """
+    url = settings.dagster_postgres_url
+    if url and not find_spec("dagster_postgres"):
+        raise SettingsError(
+            "DAGSTER_POSTGRES_URL needs the extra postgres: .venv/bin/pip install -e '.[postgres]'."
+        )
     enter_home(settings)
     home = settings.dagster_home
     with locked(home / "prepare.lock"):
-        link = home / "dagster.yaml"
-        if not link.exists():
-            link.unlink(missing_ok=True)  # it leads nowhere once the project is moved
-            link.symlink_to(PROJECT_ROOT / "dagster.yaml")
+        _write_dagster_yaml(home / "dagster.yaml", in_postgres=bool(url))
         limit = len(worker_slots(settings, list_cards())) + POOL_EXTRA
+        note = f"{limit} {hashlib.sha256(url.encode()).hexdigest()}"
         done = home / "pool_limit"
-        if not done.exists() or done.read_text() != str(limit):
+        if not done.exists() or done.read_text() != note:
             with DagsterInstance.get() as instance:
                 instance.event_log_storage.set_concurrency_slots(GPU_POOL, limit)
-            done.write_text(str(limit))
+            done.write_text(note)
     if keys := set(partition_keys):
         with DagsterInstance.get() as instance:
             register_partitions(instance, keys)
+
+
+def _write_dagster_yaml(path: Path, in_postgres: bool) -> None:
+    """The project's own, linked; with PostgreSQL a copy that says so, for want of conditions."""
+    project = PROJECT_ROOT / "dagster.yaml"
+    if not in_postgres and path.is_symlink() and path.exists():
+        return
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    if in_postgres:
+        fresh.write_text(project.read_text() + POSTGRES_STORAGE)
+    else:
+        fresh.symlink_to(project)
+    os.replace(fresh, path)
 
 
 def run_ranges(audio_s: dict[str, float], max_audio_s: float) -> list[RunRange]:
@@ -81,16 +115,21 @@ def run_ranges(audio_s: dict[str, float], max_audio_s: float) -> list[RunRange]:
     return grouped(order, audio_s, max_audio_s)
 
 
-def execute(run_range: RunRange, selection: Selection) -> str | None:
+def execute(run_range: RunRange, taking: Taking, rank: Rank = "usual") -> str | None:
     """Run the main job on some partitions, here and now.
 
     What Dagster and the libraries of its steps print goes to ``runs.log`` in the state folder.
+
+    Args:
+        run_range: the partitions.
+        taking: what the run takes on.
+        rank: of its transcription steps, where several wait for a worker slot.
 
     Returns:
         None where everything got a transcript, else a sentence.
     """
     run_config: dict[str, Any] = {
-        "ops": {"transcripts": {"ops": {"plan_shards": {"config": {"selection": selection}}}}},
+        **plan_config(taking),
         "loggers": {"console": {"config": {"log_level": "WARNING"}}},
     }
     with DagsterInstance.get() as instance, _printing_to(Path(instance.root_directory, LOG_NAME)):
@@ -98,7 +137,7 @@ def execute(run_range: RunRange, selection: Selection) -> str | None:
             reconstructable(definitions.transcribe_archive_job),
             instance,
             run_config=run_config,
-            tags=run_range.tags,
+            tags={**run_range.tags, PRIORITY_TAG: PRIORITIES[rank]},
             raise_on_error=False,
         )
         _pass_on_interrupt(instance, result)

@@ -8,24 +8,29 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 POLL_S = 0.2
 
 
-def try_lock(path: Path) -> int | None:
+def try_lock(path: Path, shared: bool = False) -> int | None:
     """Take the lock of a file, made where it is missing.
+
+    Args:
+        path: the file.
+        shared: with others that share it; they keep out only who wants it for himself.
 
     Returns:
         An open descriptor that holds the lock until it is closed, not inherited by programs
         that this process starts; None where another process holds it.
     """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     while True:
         descriptor = _open(path)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return None
@@ -86,22 +91,22 @@ def is_being_written(path: str) -> bool:
 
 
 @contextmanager
-def locked(*paths: Path) -> Iterator[Path]:
-    """Wait for the lock of one of these files, the first that is free, and hold it.
-
-    Yields:
-        The file whose lock is held.
-    """
-    path, descriptor = _wait(paths)
+def locked(path: Path) -> Iterator[None]:
+    """Wait for the lock of a file, and hold it."""
+    while (descriptor := try_lock(path)) is None:
+        time.sleep(POLL_S)
     try:
-        yield path
+        yield
     finally:
         os.close(descriptor)
 
 
-def _wait(paths: Sequence[Path]) -> tuple[Path, int]:
-    while True:
+@contextmanager
+def shared(paths: Iterable[Path]) -> Iterator[None]:
+    """Hold locks that others may share; who asks ``is_locked`` meanwhile hears yes."""
+    with ExitStack() as held:
         for path in paths:
-            if (descriptor := try_lock(path)) is not None:
-                return path, descriptor
-        time.sleep(POLL_S)
+            while (descriptor := try_lock(path, shared=True)) is None:
+                time.sleep(POLL_S / 10)  # somebody asks just now
+            held.callback(os.close, descriptor)
+        yield

@@ -67,7 +67,7 @@ def look(settings: Settings, found: Scan, options: ArchiveOptions) -> Overview:
 
 def audio_s(all_work: Iterable[RecordingWork]) -> float:
     """Seconds of audio of some recordings, as their headers claim."""
-    return sum(work.recording.probe.duration_s or 0.0 for work in all_work)
+    return sum(work.audio_s for work in all_work)
 
 
 class Progress:

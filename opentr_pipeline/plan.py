@@ -1,9 +1,12 @@
 """The plan of one run, made once and kept where all of its steps find it."""
 
 import contextlib
+import dataclasses
 import hashlib
+import math
 import pickle
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,12 +14,53 @@ from typing import Literal
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.options import ArchiveOptions
 from opentr_pipeline.recordings import Recording
+from opentr_pipeline.run_ranges import RunRange
 from opentr_pipeline.shards import ShardItem
 from opentr_pipeline.transcript import Content
 from opentr_pipeline.transcript_store import PublishedRow
 
 Selection = Literal["pending", "failed"]
 PLAN_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Taking:
+    """What a run takes on.
+
+    Attributes:
+        selection: ``pending`` for all that is missing, stale or failed and has attempts left,
+            ``failed`` for failed recordings alone, however often they failed.
+        recordings: ids of recordings; none means any.
+        audio_budget_s: seconds of audio at most, or None; the first recording is taken always.
+        deadline: no recording is begun after it, seconds since 1970, or None.
+    """
+
+    selection: Selection = "pending"
+    recordings: frozenset[str] = frozenset()
+    audio_budget_s: float | None = None
+    deadline: float | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing that is not done is left to other runs."""
+        return self == Taking()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline is not None and time.time() >= self.deadline
+
+    def share(self, run_range: RunRange, audio_s: Mapping[str, float]) -> "Taking":
+        """What one of several runs takes on.
+
+        Args:
+            run_range: the partitions of that run.
+            audio_s: seconds of audio that were chosen in each partition.
+        """
+        if self.audio_budget_s is None:
+            return self
+        mine_s = sum(audio_s.get(key, 0.0) for key in run_range.keys)
+        return dataclasses.replace(self, audio_budget_s=math.floor(mine_s) + 1)
 
 
 @dataclass(frozen=True)
@@ -28,14 +72,16 @@ class Plan:
         partitions: the recordings of each partition key of the run, done ones included.
         elsewhere: contents that other partitions had published before.
         shards: what is to be transcribed.
-        selection: what the run takes on.
+        taking: what the run takes on.
+        answers_for: contents that the run fails for where they are not done in the end.
     """
 
     options: ArchiveOptions
     partitions: dict[str, list[Recording]]
     elsewhere: dict[Content, PublishedRow]
     shards: list[list[ShardItem]]
-    selection: Selection = "pending"
+    taking: Taking = Taking()
+    answers_for: frozenset[Content] = frozenset()
 
     def contents_to_do(self, partition_key: str) -> set[Content]:
         """What some shard transcribes for a partition."""

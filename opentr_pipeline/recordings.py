@@ -21,6 +21,8 @@ from opentr_pipeline.probe import Probe, probe_file
 
 # Enough to keep a disk busy while another file is hashed; more only thrashes spinning disks.
 PROBE_THREADS = 4
+# Assumed where nobody says how long media are: 128 kbit/s, a common rate for speech.
+ASSUMED_BYTES_PER_S = 16_000.0
 
 
 @dataclass(frozen=True)
@@ -138,16 +140,20 @@ def _learn(archive: Path, media_file: MediaFile, memory: ProbeMemory) -> tuple[s
         probe = probe_file(path)
         check_unchanged(archive, media_file)
     except MediaError as error:
-        return unread_fingerprint(media_file), Probe(error.status, str(error))
+        return _unread(media_file), Probe(error.status, str(error))
     except OSError as error:
-        return unread_fingerprint(media_file), Probe(
-            "failed", f"The file cannot be read: {error.strerror}."
-        )
+        return _unread(media_file), Probe("failed", f"The file cannot be read: {error.strerror}.")
     memory.remember(media_file, fingerprint, probe)
     return fingerprint, probe
 
 
-def unread_fingerprint(media_file: MediaFile) -> str:
+def guessed(media_file: MediaFile) -> tuple[str, Probe]:
+    """Digest and probe that stand for those of a file that nobody has looked into yet."""
+    duration_s = media_file.size_bytes / ASSUMED_BYTES_PER_S
+    return _unread(media_file), Probe(duration_s=duration_s)
+
+
+def _unread(media_file: MediaFile) -> str:
     """Stands for the digest of content that could not be read, so that attempts are counted."""
     return f"unread-{media_file.recording_id}"
 

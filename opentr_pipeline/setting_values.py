@@ -5,6 +5,7 @@ import re
 from collections.abc import Set
 from pathlib import Path
 from typing import Annotated, Literal, get_args, get_origin
+from zoneinfo import available_timezones
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator
@@ -23,6 +24,7 @@ LANGUAGES = frozenset(
 DETECTED_LANGUAGES = ("auto", "each_window")
 COMPUTE_TYPES = ("auto", "int8", "int8_float16", "int8_float32", "float16", "bfloat16", "float32")
 MAX_WORKERS = 64
+_UNITS_S = {"h": 3600.0, "m": 60.0}
 
 
 def _path(value: str) -> str:
@@ -91,12 +93,38 @@ def _audio_stream(value: str) -> str:
     return value if value == "auto" else str(int(value))
 
 
+def seconds_of(amount: str) -> float:
+    """An amount of audio, such as ``10h``, ``90m`` or ``1.5h``, in seconds."""
+    return float(amount[:-1]) * _UNITS_S[amount[-1]]
+
+
+def _amount(value: str) -> str:
+    if not re.fullmatch(r"\d{1,6}(\.\d{1,3})?[hm]", value) or not seconds_of(value):
+        raise ValueError("hours or minutes of audio, such as 10h or 90m")
+    return value
+
+
+def _clock(value: str) -> str:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+        raise ValueError("a time of day such as 06:00")
+    return value
+
+
+def _time_zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("a time zone such as UTC or Europe/Rome")
+    return value
+
+
 def _yes_or_no(value: object) -> object:
     if isinstance(value, bool) or str(value).lower() in ("true", "false", "1", "0"):
         return value
     raise ValueError("true or false")
 
 
+Amount = Annotated[str, AfterValidator(_amount)]
+Clock = Annotated[str, AfterValidator(_clock)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 PathText = Annotated[str, AfterValidator(_path)]
 DeviceId = Annotated[str, AfterValidator(_default_device)]
 DeviceList = Annotated[str, AfterValidator(_device_list)]

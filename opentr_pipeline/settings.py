@@ -19,13 +19,16 @@ from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.setting_values import (
     COMPUTE_TYPES,
     MAX_WORKERS,
+    Amount,
     AudioStream,
+    Clock,
     DeviceId,
     DeviceList,
     Language,
     PathText,
     Terms,
     Text,
+    TimeZone,
     YesNo,
     allowed,
     read_env_file,
@@ -155,6 +158,23 @@ class Settings(BaseModel):
     )
     gpu_scale_default_worker: YesNo = Field(
         False, description="Keep the default worker on GPU_DEVICE_ID while scaling."
+    )
+    night_cron: str = Field(
+        "0 22 * * *",
+        description="When the schedule nights begins, as cron has it: minute, hour, day of the "
+        "month, month, day of the week.",
+    )
+    night_until: Clock = Field(
+        "06:00", description="It begins no recording after that; the next night goes on."
+    )
+    night_time_zone: TimeZone = Field("UTC", description="Of both.")
+    night_budget: Amount = Field(
+        "100h", description="Audio that a night transcribes at most, in hours or minutes (90m)."
+    )
+    dagster_postgres_url: Text = Field(
+        "",
+        description="Keep Dagster's state in PostgreSQL, not in SQLite: "
+        "postgresql://user:password@host/database. Needs the extra postgres.",
     )
     dagster_port: int = Field(
         3000, ge=1, le=65_535, description="The page's port on 127.0.0.1 (start dev)."

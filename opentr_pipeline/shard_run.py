@@ -18,12 +18,12 @@ from opentr_pipeline.errors import DeviceError, MediaError
 from opentr_pipeline.heard import Heard, compose
 from opentr_pipeline.locks import POLL_S
 from opentr_pipeline.plan import Plan
+from opentr_pipeline.publishing import publish_partition
 from opentr_pipeline.recordings import check_unchanged
 from opentr_pipeline.shards import ShardItem
 from opentr_pipeline.transcriber import Transcriber
 from opentr_pipeline.transcript import Content, Transcript, now
 from opentr_pipeline.transcript_store import TranscriptStore
-from opentr_pipeline.work import publish_partition
 
 # A recording under which the process died so often is not given a third one to kill.
 MAX_DEATHS = 2
@@ -111,7 +111,7 @@ class ShardRun:
         started = time.monotonic()
         self._mine = Counter(key for item in items for key in item.partition_keys)
         waiting = list(items)
-        while waiting:
+        while waiting and not self._plan.taking.is_over:
             # A process died with these under way, and one of them may be the reason.
             suspects = [item for item in waiting if self._checkpoints.num_attempts(item.content)]
             others = [item for item in waiting if item not in suspects]
@@ -159,6 +159,8 @@ class ShardRun:
     def _sources(self, items: Sequence[ShardItem], held: list[ShardItem]) -> Iterator[Source]:
         """Claim items one by one, as the engine asks for them."""
         for item in items:
+            if self._plan.taking.is_over:  # what is under way is finished and kept
+                return
             with self._lock:
                 claim = self._checkpoints.lock(item.content)
                 if claim is None:

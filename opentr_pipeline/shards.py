@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from opentr_pipeline.archive import MediaFile
 from opentr_pipeline.options import TranscriptionOptions
+from opentr_pipeline.recordings import ASSUMED_BYTES_PER_S
 from opentr_pipeline.transcript import Content
 
 # Below this a step of its own costs more in start-up (some 3 s) than it gains.
 MIN_SHARD_AUDIO_S = 30.0
-# Assumed where a container does not say how long it is: 128 kbit/s, a common rate for speech.
-ASSUMED_BYTES_PER_S = 16_000.0
 
 
 @dataclass(frozen=True)

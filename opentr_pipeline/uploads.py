@@ -20,10 +20,8 @@ from opentr_pipeline.archive import MediaFile, check_num_partitions, partition_k
 from opentr_pipeline.ledger import File, Ledger
 from opentr_pipeline.locks import is_being_written
 from opentr_pipeline.options import ArchiveOptions
-from opentr_pipeline.probe import Probe
-from opentr_pipeline.recordings import Recording, unread_fingerprint
+from opentr_pipeline.recordings import Recording, guessed
 from opentr_pipeline.settings import Settings
-from opentr_pipeline.shards import ASSUMED_BYTES_PER_S
 from opentr_pipeline.transcript_store import StoreIndex, TranscriptStore
 from opentr_pipeline.upload_runs import MAX_RECORDINGS, Due, Request, few_runs, request_for
 from opentr_pipeline.watch import Clock, Watch
@@ -145,12 +143,11 @@ class Uploads:
         return min(doubled, MAX_DELAY_S)
 
     def _recordings(self, files: Sequence[File]) -> list[Recording]:
-        """What is known of each file; one that nobody could read yet has no bytes."""
+        """What is known of each file."""
         media_files = [self._media_file(file) for file in files]
         learnt = self._memory.recall(media_files)
-        unread = Probe("failed")
         return [
-            Recording(one, self._key(one), *learnt.get(one, (unread_fingerprint(one), unread)))
+            Recording(one, self._key(one), *(learnt.get(one) or guessed(one)))
             for one in media_files
         ]
 
@@ -174,8 +171,7 @@ class Uploads:
         files = self.ledger.files_in(("due",), self._watch.now, limit, is_stock=is_stock)
         found = []
         for file, recording in zip(files, self._recordings(files), strict=True):
-            guess_s = file.size_bytes / ASSUMED_BYTES_PER_S
-            audio_s = recording.probe.duration_s or guess_s
+            audio_s = recording.probe.duration_s or 0.0
             found.append(Due(file, recording.media_file, recording.partition_key, audio_s))
         return found
 
@@ -235,7 +231,7 @@ def _is_due(file: File, found: work.RecordingWork, index: StoreIndex) -> bool:
     """Whether a run is to be asked for, this one file alone considered."""
     recording = found.recording
     fingerprint = recording.media_fingerprint
-    if found.state == "failed" and fingerprint == unread_fingerprint(recording.media_file):
+    if found.state == "failed" and fingerprint == guessed(recording.media_file)[0]:
         # Whether it can be read now, a run finds out, once.
         return found.is_pending or not file.num_asked
     if found.state == "stale":  # other options are for the nights; other bytes are an upload

@@ -4,25 +4,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from opentr_pipeline.archive import MediaFile, scan
+from opentr_pipeline.archive import MediaFile, Scan, scan
 from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.options import ArchiveOptions
-from opentr_pipeline.plan import Plan, Selection
-from opentr_pipeline.recordings import ProbeMemory, Recording, probe_all
+from opentr_pipeline.plan import Plan, Selection, Taking
+from opentr_pipeline.recordings import ProbeMemory, Recording, guessed, probe_all
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.shards import ShardItem, plan_shards
 from opentr_pipeline.transcript import Content, Transcript, now
 from opentr_pipeline.transcript_store import (
-    Entry,
-    PublishedRow,
     StoreIndex,
     TranscriptStore,
-    is_published_as,
 )
 
 State = Literal["done", "missing", "stale", "failed"]
 # A recording that failed so often is left alone until a person says retry-failed.
 MAX_ATTEMPTS = 3
+URGENCY: tuple[State, ...] = ("missing", "failed", "stale")
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,11 @@ class RecordingWork:
     content: Content
     state: State
     num_attempts: int = 0
+
+    @property
+    def audio_s(self) -> float:
+        """Seconds of audio, as the headers claim."""
+        return self.recording.probe.duration_s or 0.0
 
     @property
     def is_pending(self) -> bool:
@@ -95,12 +98,27 @@ def recordings_of(settings: Settings, partition_keys: Iterable[str]) -> dict[str
     return found
 
 
+def known_work(settings: Settings, found: Scan, options: ArchiveOptions) -> list[RecordingWork]:
+    """How the recordings stand, by what earlier probes learnt; reads no media.
+
+    One that nobody has probed counts as new, and as long as its size suggests.
+    """
+    by_partition = found.by_partition(settings)
+    known = probe_memory(settings).recall(found.media_files)
+    recordings = [
+        Recording(media_file, key, *(known.get(media_file) or guessed(media_file)))
+        for key, media_files in by_partition.items()
+        for media_file in media_files
+    ]
+    return judge(recordings, TranscriptStore(settings.output_root).index(by_partition), options)
+
+
 def make_plan(
     settings: Settings,
     partitions: dict[str, list[Recording]],
     options: ArchiveOptions,
     num_slots: int,
-    selection: Selection = "pending",
+    taking: Taking,
 ) -> Plan:
     """Decide what a run transcribes; outcomes that need no model are kept at once.
 
@@ -109,14 +127,14 @@ def make_plan(
         partitions: from ``recordings_of``.
         options: that transcripts are wanted for.
         num_slots: worker slots that wait for shards.
-        selection: ``pending`` for all that is not done, ``failed`` for failed recordings alone.
+        taking: what the run takes on.
     """
     store = TranscriptStore(settings.output_root)
     checkpoints = Checkpoints(store.inner)
     checkpoints.sweep()
     recordings = [recording for group in partitions.values() for recording in group]
     all_work = judge(recordings, store.index(partitions), options)
-    groups = by_content([work for work in all_work if work.is_selected(selection)])
+    groups = by_content(chosen(all_work, taking))
     elsewhere = store.find_contents(groups.keys())
     items = []
     for content, group in groups.items():
@@ -131,7 +149,44 @@ def make_plan(
         else:
             checkpoints.save(_unheard(group[0], attempts + 1))
     shards = plan_shards(items, settings.shard_audio_s, num_slots)
-    return Plan(options, partitions, elsewhere, shards, selection)
+    wanted = by_content(work for work in all_work if work.state != "done")
+    answers_for = frozenset(wanted if taking.is_everything else groups)
+    return Plan(options, partitions, elsewhere, shards, taking, answers_for)
+
+
+def chosen(all_work: Iterable[RecordingWork], taking: Taking) -> list[RecordingWork]:
+    """What a run takes on; within a budget what is missing first, then failed, then stale.
+
+    The same bytes under the same options count once.
+    """
+    works = [
+        work
+        for work in all_work
+        if work.is_selected(taking.selection)
+        and (not taking.recordings or work.recording.recording_id in taking.recordings)
+    ]
+    if taking.audio_budget_s is None:
+        return works
+    works.sort(key=lambda work: (URGENCY.index(work.state), work.recording.media_file.path))
+    left_s, seen = taking.audio_budget_s, set[Content]()
+    affordable = []
+    for work in works:
+        if work.content not in seen:
+            if seen and work.audio_s > left_s:
+                break
+            seen.add(work.content)
+            left_s -= work.audio_s
+        affordable.append(work)
+    return affordable
+
+
+def audio_by_partition(works: Iterable[RecordingWork]) -> dict[str, float]:
+    """Seconds of audio of some recordings, for each partition that holds one."""
+    audio_s: dict[str, float] = {}
+    for one in works:
+        key = one.recording.partition_key
+        audio_s[key] = audio_s.get(key, 0.0) + one.audio_s
+    return audio_s
 
 
 def by_content(all_work: Iterable[RecordingWork]) -> dict[Content, list[RecordingWork]]:
@@ -167,66 +222,6 @@ def _unheard(work: RecordingWork, num_attempts: int) -> Transcript:
         transcribed_at=now(),
         num_attempts=num_attempts,
     )
-
-
-def publish_partition(
-    partition_key: str, plan: Plan, store: TranscriptStore, index: StoreIndex
-) -> None:
-    """Publish what there is for a partition: checkpoints, and bytes published elsewhere.
-
-    Args:
-        partition_key: one of the plan's.
-        plan: names the partition's recordings.
-        store: where to.
-        index: of the plan's partitions.
-    """
-    checkpoints = Checkpoints(store.inner)
-    entries = []
-    for recording in plan.partitions[partition_key]:
-        content = plan.options.content(recording)
-        kept = checkpoints.load(content)
-        outcome: Transcript | PublishedRow | None = kept if kept and kept.is_final else None
-        outcome = outcome or index.by_content.get(content)
-        outcome = outcome or plan.elsewhere.get(content) or kept
-        if outcome:
-            entries.append(Entry(recording.recording_id, recording.media_file.path, outcome))
-    store.publish(partition_key, entries)
-
-
-def publish_all(plan: Plan, store: TranscriptStore) -> None:
-    """Publish what no shard has published, and drop the checkpoints that this makes needless."""
-    checkpoints = Checkpoints(store.inner)
-    index = store.index(plan.partitions)
-    contents = {plan.options.content(r) for group in plan.partitions.values() for r in group}
-    unknown = contents - plan.elsewhere.keys() - index.by_content.keys()
-    # Another run may have published these in its own partitions since the plan was made.
-    lost = {content for content in unknown if not checkpoints.has(content)}
-    plan.elsewhere.update(store.find_contents(lost))
-    for key in plan.partitions:
-        publish_partition(key, plan, store, index)
-    forget_published(plan, store)
-
-
-def forget_published(plan: Plan, store: TranscriptStore) -> None:
-    """Drop the checkpoints of what is published now; a failure that is not stays, and counts."""
-    checkpoints = Checkpoints(store.inner)
-    index = store.index(plan.partitions)
-    for recordings in plan.partitions.values():
-        for recording in recordings:
-            content = plan.options.content(recording)
-            kept = checkpoints.load(content)
-            row = index.by_recording.get((recording.partition_key, recording.recording_id))
-            if kept and row and is_published_as(row, kept):
-                checkpoints.drop(content)
-
-
-def left_over(plan: Plan, store: TranscriptStore) -> dict[str, list[RecordingWork]]:
-    """The recordings of each partition of a plan that are not done."""
-    index = store.index(plan.partitions)
-    return {
-        key: [work for work in judge(recordings, index, plan.options) if work.state != "done"]
-        for key, recordings in plan.partitions.items()
-    }
 
 
 def outdated_partitions(recordings: Iterable[Recording], store: TranscriptStore) -> set[str]:

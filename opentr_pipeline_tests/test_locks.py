@@ -16,17 +16,18 @@ import pytest
 
 from opentr_pipeline import locks
 from opentr_pipeline.devices import CPU, Device, WorkerSlot
-from opentr_pipeline.locks import is_being_written, is_locked, locked, try_lock
+from opentr_pipeline.locks import is_being_written, is_locked, locked, shared, try_lock
 from opentr_pipeline.settings import PROJECT_ROOT
 from opentr_pipeline.worker_slots import lease, slots_folder, slots_in_use
+from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.making import settings_of
 
 HOLDER = """
 import sys, time
 from pathlib import Path
 from opentr_pipeline.locks import locked
-with locked(*map(Path, sys.argv[1:])) as path:
-    print(path, flush=True)
+with locked(Path(sys.argv[1])):
+    print(sys.argv[1], flush=True)
     time.sleep(600)
 """
 # Takes a slot many times; in it, notes how many are in there at once.
@@ -48,9 +49,9 @@ for _ in range(times):
 
 
 @contextmanager
-def holder(*paths: Path) -> Iterator["subprocess.Popen[str]"]:
-    """Another process that holds the lock of one of these files."""
-    command = [sys.executable, "-c", HOLDER, *map(str, paths)]
+def holder(path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Another process that holds the lock of a file."""
+    command = [sys.executable, "-c", HOLDER, str(path)]
     with subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -88,16 +89,16 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
         assert try_lock(path) is None
         process.send_signal(signal.SIGKILL)
         process.wait()
-        with locked(path) as taken:
-            assert taken == path
+        with locked(path):
+            assert is_locked(path)
 
 
-def test_the_first_lock_that_is_free_is_taken(tmp_path: Path) -> None:
-    paths = [tmp_path / name for name in ("a", "b")]
-    with holder(*paths) as process:
-        assert held_by(process) == paths[0]
-        with locked(*paths) as taken:
-            assert taken == paths[1]
+def test_a_shared_lock_keeps_out_who_wants_it_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with shared([path]), shared([path]):
+        assert is_locked(path)
+        assert try_lock(path) is None
+    assert not is_locked(path)
 
 
 def test_a_lock_is_freed_when_the_block_raises(tmp_path: Path) -> None:
@@ -197,8 +198,51 @@ def test_a_lease_names_its_slot_and_shows(tmp_path: Path) -> None:
     with lease(slots, tmp_path) as first, lease(slots, tmp_path) as second:
         assert (first, second) == (slots[0], slots[1])
         assert slots_in_use(slots, tmp_path) == slots
-        assert {path.name for path in tmp_path.iterdir()} == {"cpu.slot-0", "GPU-x.slot-0"}
+        assert {"cpu.slot-0", "GPU-x.slot-0"} <= {path.name for path in tmp_path.iterdir()}
     assert slots_in_use(slots, tmp_path) == []
+
+
+# Takes the slot when it is free, and says so.
+WAITER = """
+import sys
+from pathlib import Path
+from opentr_pipeline.devices import CPU, WorkerSlot
+from opentr_pipeline.worker_slots import lease
+print("here", flush=True)
+with lease([WorkerSlot(CPU, 0)], Path(sys.argv[1]), sys.argv[2]):
+    with open(Path(sys.argv[1]) / "order", "a") as order:
+        print(sys.argv[2], file=order)
+"""
+
+
+def test_who_ranks_higher_gets_the_next_slot_however_long_others_wait(tmp_path: Path) -> None:
+    ranks = ["backfills", "usual", "uploads"]
+    waiters = []
+    with lease([WorkerSlot(CPU, 0)], tmp_path, "backfills"):
+        for rank in ranks:
+            command = [sys.executable, "-c", WAITER, str(tmp_path), rank]
+            waiters.append(subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE))
+        for rank in ranks:
+            wait_for((tmp_path / f"cpu.slot-0.waiting-{rank}").exists)
+            wait_for(lambda rank=rank: is_locked(tmp_path / f"cpu.slot-0.waiting-{rank}"))
+        for waiter in waiters:
+            assert waiter.stdout is not None
+            assert waiter.stdout.readline() == b"here\n"
+    for waiter in waiters:
+        waiter.communicate(timeout=60)
+    assert (tmp_path / "order").read_text().split() == ranks[::-1]
+
+
+def test_a_waiter_that_is_killed_holds_nobody_up(tmp_path: Path) -> None:
+    with lease([WorkerSlot(CPU, 0)], tmp_path):
+        command = [sys.executable, "-c", WAITER, str(tmp_path), "uploads"]
+        waiter = subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE)
+        wait_for((tmp_path / "cpu.slot-0.waiting-uploads").exists)
+        wait_for(lambda: is_locked(tmp_path / "cpu.slot-0.waiting-uploads"))
+        waiter.kill()
+        waiter.communicate()
+    with lease([WorkerSlot(CPU, 0)], tmp_path, "backfills") as slot:
+        assert slot.number == 0
 
 
 def test_the_folder_of_slots_is_open_to_everybody(

@@ -19,11 +19,11 @@ from opentr_pipeline.errors import DeviceError, ModelError, StoreError
 from opentr_pipeline.heard import Heard
 from opentr_pipeline.locks import is_locked
 from opentr_pipeline.options import ArchiveOptions
-from opentr_pipeline.plan import Plan
+from opentr_pipeline.plan import Plan, Taking
 from opentr_pipeline.shard_run import MAX_DEATHS, ShardOutcome, ShardRun
 from opentr_pipeline.shards import ShardItem
 from opentr_pipeline.transcriber import Part
-from opentr_pipeline.transcript import Segment
+from opentr_pipeline.transcript import Content, Segment
 from opentr_pipeline.windows import SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.making import OPTIONS, transcript, wav
@@ -450,6 +450,29 @@ def test_a_window_that_always_kills_ends_nevertheless(
             num_deaths += 1
     assert MAX_DEATHS <= num_deaths <= 2 * MAX_DEATHS
     assert Counter(statuses(long).values()) == {"ok": 3, "failed": 1}
+
+
+def test_no_recording_is_begun_after_the_deadline(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = world.plan(Taking(deadline=time.time() + 3600))
+    begin = Checkpoints.begin_attempt
+
+    def last_second(kept: Checkpoints, content: Content) -> int:
+        monkeypatch.setattr(time, "time", lambda: (plan.taking.deadline or 0.0) + 1)
+        return begin(kept, content)
+
+    monkeypatch.setattr(Checkpoints, "begin_attempt", last_second)
+    outcome = run(world, Model(), plan)
+    assert outcome.num_by_status == {"ok": 1}
+    assert statuses(world) == {"film/1.wav": "ok"}
+    assert set(notes(world, plan).values()) == {0}
+
+
+def test_after_the_deadline_no_model_is_loaded(world: World) -> None:
+    model = Model()
+    outcome = run(world, model, world.plan(Taking(deadline=time.time() - 1)))
+    assert (model.num_loads, outcome.num_by_status, world.rows()) == (0, {}, {})
 
 
 def test_what_another_run_did_meanwhile_is_not_done_again(world: World) -> None:

@@ -1,25 +1,30 @@
 """Work: what is to be done, what a run takes on, and what it publishes; the engine left out."""
 
 import dataclasses
+import itertools
 import os
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from opentr_pipeline import overview, recordings, work
+from opentr_pipeline import overview, publishing, recordings, work
 from opentr_pipeline.archive import scan
 from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.options import ArchiveOptions
-from opentr_pipeline.plan import Plan, Selection, load_plan
+from opentr_pipeline.plan import Plan, Taking, load_plan
 from opentr_pipeline.recordings import Recording
+from opentr_pipeline.run_ranges import RunRange
 from opentr_pipeline.tables import TRANSCRIPT_TABLES
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.work import MAX_ATTEMPTS
 from opentr_pipeline_tests.making import OPTIONS, OTHER_OPTIONS, settings_of, transcript, wav
 
 USUAL, OTHER = ArchiveOptions(OPTIONS), ArchiveOptions(OTHER_OPTIONS)
+EVERYTHING = Taking()
+FAILED = Taking("failed")
 
 
 class World:
@@ -38,22 +43,24 @@ class World:
         return work.recordings_of(self.settings, keys)
 
     def states(self, options: ArchiveOptions = USUAL) -> dict[str, str]:
+        return {one.recording.media_file.path: one.state for one in self.judged(options)}
+
+    def judged(self, options: ArchiveOptions = USUAL) -> list[work.RecordingWork]:
         found = self.recordings()
         known = [recording for group in found.values() for recording in group]
-        judged = work.judge(known, self.store.index(found), options)
-        return {one.recording.media_file.path: one.state for one in judged}
+        return work.judge(known, self.store.index(found), options)
 
-    def plan(self, selection: Selection = "pending", options: ArchiveOptions = USUAL) -> Plan:
-        return work.make_plan(self.settings, self.recordings(), options, 2, selection)
+    def plan(self, taking: Taking = EVERYTHING, options: ArchiveOptions = USUAL) -> Plan:
+        return work.make_plan(self.settings, self.recordings(), options, 2, taking)
 
     def run(
         self,
-        selection: Selection = "pending",
+        taking: Taking = EVERYTHING,
         options: ArchiveOptions = USUAL,
         failing: Sequence[str] = (),
     ) -> list[str]:
         """A whole run; the paths that were transcribed."""
-        plan = self.plan(selection, options)
+        plan = self.plan(taking, options)
         self.transcribe(plan, failing)
         self.publish(plan)
         return paths(plan)
@@ -83,8 +90,8 @@ class World:
     def publish(self, plan: Plan) -> None:
         index = self.store.index(plan.partitions)
         for key in plan.partitions:
-            work.publish_partition(key, plan, self.store, index)
-        work.forget_published(plan, self.store)
+            publishing.publish_partition(key, plan, self.store, index)
+        publishing.forget_published(plan, self.store)
 
     def texts(self, table: str = "transcripts") -> dict[str, str]:
         rows = self.store.read("transcripts", ["recording_id", "path"]).to_pylist()
@@ -185,7 +192,7 @@ def test_retrying_takes_the_failed_and_nothing_else(world: World) -> None:
     for _ in range(MAX_ATTEMPTS):
         world.run(failing=["radio/1.wav"])
     wav(world.archive / "radio" / "new.wav", pitch_hz=900.0)
-    assert world.run("failed") == ["radio/1.wav"]
+    assert world.run(FAILED) == ["radio/1.wav"]
     states = world.states()
     assert (states["radio/1.wav"], states["radio/new.wav"]) == ("done", "missing")
 
@@ -329,7 +336,7 @@ def test_a_checkpoint_newer_than_what_is_published_is_kept(world: World) -> None
     world.run(failing=["radio/1.wav"])
     plan = world.plan()
     world.transcribe(plan)  # another run's step, which has not published yet
-    work.forget_published(plan, world.store)
+    publishing.forget_published(plan, world.store)
     assert len(world.checkpoints()) == 1
     assert world.run() == []
     assert set(world.states().values()) == {"done"}
@@ -347,7 +354,7 @@ def test_publishing_twice_changes_nothing(world: World) -> None:
 def test_a_partition_can_be_published_before_the_others(world: World) -> None:
     plan = world.plan()
     world.transcribe(plan)
-    work.publish_partition("film", plan, world.store, world.store.index(plan.partitions))
+    publishing.publish_partition("film", plan, world.store, world.store.index(plan.partitions))
     assert world.states() == {
         "film/3.wav": "done",
         "radio/1.wav": "missing",
@@ -361,9 +368,70 @@ def test_what_is_left_over_is_named_by_partition(world: World) -> None:
     world.publish(plan)
     left = {
         key: [one.recording.media_file.path for one in group]
-        for key, group in work.left_over(plan, world.store).items()
+        for key, group in publishing.left_over(plan, world.store).items()
     }
-    assert left == {"film": [], "radio": ["radio/2.wav"]}
+    assert left == {"radio": ["radio/2.wav"]}
+
+
+def test_a_run_may_take_some_recordings_alone(world: World) -> None:
+    (chosen,) = [one for one in world.recordings()["radio"] if one.media_file.path == "radio/2.wav"]
+    taking = Taking(recordings=frozenset([chosen.recording_id]))
+    assert world.run(taking) == ["radio/2.wav"]
+    plan = world.plan(taking)
+    left = publishing.left_over(plan, world.store)
+    assert set(left) == {"film", "radio"}
+    assert publishing.unanswered(plan, itertools.chain(*left.values())) == []
+
+
+def test_a_budget_is_spent_on_what_is_missing_first(world: World) -> None:
+    world.run()
+    for number in range(3):
+        wav(world.archive / f"new/{number}.wav", 2.0, 500.0 + number)
+    assert world.run(Taking(audio_budget_s=4.0), OTHER) == ["new/0.wav", "new/1.wav"]
+    assert world.run(Taking(audio_budget_s=2.3), OTHER) == ["film/3.wav", "new/2.wav"]
+    # One that is longer than the budget is taken all the same, alone.
+    wav(world.archive / "new/long.wav", 5.0)
+    assert world.run(Taking(audio_budget_s=1.0), OTHER) == ["new/long.wav"]
+    assert world.run(options=OTHER) == ["radio/1.wav", "radio/2.wav"]
+
+
+def test_a_copy_costs_no_budget(world: World) -> None:
+    shutil.copyfile(world.archive / "film/3.wav", world.archive / "film/copy.wav")
+    taking = Taking(audio_budget_s=0.2)
+    assert len(work.chosen(world.judged(), taking)) == 2
+
+
+@pytest.mark.parametrize(
+    ("taking", "failing", "blamed"),
+    [
+        (EVERYTHING, ["radio/2.wav"], ["radio/2.wav"]),
+        (Taking(audio_budget_s=0.1), [], []),
+        (Taking(deadline=1.0), [], []),
+        (Taking(deadline=1.0), ["radio/2.wav"], ["radio/2.wav"]),
+        (Taking(deadline=1e12), [], ["film/3.wav", "radio/1.wav"]),
+    ],
+    ids=["a failure", "the budget", "the deadline", "a failure before it", "no reason"],
+)
+def test_what_a_run_is_blamed_for(
+    world: World, taking: Taking, failing: list[str], blamed: list[str]
+) -> None:
+    plan = world.plan(taking)
+    done = {"radio/2.wav"} if taking.deadline else set(paths(plan))
+    shards = [[item for item in shard if item.media_file.path in done] for shard in plan.shards]
+    world.transcribe(dataclasses.replace(plan, shards=shards), failing)
+    world.publish(plan)
+    left = itertools.chain(*publishing.left_over(plan, world.store).values())
+    found = publishing.unanswered(plan, left)
+    assert sorted(one.recording.media_file.path for one in found) == blamed
+
+
+def test_several_runs_share_a_budget() -> None:
+    audio_s = {"a": 100.2, "b": 50.0, "c": 7.0}
+    whole = Taking(audio_budget_s=200.0, deadline=5.0)
+    assert whole.share(RunRange(("a", "idle", "b")), audio_s) == Taking(
+        audio_budget_s=151.0, deadline=5.0
+    )
+    assert EVERYTHING.share(RunRange(("a",)), audio_s) == EVERYTHING
 
 
 def test_a_plan_survives_on_disk(world: World, tmp_path: Path) -> None:
@@ -388,7 +456,7 @@ def test_states_are_counted(world: World) -> None:
 def test_a_run_for_failures_leaves_what_is_missing(world: World) -> None:
     world.run(failing=["radio/1.wav"])
     wav(world.archive / "radio/4.wav", pitch_hz=700.0)
-    assert world.run("failed") == ["radio/1.wav"]
+    assert world.run(FAILED) == ["radio/1.wav"]
     assert world.states()["radio/4.wav"] == "missing"
 
 
@@ -410,10 +478,10 @@ def test_a_copy_that_was_published_elsewhere_meanwhile_is_published_here(world: 
     (world.archive / "copies").mkdir()
     (world.archive / "copies/1.wav").write_bytes((world.archive / "radio/1.wav").read_bytes())
     found = {"copies": world.recordings()["copies"]}
-    second = work.make_plan(world.settings, found, USUAL, 2)
+    second = work.make_plan(world.settings, found, USUAL, 2, EVERYTHING)
     assert second.shards == []  # the first run has it, kept but not published
-    work.publish_all(first, world.store)
-    work.publish_all(second, world.store)
+    publishing.publish_all(first, world.store)
+    publishing.publish_all(second, world.store)
     assert world.states()["copies/1.wav"] == "done"
 
 
@@ -486,7 +554,7 @@ def test_attempts_are_counted_for_each_set_of_options(world: World) -> None:
         world.run(options=with_folder("film"), failing=["film/of_1.wav"])
     assert world.run(options=with_folder("film")) == []
     assert world.states(with_folder("film"))["radio/1.wav"] == "done"
-    assert world.run("failed", with_folder("film")) == ["film/of_1.wav"]
+    assert world.run(FAILED, with_folder("film")) == ["film/of_1.wav"]
 
 
 def test_the_version_of_a_partition_is_that_of_its_options(world: World) -> None:

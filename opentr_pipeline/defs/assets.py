@@ -1,11 +1,11 @@
 """The assets ``recordings`` and ``transcripts``."""
 
 import contextlib
+import itertools
 import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ from dagster import (
     AssetIn,
     AssetKey,
     AssetMaterialization,
+    AssetObservation,
     BackfillPolicy,
     BetaWarning,
-    Config,
     DataVersion,
     DynamicOut,
     DynamicOutput,
@@ -31,13 +31,13 @@ from dagster import (
     graph_asset,
     op,
 )
-from pydantic import Field
 
-from opentr_pipeline import models, work
+from opentr_pipeline import models, publishing, work
 from opentr_pipeline.defs import metadata
-from opentr_pipeline.defs.gpu_slots import GPU_POOL, GPU_TAG, die_with_the_run
+from opentr_pipeline.defs.gpu_slots import GPU_POOL, GPU_TAG, die_with_the_run, rank_of
 from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.resources import Transcription
+from opentr_pipeline.defs.run_config import PlanConfig
 from opentr_pipeline.devices import WorkerSlot, cpu_threads, list_cards, worker_slots
 from opentr_pipeline.errors import DeviceError, OpentrError
 from opentr_pipeline.options import archive_options
@@ -68,22 +68,6 @@ and text), `segments` (one row is a span of speech) and `words` (one row is a wo
 or failed is transcribed, so materialising again is cheap. *When it fails*: recordings with status
 `failed` are named in the error; everything else of the partition is published. Materialise it
 again, or run `./opentr.sh retry-failed`."""
-
-
-class Selected(Enum):
-    """What a run takes on."""
-
-    pending = "pending"
-    failed = "failed"
-
-
-class PlanConfig(Config):
-    """What a run takes on."""
-
-    selection: Selected = Field(
-        Selected.pending,
-        description="pending: what is missing, stale or failed; failed: only what failed.",
-    )
 
 
 def _sentence(error: OpentrError) -> Failure:
@@ -133,7 +117,7 @@ def plan_shards(
         model = models.find(models.model_name(settings, slots), settings.models_root)
         options = archive_options(settings, model, slots, transcription.typed())
         partitions = work.recordings_of(settings, context.partition_keys)
-        plan = work.make_plan(settings, partitions, options, len(slots), config.selection.value)
+        plan = work.make_plan(settings, partitions, options, len(slots), config.taking())
         path = TranscriptStore(settings.output_root).inner / "plans" / f"{context.run_id}.pickle"
         plan.save(path)
     except OpentrError as error:
@@ -161,7 +145,7 @@ def transcribe_shard(
     try:
         settings = transcription.settings()
         slots = worker_slots(settings, list_cards())
-        with lease(slots, slots_folder(settings)) as slot:
+        with lease(slots, slots_folder(settings), rank_of(context.run.tags)) as slot:
             leased_at = time.time()
             context.log.info(f"Worker slot {slot.name} taken.")
             run = _shard_run(settings, slot, slots, shard)
@@ -211,8 +195,8 @@ def publish_transcripts(
     store = TranscriptStore(load_settings().output_root)
     try:
         plan = load_plan(Path(plan_path))
-        work.publish_all(plan, store)
-        left = {key: works for key, works in work.left_over(plan, store).items() if works}
+        publishing.publish_all(plan, store)
+        left = publishing.left_over(plan, store)
         facts = metadata.of_transcripts(plan, store)
     except OpentrError as error:
         raise _sentence(error) from None
@@ -234,20 +218,22 @@ def publish_transcripts(
                 tags={"dagster/data_version": versions[key]},
             )
         )
-    works = [one for group in left.values() for one in group]
-    # A run that was to take on failures alone is not to blame for what is missing.
-    if any(one.state == "failed" or plan.selection == "pending" for one in works):
-        raise _incomplete(left, [said for shard in shards for said in shard["failures"]])
+    for key, works in left.items():
+        seen = AssetObservation("transcripts", partition=key, metadata=facts[key])
+        context.log_event(seen)
+        context.log.info(f"{key}: {len(works)} recordings have no transcript yet.")
+    if works := publishing.unanswered(plan, itertools.chain(*left.values())):
+        raise _incomplete(works, [said for shard in shards for said in shard["failures"]])
 
 
-def _incomplete(left: dict[str, list[work.RecordingWork]], sentences: list[str]) -> Failure:
-    works = [one for group in left.values() for one in group]
+def _incomplete(works: list[work.RecordingWork], sentences: list[str]) -> Failure:
+    keys = sorted({one.recording.partition_key for one in works})
     remedy = "retry-failed" if all(one.state == "failed" for one in works) else "run"
     shown = "; ".join(sentences[:5]) + (" ..." if len(sentences) > 5 else "")
     return Failure(
-        description=f"{len(works)} recordings in {len(left)} of the run's partitions have no "
+        description=f"{len(works)} recordings in {len(keys)} of the run's partitions have no "
         f"transcript yet. {shown} Everything else is published; run ./opentr.sh {remedy}.",
-        metadata={"partitions": ", ".join(sorted(left))},
+        metadata={"partitions": ", ".join(keys)},
         allow_retries=False,
     )
 

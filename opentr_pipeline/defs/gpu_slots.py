@@ -4,13 +4,19 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dagster import Field, IntSource, multiprocess_executor
 
+from opentr_pipeline.worker_slots import Rank
+
 GPU_TAG = "gpu"
 GPU_POOL = "gpu"
+PRIORITY_TAG = "dagster/priority"
+BACKFILL_TAG = "dagster/backfill"
+# Of a run in Dagster's queue, and so of its steps where several wait for a worker slot.
+PRIORITIES: dict[Rank, str] = {"uploads": "10", "usual": "0", "backfills": "-10"}
 PRELOAD_MODULES = ["opentr_pipeline.defs.preload"]
 # Steps that need no slot (plan, publish, probing) run beside those that do.
 EXTRA_PROCESSES = 2
@@ -43,6 +49,17 @@ def slots_executor(num_slots: int) -> Any:
     return multiprocess_executor.configured(
         limits, name="worker_slots", config_schema={"worker_slots": slots_field}
     )
+
+
+def rank_of(tags: Mapping[str, str]) -> Rank:
+    """Who goes first for a worker slot, by the tags of a run.
+
+    Backfills from the page and the command line carry a tag of Dagster's, runs of the sensor and of
+    the schedule a priority.
+    """
+    by_priority = {priority: rank for rank, priority in PRIORITIES.items()}
+    rank = by_priority.get(tags.get(PRIORITY_TAG, ""), "usual")
+    return "backfills" if rank == "usual" and BACKFILL_TAG in tags else rank
 
 
 def die_with_the_run(last_act: Callable[[], object] = lambda: None) -> None:

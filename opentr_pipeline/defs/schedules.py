@@ -1,0 +1,77 @@
+"""The schedule that fills, by night, what is missing, failed or stale."""
+
+from dagster import (
+    RunRequest,
+    ScheduleDefinition,
+    ScheduleEvaluationContext,
+    SkipReason,
+    schedule,
+)
+from dagster._utils.schedules import is_valid_cron_string
+
+from opentr_pipeline import models, nights, work
+from opentr_pipeline.archive import scan
+from opentr_pipeline.defs.gpu_slots import PRIORITIES, PRIORITY_TAG
+from opentr_pipeline.defs.jobs import transcribe_archive
+from opentr_pipeline.defs.partitions import archive_partitions, register_partitions
+from opentr_pipeline.defs.run_config import plan_config
+from opentr_pipeline.devices import list_cards, worker_slots
+from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.options import archive_options
+from opentr_pipeline.run_ranges import grouped
+from opentr_pipeline.settings import Settings
+
+NIGHT_TAG = "opentr/night"
+
+
+def nights_schedule(settings: Settings) -> ScheduleDefinition:
+    """The schedule ``nights``, when and how long the settings say.
+
+    Raises:
+        SettingsError: nobody can tell when that is.
+    """
+    if not is_valid_cron_string(settings.night_cron):
+        raise SettingsError(
+            f"NIGHT_CRON must be five fields as cron has them, such as 0 22 * * *, got "
+            f"{settings.night_cron!r}; see .env.example."
+        )
+
+    @schedule(
+        job=transcribe_archive,
+        name="nights",
+        cron_schedule=settings.night_cron,
+        execution_timezone=settings.night_time_zone,
+        description=f"Transcribes what is missing, failed or stale, up to "
+        f"{settings.night_budget} of audio, until {settings.night_until} "
+        f"({settings.night_time_zone}). What is done by then is kept, the next night goes on. "
+        "Uploads go first. Set NIGHT_CRON, NIGHT_TIME_ZONE, NIGHT_UNTIL and NIGHT_BUDGET.",
+    )
+    def fill(context: ScheduleEvaluationContext) -> list[RunRequest] | SkipReason:
+        return _night(context, settings)
+
+    return fill
+
+
+def _night(context: ScheduleEvaluationContext, settings: Settings) -> list[RunRequest] | SkipReason:
+    began_at = context.scheduled_execution_time
+    taking = nights.taking_of(settings, began_at)
+    if taking.is_over:
+        return SkipReason(f"This night ended at {settings.night_until}; the next one goes on.")
+    slots = worker_slots(settings, list_cards())
+    model = models.find(models.model_name(settings, slots), settings.models_root)
+    found = scan(settings.archive_root)
+    all_work = work.known_work(settings, found, archive_options(settings, model, slots))
+    audio_s = work.audio_by_partition(work.chosen(all_work, taking))
+    if not audio_s:
+        return SkipReason("Nothing is missing, stale or failed with attempts left.")
+    register_partitions(context.instance, audio_s)
+    order = context.instance.get_dynamic_partitions(str(archive_partitions.name))
+    night = f"{began_at:%Y-%m-%dT%H:%M}"
+    return [
+        RunRequest(
+            run_key=f"{night} {run_range.keys[0]}",
+            run_config=plan_config(taking.share(run_range, audio_s)),
+            tags={**run_range.tags, PRIORITY_TAG: PRIORITIES["backfills"], NIGHT_TAG: night},
+        )
+        for run_range in grouped(order, audio_s, settings.run_max_audio_s)
+    ]

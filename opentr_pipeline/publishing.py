@@ -1,0 +1,83 @@
+"""What is finished -> published partitions, and what is left over then."""
+
+from collections.abc import Iterable
+
+from opentr_pipeline.checkpoints import Checkpoints
+from opentr_pipeline.plan import Plan
+from opentr_pipeline.transcript import Transcript
+from opentr_pipeline.transcript_store import (
+    Entry,
+    PublishedRow,
+    StoreIndex,
+    TranscriptStore,
+    is_published_as,
+)
+from opentr_pipeline.work import RecordingWork, judge
+
+
+def publish_partition(
+    partition_key: str, plan: Plan, store: TranscriptStore, index: StoreIndex
+) -> None:
+    """Publish what there is for a partition: checkpoints, and bytes published elsewhere.
+
+    Args:
+        partition_key: one of the plan's.
+        plan: names the partition's recordings.
+        store: where to.
+        index: of the plan's partitions.
+    """
+    checkpoints = Checkpoints(store.inner)
+    entries = []
+    for recording in plan.partitions[partition_key]:
+        content = plan.options.content(recording)
+        kept = checkpoints.load(content)
+        outcome: Transcript | PublishedRow | None = kept if kept and kept.is_final else None
+        outcome = outcome or index.by_content.get(content)
+        outcome = outcome or plan.elsewhere.get(content) or kept
+        if outcome:
+            entries.append(Entry(recording.recording_id, recording.media_file.path, outcome))
+    store.publish(partition_key, entries)
+
+
+def publish_all(plan: Plan, store: TranscriptStore) -> None:
+    """Publish what no shard has published, and drop the checkpoints that this makes needless."""
+    checkpoints = Checkpoints(store.inner)
+    index = store.index(plan.partitions)
+    contents = {plan.options.content(r) for group in plan.partitions.values() for r in group}
+    unknown = contents - plan.elsewhere.keys() - index.by_content.keys()
+    # Another run may have published these in its own partitions since the plan was made.
+    lost = {content for content in unknown if not checkpoints.has(content)}
+    plan.elsewhere.update(store.find_contents(lost))
+    for key in plan.partitions:
+        publish_partition(key, plan, store, index)
+    forget_published(plan, store)
+
+
+def forget_published(plan: Plan, store: TranscriptStore) -> None:
+    """Drop the checkpoints of what is published now; a failure that is not stays, and counts."""
+    checkpoints = Checkpoints(store.inner)
+    index = store.index(plan.partitions)
+    for recordings in plan.partitions.values():
+        for recording in recordings:
+            content = plan.options.content(recording)
+            kept = checkpoints.load(content)
+            row = index.by_recording.get((recording.partition_key, recording.recording_id))
+            if kept and row and is_published_as(row, kept):
+                checkpoints.drop(content)
+
+
+def left_over(plan: Plan, store: TranscriptStore) -> dict[str, list[RecordingWork]]:
+    """The recordings that are not done, of each partition of a plan that has any."""
+    index = store.index(plan.partitions)
+    judged = {key: judge(group, index, plan.options) for key, group in plan.partitions.items()}
+    left = {key: [one for one in group if one.state != "done"] for key, group in judged.items()}
+    return {key: works for key, works in left.items() if works}
+
+
+def unanswered(plan: Plan, left: Iterable[RecordingWork]) -> list[RecordingWork]:
+    """What is left over and the run fails for; what its deadline cut off is the next one's."""
+    return [
+        work
+        for work in left
+        if work.content in plan.answers_for and (work.state == "failed" or not plan.taking.is_over)
+    ]
