@@ -15,10 +15,13 @@ import shutil
 import sqlite3
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -33,6 +36,7 @@ from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.uploads import Uploads
 from opentr_pipeline.watch import Clock
 
+Made = TypeVar("Made")
 FILES_OF_FOLDER = 1_000
 FLAT_SHARE = 10
 SETTLE_S = 60
@@ -81,10 +85,8 @@ def main() -> None:
     rows = []
     for num_files in sorted(asked.files):
         with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
-            with get_context("spawn").Pool(1) as pool:
-                made_s = pool.apply(make_archive, (Path(folder, "archive"), num_files))
-            with get_context("spawn").Pool(1) as pool:
-                looks = pool.apply(measure, (Path(folder), num_files))
+            made_s = make_archive(Path(folder, "archive"), num_files)
+            looks = in_process_of_its_own(measure, Path(folder), num_files)
             started = time.monotonic()
             shutil.rmtree(folder, ignore_errors=True)
         print(f"\n{num_files:,} files (made in {made_s:.0f} s)")
@@ -94,6 +96,12 @@ def main() -> None:
         rows.append({"num_files": num_files, **asdict(looks)})
     if asked.json:
         asked.json.write_text(json.dumps({"machine": facts, "looks": rows}, indent=1))
+
+
+def in_process_of_its_own(function: Callable[..., Made], *arguments: object) -> Made:
+    """Call a function where its memory is told apart."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def make_archive(root: Path, num_files: int) -> float:
@@ -160,8 +168,7 @@ def measure(folder: Path, num_files: int) -> Looks:
     settling = []
     while (counts := looker.counts()).get("settling") or counts.get("settled"):
         settling.append(looker.look()[0])
-    with get_context("spawn").Pool(1) as pool:  # its memory is not that of a look
-        pool.apply(fill_store, (looker.settings, looker.options))
+    in_process_of_its_own(fill_store, looker.settings, looker.options)
     looker.ledger.forget()
     again = []
     while looker.counts().get("known", 0) < num_files:

@@ -149,7 +149,7 @@ def test_the_launchpad_changes_one_run_alone(project: MakeProject, tmp_path: Pat
     assert "klingon" in said
 
 
-def _free_port() -> str:
+def free_port() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return str(probe.getsockname()[1])
@@ -157,7 +157,7 @@ def _free_port() -> str:
 
 @pytest.fixture
 def served(project: MakeProject, tmp_path: Path) -> Iterator[Project]:
-    one = _scaled(project, tmp_path, DAGSTER_PORT=_free_port())
+    one = _scaled(project, tmp_path, DAGSTER_PORT=free_port())
     yield one
     DevServices.of(one.settings).stop()
 
