@@ -21,7 +21,7 @@ from opentr_pipeline.recordings import signed_64
 
 RACY_S = 2.0
 # A look that takes longer goes on in the next one; Dagster ends a tick after 60 s.
-LOOK_S = 15.0
+LOOK_S = 10.0
 FILES_AT_ONCE = 5_000
 TO_BE_READ_AGAIN = 0.0
 

@@ -157,7 +157,8 @@ def free_port() -> str:
 
 @pytest.fixture
 def served(project: MakeProject, tmp_path: Path) -> Iterator[Project]:
-    one = _scaled(project, tmp_path, DAGSTER_PORT=free_port())
+    # Whoever finds uploads by himself has tests of his own; here he is to find none.
+    one = _scaled(project, tmp_path, DAGSTER_PORT=free_port(), UPLOAD_SETTLE_S="86400")
     yield one
     DevServices.of(one.settings).stop()
 
