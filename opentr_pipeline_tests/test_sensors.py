@@ -5,7 +5,6 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,6 @@ from dagster import (
     job,
 )
 
-from opentr_pipeline import work
 from opentr_pipeline.archive import scan
 from opentr_pipeline.defs.gpu_slots import rank_of
 from opentr_pipeline.defs.sensors import uploads_sensor
@@ -27,10 +25,8 @@ from opentr_pipeline.settings import Settings
 from opentr_pipeline.uploads import Uploads
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.making import settings_of, wav
-from opentr_pipeline_tests.runs import SAMPLES, SPEECH, leases
-from opentr_pipeline_tests.test_dagster import free_port
-
-CURSOR = "looking since 2026-11-24 10:00 UTC"
+from opentr_pipeline_tests.page_api import free_port
+from opentr_pipeline_tests.runs import SAMPLES, SPEECH, leases, process_of
 
 
 class Eye:
@@ -161,19 +157,6 @@ def test_a_tick_that_cannot_work_says_why_and_forgets_nothing(
     assert eye.asked().run_requests
 
 
-def daemon_of(one: Project) -> int | None:
-    """The daemon's process, among those that ``start dev`` started."""
-    group = int((one.settings.dagster_home / "dev.pid").read_text().split()[0])
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes().split(b"\0")
-            if os.getpgid(int(process.name)) == group and b"dagster._daemon" in command:
-                return int(process.name)
-        except OSError:  # it ended meanwhile
-            continue
-    return None
-
-
 def copied_slowly(source: Path, target: Path, seconds: float) -> None:
     content = source.read_bytes()
     step = len(content) // 20 + 1
@@ -183,56 +166,46 @@ def copied_slowly(source: Path, target: Path, seconds: float) -> None:
         time.sleep(seconds / 20)
 
 
-@pytest.mark.slow
-def test_uploads_are_transcribed_once_whatever_happens_to_the_daemon(
-    project: Callable[..., Project], tmp_path: Path
-) -> None:
-    (tmp_path / "archive").mkdir()
-    one = project(
-        tmp_path / "archive", DAGSTER_PORT=free_port(), UPLOAD_SETTLE_S="1", SHARD_AUDIO_S="10"
-    )
-    with started(one):
-        copy_in(one, SPEECH[0], "quick")
-        slow = one.archive / "slow" / Path(SPEECH[1]).name
-        slow.parent.mkdir()
-        copied_slowly(SAMPLES / SPEECH[1], slow, 10.0)
-        wait_for(one.transcripts, timeout_s=120)
-        copy_in(one, SPEECH[2], "quick")
-        daemon = daemon_of(one)
-        assert daemon
-        os.kill(daemon, signal.SIGKILL)
-        copy_in(one, SPEECH[3], "late")
-    with started(one):
-        wait_for(lambda: len(one.transcripts()) == 4, timeout_s=180)
-        wait_for(lambda: not runs_under_way(one), timeout_s=60)
-    assert {row["status"] for row in one.transcripts().values()} == {"ok"}
-    assert {row["num_attempts"] for row in one.transcripts().values()} == {1}
-    assert sum(lease.num_transcribed for lease in leases(one.settings.dagster_home)) == 4
-    assert not work.outdated_partitions(
-        [
-            r
-            for g in work.recordings_of(one.settings, ["quick", "slow", "late"]).values()
-            for r in g
-        ],
-        one.store,
-    )
-
-
 def copy_in(one: Project, sample: str, folder: str) -> None:
     target = one.archive / folder / Path(sample).name
     target.parent.mkdir(exist_ok=True)
     shutil.copy2(SAMPLES / sample, target)  # keeps the time of the original
 
 
-@contextmanager
-def started(one: Project) -> Iterator[None]:
+@pytest.fixture
+def watched(project: Callable[..., Project], tmp_path: Path) -> Iterator[Project]:
+    """An empty archive with its services; uploads settle in a second."""
+    (tmp_path / "archive").mkdir()
+    variables = {"UPLOAD_SETTLE_S": "1", "SHARD_AUDIO_S": "10", "GPU_DEVICE_ID": "cpu"}
+    one = project(tmp_path / "archive", DAGSTER_PORT=free_port(), **variables)
     one.opentr("start", "dev")
-    try:
-        yield
-    finally:
-        DevServices.of(one.settings).stop()
+    yield one
+    DevServices.of(one.settings).stop()
 
 
-def runs_under_way(one: Project) -> bool:
+def is_any_run_under_way(one: Project) -> bool:
     with DagsterInstance.from_config(str(one.settings.dagster_home)) as instance:
         return any(not run.is_finished for run in instance.get_runs())
+
+
+@pytest.mark.slow
+def test_uploads_are_transcribed_once_though_the_daemon_is_killed(watched: Project) -> None:
+    copy_in(watched, SPEECH[0], "quick")
+    slow = watched.archive / "slow" / Path(SPEECH[1]).name
+    slow.parent.mkdir()
+    copied_slowly(SAMPLES / SPEECH[1], slow, 5.0)
+    wait_for(watched.transcripts)
+    copy_in(watched, SPEECH[2], "quick")
+    daemon = process_of("dagster._daemon", str(watched.settings.dagster_home))
+    assert daemon
+    os.kill(daemon, signal.SIGKILL)
+    copy_in(watched, SPEECH[3], "late")
+    wait_for(lambda: len(watched.transcripts()) == 4, timeout_s=240)
+    wait_for(lambda: not is_any_run_under_way(watched))
+    rows = watched.transcripts().values()
+    assert {(row["status"], row["num_attempts"]) for row in rows} == {("ok", 1)}
+    held = leases(watched.settings.dagster_home)
+    assert sum(lease.num_transcribed for lease in held) == 4
+    assert sorted(str(row["path"]) for row in watched.rows("recordings")) == sorted(
+        one.path for one in scan(watched.archive).media_files
+    )
