@@ -35,6 +35,7 @@ from opentr_pipeline_tests.runs import (
     leases,
     most_at_once,
     process_of,
+    processes_of,
     run_process_of,
 )
 
@@ -108,9 +109,9 @@ class Faults(threading.Thread):
             due = time.monotonic() + self.chance.uniform(0.5, 1.5) * FAULT_EVERY_S
 
     @property
-    def home(self) -> str:
+    def home(self) -> Path:
         """The state folder, which all processes of the project name in their environment."""
-        return str(self.project.settings.dagster_home)
+        return self.project.settings.dagster_home
 
     def _kill(self, process: int | None, name: str) -> str:
         if process is None:
@@ -132,11 +133,11 @@ class Faults(threading.Thread):
 
     def daemon_(self) -> str:
         """The daemon."""
-        return self._kill(process_of("dagster._daemon", self.home), "daemon")
+        return self._kill(process_of("dagster._daemon", str(self.home)), "daemon")
 
     def server(self) -> str:
         """The code server."""
-        return self._kill(process_of("api\0grpc", self.home), "code server")
+        return self._kill(process_of("api\0grpc", str(self.home)), "code server")
 
     def everything(self) -> str:
         """All of the services and runs, as by a power cut; then a new start."""
@@ -147,17 +148,7 @@ class Faults(threading.Thread):
         return "everything killed"
 
 
-def processes_of(home: str) -> list[int]:
-    """Processes that name the state folder in their environment."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if home.encode() in (process / "environ").read_bytes():
-                found.append(int(process.name))
-    return found
-
-
-def memory_bytes(home: str) -> int:
+def memory_bytes(home: Path) -> int:
     """Proportional set size of all of them: shared pages count once."""
     total = 0
     for process in processes_of(home):

@@ -10,7 +10,8 @@ from dagster._core.storage.dagster_run import RunRecord
 
 from opentr_pipeline import definitions
 from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
-from opentr_pipeline.launch import enter_home, has_process
+from opentr_pipeline.defs.run_launcher import has_process
+from opentr_pipeline.launch import enter_home
 from opentr_pipeline.run_ranges import RANGE_END_TAG, RANGE_START_TAG, SINGLE_TAG
 from opentr_pipeline.settings import Settings
 

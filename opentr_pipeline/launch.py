@@ -3,6 +3,7 @@
 import hashlib
 import multiprocessing
 import os
+import socket
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,22 +12,15 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
-from dagster import (
-    DagsterEventType,
-    DagsterInstance,
-    DagsterRun,
-    DagsterRunStatus,
-    RunsFilter,
-    execute_job,
-    reconstructable,
-)
+from dagster import DagsterInstance, DagsterRunStatus, execute_job, reconstructable
 from dagster._core.events import RunFailureReason
-from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from opentr_pipeline import definitions
 from opentr_pipeline.defs.gpu_slots import GPU_POOL, PRELOAD_MODULES, PRIORITIES, PRIORITY_TAG
 from opentr_pipeline.defs.partitions import archive_partitions, register_partitions
 from opentr_pipeline.defs.run_config import plan_config
+from opentr_pipeline.defs.run_launcher import HOST_TAG
 from opentr_pipeline.devices import list_cards, worker_slots
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import locked
@@ -95,34 +89,6 @@ def prepare_home(settings: Settings, partition_keys: Iterable[str] = ()) -> None
             done.write_text(note)
     with DagsterInstance.get() as instance:
         register_partitions(instance, partition_keys)
-        if not url:  # all runs are of this machine
-            _end_dead_runs(instance)
-
-
-def _end_dead_runs(instance: DagsterInstance) -> None:
-    """Say of runs from command lines that were killed that they are over.
-
-    Nobody else does, and they would count against the limits of the queue for ever. Runs that the
-    daemon has launched are the daemon's.
-    """
-    for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED])):
-        if GRPC_INFO_TAG not in run.tags and not has_process(instance, run):
-            instance.report_run_failed(run, "The process of this run is gone.")
-
-
-def has_process(instance: DagsterInstance, run: DagsterRun) -> bool:
-    """Whether the process that began a run on this machine is there."""
-    begun = instance.all_logs(run.run_id, of_type=DagsterEventType.RUN_START)
-    pids = [entry.dagster_event.pid for entry in begun if entry.dagster_event]
-    if not pids or not pids[-1]:
-        return True
-    try:
-        os.kill(pids[-1], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True
 
 
 def _write_dagster_yaml(path: Path, in_postgres: bool) -> None:
@@ -173,7 +139,13 @@ def execute(run_range: RunRange, taking: Taking, rank: Rank = "usual") -> str | 
             reconstructable(definitions.transcribe_archive_job),
             instance,
             run_config=run_config,
-            tags={**run_range.tags, PRIORITY_TAG: PRIORITIES[rank]},
+            tags={
+                **run_range.tags,
+                PRIORITY_TAG: PRIORITIES[rank],
+                HOST_TAG: socket.gethostname(),
+                # Whoever ends a command does not want the daemon to take it up.
+                MAX_RETRIES_TAG: "0",
+            },
             raise_on_error=False,
         )
         _pass_on_interrupt(instance, result)

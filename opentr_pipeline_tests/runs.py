@@ -1,5 +1,6 @@
 """Small archives of real speech, and what runs left behind, for the tests that start processes."""
 
+import contextlib
 import os
 import shutil
 import wave
@@ -112,6 +113,16 @@ def speech_file(path: Path, number: int) -> Path:
         stream.setparams(parameters)
         stream.writeframes(bytes(parameters.sampwidth * (number + 1)) + sound)
     return path
+
+
+def processes_of(home: Path) -> list[int]:
+    """Processes that name a state folder in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            if str(home).encode() in (process / "environ").read_bytes():
+                found.append(int(process.name))
+    return found
 
 
 def process_of(*words: str) -> int | None:

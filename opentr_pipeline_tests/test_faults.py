@@ -1,5 +1,6 @@
 """What dies in the middle of a backfill, and what becomes of the work; the services are real."""
 
+import contextlib
 import os
 import signal
 import time
@@ -15,6 +16,7 @@ from opentr_pipeline_tests.runs import (
     holder_of,
     partition_statuses,
     process_of,
+    processes_of,
     run_process_of,
     speech_file,
 )
@@ -108,6 +110,17 @@ def test_a_killed_code_server(one: Project) -> None:
     caught = Backfill(one, "server-d")
     kill(process_of("api\0grpc", str(one.settings.dagster_home)))
     caught.wait_until_done(caught.kept())
+
+
+def test_a_power_cut(one: Project) -> None:
+    caught = Backfill(one, "power-f")
+    for process in processes_of(one.settings.dagster_home):
+        with contextlib.suppress(ProcessLookupError):
+            kill(process)
+    wait_for(lambda: holder_of(caught.slot) is None, timeout_s=10)
+    kept = caught.kept()
+    one.opentr("start", "dev")
+    caught.wait_until_done(kept)
 
 
 def test_a_terminated_run(one: Project) -> None:
