@@ -5,7 +5,6 @@ and says how they do.
 """
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,12 +25,6 @@ from opentr_pipeline.worker_slots import Rank
 PROGRESS_S = 1.0
 # Where nobody watches a terminal, a line now and then is enough for a log.
 QUIET_PROGRESS_S = 15.0
-QUIET_WIDTH = 120
-
-
-def console() -> Console:
-    """Standard output, wide enough for tables where it is not a terminal."""
-    return Console(width=None if sys.stdout.isatty() else QUIET_WIDTH, highlight=False)
 
 
 def run_archive(
@@ -65,7 +58,7 @@ def run_archive(
     if chosen:
         launch.start_forkserver(settings)
     prepare(settings, found)
-    out = console()
+    out = overview.console()
     if chosen:
         hours = overview.hours(overview.audio_s(chosen))
         slots = f"{num_slots} worker slot{'s' if num_slots > 1 else ''}"

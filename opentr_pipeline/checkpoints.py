@@ -85,6 +85,15 @@ class Checkpoints:
         paths = self._folder.glob(f"*/*.{kind}")
         return {(path.stem, path.parent.name) for path in paths}
 
+    def newest(self, num: int) -> list[Transcript]:
+        """The final outcomes that were kept last."""
+        paths = [(_modified_ns(path), path) for path in self._folder.glob("*/*.json")]
+        found = []
+        for _, path in sorted(paths, reverse=True)[:num]:
+            with contextlib.suppress(FileNotFoundError):  # published meanwhile
+                found.append(_load(path))
+        return found
+
     def load(self, content: Content) -> Transcript | None:
         """The outcome, or None."""
         for kind in OUTCOME_KINDS:
@@ -186,6 +195,13 @@ class Checkpoints:
             with contextlib.suppress(FileNotFoundError):  # another run sweeps as well
                 if is_left and path.stat().st_mtime < time.time() - KEPT_DAYS * 86_400:
                     path.unlink()
+
+
+def _modified_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _load(path: Path) -> Transcript:

@@ -3,8 +3,9 @@
 from dagster import Definitions, JobDefinition
 
 from opentr_pipeline.defs.assets import recordings, transcripts
+from opentr_pipeline.defs.checks import judge_transcripts
 from opentr_pipeline.defs.gpu_slots import slots_executor
-from opentr_pipeline.defs.jobs import transcribe_archive
+from opentr_pipeline.defs.jobs import check_transcripts, transcribe_archive
 from opentr_pipeline.defs.resources import transcription_resource
 from opentr_pipeline.defs.schedules import nights_schedule
 from opentr_pipeline.devices import list_cards, worker_slots
@@ -14,7 +15,8 @@ _settings = load_settings()
 
 defs = Definitions(
     assets=[recordings, transcripts],
-    jobs=[transcribe_archive],
+    asset_checks=[judge_transcripts],
+    jobs=[transcribe_archive, check_transcripts],
     schedules=[nights_schedule(_settings)],
     resources={"transcription": transcription_resource(_settings)},
     executor=slots_executor(len(worker_slots(_settings, list_cards()))),

@@ -31,6 +31,10 @@ class StoreError(OpentrError):
     """The output directory cannot be read or written."""
 
 
+class ReferenceTextError(OpentrError):
+    """A reference beside the media cannot be compared; the checks show the sentence."""
+
+
 class ServiceError(OpentrError):
     """A long-running service could not be started or stopped."""
 

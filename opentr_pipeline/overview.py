@@ -1,5 +1,6 @@
 """How an archive stands, and how people are shown it."""
 
+import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,7 @@ from opentr_pipeline.transcript import Content
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.work import RecordingWork, by_content, counted, judge, probe_memory
 
+QUIET_WIDTH = 120
 MAX_TABLE_ROWS = 40
 FIRST_WORDS_CELLS = 48
 ID_COLUMNS = ["recording_id", "partition_key"]
@@ -43,10 +45,19 @@ class Overview:
     pending_audio_s: float
 
 
+def console() -> Console:
+    """Standard output, wide enough for tables where it is not a terminal."""
+    return Console(width=None if sys.stdout.isatty() else QUIET_WIDTH, highlight=False)
+
+
 def look(settings: Settings, found: Scan, options: ArchiveOptions) -> Overview:
     """Count without reading any media: what earlier probes learnt must do."""
-    memory = probe_memory(settings)
-    known = memory.recall(found.media_files)
+    return count(probed_work(settings, found, options), found, settings)
+
+
+def probed_work(settings: Settings, found: Scan, options: ArchiveOptions) -> list[RecordingWork]:
+    """How the recordings stand that earlier runs have probed; no media are read."""
+    known = probe_memory(settings).recall(found.media_files)
     by_partition = found.by_partition(settings)
     recordings = [
         Recording(media_file, key, *known[media_file])
@@ -54,12 +65,15 @@ def look(settings: Settings, found: Scan, options: ArchiveOptions) -> Overview:
         for media_file in media_files
         if media_file in known
     ]
-    index = TranscriptStore(settings.output_root).index(by_partition)
-    all_work = judge(recordings, index, options)
+    return judge(recordings, TranscriptStore(settings.output_root).index(by_partition), options)
+
+
+def count(all_work: Sequence[RecordingWork], found: Scan, settings: Settings) -> Overview:
+    """The numbers of ``probed_work``."""
     return Overview(
-        **{f"num_{state}": count for state, count in counted(all_work).items()},
-        num_unprobed=len(found.media_files) - len(recordings),
-        num_partitions=len(by_partition),
+        **{f"num_{state}": number for state, number in counted(all_work).items()},
+        num_unprobed=len(found.media_files) - len(all_work),
+        num_partitions=len(found.by_partition(settings)),
         done_audio_s=audio_s(work for work in all_work if work.state == "done"),
         pending_audio_s=audio_s(work for work in all_work if work.state != "done"),
     )

@@ -4,6 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MAX_RUN_KEYS = 200
+# Dagster's names for the partitions of a run.
+SINGLE_TAG = "dagster/partition"
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
 # Partitions with nothing to do between two that have work: cheaper to visit than a run more.
 MAX_IDLE_KEYS = 20
 
@@ -18,11 +22,8 @@ class RunRange:
     def tags(self) -> dict[str, str]:
         """How Dagster is told."""
         if len(self.keys) == 1:
-            return {"dagster/partition": self.keys[0]}
-        return {
-            "dagster/asset_partition_range_start": self.keys[0],
-            "dagster/asset_partition_range_end": self.keys[-1],
-        }
+            return {SINGLE_TAG: self.keys[0]}
+        return {RANGE_START_TAG: self.keys[0], RANGE_END_TAG: self.keys[-1]}
 
 
 def grouped(

@@ -1,5 +1,6 @@
 """The page and the daemon of one archive, as one group of processes in the background."""
 
+import json
 import os
 import signal
 import socket
@@ -13,16 +14,20 @@ from pathlib import Path
 
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.locks import is_locked, try_lock
+from opentr_pipeline.processes import Process, end, members, wait_until
 from opentr_pipeline.settings import PROJECT_ROOT, Settings
 
 HOST = "127.0.0.1"
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
+KILL_TIMEOUT_S = 3.0
+LOCATIONS = """{ workspaceOrError { ... on Workspace {
+  locationEntries { locationOrLoadError { ... on PythonError { message } } } } } }"""
 
 
 @dataclass(frozen=True)
 class DevServices:
-    """``dagster dev`` for an archive; its lock is held by the process itself, so it cannot lie."""
+    """The services of an archive; their lock is held by the supervisor, so it cannot lie."""
 
     home: Path
     port: int
@@ -47,12 +52,40 @@ class DevServices:
         """Whether they run."""
         return is_locked(self.home / "dev.lock")
 
+    def answers(self) -> bool:
+        """Whether the page answers."""
+        return self.is_running() and _answers(f"{self.address}/server_info")
+
+    def code_location_error(self) -> str:
+        """Why the page cannot load our definitions; empty where it can.
+
+        Raises:
+            ServiceError: the page does not say.
+        """
+        body = json.dumps({"query": LOCATIONS}).encode()
+        request = urllib.request.Request(
+            f"{self.address}/graphql", body, {"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                entries = json.load(answer)["data"]["workspaceOrError"]["locationEntries"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ServiceError(f"{self.address} gives no answer ({error}).") from None
+        errors = [(entry["locationOrLoadError"] or {}).get("message") for entry in entries]
+        return next((error.strip().splitlines()[0] for error in errors if error), "")
+
     def _noted(self) -> tuple[int, int]:
         try:
             process, port = (self.home / "dev.pid").read_text().split()
         except FileNotFoundError:
             raise ServiceError("A start is under way; try again in a moment.") from None
         return int(process), int(port)
+
+    def processes(self) -> list[Process]:
+        """All of them and the runs that they started, also where the first was killed."""
+        if not (self.home / "dev.pid").exists():
+            return []
+        return members(self._noted()[0], self.home)
 
     def start(self) -> None:
         """Bring them up and wait until the page answers.
@@ -62,6 +95,7 @@ class DevServices:
         """
         if self.is_running():
             raise ServiceError(f"It runs already: {self.address} (./opentr.sh stop ends it).")
+        self.stop()  # what is left where the first process was killed
         if _is_taken(self.port):
             raise ServiceError(
                 f"Port {self.port} is taken by another program; set DAGSTER_PORT to a free one."
@@ -78,17 +112,12 @@ class DevServices:
         self._wait_until_ready(process)
 
     def _spawn(self, lock: int) -> "subprocess.Popen[bytes]":
-        command = [
-            sys.executable,
-            "-m",
-            "dagster",
-            "dev",
-            "-w",
-            str(PROJECT_ROOT / "workspace.yaml"),
-        ]
+        supervisor = [sys.executable, "-m", "opentr_pipeline.supervisor", str(self.home)]
+        dagster_dev = [sys.executable, "-m", "dagster", "dev"]
+        place = ["-w", str(PROJECT_ROOT / "workspace.yaml"), "-h", HOST, "-p", str(self.port)]
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [*command, "-h", HOST, "-p", str(self.port)],
+                [*supervisor, *dagster_dev, *place],
                 cwd=PROJECT_ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -117,30 +146,16 @@ class DevServices:
         Raises:
             ServiceError: they could not be ended.
         """
-        if not self.is_running():
+        is_running = self.is_running()
+        if not is_running and not self.processes():
             return False
-        leader = self._noted()[0]
-        os.kill(leader, signal.SIGINT)
-        _wait_for_end(leader, STOP_TIMEOUT_S)
-        for last_word in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(leader, last_word)
-            except ProcessLookupError:
-                return True
-            _wait_for_end(leader, 3.0)
-        if self.is_running():
-            raise ServiceError(f"Process {leader} does not end; see {self.log}.")
+        if is_running:
+            os.kill(self._noted()[0], signal.SIGINT)
+            wait_until(lambda: not self.processes(), STOP_TIMEOUT_S)
+        end(self.processes, (signal.SIGTERM, signal.SIGKILL), KILL_TIMEOUT_S)
+        if left := self.processes():
+            raise ServiceError(f"Process {left[0].pid} does not end; see {self.log}.")
         return True
-
-
-def _wait_for_end(group: int, timeout_s: float) -> None:
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.1)
 
 
 def _is_taken(port: int) -> bool:

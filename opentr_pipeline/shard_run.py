@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from opentr_pipeline.audio import MAX_ERRORS, Sound, is_cut_off
+from opentr_pipeline.audio import Sound
 from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.engine import Source, transcribe
 from opentr_pipeline.errors import DeviceError, MediaError
@@ -20,6 +20,7 @@ from opentr_pipeline.locks import POLL_S
 from opentr_pipeline.plan import Plan
 from opentr_pipeline.publishing import publish_partition
 from opentr_pipeline.recordings import check_unchanged
+from opentr_pipeline.shard_outcome import ShardOutcome, status_and_reason
 from opentr_pipeline.shards import ShardItem
 from opentr_pipeline.transcriber import Transcriber
 from opentr_pipeline.transcript import Content, Transcript, now
@@ -31,25 +32,6 @@ MAX_DEATHS = 2
 KEEP_HEARD_S = 30.0
 WITHDRAW_S = 2.0
 _NOTHING = Transcript("", "", "failed")
-
-
-@dataclass
-class ShardOutcome:
-    """What became of a shard.
-
-    Attributes:
-        num_by_status: recordings that this step transcribed, by status.
-        num_found_done: contents that another run had finished meanwhile.
-        audio_s: seconds of sound that this step transcribed.
-        wall_s: from the lease to the end, model load included.
-        failures: sentences with path and reason.
-    """
-
-    num_by_status: Counter[str] = field(default_factory=Counter)
-    num_found_done: int = 0
-    audio_s: float = 0.0
-    wall_s: float = 0.0
-    failures: list[str] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -240,7 +222,7 @@ class ShardRun:
             if source.error:
                 raise source.error
             transcript = compose(source.heard, source.sound.duration_s)
-            status, reason = _status(transcript, source.sound, item)
+            status, reason = status_and_reason(transcript, source.sound, item)
         except MediaError as error:
             transcript, status, reason = _NOTHING, error.status, str(error)
         except OSError as error:
@@ -264,10 +246,7 @@ class ShardRun:
             transcribed_at=now(),
         )
         self._checkpoints.save(transcript)
-        self.outcome.num_by_status[transcript.status] += 1
-        self.outcome.audio_s += transcript.duration_s
-        if transcript.status == "failed":
-            self.outcome.failures.append(f"{item.media_file.path}: {transcript.reason}")
+        self.outcome.add(item.media_file.path, transcript)
         self._count_off(item)
 
     def _count_off(self, item: ShardItem) -> None:
@@ -281,19 +260,3 @@ class ShardRun:
 
     def _has_outcome(self, content: Content) -> bool:
         return self._checkpoints.has(content) or content in self._index.by_content
-
-
-def _status(transcript: Transcript, sound: Sound, item: ShardItem) -> tuple[str, str]:
-    """Status and reason once the damage to the file is weighed."""
-    claimed_s = item.duration_s
-    # The claim is the best stream's; another one may be shorter.
-    is_claim = not item.may_be_estimated and item.options.audio_stream == "auto"
-    if claimed_s is not None and is_claim and is_cut_off(sound.duration_s, claimed_s):
-        heard = f"{sound.duration_s:.1f} s of {claimed_s:.1f} s"
-        return "truncated", f"Only {heard} can be decoded."
-    if sound.num_errors > MAX_ERRORS:
-        return "truncated", f"After {sound.duration_s:.1f} s too much of the file is damaged."
-    if sound.num_errors:
-        damage = f"{sound.num_errors} packets of the file cannot be decoded."
-        return "suspect", f"{damage} {transcript.reason}".strip()
-    return transcript.status, transcript.reason

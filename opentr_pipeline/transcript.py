@@ -18,6 +18,15 @@ STATUSES = {
     "unsupported": "no audio stream, or a codec that FFmpeg's libraries do not know",
     "failed": "something else went wrong; a later run tries again",
 }
+# What to do about those that are not as they should be.
+REMEDIES = {
+    "suspect": "listen to what the flags mark in the table segments; the text is kept as it is",
+    "truncated": "copy the media file again; what could be decoded is transcribed",
+    "corrupt": "copy the media file again, from where it plays",
+    "unsupported": "convert the media file, such as to FLAC; one without sound needs nothing",
+    "failed": "the next run tries again by itself",
+}
+REMEDY_WHEN_GIVEN_UP = "mend what the reason says, then ./opentr.sh retry-failed"
 # Source: the thresholds of openai/whisper's own fallback (whisper/transcribe.py).
 MAX_COMPRESSION_RATIO = 2.4
 MIN_AVG_LOGPROB = -1.0

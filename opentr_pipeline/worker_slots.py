@@ -5,20 +5,49 @@ a slot is never lost and never held twice: across runs, command lines, state fol
 containers that share the folder. The folder must be on a local disk.
 """
 
+import contextlib
+import dataclasses
+import json
 import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, get_args
 
 from opentr_pipeline.devices import WorkerSlot
 from opentr_pipeline.locks import POLL_S, is_locked, shared, try_lock
 from opentr_pipeline.settings import Settings
+from opentr_pipeline.transcript import now
 
 Rank = Literal["uploads", "usual", "backfills"]
 RANKS: tuple[Rank, ...] = get_args(Rank)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a worker slot, as it said itself; empty where it never did.
+
+    Attributes:
+        since: ISO 8601.
+        partitions: of the recordings that it transcribes.
+    """
+
+    slot: str
+    run_id: str = ""
+    archive: str = ""
+    since: str = ""
+    partitions: tuple[str, ...] = ()
+
+    @property
+    def held_s(self) -> float | None:
+        """For how long."""
+        if not self.since:
+            return None
+        return (datetime.now().astimezone() - datetime.fromisoformat(self.since)).total_seconds()
 
 
 def slots_folder(settings: Settings) -> Path:
@@ -73,3 +102,26 @@ def _gate(folder: Path, slot: WorkerSlot, rank: Rank) -> Path:
 def slots_in_use(slots: Sequence[WorkerSlot], folder: Path) -> list[WorkerSlot]:
     """The slots that somebody holds at this moment."""
     return [slot for slot in slots if is_locked(folder / slot.name)]
+
+
+def ranks_waiting(slots: Sequence[WorkerSlot], folder: Path) -> list[Rank]:
+    """Of those who wait for one of the slots at this moment, the first to go first."""
+    return [rank for rank in RANKS if any(is_locked(_gate(folder, slot, rank)) for slot in slots)]
+
+
+def introduce(holder: Holder, folder: Path) -> None:
+    """Write into the slot's file who holds it, for ``holders``; the lease is taken already."""
+    said = dataclasses.replace(holder, since=now())
+    (folder / holder.slot).write_text(json.dumps(dataclasses.asdict(said)), encoding="utf-8")
+
+
+def holders(slots: Sequence[WorkerSlot], folder: Path) -> list[Holder]:
+    """Who holds the slots that are held at this moment."""
+    return [_holder(slot.name, folder) for slot in slots_in_use(slots, folder)]
+
+
+def _holder(slot_name: str, folder: Path) -> Holder:
+    with contextlib.suppress(OSError, ValueError, TypeError):  # empty, or just being written
+        facts = json.loads((folder / slot_name).read_text(encoding="utf-8"))
+        return Holder(**{**facts, "partitions": tuple(facts["partitions"])})
+    return Holder(slot_name)

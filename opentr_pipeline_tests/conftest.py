@@ -1,10 +1,13 @@
 """Fixtures, the strict mode, and the last line that says what was left out."""
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -101,6 +104,15 @@ class Project:
     def rows(self, table: str) -> list[dict[str, object]]:
         read: pa.Table = self.store.read(table)
         return read.to_pylist()
+
+    def kept_times(self) -> dict[str, object]:
+        """When each content that is kept but not published was transcribed."""
+        found = {}
+        for path in self.store.inner.glob("checkpoints/*/*.json"):
+            with contextlib.suppress(FileNotFoundError):  # published meanwhile
+                kept = json.loads(path.read_text())
+                found[kept["media_fingerprint"]] = datetime.fromisoformat(kept["transcribed_at"])
+        return found
 
     def transcripts(self) -> dict[str, dict[str, object]]:
         """The transcripts' rows by path."""

@@ -2,13 +2,22 @@
 
 import os
 import shutil
+import wave
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dagster import DagsterEventType, DagsterInstance
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckKey,
+    AssetKey,
+    DagsterEventType,
+    DagsterInstance,
+)
 
+from opentr_pipeline.checks import CHECKS
+from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
 from opentr_pipeline.settings import PROJECT_ROOT
 from opentr_pipeline.transcript import STATUSES
 
@@ -39,12 +48,16 @@ class Lease:
 
     Attributes:
         num_transcribed: contents that the step asked the engine for.
+        asked_at: when the step began, and so to wait for a slot.
+        priority: of its run.
     """
 
     slot: str
     leased_at: float
     released_at: float
     num_transcribed: int
+    asked_at: float = 0.0
+    priority: str = "0"
 
 
 def leases(dagster_home: Path) -> list[Lease]:
@@ -52,17 +65,30 @@ def leases(dagster_home: Path) -> list[Lease]:
     found = []
     with DagsterInstance.from_config(str(dagster_home)) as instance:
         for run in instance.get_runs():
-            for entry in instance.all_logs(run.run_id, of_type=DagsterEventType.STEP_OUTPUT):
-                event = entry.dagster_event
-                facts = event.event_specific_data.metadata if event else {}  # type: ignore[union-attr]
+            kinds = {DagsterEventType.STEP_START, DagsterEventType.STEP_OUTPUT}
+            began: dict[str | None, float] = {}
+            for entry in instance.all_logs(run.run_id, of_type=kinds):
+                event = entry.get_dagster_event()
+                if event.event_type == DagsterEventType.STEP_START:
+                    began[event.step_key] = entry.timestamp
+                    continue
+                facts = {k: v.value for k, v in event.step_output_data.metadata.items()}
                 if "worker_slot" in facts:
-                    found.append(_lease({name: fact.value for name, fact in facts.items()}))
+                    asked_at, priority = began[event.step_key], run.tags.get(PRIORITY_TAG, "0")
+                    found.append(_lease(facts, asked_at, priority))
     return found
 
 
-def _lease(facts: dict[str, Any]) -> Lease:
+def _lease(facts: dict[str, Any], asked_at: float, priority: str) -> Lease:
     done = (count for name, count in facts.items() if name.removeprefix("num_") in STATUSES)
-    return Lease(facts["worker_slot"], facts["leased_at"], facts["released_at"], sum(done))
+    span = facts["leased_at"], facts["released_at"]
+    return Lease(facts["worker_slot"], *span, sum(done), asked_at, priority)
+
+
+def cpu_s(process: int) -> float:
+    """Seconds that a process has computed."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def most_at_once(held: Iterable[Lease]) -> int:
@@ -75,6 +101,39 @@ def most_at_once(held: Iterable[Lease]) -> int:
         now += change
         most = max(most, now)
     return most
+
+
+def speech_file(path: Path, number: int) -> Path:
+    """12 s of speech in bytes that no other number has."""
+    with wave.open(str(SAMPLES / SPEECH[0])) as said:
+        parameters, sound = said.getparams(), said.readframes(said.getnframes())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as stream:
+        stream.setparams(parameters)
+        stream.writeframes(bytes(parameters.sampwidth * (number + 1)) + sound)
+    return path
+
+
+def process_of(*words: str) -> int | None:
+    """The oldest process whose command line and environment hold all of these words."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            said = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        except OSError:  # it ended meanwhile
+            continue
+        if all(word.encode() in said for word in words):
+            found.append(int(process.name))
+    return min(found, default=None)
+
+
+def run_process_of(step: int) -> int:
+    """The process of a step's run: the one that started the server that the step is a fork of."""
+    return _parent(_parent(step))
+
+
+def _parent(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def holder_of(slot_file: Path) -> int | None:
@@ -91,10 +150,23 @@ def holder_of(slot_file: Path) -> int | None:
     return None
 
 
+def check_evaluations(dagster_home: Path) -> dict[str, AssetCheckEvaluation]:
+    """The latest evaluation of each check of ``transcripts``, by name."""
+    keys = {name: AssetCheckKey(AssetKey("transcripts"), name) for name in CHECKS}
+    found = {}
+    with DagsterInstance.from_config(str(dagster_home)) as instance:
+        storage = instance.event_log_storage
+        latest = storage.get_latest_asset_check_execution_by_key(list(keys.values()))
+        for name, key in keys.items():
+            event = latest[key].event if key in latest else None
+            facts = event.dagster_event.event_specific_data if event else None  # type: ignore[union-attr]
+            if isinstance(facts, AssetCheckEvaluation):
+                found[name] = facts
+    return found
+
+
 def partition_statuses(dagster_home: Path, asset: str) -> dict[str, str]:
     """How Dagster's page shows the partitions of an asset."""
-    from dagster import AssetKey
-
     from opentr_pipeline.defs.partitions import archive_partitions
 
     with DagsterInstance.from_config(str(dagster_home)) as instance:

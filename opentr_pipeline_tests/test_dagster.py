@@ -2,22 +2,27 @@
 
 import json
 import multiprocessing
+import os
+import shutil
+import signal
 import socket
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from dagster import AssetKey, DagsterInstance
 
+from opentr_pipeline.checks import CHECKS
 from opentr_pipeline.defs.gpu_slots import slots_executor
 from opentr_pipeline.services import DevServices
 from opentr_pipeline.settings import PROJECT_ROOT
 from opentr_pipeline_tests import step_imports
 from opentr_pipeline_tests.conftest import Project, wait_for
+from opentr_pipeline_tests.page_api import TICKS, backfill, free_port, launch
 from opentr_pipeline_tests.runs import (
+    SAMPLES,
     SPEECH,
+    check_evaluations,
     holder_of,
     leases,
     make_archive,
@@ -74,23 +79,48 @@ def test_the_dagster_command_line_materialises_partitions_and_ranges(
     project: MakeProject, tmp_path: Path
 ) -> None:
     one = _scaled(project, tmp_path)
+    for name, sample in FILES.items():
+        said = SAMPLES / Path(sample).with_suffix(".reference.txt")
+        shutil.copy(said, (one.archive / name).with_suffix(".reference.txt"))
     one.opentr("scan")
+    home = one.settings.dagster_home
     materialize = ("dagster", "asset", "materialize", "--select")
     one.opentr(*materialize, "recordings", "--partition", "a")
     assert set(partition_statuses(one.settings.dagster_home, "recordings")) == {"a"}
     assert [row["path"] for row in one.rows("recordings")] == ["a/1.wav"]
+    assert check_evaluations(home) == {}
 
     one.opentr(*materialize, "recordings,transcripts", "--partition-range", "a...b")
     assert set(one.transcripts()) == {"a/1.wav", "b/2.opus"}
+    _check_checks(home, num_recordings=2, num_partitions_not_published=1)
 
     tags = json.dumps({"dagster/partition": "c"})
     one.opentr("dagster", "job", "execute", "-j", "transcribe_archive", "--tags", tags)
     assert set(one.transcripts()) == set(FILES.keys())
+    _check_checks(home, num_recordings=3, num_partitions_not_published=0)
     for asset in ("recordings", "transcripts"):
         statuses = partition_statuses(one.settings.dagster_home, asset)
         assert statuses == dict.fromkeys("abc", "MATERIALIZED")
 
     _check_metadata(one)
+
+
+def _check_checks(home: Path, **accounted: int) -> None:
+    """All five hold; what they counted."""
+    found = check_evaluations(home)
+    assert {name for name, one in found.items() if one.passed} == set(CHECKS)
+    severities = {name: one.severity.value for name, one in found.items()}
+    assert severities["segments_are_ordered_and_inside_the_media"] == "ERROR"
+    assert severities["word_error_rate_is_low"] == "WARN"
+    numbers = {
+        name: {key: value.value for key, value in one.metadata.items()}
+        for name, one in found.items()
+    }
+    assert accounted.items() <= numbers["every_recording_is_accounted_for"].items()
+    said = numbers["word_error_rate_is_low"]
+    assert said["num_recordings"] == accounted["num_recordings"]
+    assert said["word_error_rate"] < 0.1
+    assert len(said["worst"].records) == accounted["num_recordings"]
 
 
 def _check_metadata(one: Project) -> None:
@@ -107,6 +137,8 @@ def _check_metadata(one: Project) -> None:
     assert values["num_failed"] == 0
     assert values["audio_s"] == pytest.approx(row["duration_s"])
     assert values["speed_x"] == pytest.approx(row["duration_s"] / row["wall_s"])  # type: ignore[operator]
+    assert values["audio_h"] == values["audio_h_en"] == pytest.approx(row["duration_s"] / 3600)  # type: ignore[operator]
+    assert 0.5 < values["mean_confidence"] < 1
     assert values["languages"] == {"en": 1}
     assert values["model"] == "base"
     assert values["settings_fingerprint"] == row["settings_fingerprint"]
@@ -117,6 +149,7 @@ def _check_metadata(one: Project) -> None:
     columns = [column.name for column in values["dagster/column_schema"].columns]
     assert "language_probability" in columns
     assert facts["recordings"]["num_recordings"].value == 1
+    assert facts["recordings"]["audio_h"].value == pytest.approx(values["audio_h"], rel=0.05)
 
 
 @slow
@@ -149,45 +182,69 @@ def test_the_launchpad_changes_one_run_alone(project: MakeProject, tmp_path: Pat
     assert "klingon" in said
 
 
-def _free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 @pytest.fixture
 def served(project: MakeProject, tmp_path: Path) -> Iterator[Project]:
-    one = _scaled(project, tmp_path, DAGSTER_PORT=_free_port())
+    one = _scaled(project, tmp_path, DAGSTER_PORT=free_port(), PYTHONPATH=TICKS)
     yield one
     DevServices.of(one.settings).stop()
 
 
-def _ask(one: Project, query: str, **variables: Any) -> Any:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{one.environ['DAGSTER_PORT']}/graphql",
-        json.dumps({"query": query, "variables": variables}).encode(),
-        {"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)["data"]
+def _check_operators(served: Project) -> None:
+    """What operators ask while the services run."""
+    facts = json.loads(served.opentr("status", "--json"))
+    assert (facts["num_done"], facts["num_worker_slots"], facts["runs"]) == (3, 2, [])
+    assert facts["page"].endswith(served.environ["DAGSTER_PORT"])
+    assert facts["speed_x"] > 1
+    assert json.loads(served.opentr("queue", "--json"))["runs"] == []
+    assert served.opentr("errors", "--json").strip() == "[]"
+    health = {
+        check["name"]: check for check in json.loads(served.opentr("health", "--json"))["checks"]
+    }
+    assert {"daemon", "code location", "automation", "runs"} <= set(health)
+    assert "dagster.daemon" in served.opentr("logs", "dev")
+    lines = served.opentr("logs", "cpu.slot-0").splitlines()
+    assert any("Worker slot cpu.slot-0 taken by run" in line for line in lines)
+    assert any("Model base loaded in" in line for line in lines)
+    assert any(": ok, " in line and line.endswith("x). ") for line in lines)
+    assert any("cpu.slot-0 released: 1 ok; " in line for line in lines)
+    # The page shows the same lines as the log of the step.
+    logs = (served.settings.dagster_home / "storage").glob("*/compute_logs/*.err")
+    said = [path.read_text() for path in logs]
+    assert sum("Model base loaded in" in text for text in said) == 3
+    assert max(text.count("Model base loaded in") for text in said) == 1
 
 
-LAUNCH = """
-mutation ($key: String!) {
-  launchRun(executionParams: {
-    selector: {
-      repositoryLocationName: "opentr_pipeline.definitions", repositoryName: "__repository__",
-      jobName: "__ASSET_JOB", assetSelection: [{path: ["recordings"]}, {path: ["transcripts"]}]
-    },
-    executionMetadata: {tags: [{key: "dagster/partition", value: $key}]}
-  }) { __typename ... on PythonError { message } }
-}
-"""
-BACKFILL = """
-mutation { launchPartitionBackfill(backfillParams: {
-  partitionNames: ["b", "c"], assetSelection: [{path: ["recordings"]}, {path: ["transcripts"]}]
-}) { __typename ... on PythonError { message } } }
-"""
+def _check_killed_services(served: Project) -> None:
+    """The supervisor brings back what was killed; where it was killed itself, the rest ends."""
+    services = DevServices.of(served.settings)
+
+    def pid_of(name: str) -> int | None:
+        return next((one.pid for one in services.processes() if name in one.command), None)
+
+    for name in ("dagster._daemon", "dagster api grpc"):
+        killed = pid_of(name)
+        assert killed
+        os.kill(killed, signal.SIGKILL)
+        wait_for(lambda killed=killed, name=name: pid_of(name) not in (None, killed), 60)  # type: ignore[misc]
+    wait_for(lambda: pid_of("dagster_webserver") and services.answers(), 60)
+
+    leader = pid_of("opentr_pipeline.supervisor")
+    assert leader
+    os.kill(leader, signal.SIGKILL)
+    wait_for(lambda: not services.is_running(), 10)
+    said = served.opentr("health", code=1)
+    assert "were killed and left" in said
+    assert "The page is at" in served.opentr("reset", "dev", "--gpu-scale", "--yes")
+    home = served.settings.dagster_home
+    with DagsterInstance.from_config(str(home)) as instance:
+        assert instance.get_runs() == []
+        assert set(instance.get_dynamic_partitions("archive")) == set("abc")
+    assert len(served.transcripts()) == 3
+
+    leader = pid_of("opentr_pipeline.supervisor")
+    assert leader
+    os.kill(leader, signal.SIGKILL)
+    wait_for(lambda: not services.is_running(), 10)
 
 
 def num_successes(home: Path) -> int:
@@ -204,9 +261,8 @@ def test_the_services_and_what_is_launched_from_the_page(served: Project) -> Non
     assert address in served.opentr("status")
     assert "runs already" in served.opentr("start", "dev", code=2)
 
-    assert _ask(served, LAUNCH, key="a")["launchRun"]["__typename"] == "LaunchRunSuccess"
-    backfill = _ask(served, BACKFILL)["launchPartitionBackfill"]
-    assert backfill["__typename"] == "LaunchBackfillSuccess", backfill
+    launch(served, dagster__partition="a")
+    backfill(served, ["b", "c"])
     job = ("dagster", "job", "backfill", "-j", "transcribe_archive", "--noprompt")
     served.opentr(*job, "--partitions", "a")
     home = served.settings.dagster_home
@@ -217,10 +273,13 @@ def test_the_services_and_what_is_launched_from_the_page(served: Project) -> Non
     with DagsterInstance.from_config(str(home)) as instance:
         assert len(instance.get_runs()) == 3
 
+    _check_operators(served)
+    _check_killed_services(served)
     assert "Stopped" in served.opentr("stop")
     assert "not started" in served.opentr("status")
     assert "Nothing was running" in served.opentr("stop")
     assert holder_of(home / "dev.lock") is None
+    assert DevServices.of(served.settings).processes() == []
 
 
 @slow

@@ -1,14 +1,15 @@
 """The main job on real speech with the real model, in real processes that get killed."""
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import signal
+import subprocess
 import threading
 import wave
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ import pytest
 from dagster import AssetKey, DagsterInstance
 from dagster._core.definitions.data_version import extract_data_version_from_entry
 
+from opentr_pipeline.checks import CHECKS
 from opentr_pipeline.settings import PROJECT_ROOT
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.runs import (
     SAMPLES,
     SPEECH,
+    check_evaluations,
     holder_of,
     leases,
     make_archive,
@@ -118,18 +121,6 @@ def _one_shard(project: MakeProject, tmp_path: Path) -> Project:
     return project(make_archive(tmp_path / "archive", files), WHISPER_BATCH_SIZE="2")
 
 
-def _kept(one: Project) -> dict[object, object]:
-    """When each content that is kept but not published was transcribed."""
-    transcripts = [
-        json.loads(path.read_text()) for path in one.store.inner.glob("checkpoints/*/*.json")
-    ]
-    return {one["media_fingerprint"]: _moment(one["transcribed_at"]) for one in transcripts}
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
 def _times_by_content(one: Project) -> dict[object, object]:
     return {row["media_fingerprint"]: row["transcribed_at"] for row in one.rows("transcripts")}
 
@@ -140,11 +131,11 @@ def test_a_killed_step_is_taken_up_where_it_was(
     one = _one_shard(project, tmp_path)
     process = one.start("run")
     slot = tmp_path / "slots" / "cpu.slot-0"
-    wait_for(lambda: len(_kept(one)) >= 2)
+    wait_for(lambda: len(one.kept_times()) >= 2)
     step = holder_of(slot)
     assert step is not None
     os.kill(step, signal.SIGKILL)
-    kept = _kept(one)
+    kept = one.kept_times()
     assert 2 <= len(kept) < len(SPEECH)
     out, err = process.communicate(timeout=500)
     assert process.returncode == 0, out + err
@@ -170,11 +161,11 @@ def test_a_killed_run_leaves_no_orphan_and_the_next_one_does_the_rest(
     one = _one_shard(project, tmp_path)
     process = one.start("run")
     slot = tmp_path / "slots" / "cpu.slot-0"
-    wait_for(lambda: len(_kept(one)) >= 2)
+    wait_for(lambda: len(one.kept_times()) >= 2)
     process.kill()
     process.communicate()
     wait_for(lambda: holder_of(slot) is None, timeout_s=10)
-    kept = _kept(one)
+    kept = one.kept_times()
     assert 2 <= len(kept) < len(SPEECH)
 
     one.opentr("run")
@@ -309,6 +300,8 @@ def test_a_file_that_is_being_written_fails_alone_and_is_taken_later(
     home = one.settings.dagster_home
     assert partition_statuses(home, "transcripts") == {"good": "MATERIALIZED", "bad": "FAILED"}
     assert _data_version(one, "good") == _version_of(one, "good/a.wav")
+    # The step of the checks is skipped after a failure; they were judged all the same.
+    assert set(check_evaluations(home)) == set(CHECKS)
 
     before = one.transcripts()
     one.opentr("retry-failed")
@@ -421,3 +414,41 @@ def test_ctrl_c_ends_the_command_and_not_one_run_of_it(
     assert {row["status"] for row in rows.values()} == {"ok"}
     assert {row["num_attempts"] for row in rows.values()} == {1}
     assert len(rows) == len(files)
+
+
+def test_a_full_disk_is_one_sentence_and_costs_nothing(
+    project: MakeProject, tmp_path: Path
+) -> None:
+    output = tmp_path / "small"
+    output.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(output)], check=False
+    )
+    if made.returncode:
+        pytest.skip("a small disk (root may mount one)")
+    try:
+        _fill_and_make_room(project(tmp_path / "archive", OUTPUT_DIR=str(output)), output)
+    finally:
+        subprocess.run(["umount", str(output)], check=True)
+
+
+def _fill_and_make_room(one: Project, output: Path) -> None:
+    make_archive(one.archive, {"tapes/a.wav": SPEECH[0]})
+    one.opentr("run")
+    before = one.transcripts()
+    make_archive(one.archive, {"tapes/b.opus": SPEECH[1], "tapes/c.flac": SPEECH[2]})
+    ballast = output / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb") as stream:
+        while True:
+            stream.write(b"\0" * 4096)
+            stream.flush()
+    said = one.opentr("run", code=1)
+    assert f"The disk of OUTPUT_DIR={output} is full" in said
+    assert "Traceback" not in said
+    assert one.transcripts() == before
+    ballast.unlink()
+    one.opentr("run")
+    rows = one.transcripts()
+    assert len(rows) == 3
+    assert rows["tapes/a.wav"] == before["tapes/a.wav"]
+    assert {(row["status"], row["num_attempts"]) for row in rows.values()} == {("ok", 1)}

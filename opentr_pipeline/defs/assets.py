@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import logging
 import time
 import warnings
 from collections import Counter
@@ -34,12 +35,14 @@ from dagster import (
 
 from opentr_pipeline import models, publishing, work
 from opentr_pipeline.defs import metadata
+from opentr_pipeline.defs.checks import log_verdicts
 from opentr_pipeline.defs.gpu_slots import GPU_POOL, GPU_TAG, die_with_the_run, rank_of
 from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.resources import Transcription
 from opentr_pipeline.defs.run_config import PlanConfig
 from opentr_pipeline.devices import WorkerSlot, cpu_threads, list_cards, worker_slots
 from opentr_pipeline.errors import DeviceError, OpentrError
+from opentr_pipeline.log_files import slot_log
 from opentr_pipeline.options import archive_options
 from opentr_pipeline.plan import load_plan
 from opentr_pipeline.settings import Settings, load_settings
@@ -47,27 +50,30 @@ from opentr_pipeline.shard_run import ShardRun
 from opentr_pipeline.transcriber import Transcriber
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.whisper import Whisper
-from opentr_pipeline.worker_slots import lease, slots_folder
+from opentr_pipeline.worker_slots import Holder, introduce, lease, slots_folder
 
 # ``backfill_policy`` is in beta in the release that we pin; the notice is not for users.
 warnings.filterwarnings("ignore", category=BetaWarning)
+_log = logging.getLogger(__name__)
 
 RECORDINGS = """\
 What media the archive holds: **one row is one media file** with container, codec, duration and
 the digest of its content.
 
-*Refreshed* by `opentr run` and whenever you materialise a partition; rows of files that are gone
-stay, with `in_archive` false. *When it fails*: the archive could not be read; the error names the
-folder. A broken media file never fails it, it is a row with a status."""
+*Refreshed* for the partitions of a run by the sensor `uploads` (new media), the schedule `nights`,
+`opentr run`, and whenever you materialise a partition; rows of files that are gone stay, with
+`in_archive` false. *When it fails*: the archive could not be read; the error names the folder. A
+broken media file never fails it, it is a row with a status."""
 
 TRANSCRIPTS = """\
 What is said in the recordings: the tables `transcripts` (**one row is one recording** with status
 and text), `segments` (one row is a span of speech) and `words` (one row is a word with its times).
 
-*Refreshed* by `opentr run` and whenever you materialise a partition: only what is missing, stale
-or failed is transcribed, so materialising again is cheap. *When it fails*: recordings with status
-`failed` are named in the error; everything else of the partition is published. Materialise it
-again, or run `./opentr.sh retry-failed`."""
+*Refreshed* by the sensor `uploads` (new media), the schedule `nights` (what is left), `opentr run`,
+and whenever you materialise a partition: only what is missing, stale or failed is transcribed, so
+materialising again is cheap. *When it fails*: recordings with status `failed` are named in the
+error; everything else of the partition is published. Materialise it again, or run
+`./opentr.sh retry-failed`. The *checks* judge all partitions after every run."""
 
 
 def _sentence(error: OpentrError) -> Failure:
@@ -109,7 +115,10 @@ def recordings(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any
 def plan_shards(
     context: AssetExecutionContext, config: PlanConfig, transcription: Transcription
 ) -> Iterator[DynamicOutput[Any] | Output[str]]:
-    """Find what is to be transcribed and spread it over shards."""
+    """Find what is to be transcribed and spread it over shards.
+
+    When it fails: settings, model or archive are not as they should be; the error says what to do.
+    """
     die_with_the_run()
     try:
         settings = transcription.settings()
@@ -139,19 +148,27 @@ def plan_shards(
 def transcribe_shard(
     context: AssetExecutionContext, transcription: Transcription, shard: dict[str, Any]
 ) -> dict[str, Any]:
-    """Wait for a worker slot, then transcribe the recordings of one shard."""
+    """Wait for a worker slot, then transcribe the recordings of one shard.
+
+    A recording that cannot be transcribed does not fail it. A process that dies is started again
+    and goes on where it was.
+    """
     under_way = contextlib.ExitStack()
     die_with_the_run(under_way.close)
     try:
         settings = transcription.settings()
         slots = worker_slots(settings, list_cards())
-        with lease(slots, slots_folder(settings), rank_of(context.run.tags)) as slot:
+        with (
+            lease(slots, slots_folder(settings), rank_of(context.run.tags)) as slot,
+            slot_log(settings.dagster_home, slot.name),
+        ):
             leased_at = time.time()
-            context.log.info(f"Worker slot {slot.name} taken.")
+            _introduce(context, settings, slot, shard)
             run = _shard_run(settings, slot, slots, shard)
             under_way.callback(run.withdraw)
             outcome = run.run(shard["items"])
             released_at = time.time()
+            _log.info("Worker slot %s released: %s.", slot.name, outcome.summary())
     except OpentrError as error:
         raise _sentence(error) from None
     except DeviceError:
@@ -163,6 +180,20 @@ def transcribe_shard(
     return {"failures": outcome.failures, "wall_s": outcome.wall_s}
 
 
+def _introduce(
+    context: AssetExecutionContext, settings: Settings, slot: WorkerSlot, shard: dict[str, Any]
+) -> None:
+    """Say who holds the slot: to Dagster, in the slot's log, and to who asks for it."""
+    context.log.info(f"Worker slot {slot.name} taken.")
+    items = shard["items"]
+    keys = tuple(sorted({key for item in items for key in item.partition_keys}))
+    shown = ", ".join(keys[:5]) + (" ..." if len(keys) > 5 else "")
+    said = "Worker slot %s taken by run %s: %d recordings of %s."
+    _log.info(said, slot.name, context.run_id, len(items), shown)
+    holder = Holder(slot.name, context.run_id, str(settings.archive_root), partitions=keys)
+    introduce(holder, slots_folder(settings))
+
+
 def _shard_run(
     settings: Settings, slot: WorkerSlot, slots: tuple[WorkerSlot, ...], shard: dict[str, Any]
 ) -> ShardRun:
@@ -170,8 +201,11 @@ def _shard_run(
     options = shard["items"][0].options
 
     def load() -> Transcriber:
+        started = time.monotonic()
         model = models.find(options.model, settings.models_root)
-        return Transcriber(Whisper(model, slot.device, options, cpu_threads(slots)))
+        whisper = Whisper(model, slot.device, options, cpu_threads(slots))
+        _log.info("Model %s loaded in %.1f s.", model.name, time.monotonic() - started)
+        return Transcriber(whisper)
 
     return ShardRun(
         settings.archive_root,
@@ -222,6 +256,8 @@ def publish_transcripts(
         seen = AssetObservation("transcripts", partition=key, metadata=facts[key])
         context.log_event(seen)
         context.log.info(f"{key}: {len(works)} recordings have no transcript yet.")
+    if left:  # Dagster skips the step of the checks, for want of the output
+        log_verdicts(context)
     if works := publishing.unanswered(plan, itertools.chain(*left.values())):
         raise _incomplete(works, [said for shard in shards for said in shard["failures"]])
 

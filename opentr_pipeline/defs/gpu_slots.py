@@ -47,7 +47,10 @@ def slots_executor(num_slots: int) -> Any:
         description=f"Transcription steps at once, 1 to {num_slots}.",
     )
     return multiprocess_executor.configured(
-        limits, name="worker_slots", config_schema={"worker_slots": slots_field}
+        limits,
+        name="worker_slots",
+        config_schema={"worker_slots": slots_field},
+        description="A process for each step, at most one transcription for each worker slot.",
     )
 
 

@@ -1,15 +1,16 @@
 """What a materialisation tells on the page; numbers keep their key and type, so that they plot."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dagster import MetadataValue, TableColumn, TableSchema
 
 from opentr_pipeline.devices import WorkerSlot
+from opentr_pipeline.partition_facts import mean_confidence
 from opentr_pipeline.plan import Plan
 from opentr_pipeline.recordings import Recording
-from opentr_pipeline.shard_run import ShardOutcome
+from opentr_pipeline.shard_outcome import ShardOutcome
 from opentr_pipeline.tables import TRANSCRIPT_TABLES, describe
 from opentr_pipeline.transcript_store import TranscriptStore
 
@@ -30,7 +31,7 @@ def of_recordings(
     return {
         "num_recordings": len(found),
         **_by_status(recording.probe.status for recording in found),
-        "audio_s": sum(recording.probe.duration_s or 0.0 for recording in found),
+        **_audio(recording.probe.duration_s for recording in found),
         "size_bytes": sum(recording.media_file.size_bytes for recording in found),
         "wall_s": wall_s,
         "path": MetadataValue.path(str(store.path("recordings", key))),
@@ -59,7 +60,7 @@ def of_shard(
         "num_found_done": outcome.num_found_done,
         "audio_s": outcome.audio_s,
         "wall_s": outcome.wall_s,
-        "speed_x": outcome.audio_s / outcome.wall_s if outcome.wall_s else 0.0,
+        "speed_x": outcome.speed_x,
     }
 
 
@@ -70,6 +71,7 @@ def of_transcripts(plan: Plan, store: TranscriptStore) -> dict[str, Metadata]:
         tables = {table: store.read_partition(table, key) for table in TRANSCRIPT_TABLES}
         facts[key] = {
             **_of_rows(tables["transcripts"].to_pylist()),
+            **_confidence(mean_confidence(tables["words"], tables["transcripts"])),
             **{f"num_{table}": rows.num_rows for table, rows in tables.items()},
             "settings_fingerprint": ", ".join(plan.settings_fingerprints(key)),
             "paths": MetadataValue.json([str(store.path(table, key)) for table in tables]),
@@ -80,18 +82,35 @@ def of_transcripts(plan: Plan, store: TranscriptStore) -> dict[str, Metadata]:
 
 
 def _of_rows(rows: Sequence[dict[str, Any]]) -> Metadata:
-    audio_s = sum(row["duration_s"] or 0.0 for row in rows)
+    audio = _audio(row["duration_s"] for row in rows)
     wall_s = sum(row["wall_s"] or 0.0 for row in rows)
-    languages = Counter(row["language"] for row in rows if row["language"])
+    spoken = [row for row in rows if row["language"]]
+    languages = Counter(row["language"] for row in spoken)
     models = {row["model"] for row in rows if row["model"]}
     return {
         **_by_status(row["status"] for row in rows),
-        "audio_s": audio_s,
+        **audio,
         "wall_s": wall_s,
-        "speed_x": audio_s / wall_s if wall_s else 0.0,
+        "speed_x": audio["audio_s"] / wall_s if wall_s else 0.0,
         "languages": MetadataValue.json(dict(languages.most_common())),
+        **{
+            f"audio_h_{language}": sum(
+                (row["duration_s"] or 0.0) / 3600 for row in spoken if row["language"] == language
+            )
+            for language in languages
+        },
         "model": ", ".join(sorted(models)) or "none",
     }
+
+
+def _audio(durations_s: Iterable[float | None]) -> Metadata:
+    audio_s = sum((duration_s or 0.0 for duration_s in durations_s), 0.0)
+    return {"audio_s": audio_s, "audio_h": audio_s / 3600}
+
+
+def _confidence(mean: float | None) -> Metadata:
+    """Left out where there are no words: a zero would plot as the worst."""
+    return {} if mean is None else {"mean_confidence": mean}
 
 
 def _by_status(statuses: Any) -> Metadata:

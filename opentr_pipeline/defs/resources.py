@@ -23,6 +23,12 @@ RUN_VARIABLES = (
 )
 
 
+DESCRIPTION = """\
+What one run may do otherwise than the settings: model, language, prompt and the like. The defaults
+are the settings; what is typed in the launchpad wins over `opentr.toml`, for this run alone. *When
+a value is refused*: the error says which values there are; nothing was started."""
+
+
 class Transcription(ConfigurableResource):  # type: ignore[type-arg]
     """The options of one run; ``transcription_resource`` gives it a field for each variable."""
 
@@ -50,7 +56,11 @@ def transcription_resource(settings: Settings) -> Transcription:
         for value in [getattr(settings, name)]
     }
     made = create_model(  # type: ignore[call-overload]
-        "Transcription", __base__=Transcription, __module__=__name__, **fields
+        "Transcription",
+        __base__=Transcription,
+        __module__=__name__,
+        __doc__=DESCRIPTION,
+        **fields,
     )
     resource: Transcription = made()
     return resource

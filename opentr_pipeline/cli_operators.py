@@ -1,0 +1,199 @@
+"""The commands of people who run an archive: how it stands, how fast, what went wrong."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from opentr_pipeline.commands import (
+    archive_argument,
+    json_option,
+    options_of,
+    print_json,
+    settings_of,
+)
+from opentr_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from opentr_pipeline.archive import Scan
+    from opentr_pipeline.work import RecordingWork
+
+TICK_S = 2.0
+LOG_TICK_S = 0.3
+# Where nobody watches a terminal, a line now and then is enough for a log.
+QUIET_TICK_S = 15.0
+NUM_LOG_LINES = 50
+NUM_FILES_SHOWN = 10
+
+
+@click.command()
+@archive_argument
+@json_option
+@click.option("--watch", is_flag=True, help="Show it again every other second, until Ctrl-C.")
+def status(archive: Path | None, as_json: bool, watch: bool) -> None:
+    """Say what is done, missing, stale and failed, and what runs."""
+    from rich.live import Live
+
+    from opentr_pipeline import overview, screens
+    from opentr_pipeline.status import StatusWatch
+
+    settings = settings_of(archive)
+    looking = StatusWatch(settings, *options_of(settings, fetch=False))
+    console = overview.console()
+    if as_json:
+        print_json(looking.status().for_programs())
+    elif not watch:
+        console.print(screens.of_status(settings, looking.status()))
+    elif console.is_terminal:
+        with Live(console=console, auto_refresh=False) as live:
+            _until_interrupt(
+                lambda: live.update(screens.of_status(settings, looking.status()), refresh=True),
+                TICK_S,
+            )
+    else:
+        line = screens.status_line
+        _until_interrupt(lambda: console.print(line(looking.status())), QUIET_TICK_S)
+
+
+def _until_interrupt(act: Callable[[], object], every_s: float) -> None:
+    try:
+        while True:
+            act()
+            time.sleep(every_s)
+    except KeyboardInterrupt:
+        return
+
+
+@click.command()
+@archive_argument
+@json_option
+def eta(archive: Path | None, as_json: bool) -> None:
+    """Say what is left to do, and until when, by the speed of late."""
+    from opentr_pipeline import operations, overview, screens
+    from opentr_pipeline.transcript_store import TranscriptStore
+
+    settings = settings_of(archive)
+    found, all_work, num_slots = _known(settings)
+    num_unprobed = len(found.media_files) - len(all_work)
+    store = TranscriptStore(settings.output_root)
+    facts = operations.eta(all_work, num_unprobed, store, num_slots)
+    if as_json:
+        print_json(facts)
+    else:
+        overview.console().print(screens.of_eta(facts))
+
+
+def _known(settings: Settings) -> "tuple[Scan, list[RecordingWork], int]":
+    """What the archive holds, how it stands, the number of worker slots."""
+    from opentr_pipeline import archive as archives
+    from opentr_pipeline import overview
+
+    options, slots = options_of(settings, fetch=False)
+    found = archives.scan(settings.archive_root)
+    return found, overview.probed_work(settings, found, options), len(slots)
+
+
+@click.command()
+@archive_argument
+@json_option
+def throughput(archive: Path | None, as_json: bool) -> None:
+    """Show how much was transcribed, per hour and per day, and how fast."""
+    from datetime import datetime
+
+    from opentr_pipeline import operations, overview, screens
+    from opentr_pipeline.transcript_store import TranscriptStore
+
+    store = TranscriptStore(settings_of(archive).output_root)
+    published = operations.finished(store)
+    hours, days = operations.throughput(published, datetime.now().astimezone())
+    if as_json:
+        print_json({"hours": hours, "days": days})
+    else:
+        overview.console().print(screens.of_throughput(hours, days))
+
+
+@click.command()
+@archive_argument
+@json_option
+@click.option("--all", "every", is_flag=True, help="Name every recording.")
+def errors(archive: Path | None, as_json: bool, every: bool) -> None:
+    """Say which recordings are not as they should be, why, and what to do."""
+    from opentr_pipeline import operations, overview, screens
+    from opentr_pipeline.transcript_store import TranscriptStore
+
+    settings = settings_of(archive)
+    _, all_work, _ = _known(settings)
+    store = TranscriptStore(settings.output_root)
+    classes = operations.errors(all_work, store, None if every else NUM_FILES_SHOWN)
+    if as_json:
+        print_json(classes)
+    else:
+        overview.console().print(screens.of_errors(classes))
+
+
+@click.command()
+@archive_argument
+@json_option
+def queue(archive: Path | None, as_json: bool) -> None:
+    """Show the runs that wait or work, and who holds the worker slots."""
+    from opentr_pipeline import devices, overview, screens
+    from opentr_pipeline.dagster_state import active_runs
+    from opentr_pipeline.worker_slots import holders, ranks_waiting, slots_folder
+
+    settings = settings_of(archive)
+    slots = devices.worker_slots(settings, devices.list_cards())
+    runs = active_runs(settings)
+    folder = slots_folder(settings)
+    held, waiting = holders(slots, folder), ranks_waiting(slots, folder)
+    if as_json:
+        more = {"num_worker_slots": len(slots), "slots_in_use": held, "ranks_waiting": waiting}
+        print_json({"runs": runs, **more})
+    else:
+        overview.console().print(screens.of_queue(runs, held, len(slots), waiting))
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("-f", "--follow/--no-follow", default=None, help="Default: on a terminal.")
+def logs(name: str | None, follow: bool | None) -> None:
+    """Show a log: dev (the default), runs, or that of a worker slot."""
+    import sys
+
+    from opentr_pipeline import log_files
+
+    home = settings_of(None).dagster_home
+    path = log_files.named(home, name or "dev")
+    click.echo(f"{path}; there are: {', '.join(log_files.existing(home))}.", err=True)
+    followed = log_files.Followed(path)
+    _echo(log_files.last_lines(path, NUM_LOG_LINES))
+    if sys.stdout.isatty() if follow is None else follow:
+        _until_interrupt(lambda: _echo(followed.new_lines()), LOG_TICK_S)
+
+
+def _echo(lines: list[str]) -> None:
+    for line in lines:
+        click.echo(line)
+
+
+@click.command()
+@archive_argument
+@json_option
+def health(archive: Path | None, as_json: bool) -> None:
+    """Check everything, one line each; exit code 1 where something is wrong."""
+    import sys
+
+    from opentr_pipeline import overview, screens
+    from opentr_pipeline.health import check_all
+
+    console = overview.console()
+    checks = []
+    for check in check_all(lambda: settings_of(archive)):
+        checks.append(check)
+        if not as_json:
+            console.print(screens.of_check(check), soft_wrap=True)
+    is_ok = all(check.is_ok for check in checks)
+    if as_json:
+        print_json({"is_ok": is_ok, "checks": checks})
+    sys.exit(0 if is_ok else 1)

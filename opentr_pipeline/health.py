@@ -1,0 +1,174 @@
+"""Whether everything that an archive needs is in order; each check is one sentence."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from opentr_pipeline import devices, models
+from opentr_pipeline.archive import scan
+from opentr_pipeline.dagster_state import active_runs, automations, daemon_beats
+from opentr_pipeline.errors import OpentrError, ServiceError, SettingsError, StoreError
+from opentr_pipeline.locks import try_lock
+from opentr_pipeline.services import DevServices
+from opentr_pipeline.settings import Settings
+from opentr_pipeline.worker_slots import slots_folder
+
+MIN_FREE_BYTES = 1_000_000_000
+# File systems on which a lock of one host may not be seen by another, or not at all.
+REMOTE_FILE_SYSTEMS = ("nfs", "cifs", "smb", "fuse.sshfs", "ceph", "glusterfs", "lustre", "afs")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        said: how it is; where it is wrong, with the remedy.
+    """
+
+    name: str
+    is_ok: bool
+    said: str
+
+
+def check_all(load: Callable[[], Settings]) -> Iterator[Check]:
+    """Look at one thing after the other.
+
+    Args:
+        load: gives the settings, or refuses.
+    """
+    try:
+        settings = load()
+    except SettingsError as error:
+        yield Check("settings", False, str(error))
+        return
+    yield Check("settings", True, "every value can work")
+    services = DevServices.of(settings)
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("archive", lambda: _archive(settings)),
+        ("output", lambda: _folder("OUTPUT_DIR", settings.output_root)),
+        ("state", lambda: _folder("STATE_DIR", settings.state_root)),
+        ("devices", lambda: _devices(settings)),
+        ("model", lambda: _model(settings)),
+        ("worker slots", lambda: _slots_folder(settings)),
+        ("page", lambda: _page(services)),
+    ]
+    if services.is_running():
+        checks += [
+            ("daemon", lambda: _daemon(settings)),
+            ("code location", lambda: _code_location(services)),
+            ("automation", lambda: _automation(settings)),
+        ]
+    checks.append(("runs", lambda: _runs(settings)))
+    for name, check in checks:
+        try:
+            yield Check(name, True, check())
+        except OpentrError as error:
+            yield Check(name, False, str(error))
+
+
+def _archive(settings: Settings) -> str:
+    found = scan(settings.archive_root)
+    return f"{len(found.media_files)} media files in {settings.archive_root}"
+
+
+def _folder(variable: str, folder: Path) -> str:
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise StoreError(f"{variable}={folder} cannot be written; make {there} writable.")
+    free = shutil.disk_usage(there).free
+    if free < MIN_FREE_BYTES:
+        raise StoreError(
+            f"The disk of {variable}={folder} has {free / 1e9:.2f} GB left; make room."
+        )
+    return f"{folder} can be written, {free / 1e9:.1f} GB free"
+
+
+def _devices(settings: Settings) -> str:
+    slots = devices.worker_slots(settings, devices.list_cards())
+    names = ", ".join(dict.fromkeys(f"{slot.device.name}" for slot in slots))
+    return f"{len(slots)} worker slot{'s' if len(slots) > 1 else ''} on {names}"
+
+
+def _model(settings: Settings) -> str:
+    slots = devices.worker_slots(settings, devices.list_cards())
+    model = models.find(models.model_name(settings, slots), settings.models_root)
+    return f"{model.name} is in {model.folder}"
+
+
+def _slots_folder(settings: Settings) -> str:
+    try:
+        folder = slots_folder(settings)
+        descriptor = try_lock(folder / f"health-{os.getpid()}")
+        (folder / f"health-{os.getpid()}").unlink()
+    except OSError as error:
+        raise StoreError(
+            f"WORKER_SLOTS_DIR={settings.worker_slots_dir} cannot be used: {error.strerror} "
+            f"({error.filename}); name a folder on a local disk."
+        ) from None
+    if descriptor is not None:
+        os.close(descriptor)
+    kind = file_system(folder)
+    if kind.startswith(REMOTE_FILE_SYSTEMS):
+        raise StoreError(f"{folder} is on {kind}; set WORKER_SLOTS_DIR to a local disk.")
+    return f"{folder} holds the locks, on {kind or 'a local disk'}"
+
+
+def file_system(folder: Path, mounts: Path = Path("/proc/mounts")) -> str:
+    """The kind of file system that a folder is on, such as ``ext4``; empty where nobody says."""
+    try:
+        lines = mounts.read_text().splitlines()
+    except OSError:
+        return ""
+    at = {
+        line.split()[1].encode().decode("unicode_escape"): line.split()[2] for line in lines if line
+    }
+    place = folder.resolve()
+    return next((at[str(one)] for one in (place, *place.parents) if str(one) in at), "")
+
+
+def _page(services: DevServices) -> str:
+    if not services.is_running():
+        if left := services.processes():
+            raise ServiceError(
+                f"The services were killed and left {len(left)} processes behind; "
+                "./opentr.sh start dev ends those and starts again."
+            )
+        raise ServiceError("The page and the daemon do not run; ./opentr.sh start dev starts them.")
+    if not services.answers():
+        raise ServiceError(f"{services.address} does not answer; ./opentr.sh logs dev may say why.")
+    return services.address
+
+
+def _daemon(settings: Settings) -> str:
+    beats = daemon_beats(settings)
+    if late := [beat.name for beat in beats if not beat.is_fresh]:
+        names = ", ".join(late)
+        raise ServiceError(f"No sign of life from {names}; ./opentr.sh logs dev may say why.")
+    if errors := [f"{beat.name}: {beat.error}" for beat in beats if beat.error]:
+        raise ServiceError(f"The daemon reports errors: {'; '.join(errors)}")
+    return f"{len(beats)} parts, all with a sign of life in the last two minutes"
+
+
+def _code_location(services: DevServices) -> str:
+    if error := services.code_location_error():
+        raise ServiceError(f"The code location does not load: {error}")
+    return "loaded"
+
+
+def _automation(settings: Settings) -> str:
+    found = automations(settings)
+    if wrong := [f"{one.name}: {one.error}" for one in found if one.error]:
+        raise ServiceError(f"The last tick failed of {'; '.join(wrong)}")
+    return ", ".join(f"{one.name} is {'on' if one.is_on else 'off'}" for one in found) or "none"
+
+
+def _runs(settings: Settings) -> str:
+    runs = active_runs(settings)
+    if lost := [run.run_id for run in runs if run.is_orphan]:
+        raise ServiceError(
+            f"The process of {len(lost)} run(s) is gone ({', '.join(lost)}); end them on the page."
+        )
+    return f"{len(runs)} active"

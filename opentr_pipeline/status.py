@@ -1,0 +1,91 @@
+"""How an archive stands and what runs at this moment, cheap enough to look every other second."""
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from opentr_pipeline.archive import scan
+from opentr_pipeline.checkpoints import Checkpoints
+from opentr_pipeline.dagster_state import ActiveRun, active_runs
+from opentr_pipeline.devices import WorkerSlot
+from opentr_pipeline.operations import NOW, just_finished, pace
+from opentr_pipeline.options import ArchiveOptions
+from opentr_pipeline.overview import Overview, count, probed_work
+from opentr_pipeline.services import DevServices
+from opentr_pipeline.settings import Settings
+from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.work import by_content
+from opentr_pipeline.worker_slots import Holder, holders, slots_folder
+
+# Scanning, and reading what is published, costs seconds where there are 100,000 recordings. It is
+# done so often, and never for more than this share of the time.
+RESCAN_S = 30.0
+RESCAN_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Status:
+    """How an archive stands.
+
+    Attributes:
+        num_unpublished: recordings that are finished and wait for the rest of their partition.
+        speed_x: of the last minutes; None where nothing was finished.
+        page: its address, where it runs.
+    """
+
+    overview: Overview
+    num_unpublished: int
+    num_worker_slots: int
+    slots_in_use: list[Holder]
+    runs: list[ActiveRun]
+    speed_x: float | None
+    page: str | None
+
+    def for_programs(self) -> dict[str, Any]:
+        """The same, flat, as ``--json`` prints it."""
+        facts = dataclasses.asdict(self)
+        return {**facts.pop("overview"), "num_slots_in_use": len(self.slots_in_use), **facts}
+
+
+class StatusWatch:
+    """Looks again and again, at what is dear to look at less often."""
+
+    def __init__(
+        self, settings: Settings, options: ArchiveOptions, slots: tuple[WorkerSlot, ...]
+    ) -> None:
+        """Prepare; nothing is looked at yet."""
+        self._settings = settings
+        self._options = options
+        self._slots = slots
+        self._store = TranscriptStore(settings.output_root)
+        self._checkpoints = Checkpoints(self._store.inner)
+        self._rescan_at = 0.0
+
+    def status(self) -> Status:
+        """How it stands now."""
+        if time.monotonic() >= self._rescan_at:
+            self._rescan()
+        finished = self._pending.keys() & self._checkpoints.listed("json")
+        services = DevServices.of(self._settings)
+        return Status(
+            self._overview,
+            sum(len(self._pending[content]) for content in finished),
+            len(self._slots),
+            holders(self._slots, slots_folder(self._settings)),
+            active_runs(self._settings),
+            self._speed_x,
+            services.address if services.is_running() else None,
+        )
+
+    def _rescan(self) -> None:
+        started = time.monotonic()
+        found = scan(self._settings.archive_root)
+        all_work = probed_work(self._settings, found, self._options)
+        self._overview = count(all_work, found, self._settings)
+        self._pending = by_content(one for one in all_work if one.state != "done")
+        since = datetime.now(UTC) - NOW
+        self._speed_x = pace(just_finished(self._store, since)).speed_x
+        took_s = time.monotonic() - started
+        self._rescan_at = time.monotonic() + max(RESCAN_S, took_s / RESCAN_SHARE)

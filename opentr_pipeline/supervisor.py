@@ -1,0 +1,91 @@
+"""Keeps the page and the daemon alive: ``python -m opentr_pipeline.supervisor HOME COMMAND ...``.
+
+``dagster dev`` ends altogether as soon as its daemon or its webserver does, and does not notice
+when its code server does. Overnight that would mean no uploads and no backfill until somebody
+looks, so this process starts it again. It leads the session of all of them and holds their lock.
+Runs that were under way go on meanwhile: a code server waits for its runs before it ends, and
+runs do not need it any more.
+"""
+
+import contextlib
+import functools
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from opentr_pipeline.log_files import LINE_FORMAT
+from opentr_pipeline.processes import Process, end, members
+
+# Who lives shorter than this does so every time.
+SHORT_LIFE_S = 10.0
+END_TIMEOUT_S = 12.0
+KILL_TIMEOUT_S = 3.0
+MILD_FIRST = (signal.SIGTERM, signal.SIGKILL)
+# What would be in the way of the next one, where dagster dev was killed and could not end it.
+IN_THE_WAY = ("dagster dev", "dagster_webserver", "dagster._daemon")
+# The second is the first one's child.
+CODE_SERVER = ("dagster code-server", "dagster api grpc")
+CHECK_S = 5.0
+MAX_MISSED = 2
+_log = logging.getLogger("opentr_pipeline.supervisor")
+
+
+def supervise(home: Path, command: Sequence[str]) -> int:
+    """Run a command again whenever it ends by itself, until SIGINT; else its exit code.
+
+    Args:
+        home: the state folder of the services.
+        command: ``dagster dev`` with its arguments.
+    """
+    while True:
+        started = time.monotonic()
+        child = subprocess.Popen(command)
+        try:
+            code = _wait(child, home)
+            if time.monotonic() - started < SHORT_LIFE_S:
+                return code or 1
+            _log.warning("dagster dev ended with code %s; starting it again.", code)
+            end(functools.partial(in_the_way, home), MILD_FIRST, KILL_TIMEOUT_S)
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            child.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):  # who asked ends it in the end
+                child.wait(END_TIMEOUT_S)
+            return 0
+
+
+def _wait(child: "subprocess.Popen[bytes]", home: Path) -> int:
+    """Wait for its end, and bring that about where its code server is gone."""
+    was_whole, num_missed = False, 0
+    while True:
+        try:
+            return child.wait(CHECK_S)
+        except subprocess.TimeoutExpired:
+            is_whole = has_code_server(child.pid, members(os.getsid(0), home))
+        was_whole |= is_whole
+        num_missed = num_missed + 1 if was_whole and not is_whole else 0
+        if num_missed == MAX_MISSED:  # once may be a reload from the page
+            _log.warning("The code server is gone.")
+            child.send_signal(signal.SIGINT)
+
+
+def has_code_server(pid: int, processes: Sequence[Process]) -> bool:
+    """Whether both processes of a ``dagster dev``'s code server are there."""
+    outer = [one.pid for one in processes if one.parent == pid and CODE_SERVER[0] in one.command]
+    return any(one.parent in outer and CODE_SERVER[1] in one.command for one in processes)
+
+
+def in_the_way(home: Path) -> list[Process]:
+    """What is left of a ``dagster dev`` that was killed, its code server and runs left out."""
+    ours = members(os.getsid(0), home)
+    return [process for process in ours if any(name in process.command for name in IN_THE_WAY)]
+
+
+if __name__ == "__main__":
+    logging.basicConfig(format=LINE_FORMAT)
+    sys.exit(supervise(Path(sys.argv[1]), sys.argv[2:]))

@@ -1,0 +1,105 @@
+"""The checks as Dagster meets them: in which runs they are, and what it is told."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dagster import DagsterEventType, DagsterInstance, graph_asset, materialize, op
+
+from opentr_pipeline.checks import CHECKS
+from opentr_pipeline.definitions import defs
+from opentr_pipeline.defs.assets import publish_transcripts
+from opentr_pipeline.defs.checks import judge_transcripts
+from opentr_pipeline.defs.partitions import archive_partitions, register_partitions
+from opentr_pipeline.options import ArchiveOptions
+from opentr_pipeline.plan import Plan, Taking
+from opentr_pipeline.tables import write_table
+from opentr_pipeline.transcript_store import Entry, TranscriptStore
+from opentr_pipeline_tests.making import OPTIONS, recording, transcript
+
+
+def _checks_of(job: str) -> set[str]:
+    return {key.name for key in defs.resolve_job_def(job).asset_layer.asset_graph.asset_check_keys}
+
+
+def test_what_transcribes_checks_as_well_and_the_checks_run_alone() -> None:
+    assert _checks_of("transcribe_archive") == set(CHECKS)
+    assert _checks_of("__ASSET_JOB") == set(CHECKS)
+    alone = defs.resolve_job_def("check_transcripts")
+    assert [node.name for node in alone.graph.node_defs] == ["judge_transcripts"]
+    assert _checks_of("check_transcripts") == set(CHECKS)
+
+
+def test_everything_on_the_page_says_what_it_is() -> None:
+    job = defs.resolve_job_def("transcribe_archive")
+    described: dict[str, str | None] = {
+        job.name: job.description,
+        "transcription": job.resource_defs["transcription"].description,
+        **{node.name: node.description for node in job.all_node_defs},
+    }
+    for key in job.asset_layer.asset_graph.asset_check_keys:
+        described[key.name] = job.asset_layer.asset_graph.get_check_spec(key).description
+    assert len(described) == 8 + len(CHECKS)
+    assert [name for name, said in described.items() if not said] == []
+    for asset in ("recordings", "transcripts"):
+        said = str(described[asset])
+        assert all(part in said for part in ("one row is", "*Refreshed*", "*When it fails*"))
+
+
+def test_the_checks_run_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On an archive in which a recording has lost its segments."""
+    variables = {"OUTPUT_DIR": tmp_path / "output", "ARCHIVE_DIR": tmp_path / "archive"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, str(value))
+    store = TranscriptStore(tmp_path / "output")
+    store.publish("key", [Entry("id", "x.wav", transcript())])
+    segments = store.path("segments", "key").resolve()
+    write_table(segments, store.read_partition("segments", "key").slice(1))
+    with DagsterInstance.local_temp(str(tmp_path)) as instance:
+        result = defs.resolve_job_def("check_transcripts").execute_in_process(instance=instance)
+    assert result.success
+    found = {one.check_name: one for one in result.get_asset_check_evaluations()}
+    assert set(found) == set(CHECKS)
+    lost = found["every_recording_is_accounted_for"]
+    assert (lost.passed, lost.severity.value) == (False, "ERROR")
+    assert [record.data for record in lost.metadata["worst"].value.records] == [
+        {"partition": "key", "recording": "x.wav", "what": "0 rows in segments, not 1"}
+    ]
+    assert found["word_error_rate_is_low"].passed
+
+
+def test_the_checks_are_judged_where_the_run_leaves_recordings_to_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their own step is skipped: it needs the output, which would mark all partitions as done."""
+    monkeypatch.setenv("OUTPUT_DIR", str(tmp_path / "output"))
+    store = TranscriptStore(tmp_path / "output")
+    waiting = {"key": [recording("new.wav")]}
+    plan = Plan(ArchiveOptions(OPTIONS), waiting, {}, [], Taking("failed"))
+    path = store.inner / "plans" / "run.pickle"
+    plan.save(path)
+
+    @op
+    def plan_path() -> str:
+        return str(path)
+
+    @op
+    def no_shards() -> list[dict[str, Any]]:
+        return []
+
+    @graph_asset(partitions_def=archive_partitions)
+    def transcripts() -> Any:
+        return publish_transcripts(plan_path(), no_shards())
+
+    with DagsterInstance.local_temp(str(tmp_path)) as instance:
+        register_partitions(instance, ["key"])
+        result = materialize(
+            [transcripts, judge_transcripts], partition_key="key", instance=instance
+        )
+    judged_by = [
+        (event.step_key, event.event_specific_data.check_name)  # type: ignore[union-attr]
+        for event in result.all_events
+        if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION
+    ]
+    assert result.success
+    assert judged_by == [("transcripts.publish_transcripts", name) for name in CHECKS]

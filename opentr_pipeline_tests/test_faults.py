@@ -1,0 +1,123 @@
+"""What dies in the middle of a backfill, and what becomes of the work; the services are real."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from opentr_pipeline.services import DevServices
+from opentr_pipeline_tests.conftest import Project, wait_for
+from opentr_pipeline_tests.page_api import TERMINATE, TICKS, ask, backfill, free_port, run_ids
+from opentr_pipeline_tests.runs import (
+    holder_of,
+    partition_statuses,
+    process_of,
+    run_process_of,
+    speech_file,
+)
+
+pytestmark = pytest.mark.slow
+NUM_RECORDINGS = 6
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory, models_root: Path) -> Iterator[Project]:
+    """An archive with its services, shared by the tests of this module; each has a partition."""
+    folder = tmp_path_factory.mktemp("faults")
+    (folder / "archive").mkdir()
+    project = Project(
+        folder,
+        folder / "archive",
+        DAGSTER_PORT=free_port(),
+        PYTHONPATH=TICKS,
+        WHISPER_BATCH_SIZE="2",
+        GPU_DEVICE_ID="cpu",
+    )
+    project.opentr("start", "dev")
+    yield project
+    DevServices.of(project.settings).stop()
+
+
+class Backfill:
+    """A backfill of a partition of its own, caught in the middle."""
+
+    def __init__(self, one: Project, key: str) -> None:
+        self.one, self.key = one, key
+        self.slot = one.folder / "slots" / "cpu.slot-0"
+        self.paths = [
+            speech_file(one.archive / key / f"{n}.wav", NUM_RECORDINGS * ord(key[-1]) + n)
+            for n in range(NUM_RECORDINGS)
+        ]
+        one.opentr("scan")
+        wait_for(DevServices.of(one.settings).answers)  # it was killed a moment ago, perhaps
+        backfill(one, [key])
+        wait_for(lambda: len(self.kept()) >= 2)
+
+    def kept(self) -> dict[str, object]:
+        """When each recording that is kept, but not published, was transcribed."""
+        return self.one.kept_times()
+
+    def run_id(self) -> str:
+        return run_ids(self.one, self.key)[0]
+
+    def wait_until_done(self, kept: dict[str, object]) -> None:
+        home = self.one.settings.dagster_home
+        wait_for(lambda: partition_statuses(home, "transcripts").get(self.key) == "MATERIALIZED")
+        rows = [r for r in self.one.rows("transcripts") if r["partition_key"] == self.key]
+        assert len(rows) == NUM_RECORDINGS
+        assert {row["status"] for row in rows} == {"ok"}
+        # What was kept was not done again, and nothing else twice.
+        times = {str(row["media_fingerprint"]): row["transcribed_at"] for row in rows}
+        assert kept.items() <= times.items()
+        assert not self.one.kept_times()
+        wait_for(lambda: holder_of(self.slot) is None, timeout_s=20)
+
+
+def kill(process: int | None) -> None:
+    assert process is not None
+    os.kill(process, signal.SIGKILL)
+
+
+def test_a_killed_step(one: Project) -> None:
+    caught = Backfill(one, "step-a")
+    kill(holder_of(caught.slot))
+    caught.wait_until_done(caught.kept())
+
+
+def test_a_killed_run(one: Project) -> None:
+    caught = Backfill(one, "run-b")
+    step = holder_of(caught.slot)
+    assert step is not None
+    kill(run_process_of(step))
+    # No orphan works on after its run.
+    wait_for(lambda: holder_of(caught.slot) != step, timeout_s=10)
+    caught.wait_until_done(caught.kept())
+
+
+def test_a_killed_daemon(one: Project) -> None:
+    caught = Backfill(one, "daemon-c")
+    kill(process_of("dagster._daemon", str(one.settings.dagster_home)))
+    caught.wait_until_done(caught.kept())
+
+
+def test_a_killed_code_server(one: Project) -> None:
+    caught = Backfill(one, "server-d")
+    kill(process_of("api\0grpc", str(one.settings.dagster_home)))
+    caught.wait_until_done(caught.kept())
+
+
+def test_a_terminated_run(one: Project) -> None:
+    caught = Backfill(one, "ended-e")
+    began = time.monotonic()
+    ask(one, TERMINATE, run=caught.run_id())
+    wait_for(lambda: holder_of(caught.slot) is None, timeout_s=10)
+    kept = caught.kept()
+    assert 2 <= len(kept) < NUM_RECORDINGS
+    print(f"\nterminated in {time.monotonic() - began:.1f} s, {len(kept)} kept")
+    backfill(one, [caught.key])
+    caught.wait_until_done(kept)
+    rows = [row for row in one.rows("transcripts") if row["partition_key"] == caught.key]
+    assert {row["num_attempts"] for row in rows} == {1}

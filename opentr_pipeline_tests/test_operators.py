@@ -1,0 +1,466 @@
+"""The operators' commands on archives without a model: facts, what is shown, JSON, logs, reset."""
+
+import dataclasses
+import io
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+from dagster import DagsterInstance
+from dagster._core.test_utils import create_run_for_test
+from rich.console import Console
+
+from opentr_pipeline import (
+    commands,
+    dagster_state,
+    health,
+    log_files,
+    operations,
+    processes,
+    reset,
+    screens,
+    supervisor,
+    worker_slots,
+)
+from opentr_pipeline.checkpoints import Checkpoints
+from opentr_pipeline.cli import main
+from opentr_pipeline.devices import CPU, WorkerSlot
+from opentr_pipeline.errors import OpentrError, ServiceError
+from opentr_pipeline.operations import Finished
+from opentr_pipeline.shard_outcome import ShardOutcome
+from opentr_pipeline.transcript import REMEDIES, REMEDY_WHEN_GIVEN_UP, STATUSES
+from opentr_pipeline.transcript_store import Entry, TranscriptStore
+from opentr_pipeline.work import RecordingWork
+from opentr_pipeline_tests.conftest import wait_for
+from opentr_pipeline_tests.making import content, recording, settings_of, transcript, wav
+
+NOON = datetime(2026, 5, 17, 12, 0, tzinfo=UTC)
+RUN_ID = "0" * 8 + "-0000-0000-0000-" + "0" * 12
+
+
+def shown(renderable: object) -> str:
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(renderable)
+    return console.export_text()
+
+
+def after(minutes: float, audio_s: float, wall_s: float) -> Finished:
+    return Finished(NOON + timedelta(minutes=minutes), audio_s, wall_s)
+
+
+def test_idle_time_does_not_count_and_long_recordings_do() -> None:
+    outcomes = [
+        after(0, 60, 6),
+        after(0.5, 60, 6),  # 30 s after the one before, all of them busy
+        after(120, 60, 6),  # after hours of nothing: its own time
+        after(130, 6000, 600),  # ten minutes on one recording are no pause
+    ]
+    assert operations.busy(outcomes) == [6, 30, 6, 600]
+    pace = operations.pace(outcomes)
+    assert (pace.num_recordings, pace.audio_s, pace.busy_s) == (4, 6180, 642)
+    assert pace.speed_x == pytest.approx(6180 / 642)
+    assert operations.pace([]).speed_x is None
+
+
+def test_hours_and_days_are_of_local_time() -> None:
+    zone = datetime.fromisoformat("2026-05-17T14:30:00+02:00")
+    outcomes = [after(-3 * 24 * 60, 30, 3), after(-13 * 60, 20, 2), after(1, 10, 1)]
+    hours, days = operations.throughput(outcomes, zone)
+    assert (len(hours), len(days)) == (24, 14)
+    assert {one.begins: one.pace.audio_s for one in hours if one.pace.num_recordings} == {
+        "2026-05-17T14:00:00+02:00": 10,
+        "2026-05-17T01:00:00+02:00": 20,
+    }
+    assert {one.begins: one.pace.audio_s for one in days if one.pace.num_recordings} == {
+        "2026-05-14T00:00:00+02:00": 30,
+        "2026-05-17T00:00:00+02:00": 30,
+    }
+    text = shown(screens.of_throughput(hours, days))
+    assert "2026-05-17 14:00           1    0.003  10.0x" in text
+    assert "13:00" not in text
+
+
+def works(**states: str) -> list[RecordingWork]:
+    return [
+        RecordingWork(recording(f"{name}.wav", name), content(name), state)  # type: ignore[arg-type]
+        for name, state in states.items()
+    ]
+
+
+def test_what_is_kept_is_not_pending_any_more(tmp_path: Path) -> None:
+    store = TranscriptStore(tmp_path)
+    checkpoints = Checkpoints(store.inner)
+    all_work = works(a="missing", b="stale", c="done", d="failed")
+    copy = dataclasses.replace(all_work[0], recording=recording("copy.wav", "a"))
+    given_up = dataclasses.replace(all_work[3], num_attempts=3)
+    all_work = [*all_work[:3], copy, given_up]
+
+    facts = operations.eta(all_work, 7, store, 2)
+    # Two bytes of 2 s: a and its copy are heard once.
+    assert (facts.num_pending, facts.pending_audio_s) == (3, 4.0)
+    assert (facts.num_given_up, facts.num_unprobed, facts.lately.speed_x) == (1, 7, None)
+    assert (facts.left_s, facts.done_at) == (None, None)
+    assert "nothing was measured" in shown(screens.of_eta(facts))
+    assert "unknown until" in shown(screens.of_eta(facts))
+
+    now = datetime.now(UTC).isoformat()
+    checkpoints.save(transcript("a", "one two", transcribed_at=now, wall_s=0.5))
+    facts = operations.eta(all_work, 0, store, 2)
+    assert (facts.num_pending, facts.pending_audio_s) == (1, 2.0)
+    assert facts.lately.speed_x == pytest.approx(4.0)
+    assert facts.left_s == pytest.approx(0.5)
+    assert "4.0x over 1 recordings" in shown(screens.of_eta(facts))
+
+
+def test_old_outcomes_say_nothing_about_the_speed_of_late(tmp_path: Path) -> None:
+    store = TranscriptStore(tmp_path)
+    one = recording("a.wav", "a")
+    store.publish("key", [Entry(one.recording_id, "a.wav", transcript("a"))])
+    assert len(operations.finished(store)) == 1
+    assert operations.eta(works(b="missing"), 0, store, 1).lately.num_recordings == 0
+
+
+def test_every_status_that_is_not_well_has_a_remedy() -> None:
+    assert set(REMEDIES) == set(STATUSES) - {"ok", "no_speech"}
+
+
+def test_errors_are_grouped_with_their_remedy(tmp_path: Path) -> None:
+    store = TranscriptStore(tmp_path)
+    names = ("good", "cut1", "cut2", "tired", "fresh", "loop")
+    ids = {name: recording(f"{name}.wav", name).recording_id for name in (*names, "gone")}
+    facts = {
+        "good": transcript("good"),
+        "cut1": transcript("cut1", status="truncated", reason="Only 1.5 s of 9.0 s."),
+        "cut2": transcript("cut2", status="truncated", reason="Only 2 s of 7.5 s."),
+        "gone": transcript("gone", status="corrupt", reason="It makes no sense."),
+        "tired": transcript("tired", "", status="failed", reason="Broken.", num_attempts=3),
+    }
+    store.publish("key", [Entry(ids[n], f"{n}.wav", one) for n, one in facts.items()])
+    kept = transcript("fresh", "", status="failed", reason="Broken.", num_attempts=1)
+    Checkpoints(store.inner).save(kept)
+    all_work = works(good="done", cut1="done", cut2="done", tired="failed", fresh="failed")
+    all_work[3] = dataclasses.replace(all_work[3], num_attempts=3)
+    all_work[4] = dataclasses.replace(all_work[4], num_attempts=1)
+
+    found = operations.errors(all_work, store, max_files=1)
+    said = [(one.status, one.kind, one.remedy, one.num_recordings) for one in found]
+    assert said == [
+        ("failed", "Broken.", REMEDY_WHEN_GIVEN_UP, 1),
+        ("failed", "Broken.", REMEDIES["failed"], 1),
+        ("truncated", "Only N s of N s.", REMEDIES["truncated"], 2),
+    ]
+    assert found[0].files[0].num_attempts == 3
+    text = shown(screens.of_errors(found))
+    assert "cut1.wav" in text
+    assert "cut2.wav" not in text
+    assert "... and 1 more (--all names them)" in text
+    every = operations.errors(all_work, store)[-1].files
+    assert [file.path for file in every] == ["cut1.wav", "cut2.wav"]
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An archive with one file and nothing else: no model, no state."""
+    wav(tmp_path / "archive" / "a" / "one.wav")
+    for name in ("DAGSTER_HOME", "DAGSTER_POSTGRES_URL"):
+        monkeypatch.setenv(name, "")  # given back at the end
+    for name in ("ARCHIVE", "STATE", "MODELS", "OUTPUT", "WORKER_SLOTS"):
+        monkeypatch.setenv(f"{name}_DIR", str(tmp_path / name.lower()))
+    monkeypatch.setenv("GPU_DEVICE_ID", "cpu")
+    monkeypatch.setenv("GPU_SCALE_ENABLED", "false")
+    return tmp_path
+
+
+def asked(*arguments: str, code: int = 0) -> object:
+    result = CliRunner().invoke(main, [*arguments, "--json"])
+    assert result.exit_code == code, result.output
+    return json.loads(result.output)
+
+
+def test_the_keys_of_json_are_stable(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = SimpleNamespace(content=lambda one: content(one.media_file.path))
+    slots = (WorkerSlot(CPU, 0),)
+    monkeypatch.setattr(
+        "opentr_pipeline.cli_operators.options_of", lambda *_, **__: (options, slots)
+    )
+    assert set(asked("status")) == set(  # type: ignore[call-overload]
+        """num_done num_missing num_stale num_failed num_unprobed num_partitions done_audio_s
+        pending_audio_s num_unpublished num_worker_slots num_slots_in_use slots_in_use runs speed_x
+        page""".split()
+    )
+    assert set(asked("eta")) == set(  # type: ignore[call-overload]
+        """num_pending pending_audio_s num_given_up num_unprobed num_worker_slots lately left_s
+        done_at""".split()
+    )
+    assert set(asked("throughput")) == {"hours", "days"}  # type: ignore[call-overload]
+    assert asked("errors") == []
+    assert set(asked("queue")) == {  # type: ignore[call-overload]
+        *("runs", "num_worker_slots", "slots_in_use", "ranks_waiting")
+    }
+    assert not (bare / "state" / "archives").exists()  # looking makes no state
+
+
+def test_health_says_what_is_wrong(bare: Path) -> None:
+    facts = asked("health", code=1)
+    assert isinstance(facts, dict)
+    checks = {check["name"]: check for check in facts["checks"]}
+    wrong = {name for name, check in checks.items() if not check["is_ok"]}
+    assert wrong == {"model", "page"}
+    assert "1 media files" in checks["archive"]["said"]
+    assert "./opentr.sh start dev" in checks["page"]["said"]
+    result = CliRunner().invoke(main, ["health"])
+    assert result.exit_code == 1
+    assert len(result.output.splitlines()) == len(checks)
+    assert "WRONG  model" in result.output
+    assert list((bare / "worker_slots").iterdir()) == []
+
+
+def test_health_of_settings_that_cannot_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPU_SCALE_WORKERS", "0")
+    facts = asked("health", code=1)
+    assert isinstance(facts, dict)
+    assert [check["name"] for check in facts["checks"]] == ["settings"]
+    assert "GPU_SCALE_WORKERS must be 1..64" in facts["checks"][0]["said"]
+
+
+def test_the_file_system_of_a_folder(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"a / ext4 rw 0 0\nb {tmp_path.resolve()} nfs4 rw 0 0\n")
+    assert health.file_system(tmp_path / "deep" / "er", mounts) == "nfs4"
+    assert health.file_system(Path("/"), mounts) == "ext4"
+    assert health.file_system(tmp_path, tmp_path / "nothing") == ""
+
+
+def state(home: Path) -> DagsterInstance:
+    home.mkdir(parents=True)
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    return DagsterInstance.from_config(str(home))
+
+
+def test_runs_say_where_they_come_from_and_whether_they_live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dagster import DagsterEvent, DagsterEventType, DagsterRunStatus
+
+    for name in ("DAGSTER_HOME", "ARCHIVE_DIR", "DAGSTER_POSTGRES_URL"):
+        monkeypatch.setenv(name, "")  # given back at the end
+    settings = settings_of(ARCHIVE_DIR=tmp_path, STATE_DIR=tmp_path / "state")
+    assert dagster_state.active_runs(settings) == []
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    with state(settings.dagster_home) as instance:
+        tags = {"dagster/partition": "a", "dagster/sensor_name": "s", "dagster/priority": "10"}
+        create_run_for_test(instance, status=DagsterRunStatus.NOT_STARTED, tags=tags)
+        span = {
+            "dagster/asset_partition_range_start": "b",
+            "dagster/asset_partition_range_end": "c",
+        }
+        lost = create_run_for_test(instance, status=DagsterRunStatus.STARTED, tags=span)
+        create_run_for_test(instance, status=DagsterRunStatus.SUCCESS)
+        event = DagsterEvent(DagsterEventType.RUN_START.value, lost.job_name, pid=dead.pid)
+        instance.report_dagster_event(event, lost.run_id)
+    runs = dagster_state.active_runs(settings)
+    facts = [(one.status, one.partitions, one.launched_by, one.priority) for one in runs]
+    assert facts == [
+        ("running", ("b", "c"), "command line", 0),
+        ("starting", ("a",), "upload", 10),
+    ]
+    assert [one.is_orphan for one in runs] == [True, False]
+    text = shown(screens.of_queue(runs, [], 2, ["uploads"]))
+    assert "process gone" in text
+    assert "b...c" in text
+    assert "0 of 2 worker slots in use; uploads wait for one" in text
+    assert all(not beat.is_fresh for beat in dagster_state.daemon_beats(settings))
+
+
+def test_a_slot_says_who_holds_it(tmp_path: Path) -> None:
+    slots = (WorkerSlot(CPU, 0), WorkerSlot(CPU, 1))
+    assert worker_slots.holders(slots, tmp_path) == []
+    with worker_slots.lease(slots, tmp_path) as slot:
+        assert worker_slots.holders(slots, tmp_path) == [worker_slots.Holder(slot.name)]
+        mine = worker_slots.Holder(slot.name, RUN_ID, "/archive", partitions=("[a]", "b"))
+        worker_slots.introduce(mine, tmp_path)
+        (holder,) = worker_slots.holders(slots, tmp_path)
+        assert dataclasses.replace(holder, since="") == mine
+        assert holder.held_s is not None
+        assert 0 <= holder.held_s < 60
+        assert "cpu.slot-0, run 00000000, [a], b" in shown(screens.of_queue([], [holder], 2, []))
+    assert worker_slots.holders(slots, tmp_path) == []
+
+
+def test_who_waits_for_a_slot_is_seen(tmp_path: Path) -> None:
+    slots = (WorkerSlot(CPU, 0),)
+    over = threading.Event()
+
+    def wait() -> None:
+        with worker_slots.lease(slots, tmp_path, "uploads"):
+            over.set()
+
+    with worker_slots.lease(slots, tmp_path):
+        thread = threading.Thread(target=wait)
+        thread.start()
+        wait_for(lambda: worker_slots.ranks_waiting(slots, tmp_path) == ["uploads"], 20)
+    thread.join()
+    assert over.is_set()
+    assert worker_slots.ranks_waiting(slots, tmp_path) == []
+
+
+def test_a_slot_has_a_log_of_its_own(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    outcome = ShardOutcome()
+    with log_files.slot_log(tmp_path, "cpu.slot-0"):
+        outcome.add("a/1.wav", transcript("a", "one two", wall_s=0.5))
+        outcome.add("a/2.wav", transcript("b", "", status="failed", reason="Broken."))
+    with pytest.raises(OpentrError), log_files.slot_log(tmp_path, "cpu.slot-0"):
+        raise OpentrError("no room")
+    logging.getLogger("opentr_pipeline.later").warning("not for the slot")
+    lines = (tmp_path / "logs" / "cpu.slot-0.log").read_text().splitlines()
+    assert [line.partition("'")[2] for line in lines[:2]] == [
+        "a/1.wav': ok, 2.0 s of audio in 0.5 s (4.0x). ",
+        "a/2.wav': failed, 0.0 s of audio in 0.5 s (0.0x). Broken.",
+    ]
+    assert lines[2].endswith("Worker slot cpu.slot-0 given up: OpentrError: no room")
+    assert len(lines) == 3
+    assert "a/1.wav" in capfd.readouterr().err
+    outcome.wall_s = 4.0
+    assert outcome.summary() == "1 failed, 1 ok; 2.0 s of audio in 4.0 s (0.5x)"
+
+
+def test_logs_are_named_and_shown_from_their_end(bare: Path) -> None:
+    home = settings_of(ARCHIVE_DIR=bare / "archive", STATE_DIR=bare / "state").dagster_home
+    result = CliRunner().invoke(main, ["logs"])
+    assert result.exit_code == 2
+    assert "There is no log dev; the logs of this archive are: none yet." in result.output
+    (home / "logs").mkdir(parents=True)
+    (home / "dev.log").write_text("".join(f"line {number}\n" for number in range(99)))
+    (home / "logs" / "cpu.slot-0.log").write_text("taken\n")
+    result = CliRunner().invoke(main, ["logs"])
+    assert result.stdout.splitlines() == [f"line {number}" for number in range(49, 99)]
+    assert "there are: dev, cpu.slot-0." in result.stderr
+    assert CliRunner().invoke(main, ["logs", "cpu.slot-0"]).stdout == "taken\n"
+
+
+def test_a_followed_log_may_be_cut_short_or_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "x.log"
+    path.write_text("old\n")
+    followed = log_files.Followed(path)
+    assert followed.new_lines() == []
+    with path.open("a") as stream:
+        stream.write("one\nhal")
+    assert followed.new_lines() == ["one"]
+    with path.open("a") as stream:
+        stream.write("f\n")
+    assert followed.new_lines() == ["half"]
+    path.write_text("new\n")  # shorter than what was read
+    assert followed.new_lines() == []
+    assert followed.new_lines() == ["new"]
+    with path.open("a") as stream:
+        stream.write("last\n")
+    path.rename(tmp_path / "x.log.1")
+    assert followed.new_lines() == ["last"]
+    path.write_text("first\n")
+    assert followed.new_lines() == []
+    assert followed.new_lines() == ["first"]
+
+
+def test_reset_deletes_what_it_says_and_nothing_else(bare: Path) -> None:
+    settings = settings_of(
+        ARCHIVE_DIR=bare / "archive", STATE_DIR=bare / "state", OUTPUT_DIR=bare / "output"
+    )
+    for path in (
+        settings.dagster_home / "dev.log",
+        settings.dagster_home.parent / "uploads" / "ledger",
+        settings.state_root / "models" / "model.bin",
+        settings.state_root / "archives" / "other" / "dagster_home" / "dagster.yaml",
+        settings.output_root / "words" / "a.parquet",
+        settings.output_root / "notes.txt",
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("12345")
+    (settings.output_root / ".store").symlink_to(bare / "archive")
+
+    assert reset.to_delete(settings, outputs=False) == {settings.dagster_home.parent: 10}
+    (settings.output_root / ".store").unlink()
+    folders = reset.to_delete(settings, outputs=True)
+    assert set(folders) == {settings.dagster_home.parent, settings.output_root / "words"}
+    reset.delete(folders)
+    left = {str(path.relative_to(bare)) for path in bare.rglob("*") if path.is_file()}
+    assert left == {
+        "archive/a/one.wav",
+        "output/notes.txt",
+        "state/models/model.bin",
+        "state/archives/other/dagster_home/dagster.yaml",
+    }
+
+
+def test_reset_asks_first_and_waits_for_command_lines(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dagster import DagsterRunStatus
+
+    monkeypatch.setattr("opentr_pipeline.cli_services.options_of", lambda *_, **__: None)
+    home = commands.settings_of(None).dagster_home
+    with state(home) as instance:
+        result = CliRunner().invoke(main, ["reset", "dev"])
+        assert result.exit_code == 2
+        assert str(home.parent) in result.output
+        assert "without a terminal say --yes" in result.output
+        run = create_run_for_test(instance, status=DagsterRunStatus.STARTED)
+    result = CliRunner().invoke(main, ["reset", "dev", "--yes"])
+    assert result.exit_code == 2
+    assert f"The run {run.run_id} works on this archive from a command line" in result.output
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", "postgresql://somewhere/dagster")
+    result = CliRunner().invoke(main, ["reset", "dev", "--yes"])
+    assert "Dagster's state is in PostgreSQL" in result.output
+    assert home.exists()
+
+
+def sleeper(home: Path, *, deaf: bool = False) -> "subprocess.Popen[bytes]":
+    """A process of some services, the first of a session."""
+    said = "import signal, time; " + "signal.signal(15, signal.SIG_IGN); " * deaf
+    process = subprocess.Popen(
+        [sys.executable, "-c", said + "print(flush=True); time.sleep(99)"],
+        env={**os.environ, "DAGSTER_HOME": str(home)},
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout
+    process.stdout.readline()
+    return process
+
+
+def test_processes_are_found_by_session_and_state_folder_and_ended(tmp_path: Path) -> None:
+    process = sleeper(tmp_path, deaf=True)
+    try:
+        assert [one.pid for one in processes.members(process.pid, tmp_path)] == [process.pid]
+        assert processes.members(process.pid, tmp_path / "other") == []
+        assert processes.members(os.getsid(0), tmp_path) == []
+        find = lambda: [one for one in processes.members(process.pid, tmp_path)]  # noqa: C416, E731
+        processes.end(find, (signal.SIGTERM, signal.SIGKILL), 0.5)
+        assert process.wait(10) == -signal.SIGKILL
+    finally:
+        process.kill()
+
+
+def test_the_supervisor_gives_up_on_what_ends_at_once(tmp_path: Path) -> None:
+    assert supervisor.supervise(tmp_path, [sys.executable, "-c", "raise SystemExit(3)"]) == 3
+    assert supervisor.supervise(tmp_path, [sys.executable, "-c", ""]) == 1
+
+
+def test_both_processes_of_the_code_server_are_needed() -> None:
+    outer = processes.Process(11, 10, "python -m dagster code-server start")
+    inner = processes.Process(12, 11, "python -m dagster api grpc")
+    old = [processes.Process(8, 1, outer.command), processes.Process(9, 8, inner.command)]
+    assert supervisor.has_code_server(10, [*old, outer, inner])
+    assert not supervisor.has_code_server(10, [*old, outer])
+    assert not supervisor.has_code_server(10, [*old, inner])
+    with pytest.raises(ServiceError, match="no log nothing"):
+        log_files.named(Path("/nowhere"), "nothing")

@@ -1,0 +1,186 @@
+"""References beside the media: which are found, what they say, how errors are counted."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opentr_pipeline.errors import ReferenceTextError
+from opentr_pipeline.references import comparable_words, find_references, num_errors, read_reference
+from opentr_pipeline_tests.making import PROPERTY, media_file, settings_of
+
+SRT = """1
+00:00:01,000 --> 00:00:02,000
+{\\an8}Good <i>morning</i>,
+everyone.
+
+2
+00:00:03,000 --> 00:00:04,000
+Less < more.
+"""
+VTT = """WEBVTT - a title
+
+NOTE nobody says this
+
+STYLE
+::cue { color: red }
+
+first
+00:01.000 --> 00:02.000 align:start
+<v Anna>Bread &amp; butter</v>
+
+00:03.000 --> 00:04.000
+one <00:03.500>two <c.loud>three</c>
+"""
+
+
+def _archive(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("something")
+    return root
+
+
+def _found(root: Path, **variables: str) -> dict[str, dict[str, str]]:
+    """By partition: recording id -> path of the reference."""
+    found = find_references(settings_of(ARCHIVE_DIR=root, **variables))
+    return {key: {one.recording_id: one.path for one in group} for key, group in found.items()}
+
+
+def _id(path: str) -> str:
+    return media_file(path).recording_id
+
+
+def test_a_reference_is_named_after_its_media_with_or_without_the_extension(tmp_path: Path) -> None:
+    _archive(
+        tmp_path,
+        "top.opus",
+        "top.reference.txt",
+        "a/tape.mp3",
+        "a/tape.wav",
+        "a/tape.reference.srt",
+        "a/tape.wav.reference.vtt",
+        "a/b/naïve talk.mkv",
+        "a/b/naïve talk.Reference.TXT",
+    )
+    assert _found(tmp_path) == {
+        "@root": {_id("top.opus"): "top.reference.txt"},
+        "a": {
+            _id("a/tape.mp3"): "a/tape.reference.srt",
+            _id("a/tape.wav"): "a/tape.wav.reference.vtt",
+            _id("a/b/naïve talk.mkv"): "a/b/naïve talk.Reference.TXT",
+        },
+    }
+    assert set(_found(tmp_path, PARTITION_DEPTH="2")) == {"@root", "a", "a%2Fb"}
+
+
+def test_what_is_no_reference_of_a_recording_is_left_alone(tmp_path: Path) -> None:
+    _archive(
+        tmp_path,
+        "a/alone.reference.txt",
+        "a/notes.txt",
+        "a/notes.reference.txt",
+        "a/other.mp3",
+        ".hidden/tape.mp3",
+        ".hidden/tape.reference.txt",
+        "a/.part.mp3",
+        "a/.part.reference.txt",
+    )
+    assert _found(tmp_path) == {}
+
+
+def test_plain_text_comes_before_subtitles(tmp_path: Path) -> None:
+    _archive(tmp_path, "x.mp3", "x.reference.vtt", "x.reference.srt")
+    assert _found(tmp_path)["@root"] == {_id("x.mp3"): "x.reference.srt"}
+    _archive(tmp_path, "x.reference.txt")
+    assert _found(tmp_path)["@root"] == {_id("x.mp3"): "x.reference.txt"}
+
+
+def test_names_that_are_not_utf_8_have_references_too(tmp_path: Path) -> None:
+    for name in (b"caf\xe9.mp3", b"caf\xe9.reference.txt"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(b"x")
+    assert list(_found(tmp_path)["@root"]) == [_id(os.fsdecode(b"caf\xe9.mp3"))]
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "words"),
+    [
+        ("x.txt", b"Good morning,\r\neveryone!", "good morning everyone"),
+        ("x.txt", "\ufeffGood morning".encode(), "good morning"),
+        ("x.txt", "Good morning".encode("utf-16"), "good morning"),
+        ("x.txt", "Добрый день — Ё".encode("utf-16"), "добрый день ё"),
+        ("x.srt", SRT.encode(), "good morning everyone less more"),
+        ("x.srt", b"\xef\xbb\xbf" + SRT.replace("\n", "\r\n").encode(), None),
+        ("x.vtt", VTT.encode(), "bread butter one two three"),
+        ("x.SRT", SRT.encode(), None),
+    ],
+)
+def test_texts_and_subtitles_are_read(
+    tmp_path: Path, name: str, raw: bytes, words: str | None
+) -> None:
+    (tmp_path / name).write_bytes(raw)
+    expected = words or "good morning everyone less more"
+    assert read_reference(tmp_path / name) == expected.split()
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "said"),
+    [
+        ("x.txt", b"", "holds no words"),
+        ("x.txt", b" \n-- !? \n", "holds no words"),
+        ("x.txt", "Così è la vita".encode("latin-1"), r"not UTF-8 \(byte 3\); save it as UTF-8"),
+        ("x.txt", b"\xff\xfea", "not UTF-16"),
+        ("x.srt", b"this is no subtitle", "holds no words"),
+        ("x.vtt", b"WEBVTT\n\nNOTE nothing\n", "holds no words"),
+        ("x.vtt", b"\x89PNG\r\n\x1a\n", "not UTF-8"),
+    ],
+)
+def test_a_reference_that_cannot_be_read_is_a_sentence(
+    tmp_path: Path, name: str, raw: bytes, said: str
+) -> None:
+    (tmp_path / name).write_bytes(raw)
+    with pytest.raises(ReferenceTextError, match=said):
+        read_reference(tmp_path / name)
+
+
+def test_a_reference_that_is_gone_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ReferenceTextError, match="cannot be read: No such file"):
+        read_reference(tmp_path / "x.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Don't—DON’T!", ["dont", "dont"]),
+        ("l’homme; l'homme", ["lhomme", "lhomme"]),
+        ("Straße ﬁn e\u0301té ＡＢ", ["strasse", "fin", "été", "ab"]),
+        ("twenty-one", ["twenty", "one"]),
+        ("我有iPhone。", ["我", "有", "iphone"]),
+        ("時々、コーヒー", list("時々コーヒー")),
+        ("ไปไหน", list("ไปไหน")),
+        ("مرحبا، كيف الحال؟", ["مرحبا", "كيف", "الحال"]),
+        ("한국어 문장.", ["한국어", "문장"]),
+        ("हिन्दी है।", ["हिन्दी", "है"]),
+        ("12 km", ["12", "km"]),
+    ],
+)
+def test_words_are_comparable_in_any_language(text: str, words: list[str]) -> None:
+    assert comparable_words(text) == words
+
+
+@given(st.text())
+@PROPERTY
+def test_words_do_not_change_when_they_are_compared_again(text: str) -> None:
+    words = comparable_words(text)
+    assert comparable_words(" ".join(words)) == words
+    assert comparable_words(text.upper().casefold()) == comparable_words(text.upper())
+
+
+@pytest.mark.parametrize(
+    ("said", "errors"),
+    [("a b c", 0), ("", 3), ("a x c", 1), ("a c", 1), ("a b c d e", 2), ("x", 3)],
+)
+def test_errors_are_words_to_replace_add_and_remove(said: str, errors: int) -> None:
+    assert num_errors("abc", said.split()) == errors
