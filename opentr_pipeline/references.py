@@ -27,8 +27,8 @@ UNSPACED = re.compile(
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])"
 )
 APOSTROPHES = str.maketrans("", "", "'`´ʼ‘’＇")
-# What WebVTT writes into the text: voices, and times of single words.
-CUE_TAGS = re.compile(r"<[^<>]*>")
+# Times of single words in WebVTT; two in a line make pysubs2 1.8 take it for the times of a cue.
+TIME_TAGS = re.compile(r"<[\d:.]+>")
 
 
 @dataclass(frozen=True)
@@ -119,9 +119,9 @@ def read_reference(path: Path) -> list[str]:
 def _subtitle_text(text: str, kind: str) -> str:
     import pysubs2
 
-    subtitles = pysubs2.SSAFile.from_string(text, format_=kind)
+    subtitles = pysubs2.SSAFile.from_string(TIME_TAGS.sub("", text), format_=kind)
     lines = [event.plaintext for event in subtitles if event.is_text]
-    return html.unescape(CUE_TAGS.sub("", "\n".join(lines)))
+    return html.unescape("\n".join(lines))
 
 
 def comparable_words(text: str) -> list[str]:

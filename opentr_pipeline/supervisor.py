@@ -31,6 +31,8 @@ IN_THE_WAY = ("dagster dev", "dagster_webserver", "dagster._daemon")
 # The second is the first one's child.
 CODE_SERVER = ("dagster code-server", "dagster api grpc")
 CHECK_S = 5.0
+# Far longer than it takes to be whole for the first time.
+STARTING_S = 60.0
 MAX_MISSED = 2
 _log = logging.getLogger("opentr_pipeline.supervisor")
 
@@ -61,14 +63,15 @@ def supervise(home: Path, command: Sequence[str]) -> int:
 
 def _wait(child: "subprocess.Popen[bytes]", home: Path) -> int:
     """Wait for its end, and bring that about where its code server is gone."""
-    was_whole, num_missed = False, 0
+    whole_by, num_missed = time.monotonic() + STARTING_S, 0
     while True:
         try:
             return child.wait(CHECK_S)
         except subprocess.TimeoutExpired:
             is_whole = has_code_server(child.pid, members(os.getsid(0), home))
-        was_whole |= is_whole
-        num_missed = num_missed + 1 if was_whole and not is_whole else 0
+        if is_whole:
+            whole_by = time.monotonic()
+        num_missed = num_missed + 1 if not is_whole and time.monotonic() > whole_by else 0
         if num_missed == MAX_MISSED:  # once may be a reload from the page
             _log.warning("The code server is gone.")
             child.send_signal(signal.SIGINT)

@@ -16,6 +16,7 @@ from opentr_pipeline.checks import CHECKS
 from opentr_pipeline.defs.gpu_slots import slots_executor
 from opentr_pipeline.services import DevServices
 from opentr_pipeline.settings import PROJECT_ROOT
+from opentr_pipeline.supervisor import has_code_server
 from opentr_pipeline_tests import step_imports
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.page_api import TICKS, backfill, free_port, launch
@@ -218,18 +219,22 @@ def _check_killed_services(served: Project) -> None:
     """The supervisor brings back what was killed; where it was killed itself, the rest ends."""
     services = DevServices.of(served.settings)
 
-    def pid_of(name: str) -> int | None:
-        return next((one.pid for one in services.processes() if name in one.command), None)
-
-    for name in ("dagster._daemon", "dagster api grpc"):
-        killed = pid_of(name)
-        assert killed
-        os.kill(killed, signal.SIGKILL)
-        wait_for(lambda killed=killed, name=name: pid_of(name) not in (None, killed), 60)  # type: ignore[misc]
-    wait_for(lambda: pid_of("dagster_webserver") and services.answers(), 60)
+    def pid_of(name: str, parent: int | None = None) -> int | None:
+        found = [one for one in services.processes() if name in one.command]
+        return next((one.pid for one in found if parent in (None, one.parent)), None)
 
     leader = pid_of("opentr_pipeline.supervisor")
     assert leader
+    for name in ("dagster._daemon", "dagster api grpc"):
+        dev = pid_of("dagster dev", leader)
+        killed = pid_of(name, pid_of("code-server", dev) if "grpc" in name else dev)
+        assert killed
+        os.kill(killed, signal.SIGKILL)
+        # Another dagster dev, complete and answering.
+        wait_for(lambda dev=dev: pid_of("dagster dev", leader) not in (None, dev), 120)  # type: ignore[misc]
+        wait_for(lambda: has_code_server(pid_of("dagster dev", leader) or 0, services.processes()))
+        wait_for(services.answers)
+
     os.kill(leader, signal.SIGKILL)
     wait_for(lambda: not services.is_running(), 10)
     said = served.opentr("health", code=1)

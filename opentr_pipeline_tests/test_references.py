@@ -32,7 +32,7 @@ first
 <v Anna>Bread &amp; butter</v>
 
 00:03.000 --> 00:04.000
-one <00:03.500>two <c.loud>three</c>
+one <00:03.500>two <c.loud>th</c>r<00:03.700>ee
 """
 
 
@@ -164,6 +164,8 @@ def test_a_reference_that_is_gone_is_a_sentence(tmp_path: Path) -> None:
         ("한국어 문장.", ["한국어", "문장"]),
         ("हिन्दी है।", ["हिन्दी", "है"]),
         ("12 km", ["12", "km"]),
+        # Capital once it is plain; and one whose small form is two characters.
+        ("\u210c \u01f0", ["h", "\u01f0"]),
     ],
 )
 def test_words_are_comparable_in_any_language(text: str, words: list[str]) -> None:

@@ -1,0 +1,245 @@
+"""Uploads over time with faults thrown in at random: is everything there in the end, once?
+
+    python -m benchmarks.soak --recordings 2000 --minutes 15
+
+The services run as ``start dev`` brings them up. Small recordings are copied into the archive, some
+slowly, some with an old modified time, some written over later; meanwhile steps, runs, the daemon,
+the code server or all of them are killed. In the end every file must have a final outcome for the
+bytes that it has then. Ends with an error where one has not.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import time
+import wave
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import machine
+from opentr_pipeline.services import DevServices
+from opentr_pipeline_tests.conftest import Project
+from opentr_pipeline_tests.page_api import free_port
+from opentr_pipeline_tests.runs import (
+    SAMPLES,
+    SPEECH,
+    holder_of,
+    leases,
+    most_at_once,
+    process_of,
+    run_process_of,
+)
+
+NUM_PARTITIONS = 20
+RECORDING_S = 2.0
+SHARE_SLOW, SHARE_OLD, SHARE_REWRITTEN = 0.1, 0.1, 0.05
+FAULT_EVERY_S = 20.0
+PATIENCE_S = 1800.0
+TICKS = SAMPLES.parent.parent / "opentr_pipeline_tests" / "ticks"
+
+
+class Uploader:
+    """Copies recordings into an archive, no two with the same bytes."""
+
+    def __init__(self, archive: Path, chance: random.Random) -> None:
+        """Read the speech that recordings are cut from."""
+        self.archive, self.chance = archive, chance
+        self.num_written = 0
+        with wave.open(str(SAMPLES / SPEECH[0])) as said:
+            self.parameters, self.sound = said.getparams(), said.readframes(said.getnframes())
+
+    def upload(self, number: int) -> None:
+        """Write one file, in one of the ways that people have."""
+        path = self.archive / f"p{number % NUM_PARTITIONS:02d}" / f"{number:05d}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._write(path, is_slow=self.chance.random() < SHARE_SLOW)
+        if self.chance.random() < SHARE_OLD:
+            os.utime(path, (1_500_000_000 + number,) * 2)
+
+    def rewrite(self, num_there: int) -> None:
+        """Write other sound over a file that was uploaded before; no directory changes."""
+        number = self.chance.randrange(num_there)
+        path = self.archive / f"p{number % NUM_PARTITIONS:02d}" / f"{number:05d}.wav"
+        self._write(path, is_slow=False)
+
+    def _write(self, path: Path, is_slow: bool) -> None:
+        self.num_written += 1
+        rate = self.parameters.framerate * self.parameters.sampwidth
+        start = self.chance.randrange(0, len(self.sound) - int(rate * RECORDING_S), 2)
+        body = bytes(2 * self.num_written) + self.sound[start : start + int(rate * RECORDING_S)]
+        with path.open("wb") as stream, wave.open(stream, "wb") as written:
+            written.setparams(self.parameters)
+            for part in (body[: len(body) // 2], body[len(body) // 2 :]):
+                written.writeframes(part)
+                if is_slow:
+                    time.sleep(3.0)
+
+
+class Faults(threading.Thread):
+    """Kills something now and then, until told to stop."""
+
+    def __init__(self, project: Project, chance: random.Random) -> None:
+        """Prepare."""
+        super().__init__(daemon=True)
+        self.project, self.chance = project, chance
+        self.over = threading.Event()
+        self.done: Counter[str] = Counter()
+        self.peak_bytes = 0
+
+    def run(self) -> None:
+        """Wait, kill, and meanwhile watch the memory."""
+        ways: list[Callable[[], str]] = [self.step, self.run_process, self.daemon_, self.server]
+        ways.append(self.everything)
+        due = time.monotonic() + FAULT_EVERY_S
+        while not self.over.wait(1.0):
+            self.peak_bytes = max(self.peak_bytes, memory_bytes(self.home))
+            if time.monotonic() < due:
+                continue
+            with contextlib.suppress(OSError):  # it ended by itself
+                self.done[self.chance.choice(ways)()] += 1
+            due = time.monotonic() + self.chance.uniform(0.5, 1.5) * FAULT_EVERY_S
+
+    @property
+    def home(self) -> str:
+        """The state folder, which all processes of the project name in their environment."""
+        return str(self.project.settings.dagster_home)
+
+    def _kill(self, process: int | None, name: str) -> str:
+        if process is None:
+            return f"no {name} to kill"
+        os.kill(process, signal.SIGKILL)
+        return f"{name} killed"
+
+    def _step(self) -> int | None:
+        return holder_of(self.project.folder / "slots" / f"cpu.slot-{self.chance.randrange(2)}")
+
+    def step(self) -> str:
+        """A transcription step."""
+        return self._kill(self._step(), "step")
+
+    def run_process(self) -> str:
+        """The process of a run."""
+        step = self._step()
+        return self._kill(run_process_of(step) if step else None, "run")
+
+    def daemon_(self) -> str:
+        """The daemon."""
+        return self._kill(process_of("dagster._daemon", self.home), "daemon")
+
+    def server(self) -> str:
+        """The code server."""
+        return self._kill(process_of("api\0grpc", self.home), "code server")
+
+    def everything(self) -> str:
+        """All of the services and runs, as by a power cut; then a new start."""
+        for process in processes_of(self.home):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self.project.opentr("start", "dev")
+        return "everything killed"
+
+
+def processes_of(home: str) -> list[int]:
+    """Processes that name the state folder in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if home.encode() in (process / "environ").read_bytes():
+                found.append(int(process.name))
+    return found
+
+
+def memory_bytes(home: str) -> int:
+    """Proportional set size of all of them: shared pages count once."""
+    total = 0
+    for process in processes_of(home):
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+            total += 1024 * int(rollup.split("Pss:")[1].split()[0])
+    return total
+
+
+def unfinished(project: Project) -> list[str]:
+    """Files without a final outcome for the bytes that they have."""
+    rows = {path: row for path, row in project.transcripts().items() if row["status"] != "failed"}
+    left = []
+    for path in sorted(project.archive.rglob("*.wav")):
+        name = str(path.relative_to(project.archive))
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if rows.get(name, {}).get("media_fingerprint") != digest:
+            left.append(name)
+    return left
+
+
+def soak(project: Project, num_recordings: int, minutes: float, chance: random.Random) -> bool:
+    """Upload, kill, wait, and print what is there; whether that is all."""
+    project.opentr("start", "dev")
+    faults = Faults(project, chance)
+    faults.start()
+    uploader = Uploader(project.archive, chance)
+    began = time.monotonic()
+    for number in range(num_recordings):
+        uploader.upload(number)
+        if chance.random() < SHARE_REWRITTEN:
+            uploader.rewrite(number + 1)
+        due = began + (number + 1) * minutes * 60.0 / num_recordings
+        time.sleep(max(0.0, due - time.monotonic()))
+    print(f"uploaded {uploader.num_written} files in {time.monotonic() - began:.0f} s", flush=True)
+    left = unfinished(project)
+    while left and time.monotonic() - began < minutes * 60.0 + PATIENCE_S:
+        time.sleep(10.0)
+        left = unfinished(project)
+        print(f"{time.monotonic() - began:.0f} s: {len(left)} unfinished", flush=True)
+    faults.over.set()
+    faults.join()
+    DevServices.of(project.settings).stop()
+    held = leases(project.settings.dagster_home)
+    statuses = Counter(str(row["status"]) for row in project.transcripts().values())
+    transcribed = sum(lease.num_transcribed for lease in held)
+    print(f"recordings: {num_recordings}, written over: {uploader.num_written - num_recordings}")
+    print(f"unfinished: {len(left)} {left[:5]}")
+    print(f"statuses: {dict(statuses)}")
+    print(f"faults: {dict(faults.done)}")
+    print(f"steps that ended well: {len(held)}, at once: {most_at_once(held)}, limit 2")
+    print(f"transcribed in them: {transcribed} of {uploader.num_written} files written")
+    print(f"peak memory of all processes: {faults.peak_bytes / 1e6:.0f} MB")
+    print(f"wall: {time.monotonic() - began:.0f} s", flush=True)
+    return not left
+
+
+def main() -> None:
+    """Run the soak in a folder of its own."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--recordings", type=int, default=2000)
+    parser.add_argument("--minutes", type=float, default=15.0, help="that the uploads take")
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    print(json.dumps(machine.facts()))
+    with tempfile.TemporaryDirectory(prefix="opentr-soak-") as folder:
+        archive = Path(folder, "archive")
+        archive.mkdir()
+        project = Project(
+            Path(folder),
+            archive,
+            DAGSTER_PORT=free_port(),
+            PYTHONPATH=str(TICKS),
+            GPU_SCALE_ENABLED="true",
+            GPU_SCALE_DEVICE_ID="cpu",
+            GPU_SCALE_WORKERS="2",
+            UPLOAD_SETTLE_S="2",
+            SHARD_AUDIO_S="120",
+        )
+        is_whole = soak(project, asked.recordings, asked.minutes, random.Random(asked.seed))
+    sys.exit(0 if is_whole else 1)
+
+
+if __name__ == "__main__":
+    main()
