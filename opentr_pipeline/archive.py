@@ -9,7 +9,7 @@ import re
 import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +42,7 @@ NOT_MEDIA_EXTENSIONS = frozenset(
     """.split()
 )
 PARTIAL_SUFFIXES = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", "~")
+UNREADABLE = "unreadable file"
 MAX_PARTITIONS = 10_000
 MAX_KEY_BYTES = 200
 ROOT_KEY = "@root"
@@ -100,12 +101,21 @@ class Scan:
         groups: dict[str, list[MediaFile]] = {}
         for media_file in self.media_files:
             groups.setdefault(partition_key(media_file, settings), []).append(media_file)
-        if len(groups) > MAX_PARTITIONS:
-            raise ArchiveError(
-                f"The archive makes {len(groups)} partitions by {settings.partition_by}, more than "
-                f"{MAX_PARTITIONS}; set PARTITION_BY=hash."
-            )
+        check_num_partitions(len(groups), settings)
         return dict(sorted(groups.items()))
+
+
+def check_num_partitions(count: int, settings: Settings) -> None:
+    """Make sure that Dagster's page can show so many partitions.
+
+    Raises:
+        ArchiveError: it cannot.
+    """
+    if count > MAX_PARTITIONS:
+        raise ArchiveError(
+            f"The archive makes {count} partitions by {settings.partition_by}, more than "
+            f"{MAX_PARTITIONS}; set PARTITION_BY=hash."
+        )
 
 
 def scan(archive: Path) -> Scan:
@@ -118,46 +128,42 @@ def scan(archive: Path) -> Scan:
     Raises:
         ArchiveError: the directory is not there or cannot be read.
     """
-    if not archive.is_dir():
-        raise ArchiveError(f"The archive {archive} is not a directory; set ARCHIVE_DIR.")
-    if not os.access(archive, os.R_OK | os.X_OK):
-        raise ArchiveError(f"The archive {archive} cannot be read; check its permissions.")
+    root = real_root(archive)
     found = Scan()
-    root = os.path.realpath(archive)
-    for entry in _walk(root, found):
-        if reason := _reason_to_leave(entry, root):
-            found.left_alone[reason] += 1
-            continue
-        try:
-            info = entry.stat()
-        except OSError:  # gone since the directory was read, or not ours to see
-            found.left_alone["unreadable file"] += 1
-            continue
-        if stat.S_ISREG(info.st_mode):
-            path = os.path.relpath(entry.path, root)
-            found.media_files.append(
-                MediaFile(path, info.st_size, info.st_mtime_ns, info.st_dev, info.st_ino)
-            )
+    for path in _walk(root, found):
+        looked = describe(path, root)
+        if isinstance(looked, MediaFile):
+            found.media_files.append(looked)
         else:
-            found.left_alone["no regular file"] += 1
+            found.left_alone[looked] += 1
     found.media_files.sort(key=lambda media_file: os.fsencode(media_file.path))
     return found
 
 
-def _walk(root: str, found: Scan) -> Iterator[os.DirEntry[str]]:
-    """All entries that are not directories, with a stack of our own: depth is not bounded."""
+def real_root(archive: Path) -> str:
+    """The archive's directory with no link in its path.
+
+    Raises:
+        ArchiveError: the directory is not there or cannot be read.
+    """
+    if not archive.is_dir():
+        raise ArchiveError(f"The archive {archive} is not a directory; set ARCHIVE_DIR.")
+    if not os.access(archive, os.R_OK | os.X_OK):
+        raise ArchiveError(f"The archive {archive} cannot be read; check its permissions.")
+    return os.path.realpath(archive)
+
+
+def _walk(root: str, found: Scan) -> Iterator[str]:
+    """Paths that have the names of media, with a stack of our own: depth is not bounded."""
     stack = [root]
     while stack:
         folder = stack.pop()
         try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if not entry.is_dir(follow_symlinks=False):
-                        yield entry
-                    elif entry.name.startswith("."):
-                        found.left_alone["hidden or partial"] += 1
-                    else:
-                        stack.append(entry.path)
+            for entry in list_folder(folder, root, found.left_alone):
+                if entry.is_dir(follow_symlinks=False):
+                    stack.append(entry.path)
+                else:
+                    yield entry.path
         except OSError as error:
             if folder == root:  # not an empty archive: a disk that fails, a share that is gone
                 raise ArchiveError(
@@ -166,13 +172,52 @@ def _walk(root: str, found: Scan) -> Iterator[os.DirEntry[str]]:
             found.left_alone["unreadable folder"] += 1
 
 
-def _reason_to_leave(entry: os.DirEntry[str], root: str) -> str | None:
-    name = entry.name.lower()
+def list_folder(folder: str, root: str, left_alone: Counter[str]) -> Iterator[os.DirEntry[str]]:
+    """The folders of a folder, and what has the name of a media file.
+
+    Args:
+        folder: a path below the root, or the root.
+        root: from ``real_root``.
+        left_alone: counts the rest, as ``Scan`` does.
+
+    Raises:
+        OSError: it cannot be read, or only in part.
+    """
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if is_folder and entry.name.startswith("."):
+                left_alone["hidden or partial"] += 1
+            elif is_folder or not (reason := _reason_to_leave(entry.path, entry.is_symlink, root)):
+                yield entry
+            else:
+                left_alone[reason] += 1
+
+
+def look_at(path: str, root: str) -> MediaFile | str:
+    """The media file at one path of the archive, or why there is none, as in ``Scan``."""
+    return _reason_to_leave(path, lambda: os.path.islink(path), root) or describe(path, root)
+
+
+def describe(path: str, root: str) -> MediaFile | str:
+    """The same, where ``list_folder`` gave the name."""
+    try:
+        info = os.stat(path)
+    except OSError:  # gone since the directory was read, or not ours to see
+        return UNREADABLE
+    if not stat.S_ISREG(info.st_mode):
+        return "no regular file"
+    inside = path[len(root) :].lstrip("/")
+    return MediaFile(inside, info.st_size, info.st_mtime_ns, info.st_dev, info.st_ino)
+
+
+def _reason_to_leave(path: str, is_link: Callable[[], bool], root: str) -> str | None:
+    name = os.path.basename(path).lower()
     if name.startswith(".") or name.endswith(PARTIAL_SUFFIXES):
         return "hidden or partial"
     extension = os.path.splitext(name)[1].lstrip(".")
-    if entry.is_symlink():
-        target = os.path.realpath(entry.path)
+    if is_link():
+        target = os.path.realpath(path)
         if os.path.commonpath([root, target]) != root:
             return "link that leaves the archive"
         if os.path.isdir(target):

@@ -1,17 +1,16 @@
 """What Dagster knows of an archive: its runs, its daemon, its sensors and schedules; only read."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from dagster._core.storage.dagster_run import RunRecord
 
 from opentr_pipeline import definitions
 from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
-from opentr_pipeline.launch import enter_home
+from opentr_pipeline.launch import enter_home, has_process
 from opentr_pipeline.run_ranges import RANGE_END_TAG, RANGE_START_TAG, SINGLE_TAG
 from opentr_pipeline.settings import Settings
 
@@ -121,23 +120,8 @@ def _active(instance: DagsterInstance, record: RunRecord) -> ActiveRun:
         next((word for tag, word in LAUNCHERS.items() if tag in tags), "command line"),
         int(tags.get(PRIORITY_TAG, "0")),
         since.astimezone(UTC).isoformat(timespec="seconds"),
-        run.status == DagsterRunStatus.STARTED and not _has_process(instance, run),
+        run.status == DagsterRunStatus.STARTED and not has_process(instance, run),
     )
-
-
-def _has_process(instance: DagsterInstance, run: DagsterRun) -> bool:
-    """Whether the process that began a run on this machine is there."""
-    begun = instance.all_logs(run.run_id, of_type=DagsterEventType.RUN_START)
-    pids = [entry.dagster_event.pid for entry in begun if entry.dagster_event]
-    if not pids or not pids[-1]:
-        return True
-    try:
-        os.kill(pids[-1], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True
 
 
 def daemon_beats(settings: Settings) -> list[DaemonBeat]:

@@ -8,6 +8,7 @@ from opentr_pipeline.defs.gpu_slots import slots_executor
 from opentr_pipeline.defs.jobs import check_transcripts, transcribe_archive
 from opentr_pipeline.defs.resources import transcription_resource
 from opentr_pipeline.defs.schedules import nights_schedule
+from opentr_pipeline.defs.sensors import uploads_sensor
 from opentr_pipeline.devices import list_cards, worker_slots
 from opentr_pipeline.settings import load_settings
 
@@ -18,6 +19,7 @@ defs = Definitions(
     asset_checks=[judge_transcripts],
     jobs=[transcribe_archive, check_transcripts],
     schedules=[nights_schedule(_settings)],
+    sensors=[uploads_sensor(_settings)],
     resources={"transcription": transcription_resource(_settings)},
     executor=slots_executor(len(worker_slots(_settings, list_cards()))),
 )

@@ -11,8 +11,17 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
-from dagster import DagsterInstance, DagsterRunStatus, execute_job, reconstructable
+from dagster import (
+    DagsterEventType,
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    RunsFilter,
+    execute_job,
+    reconstructable,
+)
 from dagster._core.events import RunFailureReason
+from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from opentr_pipeline import definitions
 from opentr_pipeline.defs.gpu_slots import GPU_POOL, PRELOAD_MODULES, PRIORITIES, PRIORITY_TAG
@@ -84,9 +93,36 @@ def prepare_home(settings: Settings, partition_keys: Iterable[str] = ()) -> None
             with DagsterInstance.get() as instance:
                 instance.event_log_storage.set_concurrency_slots(GPU_POOL, limit)
             done.write_text(note)
-    if keys := set(partition_keys):
-        with DagsterInstance.get() as instance:
-            register_partitions(instance, keys)
+    with DagsterInstance.get() as instance:
+        register_partitions(instance, partition_keys)
+        if not url:  # all runs are of this machine
+            _end_dead_runs(instance)
+
+
+def _end_dead_runs(instance: DagsterInstance) -> None:
+    """Say of runs from command lines that were killed that they are over.
+
+    Nobody else does, and they would count against the limits of the queue for ever. Runs that the
+    daemon has launched are the daemon's.
+    """
+    for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED])):
+        if GRPC_INFO_TAG not in run.tags and not has_process(instance, run):
+            instance.report_run_failed(run, "The process of this run is gone.")
+
+
+def has_process(instance: DagsterInstance, run: DagsterRun) -> bool:
+    """Whether the process that began a run on this machine is there."""
+    begun = instance.all_logs(run.run_id, of_type=DagsterEventType.RUN_START)
+    pids = [entry.dagster_event.pid for entry in begun if entry.dagster_event]
+    if not pids or not pids[-1]:
+        return True
+    try:
+        os.kill(pids[-1], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def _write_dagster_yaml(path: Path, in_postgres: bool) -> None:

@@ -6,6 +6,7 @@ kind of lock, and must work for files that another user made.
 
 import fcntl
 import os
+import signal
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -65,6 +66,27 @@ def is_locked(path: Path) -> bool:
     if not path.exists() or (descriptor := try_lock(path)) is None:
         return path.exists()
     os.close(descriptor)
+    return False
+
+
+def is_being_written(path: str) -> bool:
+    """Whether some process has a file open for writing, as far as the kernel tells.
+
+    It refuses a read lease on such a file. Some file systems have no leases, and files of others
+    are not ours to ask about; those count as not being written.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:  # held by a file server for somebody who writes, or not ours to see
+        return isinstance(error, BlockingIOError)
+    try:
+        # Whoever opens it for writing meanwhile breaks the lease; the usual signal would kill us.
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
+    finally:
+        os.close(descriptor)  # ends the lease
     return False
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import math
 import pickle
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from opentr_pipeline.transcript import Content
 from opentr_pipeline.transcript_store import PublishedRow
 
 Selection = Literal["pending", "failed"]
-PLAN_DAYS = 30
+KEPT_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -108,11 +109,21 @@ class Plan:
         It stays after the run, for a re-execution from failure.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        for other in path.parent.iterdir():
-            with contextlib.suppress(FileNotFoundError):  # another run sweeps as well
-                if other.stat().st_mtime < time.time() - PLAN_DAYS * 86_400:
-                    other.unlink()
+        sweep(path.parent)
         path.write_bytes(pickle.dumps(self))
+
+
+def sweep(folder: Path) -> None:
+    """Remove what runs of long ago have left in a folder, each in a file or folder of its own."""
+    too_old = time.time() - KEPT_DAYS * 86_400
+    for path in folder.iterdir() if folder.is_dir() else ():
+        with contextlib.suppress(FileNotFoundError):  # another run sweeps as well
+            if path.stat().st_mtime >= too_old:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
 
 
 def load_plan(path: Path) -> Plan:

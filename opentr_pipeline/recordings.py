@@ -93,9 +93,13 @@ class ProbeMemory:
 
 def _identity(media_file: MediaFile) -> tuple[int, int, int, int]:
     numbers = (media_file.device, media_file.inode, media_file.size_bytes, media_file.modified_ns)
-    # SQLite's integers are signed; some file systems use all 64 bits.
-    device, inode, size_bytes, modified_ns = ((n + 2**63) % 2**64 - 2**63 for n in numbers)
+    device, inode, size_bytes, modified_ns = map(signed_64, numbers)
     return device, inode, size_bytes, modified_ns
+
+
+def signed_64(number: int) -> int:
+    """A number as SQLite keeps it: signed, while some file systems use all 64 bits for inodes."""
+    return (number + 2**63) % 2**64 - 2**63
 
 
 def probe_all(

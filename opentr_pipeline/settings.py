@@ -136,6 +136,13 @@ class Settings(BaseModel):
     run_max_audio_s: int = Field(
         86_400, ge=60, description="Seconds of audio in one run that we launch ourselves."
     )
+    upload_settle_s: int = Field(
+        60,
+        ge=1,
+        le=86_400,
+        description="Seconds that size and time of a new file must stay the same before it is "
+        "taken; longer where uploads pause.",
+    )
     gpu_device_id: DeviceId = Field(
         "auto",
         description="The device of the default worker. auto: the first card, else the CPU.",

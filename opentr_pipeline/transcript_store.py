@@ -109,10 +109,11 @@ class TranscriptStore:
         self.root = root
         self.inner = root / ".store"
 
-    def index(self, partition_keys: Iterable[str]) -> StoreIndex:
-        """What is published in some partitions."""
+    def index(self, partition_keys: Iterable[str], only: Set[str] | None = None) -> StoreIndex:
+        """What is published in some partitions, of all recordings or only of those named."""
         paths = [self.path("transcripts", key) for key in partition_keys]
-        rows = (row for path in paths if path.exists() for row in _rows_of(_facts(path)))
+        ids = None if only is None else pa.array(sorted(only), pa.string())
+        rows = (row for path in paths if path.exists() for row in _rows_of(_facts(path, ids)))
         return StoreIndex(rows, failed_attempts(self.inner))
 
     def find_contents(self, contents: Set[Content]) -> dict[Content, PublishedRow]:
@@ -312,10 +313,11 @@ def _point(link: Path, target: str, home: Path) -> None:
     os.replace(fresh, link)
 
 
-def _facts(path: Path) -> pa.Table:
-    schema = SCHEMAS["transcripts"]
-    names = PublishedRow.__dataclass_fields__
-    return read_table(path, pa.schema([schema.field(name) for name in names]))
+def _facts(path: Path, recording_ids: pa.Array | None = None) -> pa.Table:
+    fields = [SCHEMAS["transcripts"].field(name) for name in PublishedRow.__dataclass_fields__]
+    facts = read_table(path, pa.schema(fields))
+    wanted = recording_ids and pc.is_in(facts["recording_id"], value_set=recording_ids)
+    return facts if wanted is None else facts.filter(wanted)
 
 
 def _rows_of(transcripts: pa.Table) -> Iterator[PublishedRow]:

@@ -1,5 +1,6 @@
 """Locks and worker slots, held by real processes that get killed."""
 
+import errno
 import fcntl
 import os
 import signal
@@ -15,7 +16,7 @@ import pytest
 
 from opentr_pipeline import locks
 from opentr_pipeline.devices import CPU, Device, WorkerSlot
-from opentr_pipeline.locks import is_locked, locked, shared, try_lock
+from opentr_pipeline.locks import is_being_written, is_locked, locked, shared, try_lock
 from opentr_pipeline.settings import PROJECT_ROOT
 from opentr_pipeline.worker_slots import lease, slots_folder, slots_in_use
 from opentr_pipeline_tests.conftest import wait_for
@@ -280,3 +281,66 @@ def test_the_folder_of_slots_may_be_in_the_home_folder(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     assert absolute_folder(WORKER_SLOTS_DIR="~/slots") == tmp_path / "slots"
+
+
+def test_a_file_that_is_open_for_writing_is_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF")
+    assert not is_being_written(str(path))
+    with path.open("rb"):
+        assert not is_being_written(str(path))
+    for mode in ("ab", "r+b"):
+        with path.open(mode):
+            assert is_being_written(str(path))
+    assert not is_being_written(str(path))
+    with path.open("ab"):  # no lease is left behind that a writer would wait for
+        pass
+    assert not is_being_written(str(tmp_path / "gone.wav"))
+
+
+def test_where_there_are_no_leases_nobody_is_taken_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int, command: int, value: int) -> int:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(locks.fcntl, "fcntl", refuse)
+    path = tmp_path / "a.wav"
+    with path.open("wb"):
+        assert not is_being_written(str(path))
+
+
+# Asks again and again about a file; a writer that comes while the lease is held breaks it.
+ASKER = """
+import fcntl, os, sys, time
+from opentr_pipeline import locks
+real = os.close
+def slow_close(descriptor):
+    print("held", flush=True)
+    sys.stdin.readline()
+    real(descriptor)
+locks.os.close = slow_close
+print(locks.is_being_written(sys.argv[1]), flush=True)
+"""
+
+
+def test_a_writer_that_comes_meanwhile_harms_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF")
+    with subprocess.Popen(
+        [sys.executable, "-c", ASKER, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT_ROOT,
+    ) as asker:
+        assert asker.stdin
+        assert asker.stdout
+        assert asker.stdout.readline() == "held\n"
+        with pytest.raises(BlockingIOError):  # the signal is sent at this moment
+            os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        asker.stdin.write("\n")
+        asker.stdin.flush()
+        assert asker.stdout.readline() == "False\n"
+        assert asker.wait() == 0
+    path.write_bytes(b"RIFF and more")

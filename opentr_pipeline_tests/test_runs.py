@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
-from dagster import AssetKey, DagsterInstance
+from dagster import AssetKey, DagsterInstance, DagsterRunStatus
 from dagster._core.definitions.data_version import extract_data_version_from_entry
 
 from opentr_pipeline.checks import CHECKS
@@ -174,6 +174,10 @@ def test_a_killed_run_leaves_no_orphan_and_the_next_one_does_the_rest(
     assert kept.items() <= _times_by_content(one).items()
     (lease,) = leases(one.settings.dagster_home)
     assert lease.num_transcribed == len(SPEECH) - len(kept)
+    # Nor does it count against the limits of the queue for ever.
+    with DagsterInstance.from_config(str(one.settings.dagster_home)) as instance:
+        statuses = [run.status for run in instance.get_runs()]
+    assert statuses == [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
     # An attempt that ended because its run was killed is not held against the recording.
     assert {row["num_attempts"] for row in rows} == {1}
     assert not list(one.store.inner.glob("checkpoints/*/*.json"))

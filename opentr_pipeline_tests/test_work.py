@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from opentr_pipeline import overview, publishing, recordings, work
 from opentr_pipeline.archive import scan
 from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.options import ArchiveOptions
-from opentr_pipeline.plan import Plan, Taking, load_plan
+from opentr_pipeline.plan import KEPT_DAYS, Plan, Taking, load_plan, sweep
 from opentr_pipeline.recordings import Recording
 from opentr_pipeline.run_ranges import RunRange
 from opentr_pipeline.tables import TRANSCRIPT_TABLES
@@ -423,6 +424,47 @@ def test_what_a_run_is_blamed_for(
     left = itertools.chain(*publishing.left_over(plan, world.store).values())
     found = publishing.unanswered(plan, left)
     assert sorted(one.recording.media_file.path for one in found) == blamed
+
+
+def test_what_runs_of_long_ago_have_left_is_removed(world: World, tmp_path: Path) -> None:
+    plans = tmp_path / "plans"
+    (plans / "old run").mkdir(parents=True)
+    for name in ("old.pickle", "old run/step", "new.pickle"):
+        (plans / name).write_text("left")
+    long_ago = time.time() - (KEPT_DAYS + 1) * 86_400
+    for name in ("old.pickle", "old run"):
+        os.utime(plans / name, (long_ago, long_ago))
+    world.plan().save(plans / "1.pickle")
+    assert sorted(path.name for path in plans.iterdir()) == ["1.pickle", "new.pickle"]
+    sweep(tmp_path / "not there")
+
+
+def test_a_clock_that_jumps_makes_nothing_be_done_again(world: World) -> None:
+    world.num_runs = 30  # transcribed half a minute later than what follows
+    world.run()
+    rows = world.rows()
+    world.num_runs = 0
+    for path in world.archive.rglob("*.wav"):  # copied back from a backup: other times, same bytes
+        os.utime(path, (1_000_000_000, 4_000_000_000))
+    assert world.run() == []
+    assert world.rows() == rows
+    # What is stale is replaced, though its transcript seems to be from the future.
+    assert world.run(options=OTHER) == ["film/3.wav", "radio/1.wav", "radio/2.wav"]
+    assert set(world.states(OTHER).values()) == {"done"}
+
+
+def test_a_restored_backup_is_brought_up_to_date(world: World, tmp_path: Path) -> None:
+    world.run()
+    backup = tmp_path / "backup"
+    shutil.copytree(world.store.root, backup, symlinks=True)
+    wav(world.archive / "radio/4.wav", 0.4)
+    assert world.run() == ["radio/4.wav"]
+    whole = world.rows()
+    shutil.rmtree(world.store.root)
+    backup.rename(world.store.root)
+    assert world.states()["radio/4.wav"] == "missing"
+    assert world.run() == ["radio/4.wav"]
+    assert world.rows().keys() == whole.keys()
 
 
 def test_several_runs_share_a_budget() -> None:

@@ -44,7 +44,7 @@ from opentr_pipeline.devices import WorkerSlot, cpu_threads, list_cards, worker_
 from opentr_pipeline.errors import DeviceError, OpentrError
 from opentr_pipeline.log_files import slot_log
 from opentr_pipeline.options import archive_options
-from opentr_pipeline.plan import load_plan
+from opentr_pipeline.plan import load_plan, sweep
 from opentr_pipeline.settings import Settings, load_settings
 from opentr_pipeline.shard_run import ShardRun
 from opentr_pipeline.transcriber import Transcriber
@@ -129,6 +129,8 @@ def plan_shards(
         plan = work.make_plan(settings, partitions, options, len(slots), config.taking())
         path = TranscriptStore(settings.output_root).inner / "plans" / f"{context.run_id}.pickle"
         plan.save(path)
+        # What Dagster hands from step to step, and the steps' logs; it never removes them itself.
+        sweep(Path(context.instance.root_directory, "storage"))
     except OpentrError as error:
         raise _sentence(error) from None
     context.log.info(f"{sum(map(len, plan.shards))} contents in {len(plan.shards)} shards.")

@@ -1,0 +1,109 @@
+"""The sensor that has new media transcribed."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from dagster import (
+    DagsterInstance,
+    DagsterRunStatus,
+    DefaultSensorStatus,
+    RunRequest,
+    RunsFilter,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SensorResult,
+    sensor,
+)
+
+from opentr_pipeline import models
+from opentr_pipeline.defs.gpu_slots import PRIORITIES, PRIORITY_TAG
+from opentr_pipeline.defs.jobs import transcribe_archive
+from opentr_pipeline.defs.partitions import archive_partitions, register_partitions
+from opentr_pipeline.defs.run_config import plan_config
+from opentr_pipeline.devices import list_cards, worker_slots
+from opentr_pipeline.options import ArchiveOptions, archive_options
+from opentr_pipeline.plan import Taking
+from opentr_pipeline.settings import Settings
+from opentr_pipeline.upload_runs import Request
+from opentr_pipeline.uploads import Uploads
+
+UPLOADS_TAG = "opentr/uploads"
+REQUEST_TAG = "opentr/upload_request"
+USUAL_INTERVAL_S = 30
+UNDER_WAY = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
+
+UPLOADS = """\
+Has new and changed media transcribed, as soon as size and time of a file have been the same for
+{settle_s} s and nobody has it open for writing (`UPLOAD_SETTLE_S`). What was in the archive before
+is transcribed as well, after all uploads, one run at a time.
+
+A tick without runs says in a sentence what it found. *When a tick fails*: its error says what to
+do; nothing is forgotten, the next tick goes on. Resetting the cursor makes the next tick look at
+everything afresh; what is transcribed is not transcribed again."""
+
+
+def uploads_sensor(settings: Settings) -> SensorDefinition:
+    """The sensor ``uploads``, which runs unless somebody switches it off."""
+
+    @sensor(
+        job=transcribe_archive,
+        name="uploads",
+        minimum_interval_seconds=min(USUAL_INTERVAL_S, settings.upload_settle_s),
+        default_status=DefaultSensorStatus.RUNNING,
+        description=UPLOADS.format(settle_s=settings.upload_settle_s),
+    )
+    def find(context: SensorEvaluationContext) -> SensorResult:
+        return _tick(context, settings)
+
+    return find
+
+
+def _tick(context: SensorEvaluationContext, settings: Settings) -> SensorResult:
+    uploads = Uploads(settings, _options(settings))
+    if not context.cursor:  # the first tick, or somebody has reset it
+        uploads.ledger.forget()
+
+    def register(keys: set[str]) -> Sequence[str]:
+        register_partitions(context.instance, keys)
+        return context.instance.get_dynamic_partitions(str(archive_partitions.name))
+
+    tick = uploads.look(_under_way(context.instance), register)
+    context.log.info(tick.sentence)
+    return SensorResult(
+        run_requests=[_run_request(request) for request in tick.requests],
+        skip_reason=None if tick.requests else tick.sentence,
+        cursor=context.cursor or f"looking since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+    )
+
+
+def _options(settings: Settings) -> ArchiveOptions:
+    slots = worker_slots(settings, list_cards())
+    model = models.find(models.model_name(settings, slots), settings.models_root)
+    return archive_options(settings, model, slots)
+
+
+def _under_way(instance: DagsterInstance) -> dict[str, bool]:
+    """The requests whose runs wait or work, and whether they are for stock."""
+    ours = RunsFilter(statuses=UNDER_WAY, tags={UPLOADS_TAG: ["new", "stock"]})
+    return {
+        run.tags[REQUEST_TAG]: run.tags[UPLOADS_TAG] == "stock" for run in instance.get_runs(ours)
+    }
+
+
+def _run_request(request: Request) -> RunRequest:
+    return RunRequest(
+        run_key=request.key,
+        run_config=plan_config(Taking(recordings=frozenset(request.recording_ids))),
+        tags={
+            **request.run_range.tags,
+            PRIORITY_TAG: PRIORITIES["backfills" if request.is_stock else "uploads"],
+            UPLOADS_TAG: "stock" if request.is_stock else "new",
+            REQUEST_TAG: request.key,
+        },
+    )

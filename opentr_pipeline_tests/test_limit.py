@@ -1,0 +1,140 @@
+"""Never more transcription steps than worker slots, whoever starts them, in either database."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from opentr_pipeline.defs.gpu_slots import PRIORITIES
+from opentr_pipeline.services import DevServices
+from opentr_pipeline_tests.conftest import Project, wait_for
+from opentr_pipeline_tests.page_api import backfill, free_port
+from opentr_pipeline_tests.runs import (
+    Lease,
+    cpu_s,
+    leases,
+    most_at_once,
+    partition_statuses,
+    speech_file,
+)
+from opentr_pipeline_tests.test_faults import TICKS
+
+pytestmark = pytest.mark.slow
+NUM_PARTITIONS = 20
+
+
+class Postgres:
+    """A PostgreSQL of our own, from Debian's package."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.data = folder, str(folder / "data")
+        self.programs = max(Path("/usr/lib/postgresql").glob("*/bin"))
+        # Its server refuses to run as root.
+        self.user = "postgres" if os.geteuid() == 0 else None
+
+    def do(self, program: str, *arguments: str) -> None:
+        command = [self.programs / program, "-D", self.data, *arguments]
+        subprocess.run(command, check=True, capture_output=True, user=self.user, cwd=self.folder)
+
+    def start(self) -> str:
+        """Its URL."""
+        if self.user:
+            shutil.chown(self.folder, self.user)
+        port = free_port()
+        self.do("initdb", "-A", "trust", "-U", "opentr", "--no-sync")
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -k {self.folder} -c fsync=off"
+        self.do("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+        return f"postgresql://opentr@127.0.0.1:{port}/postgres"
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    if not list(Path("/usr/lib/postgresql").glob("*/bin")):
+        pytest.skip("PostgreSQL (Debian's package postgresql)")
+    with tempfile.TemporaryDirectory(prefix="opentr-postgres-") as folder:
+        server = Postgres(Path(folder))
+        url = server.start()
+        try:
+            yield url
+        finally:
+            server.do("pg_ctl", "-m", "immediate", "stop")
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_never_more_steps_than_slots(
+    tmp_path: Path,
+    models_root: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    database: str,
+) -> None:
+    url = request.getfixturevalue("postgres_url") if database == "postgres" else ""
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", url)  # for what we read of it ourselves
+    one = Project(
+        tmp_path,
+        tmp_path / "archive",
+        DAGSTER_PORT=free_port(),
+        DAGSTER_POSTGRES_URL=url,
+        PYTHONPATH=TICKS,
+        GPU_SCALE_ENABLED="true",
+        GPU_SCALE_DEVICE_ID="cpu",
+        GPU_SCALE_WORKERS="2",
+        SHARD_AUDIO_S="30",
+        UPLOAD_SETTLE_S="2",
+    )
+    keys = [f"p{number:02d}" for number in range(NUM_PARTITIONS)]
+    for number, key in enumerate(keys):
+        speech_file(one.archive / key / "a.wav", number)
+    try:
+        one.opentr("start", "dev")
+        _everything_at_once(one, keys)
+    finally:
+        DevServices.of(one.settings).stop()
+
+
+def _everything_at_once(one: Project, keys: list[str]) -> None:
+    """A backfill, two command lines and an upload."""
+    backfill(one, keys)
+    commands = [
+        one.start("run"),
+        one.start(
+            *("dagster", "asset", "materialize", "--select", "transcripts"),
+            *("--partition-range", f"{keys[0]}...{keys[-1]}"),
+        ),
+    ]
+    home = one.settings.dagster_home
+    wait_for(lambda: len(leases(home)) >= 2)
+    speech_file(one.archive / "uploads" / "new.wav", NUM_PARTITIONS)
+    shares = [_cpu_share(command.pid, over_s=5.0) for command in commands]
+    assert max(shares) < 0.4, "a run spins on a core while it waits for a slot"
+    outputs = [command.communicate(timeout=500) for command in commands]
+    assert [command.returncode for command in commands] == [0, 0], outputs
+    everything = dict.fromkeys([*keys, "uploads"], "MATERIALIZED")
+    wait_for(lambda: partition_statuses(home, "transcripts") == everything)
+    held = leases(home)
+    assert most_at_once(held) == 2
+    assert sum(lease.num_transcribed for lease in held) == NUM_PARTITIONS + 1
+    assert {row["status"] for row in one.transcripts().values()} == {"ok"}
+    _check_the_turn_of_the_upload(held)
+    print(f"\nlimit 2: {len(held)} steps, {most_at_once(held)} at once, waiting runs' CPU {shares}")
+
+
+def _cpu_share(process: int, over_s: float) -> float:
+    before = cpu_s(process)
+    time.sleep(over_s)
+    return (cpu_s(process) - before) / over_s
+
+
+def _check_the_turn_of_the_upload(held: list[Lease]) -> None:
+    """It had to wait for the shards under way, and for none that began later."""
+    (upload,) = [lease for lease in held if lease.priority == PRIORITIES["uploads"]]
+    others = [lease for lease in held if lease is not upload]
+    overtook = [one for one in others if upload.asked_at < one.leased_at < upload.leased_at]
+    # One for each slot may slip in while the step that asks is being started.
+    assert len(overtook) <= 2
+    assert any(one.leased_at > upload.leased_at for one in others), "nothing was left to overtake"
