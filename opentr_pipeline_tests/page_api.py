@@ -3,11 +3,15 @@
 import json
 import socket
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 from dagster import DagsterInstance
 
 from opentr_pipeline_tests.conftest import Project
+
+# For PYTHONPATH: the daemon looks for backfills every two seconds.
+TICKS = str(Path(__file__).parent / "ticks")
 
 LAUNCH = """
 mutation ($tags: [ExecutionTag!]!) {

@@ -11,7 +11,7 @@ import pytest
 
 from opentr_pipeline.services import DevServices
 from opentr_pipeline_tests.conftest import Project, wait_for
-from opentr_pipeline_tests.page_api import TERMINATE, ask, backfill, free_port, run_ids
+from opentr_pipeline_tests.page_api import TERMINATE, TICKS, ask, backfill, free_port, run_ids
 from opentr_pipeline_tests.runs import (
     holder_of,
     partition_statuses,
@@ -23,7 +23,6 @@ from opentr_pipeline_tests.runs import (
 
 pytestmark = pytest.mark.slow
 NUM_RECORDINGS = 6
-TICKS = str(Path(__file__).parent / "ticks")
 
 
 @pytest.fixture(scope="module")

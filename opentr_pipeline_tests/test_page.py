@@ -1,0 +1,218 @@
+"""Dagster's page in a real browser: what people click, and what they find there."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dagster import DagsterInstance
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from opentr_pipeline.checks import CHECKS
+from opentr_pipeline.services import DevServices
+from opentr_pipeline_tests.conftest import Project, wait_for
+from opentr_pipeline_tests.page_api import TICKS, free_port, run_ids
+from opentr_pipeline_tests.runs import SPEECH, holder_of, make_archive, speech_file
+
+pytestmark = pytest.mark.slow
+NUM_TAPES = 10
+# Debian's Chromium: in a container, as root, without a card, asking nobody for anything.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+RUN_MS = 120_000  # for a run, on a machine that has other things to do
+expect.set_options(timeout=30_000)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("Chromium (on Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def one(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory, models_root: Path
+) -> Iterator[Project]:
+    """Four partitions and two CPU slots, served for all tests of this module."""
+    folder = tmp_path_factory.mktemp("page")
+    files = {"film/1.wav": SPEECH[0], "letters/2.opus": SPEECH[1], "radio/3.flac": SPEECH[2]}
+    project = Project(
+        folder,
+        make_archive(folder / "archive", files),
+        DAGSTER_PORT=free_port(),
+        PYTHONPATH=TICKS,
+        GPU_SCALE_ENABLED="true",
+        GPU_SCALE_DEVICE_ID="cpu",
+        GPU_SCALE_WORKERS="2",
+        SHARD_AUDIO_S="10",
+        # The sensor leaves the archive to the tests.
+        UPLOAD_SETTLE_S="86400",
+    )
+    for number in range(NUM_TAPES):
+        speech_file(project.archive / "tapes" / f"{number}.wav", number)
+    project.opentr("start", "dev")
+    yield project
+    DevServices.of(project.settings).stop()
+
+
+@pytest.fixture
+def page(browser: Browser, one: Project, tmp_path: Path) -> Iterator[Page]:
+    """The page as people open it; what it showed last is kept as a picture."""
+    opened = browser.new_page(viewport={"width": 1400, "height": 900})
+    opened.set_default_timeout(30_000)
+    opened.goto(DevServices.of(one.settings).address)
+    yield opened
+    opened.screenshot(path=tmp_path / "last.png")
+    opened.close()
+
+
+def go_to(page: Page, *names: str) -> None:
+    """Follow links and tabs, one after the other."""
+    for name in names:
+        shown = re.compile(rf"\b{name}$")  # after the name of its icon
+        target = page.get_by_role("link", name=shown)
+        target.or_(page.get_by_role("tab", name=shown)).first.click()
+
+
+def open_asset(page: Page, name: str) -> None:
+    go_to(page, "Catalog")
+    page.locator(f"a[href='/assets/{name}']").click()
+    expect(page.get_by_text("Latest materialization")).to_be_visible()
+
+
+def materialise(page: Page) -> Locator:
+    """The dialog for both assets."""
+    go_to(page, "Catalog")
+    for asset in ("recordings", "transcripts"):
+        page.locator("label", has=page.get_by_test_id(f"checkbox-{asset}")).click()
+    page.get_by_role("button", name="Materialize selected").click()
+    return page.get_by_role("dialog")
+
+
+def launch(page: Page, partition: str) -> None:
+    """Materialise one partition and look at its run."""
+    materialise(page).get_by_text("Select a partition").click()
+    item = page.get_by_role("menuitem").filter(has=page.get_by_text(partition, exact=True))
+    item.click()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Launch 1 run").click()
+    page.get_by_text("View", exact=True).click()
+    expect(page.get_by_text(f"partition: {partition}")).to_be_visible()
+
+
+def test_materialise_a_partition(page: Page, one: Project, tmp_path: Path) -> None:
+    open_asset(page, "transcripts")
+    expect(page.get_by_text("Never materialized")).to_be_visible()
+    expect(page.get_by_text("one row is one recording")).to_be_visible()
+    expect(page.get_by_text("When it fails")).to_be_visible()
+
+    launch(page, "film")
+    expect(page.get_by_text("Success", exact=True)).to_be_visible(timeout=RUN_MS)
+    page.screenshot(path=tmp_path / "run.png")
+    page.get_by_placeholder("Filter…").fill("Worker slot")
+    expect(page.get_by_text(re.compile(r"Worker slot cpu\.slot-\d taken"))).to_be_visible()
+    assert {path for path, row in one.transcripts().items() if row["status"] == "ok"} == {
+        "film/1.wav"
+    }
+
+    open_asset(page, "transcripts")
+    for name in ("audio_s", "speed_x", "languages", "num_failed"):
+        expect(page.get_by_text(name, exact=True).first).to_be_visible()
+    expect(page.get_by_text("Never materialized")).to_be_hidden()
+    page.get_by_text("audio_s", exact=True).first.scroll_into_view_if_needed()
+    page.screenshot(path=tmp_path / "metadata.png")
+    page.get_by_text("Plots", exact=True).click()
+    expect(page.get_by_text("speed_x", exact=True).first).to_be_visible()
+    page.screenshot(path=tmp_path / "plots.png")
+    go_to(page, "Partitions")
+    for title in ("Materialized (1)", "Missing (3)", "Failed (0)"):
+        expect(page.get_by_text(title)).to_be_visible()
+    page.get_by_text("film", exact=True).first.click()
+    expect(page.get_by_text("num_words")).to_be_visible()
+    page.screenshot(path=tmp_path / "partition.png")
+
+
+def test_the_checks_are_judged(page: Page, tmp_path: Path) -> None:
+    open_asset(page, "transcripts")
+    go_to(page, "Checks")
+    expect(page.get_by_text(f"Checks ({len(CHECKS)})")).to_be_visible()
+    expect(page.get_by_text("Succeeded", exact=True)).to_have_count(len(CHECKS))
+    sentence = "1 of 1 recordings have an outcome. 3 partitions have no transcripts yet."
+    expect(page.get_by_text(sentence)).to_be_visible()
+    page.screenshot(path=tmp_path / "checks.png")
+
+
+def test_terminate_a_run_and_let_a_backfill_do_the_rest(
+    page: Page, one: Project, tmp_path: Path
+) -> None:
+    launch(page, "tapes")
+    wait_for(one.kept_times)
+    page.get_by_role("button", name=re.compile(r"\bTerminate$")).click()
+    page.get_by_role("dialog").get_by_role("button", name="Terminate 1 run").click()
+    expect(page.get_by_text("Canceled", exact=True)).to_be_visible(timeout=10_000)
+    for number in range(2):
+        slot = one.folder / "slots" / f"cpu.slot-{number}"
+        wait_for(lambda slot=slot: holder_of(slot) is None, timeout_s=10)  # type: ignore[misc]
+    page.screenshot(path=tmp_path / "terminated.png")
+    kept = one.kept_times()
+    assert 1 <= len(kept) < NUM_TAPES
+
+    dialog = materialise(page)
+    dialog.get_by_role("button", name="Missing", exact=True).click()
+    expect(dialog.get_by_text("3 partitions")).to_be_visible()
+    dialog.get_by_role("button", name="Launch backfill").click()
+    wait_for(lambda: run_ids(one, "letters"))
+    go_to(page, "Deployment", "Concurrency", "gpu")
+    expect(page.get_by_text("In progress")).to_be_visible()
+    expect(page.get_by_role("link", name=run_ids(one, "letters")[0][:8])).to_be_visible()
+    page.screenshot(path=tmp_path / "pool.png")
+
+    go_to(page, "Runs", "Backfills")
+    # The smallest part of the page with the number and who launched it is the backfill's row.
+    row = page.get_by_text("3 partitions").locator("xpath=ancestor::*[contains(., 'Manually')][1]")
+    expect(row).to_contain_text("Success", timeout=RUN_MS)
+    page.screenshot(path=tmp_path / "backfills.png")
+    rows = one.rows("transcripts")
+    assert len(rows) == NUM_TAPES + 3
+    assert {row["status"] for row in rows} == {"ok"}
+    # What the terminated run had finished was not done again.
+    times = {row["media_fingerprint"]: row["transcribed_at"] for row in rows}
+    assert kept.items() <= times.items()
+    open_asset(page, "transcripts")
+    go_to(page, "Partitions")
+    expect(page.get_by_text("Materialized (4)")).to_be_visible()
+
+
+def _has_status(one: Project, sensor: str, status: str) -> bool:
+    with DagsterInstance.from_config(str(one.settings.dagster_home)) as instance:
+        states = instance.all_instigator_state()
+        return [s.status.value for s in states if s.instigator_name == sensor] == [status]
+
+
+def test_the_sensor_is_switched_off_and_on(page: Page, one: Project, tmp_path: Path) -> None:
+    go_to(page, "Automation")
+    # The smallest part of the page with the sensor's name and two boxes: its tick and its switch.
+    row = page.get_by_text("uploads", exact=True).locator(
+        "xpath=ancestor::*[count(.//input[@type='checkbox'])=2][1]"
+    )
+    switch = row.get_by_role("checkbox").last
+    label = row.locator("label", has=page.get_by_role("checkbox")).last
+    expect(switch).to_be_checked()
+    for is_on, status in ((False, "STOPPED"), (True, "RUNNING")):
+        label.click()
+        expect(switch).to_be_checked(checked=is_on)
+        wait_for(lambda status=status: _has_status(one, "uploads", status))  # type: ignore[misc]
+        page.screenshot(path=tmp_path / f"{status}.png")
