@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.plan import Plan
+from opentr_pipeline.tables import TRANSCRIPT_TABLES, transcript_of
 from opentr_pipeline.transcript import Transcript
 from opentr_pipeline.transcript_store import (
     Entry,
@@ -36,7 +37,33 @@ def publish_partition(
         outcome = outcome or plan.elsewhere.get(content) or kept
         if outcome:
             entries.append(Entry(recording.recording_id, recording.media_file.path, outcome))
+    _keep_replaced(partition_key, entries, store, index)
     store.publish(partition_key, entries)
+
+
+def _keep_replaced(
+    partition_key: str, entries: Iterable[Entry], store: TranscriptStore, index: StoreIndex
+) -> None:
+    """Keep as checkpoints the transcripts of other bytes, before their rows go.
+
+    The bytes may have moved to another path, and perhaps this is the only row that has them: two
+    files that changed places must not be transcribed again.
+    """
+    checkpoints = Checkpoints(store.inner)
+    replaced = [
+        row.recording_id
+        for entry in entries
+        if (row := index.by_recording.get((partition_key, entry.recording_id)))
+        and row.status != "failed"
+        and row.media_fingerprint != entry.outcome.media_fingerprint
+        and not checkpoints.has(row.content)
+    ]
+    if not replaced:
+        return
+    tables = {table: store.read_partition(table, partition_key) for table in TRANSCRIPT_TABLES}
+    there = set(tables["transcripts"]["recording_id"].to_pylist())
+    for recording_id in there.intersection(replaced):
+        checkpoints.save(transcript_of(tables, recording_id))
 
 
 def publish_all(plan: Plan, store: TranscriptStore) -> None:

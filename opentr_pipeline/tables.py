@@ -1,20 +1,22 @@
 """The tables: their schemas, their rows, and one file written and read."""
 
+import dataclasses
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from opentr_pipeline.archive import readable
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.recordings import Recording
-from opentr_pipeline.transcript import Transcript
+from opentr_pipeline.transcript import Segment, Transcript, Word
 
 SCHEMA_VERSION = 1
 _VERSION_KEY = b"schema_version"
@@ -149,6 +151,35 @@ def transcript_rows(
         "num_words": len(words),
     }
     return {"transcripts": [outcome], "segments": segments, "words": words}
+
+
+def transcript_of(tables: Mapping[str, pa.Table], recording_id: str) -> Transcript:
+    """The inverse of ``transcript_rows``, for a recording that a partition's tables hold."""
+    rows = {
+        table: rows.filter(pc.equal(rows["recording_id"], recording_id)).to_pylist()
+        for table, rows in tables.items()
+    }
+    words: dict[int, list[Word]] = {}
+    for row in rows["words"]:
+        words.setdefault(row["segment_index"], []).append(Word(**_fields(Word, row)))
+    segments = []
+    for row in rows["segments"]:
+        found = Segment(**_fields(Segment, row))
+        segments.append(
+            dataclasses.replace(
+                found,
+                words=tuple(words.get(row["segment_index"], ())),
+                is_endless="loop" in row["flags"] and "loop" not in found.flags,
+            )
+        )
+    (row,) = rows["transcripts"]
+    written = {"transcribed_at": row["transcribed_at"].isoformat(timespec="milliseconds")}
+    return Transcript(**{**_fields(Transcript, row), **written}, segments=tuple(segments))
+
+
+def _fields(kind: type, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that are fields of a dataclass."""
+    return {field.name: row[field.name] for field in dataclasses.fields(kind) if field.name in row}
 
 
 def relabelled(rows: pa.Table, recording_id: str, partition_key: str, path: str) -> pa.Table:

@@ -27,7 +27,7 @@ from opentr_pipeline import checkpoints, transcript_store
 from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.settings import PROJECT_ROOT
-from opentr_pipeline.tables import SCHEMA_VERSION, SCHEMAS, TRANSCRIPT_TABLES
+from opentr_pipeline.tables import SCHEMA_VERSION, SCHEMAS, TRANSCRIPT_TABLES, transcript_of
 from opentr_pipeline.transcript import STATUSES, Transcript
 from opentr_pipeline.transcript_store import Entry, PublishedRow, TranscriptStore
 from opentr_pipeline_tests.making import (
@@ -94,6 +94,20 @@ def test_any_reader_reads_a_folder_as_it_is(store: TranscriptStore, reader: str)
         read = READERS[reader](store.root / table)
         assert read.column_names == SCHEMAS[table].names
         assert in_order(read) == in_order(store.read(table)) != []
+
+
+def test_a_transcript_can_be_read_back_as_it_was(store: TranscriptStore) -> None:
+    said = transcript("a.wav", "one. two three. four", status="suspect", reason="Check it.")
+    first, second, third = said.segments
+    segments = (
+        dataclasses.replace(first, channel=0, language="it"),
+        dataclasses.replace(second, channel=1, language="en", compression_ratio=3.0),
+        dataclasses.replace(third, channel=1, language="en", is_endless=True),
+    )
+    said = dataclasses.replace(said, segments=segments)
+    store.publish("radio", [Entry("r1", "a.wav", said), entry("b.wav")])
+    tables = {table: store.read_partition(table, "radio") for table in TRANSCRIPT_TABLES}
+    assert transcript_of(tables, "r1") == said
 
 
 def test_segments_and_words_say_channel_and_language(store: TranscriptStore) -> None:

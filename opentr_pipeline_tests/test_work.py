@@ -103,6 +103,10 @@ class World:
             found[path] = (found.get(path, "") + row["text"]).strip()
         return found
 
+    def ids(self, *wanted: str) -> frozenset[str]:
+        files = scan(self.archive).media_files
+        return frozenset(file.recording_id for file in files if file.path in wanted)
+
     def rows(self) -> dict[str, dict[str, object]]:
         return {row["path"]: row for row in self.store.read("transcripts").to_pylist()}
 
@@ -375,8 +379,7 @@ def test_what_is_left_over_is_named_by_partition(world: World) -> None:
 
 
 def test_a_run_may_take_some_recordings_alone(world: World) -> None:
-    (chosen,) = [one for one in world.recordings()["radio"] if one.media_file.path == "radio/2.wav"]
-    taking = Taking(recordings=frozenset([chosen.recording_id]))
+    taking = Taking(recordings=world.ids("radio/2.wav"))
     assert world.run(taking) == ["radio/2.wav"]
     plan = world.plan(taking)
     left = publishing.left_over(plan, world.store)
@@ -437,6 +440,31 @@ def test_what_runs_of_long_ago_have_left_is_removed(world: World, tmp_path: Path
     world.plan().save(plans / "1.pickle")
     assert sorted(path.name for path in plans.iterdir()) == ["1.pickle", "new.pickle"]
     sweep(tmp_path / "not there")
+
+
+def test_files_that_change_places_are_not_transcribed_again(world: World) -> None:
+    world.run()
+    texts = {path: world.texts() for path in ("film/3.wav", "radio/1.wav")}
+    film, radio = world.archive / "film/3.wav", world.archive / "radio/1.wav"
+    film.rename(world.archive / "aside")
+    radio.rename(film)
+    (world.archive / "aside").rename(radio)
+    assert world.run() == []
+    assert set(world.states().values()) == {"done"}
+    assert world.texts()["film/3.wav"] == texts["radio/1.wav"]["radio/1.wav"]
+    assert world.texts("words") == world.texts()
+    assert world.checkpoints() == []
+
+
+def test_a_file_that_is_copied_and_then_written_over_is_not_transcribed_again(
+    world: World,
+) -> None:
+    world.run()
+    shutil.copyfile(world.archive / "film/3.wav", world.archive / "radio/copy.wav")
+    wav(world.archive / "film/3.wav", 0.4)
+    assert world.run(Taking(recordings=world.ids("film/3.wav"))) == ["film/3.wav"]
+    assert world.run() == []
+    assert world.texts()["radio/copy.wav"] == "said in film/3.wav"
 
 
 def test_a_clock_that_jumps_makes_nothing_be_done_again(world: World) -> None:
