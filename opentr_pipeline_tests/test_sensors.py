@@ -74,7 +74,9 @@ def eye(tmp_path: Path, models_root: Path) -> Iterator[Eye]:
 def test_an_empty_tick_says_so_in_a_sentence(eye: Eye) -> None:
     result = eye.tick()
     assert result.skip_reason
-    assert result.skip_reason.skip_message == "Nothing new: there are no media."
+    assert result.skip_reason.skip_message == (
+        "Nothing new: there are no media. 0 of 1 worker slots in use."
+    )
     assert not result.run_requests
     assert result.cursor
     assert len(result.cursor) < 100
@@ -107,7 +109,7 @@ def test_a_tick_asks_for_a_run_that_takes_the_upload_alone(eye: Eye) -> None:
     time.sleep(1.5)
     said = eye.tick().skip_reason
     assert said
-    assert said.skip_message == "Nothing new: 2 in runs."
+    assert said.skip_message == "Nothing new: 2 in runs. 0 of 1 worker slots in use."
     eye.instance.report_run_canceled(run)
     (again,) = eye.asked().run_requests or []
     assert again.run_key != request.run_key
@@ -132,7 +134,7 @@ def test_a_reset_cursor_makes_the_tick_look_afresh(eye: Eye) -> None:
     kept, eye.cursor = eye.cursor, None
     said = eye.tick().skip_reason
     assert said
-    assert said.skip_message == "Nothing new: 1 settling."
+    assert said.skip_message == "Nothing new: 1 settling. 0 of 1 worker slots in use."
     assert kept
     (second,) = eye.asked().run_requests or []
     assert first.run_key != second.run_key

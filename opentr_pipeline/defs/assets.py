@@ -57,8 +57,8 @@ warnings.filterwarnings("ignore", category=BetaWarning)
 _log = logging.getLogger(__name__)
 
 RECORDINGS = """\
-What media the archive holds: **one row is one media file** with container, codec, duration and
-the digest of its content.
+What media the archive holds: one row is one media file, with container, codec, duration and the
+digest of its content.
 
 *Refreshed* for the partitions of a run by the sensor `uploads` (new media), the schedule `nights`,
 `opentr run`, and whenever you materialise a partition; rows of files that are gone stay, with
@@ -66,14 +66,15 @@ the digest of its content.
 broken media file never fails it, it is a row with a status."""
 
 TRANSCRIPTS = """\
-What is said in the recordings: the tables `transcripts` (**one row is one recording** with status
-and text), `segments` (one row is a span of speech) and `words` (one row is a word with its times).
+What is said in the recordings: one row is one recording with status and text, in the table
+`transcripts`; a span of speech in `segments`; a word with its times in `words`.
 
 *Refreshed* by the sensor `uploads` (new media), the schedule `nights` (what is left), `opentr run`,
 and whenever you materialise a partition: only what is missing, stale or failed is transcribed, so
-materialising again is cheap. *When it fails*: recordings with status `failed` are named in the
-error; everything else of the partition is published. Materialise it again, or run
-`./opentr.sh retry-failed`. The *checks* judge all partitions after every run."""
+materialising again is cheap. Select `recordings` as well, so that new media are seen. *When it
+fails*: recordings with status `failed` are named in the error; everything else of the partition is
+published. Materialise it again, or run `./opentr.sh retry-failed`. The *checks* judge all
+partitions after every run; the job `check_transcripts` judges without transcribing."""
 
 
 def _sentence(error: OpentrError) -> Failure:
@@ -85,6 +86,7 @@ def _sentence(error: OpentrError) -> Failure:
     partitions_def=archive_partitions,
     backfill_policy=BackfillPolicy.single_run(),
     description=RECORDINGS,
+    group_name="archive",
     kinds={"parquet"},
 )
 def recordings(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
@@ -281,6 +283,7 @@ def _incomplete(works: list[work.RecordingWork], sentences: list[str]) -> Failur
     partitions_def=archive_partitions,
     backfill_policy=BackfillPolicy.single_run(),
     description=TRANSCRIPTS,
+    group_name="archive",
     kinds={"parquet"},
 )
 def transcripts(recordings: None) -> Any:

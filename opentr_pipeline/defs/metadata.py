@@ -33,7 +33,7 @@ def of_recordings(
         **_by_status(recording.probe.status for recording in found),
         **_audio(recording.probe.duration_s for recording in found),
         "size_bytes": sum(recording.media_file.size_bytes for recording in found),
-        "wall_s": wall_s,
+        "wall_s": round(wall_s, 3),
         "path": MetadataValue.path(str(store.path("recordings", key))),
         "dagster/partition_row_count": len(found),
         "dagster/column_schema": _columns("recordings"),
@@ -58,9 +58,9 @@ def of_shard(
         "released_at": MetadataValue.float(released_at),
         **_by_status(outcome.num_by_status.elements()),
         "num_found_done": outcome.num_found_done,
-        "audio_s": outcome.audio_s,
-        "wall_s": outcome.wall_s,
-        "speed_x": outcome.speed_x,
+        "audio_s": round(outcome.audio_s, 3),
+        "wall_s": round(outcome.wall_s, 3),
+        "speed_x": round(outcome.speed_x, 2),
     }
 
 
@@ -90,13 +90,13 @@ def _of_rows(rows: Sequence[dict[str, Any]]) -> Metadata:
     return {
         **_by_status(row["status"] for row in rows),
         **audio,
-        "wall_s": wall_s,
-        "speed_x": audio["audio_s"] / wall_s if wall_s else 0.0,
+        "wall_s": round(wall_s, 3),
+        "speed_x": round(audio["audio_s"] / wall_s, 2) if wall_s else 0.0,
         "languages": MetadataValue.json(dict(languages.most_common())),
         **{
-            f"audio_h_{language}": sum(
-                (row["duration_s"] or 0.0) / 3600 for row in spoken if row["language"] == language
-            )
+            f"audio_h_{language}": _audio(
+                row["duration_s"] for row in spoken if row["language"] == language
+            )["audio_h"]
             for language in languages
         },
         "model": ", ".join(sorted(models)) or "none",
@@ -105,12 +105,12 @@ def _of_rows(rows: Sequence[dict[str, Any]]) -> Metadata:
 
 def _audio(durations_s: Iterable[float | None]) -> Metadata:
     audio_s = sum((duration_s or 0.0 for duration_s in durations_s), 0.0)
-    return {"audio_s": audio_s, "audio_h": audio_s / 3600}
+    return {"audio_s": round(audio_s, 3), "audio_h": round(audio_s / 3600, 5)}
 
 
 def _confidence(mean: float | None) -> Metadata:
     """Left out where there are no words: a zero would plot as the worst."""
-    return {} if mean is None else {"mean_confidence": mean}
+    return {} if mean is None else {"mean_confidence": round(mean, 4)}
 
 
 def _by_status(statuses: Any) -> Metadata:

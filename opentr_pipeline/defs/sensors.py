@@ -26,6 +26,7 @@ from opentr_pipeline.plan import Taking
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.upload_runs import Request
 from opentr_pipeline.uploads import Uploads
+from opentr_pipeline.worker_slots import slots_folder, slots_in_use
 
 UPLOADS_TAG = "opentr/uploads"
 REQUEST_TAG = "opentr/upload_request"
@@ -74,10 +75,13 @@ def _tick(context: SensorEvaluationContext, settings: Settings) -> SensorResult:
         return context.instance.get_dynamic_partitions(str(archive_partitions.name))
 
     tick = uploads.look(_under_way(context.instance), register)
-    context.log.info(tick.sentence)
+    slots = worker_slots(settings, list_cards())
+    used = slots_in_use(slots, slots_folder(settings))
+    sentence = f"{tick.sentence} {len(used)} of {len(slots)} worker slots in use."
+    context.log.info(sentence)
     return SensorResult(
         run_requests=[_run_request(request) for request in tick.requests],
-        skip_reason=None if tick.requests else tick.sentence,
+        skip_reason=None if tick.requests else sentence,
         cursor=context.cursor or f"looking since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     )
 
