@@ -452,3 +452,17 @@ def _fill_and_make_room(one: Project, output: Path) -> None:
     assert len(rows) == 3
     assert rows["tapes/a.wav"] == before["tapes/a.wav"]
     assert {(row["status"], row["num_attempts"]) for row in rows.values()} == {("ok", 1)}
+
+
+def test_a_backfill_spends_its_budget_and_the_next_one_goes_on(
+    project: MakeProject, tmp_path: Path
+) -> None:
+    files = {f"p{n % 2}/{Path(name).name}": name for n, name in enumerate(SPEECH[:3])}
+    one = project(make_archive(tmp_path / "archive", files))
+    said = one.opentr("backfill", "--budget", "0.4m")
+    assert "2 of 3 recordings to transcribe" in said
+    assert len(one.transcripts()) == 2
+    one.opentr("backfill")
+    assert set(one.transcripts()) == set(files)
+    assert {lease.priority for lease in leases(one.settings.dagster_home)} == {"-10"}
+    assert "NIGHT_BUDGET must be" in one.opentr("backfill", "--budget", "10", code=2)
