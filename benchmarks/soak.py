@@ -54,6 +54,7 @@ class Uploader:
         """Read the speech that recordings are cut from."""
         self.archive, self.chance = archive, chance
         self.num_written = 0
+        self.slow: list[threading.Thread] = []
         with wave.open(str(SAMPLES / SPEECH[0])) as said:
             self.parameters, self.sound = said.getparams(), said.readframes(said.getnframes())
 
@@ -61,7 +62,12 @@ class Uploader:
         """Write one file, in one of the ways that people have."""
         path = self.archive / f"p{number % NUM_PARTITIONS:02d}" / f"{number:05d}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._write(path, is_slow=self.chance.random() < SHARE_SLOW)
+        if self.chance.random() < SHARE_SLOW:
+            self.slow = [thread for thread in self.slow if thread.is_alive()]
+            self.slow.append(threading.Thread(target=self._write, args=(path, self._body(), True)))
+            self.slow[-1].start()
+            return
+        self._write(path, self._body(), is_slow=False)
         if self.chance.random() < SHARE_OLD:
             os.utime(path, (1_500_000_000 + number,) * 2)
 
@@ -69,13 +75,15 @@ class Uploader:
         """Write other sound over a file that was uploaded before; no directory changes."""
         number = self.chance.randrange(num_there)
         path = self.archive / f"p{number % NUM_PARTITIONS:02d}" / f"{number:05d}.wav"
-        self._write(path, is_slow=False)
+        self._write(path, self._body(), is_slow=False)
 
-    def _write(self, path: Path, is_slow: bool) -> None:
+    def _body(self) -> bytes:
         self.num_written += 1
         rate = self.parameters.framerate * self.parameters.sampwidth
         start = self.chance.randrange(0, len(self.sound) - int(rate * RECORDING_S), 2)
-        body = bytes(2 * self.num_written) + self.sound[start : start + int(rate * RECORDING_S)]
+        return bytes(2 * self.num_written) + self.sound[start : start + int(rate * RECORDING_S)]
+
+    def _write(self, path: Path, body: bytes, is_slow: bool) -> None:
         with path.open("wb") as stream, wave.open(stream, "wb") as written:
             written.setparams(self.parameters)
             for part in (body[: len(body) // 2], body[len(body) // 2 :]):
@@ -183,6 +191,8 @@ def soak(project: Project, num_recordings: int, minutes: float, chance: random.R
             uploader.rewrite(number + 1)
         due = began + (number + 1) * minutes * 60.0 / num_recordings
         time.sleep(max(0.0, due - time.monotonic()))
+    for thread in uploader.slow:
+        thread.join()
     print(f"uploaded {uploader.num_written} files in {time.monotonic() - began:.0f} s", flush=True)
     left = unfinished(project)
     while left and time.monotonic() - began < minutes * 60.0 + PATIENCE_S:

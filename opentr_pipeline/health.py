@@ -169,6 +169,7 @@ def _runs(settings: Settings) -> str:
     runs = active_runs(settings)
     if lost := [run.run_id for run in runs if run.is_orphan]:
         raise ServiceError(
-            f"The process of {len(lost)} run(s) is gone ({', '.join(lost)}); end them on the page."
+            f"The process of {len(lost)} run(s) is gone ({', '.join(lost)}); the daemon ends such "
+            "runs: ./opentr.sh start dev."
         )
     return f"{len(runs)} active"

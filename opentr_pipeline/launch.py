@@ -30,10 +30,12 @@ from opentr_pipeline.settings import PROJECT_ROOT, Settings
 from opentr_pipeline.worker_slots import Rank
 
 LOG_NAME = "runs.log"
-# The pool counts runs. Two of them may be backfills' (see dagster.yaml) and fill all slots shard
-# after shard; the others are for uploads, which get the next slot, and for what people launch. The
-# lease, not the pool, is the guarantee.
-POOL_EXTRA = 3
+# The pool counts runs, those of command lines too. Five of them may be for long: two of backfills,
+# two of a night (see dagster.yaml) and one of the stock; they fill all slots shard after shard. The
+# others are for uploads, which get the next slot, and for what people launch. The lease, not the
+# pool, is the guarantee.
+POOL_EXTRA = 9
+ARCHIVE_KEY = "opentr/archive"
 # The URL holds a password: the file names the variable.
 POSTGRES_STORAGE = """
 storage:
@@ -49,6 +51,8 @@ def enter_home(settings: Settings) -> None:
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     os.environ["ARCHIVE_DIR"] = str(settings.archive_root)
     os.environ["DAGSTER_POSTGRES_URL"] = settings.dagster_postgres_url
+    # A night looks at the whole archive before it asks for runs; a minute is the default.
+    os.environ.setdefault("DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS", "900")
 
 
 def start_forkserver(settings: Settings) -> None:
@@ -69,7 +73,8 @@ def prepare_home(settings: Settings, partition_keys: Iterable[str] = ()) -> None
     hence the lock.
 
     Raises:
-        SettingsError: PostgreSQL is asked for and its driver is not installed.
+        SettingsError: PostgreSQL is asked for and its driver is not installed, or the database
+            holds the state of another archive.
     """
     url = settings.dagster_postgres_url
     if url and not find_spec("dagster_postgres"):
@@ -88,7 +93,21 @@ def prepare_home(settings: Settings, partition_keys: Iterable[str] = ()) -> None
                 instance.event_log_storage.set_concurrency_slots(GPU_POOL, limit)
             done.write_text(note)
     with DagsterInstance.get() as instance:
+        if url:
+            _claim_database(instance, settings.archive_slug)
         register_partitions(instance, partition_keys)
+
+
+def _claim_database(instance: DagsterInstance, archive: str) -> None:
+    """Two archives in one database would run each other's runs."""
+    storage = instance.run_storage
+    theirs = storage.get_cursor_values({ARCHIVE_KEY}).get(ARCHIVE_KEY, archive)
+    if theirs != archive:
+        raise SettingsError(
+            f"DAGSTER_POSTGRES_URL holds the state of the archive {theirs}, not of {archive}; give "
+            "each archive a database of its own."
+        )
+    storage.set_cursor_values({ARCHIVE_KEY: archive})
 
 
 def _write_dagster_yaml(path: Path, in_postgres: bool) -> None:

@@ -62,11 +62,22 @@ def _is_named(descriptor: int, path: Path) -> bool:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether somebody holds the lock of a file at this moment."""
-    if not path.exists() or (descriptor := try_lock(path)) is None:
-        return path.exists()
-    os.close(descriptor)
-    return False
+    """Whether somebody holds the lock of a file for himself at this moment."""
+    return _is_held(path, shared=True)  # which does not disturb others who ask
+
+
+def is_shared(path: Path) -> bool:
+    """Whether somebody holds the lock of a file, shared or not; two who ask may hear each other."""
+    return _is_held(path, shared=False)
+
+
+def _is_held(path: Path, *, shared: bool) -> bool:
+    if not path.exists():  # asking makes no file
+        return False
+    descriptor = try_lock(path, shared)
+    if descriptor is not None:
+        os.close(descriptor)
+    return descriptor is None
 
 
 def is_being_written(path: str) -> bool:
@@ -103,7 +114,7 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def shared(paths: Iterable[Path]) -> Iterator[None]:
-    """Hold locks that others may share; who asks ``is_locked`` meanwhile hears yes."""
+    """Hold locks that others may share; who asks ``is_shared`` meanwhile hears yes."""
     with ExitStack() as held:
         for path in paths:
             while (descriptor := try_lock(path, shared=True)) is None:

@@ -1,5 +1,6 @@
 """Deletes the state of one archive, and its output where that is asked for; nothing else."""
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -30,8 +31,9 @@ def size_bytes(folder: Path) -> int:
     for place, _, names in os.walk(folder):
         for name in names:
             path = os.path.join(place, name)
-            if not os.path.islink(path):
-                total += os.stat(path).st_size
+            with contextlib.suppress(FileNotFoundError):  # the services are still at work
+                if not os.path.islink(path):
+                    total += os.stat(path).st_size
     return total
 
 

@@ -108,7 +108,9 @@ class DevServices:
             process = self._spawn(lock)
         finally:
             os.close(lock)
-        (self.home / "dev.pid").write_text(f"{process.pid} {self.port}")
+        note = self.home / "dev.pid.new"
+        note.write_text(f"{process.pid} {self.port}")
+        os.replace(note, self.home / "dev.pid")
         self._wait_until_ready(process)
 
     def _spawn(self, lock: int) -> "subprocess.Popen[bytes]":
@@ -149,8 +151,9 @@ class DevServices:
         is_running = self.is_running()
         if not is_running and not self.processes():
             return False
-        if is_running:
-            os.kill(self._noted()[0], signal.SIGINT)
+        leader = self._noted()[0]
+        if any(process.pid == leader for process in self.processes()):
+            os.kill(leader, signal.SIGINT)
             wait_until(lambda: not self.processes(), STOP_TIMEOUT_S)
         end(self.processes, (signal.SIGTERM, signal.SIGKILL), KILL_TIMEOUT_S)
         if left := self.processes():

@@ -16,7 +16,13 @@ from dataclasses import dataclass
 from math import inf
 
 from opentr_pipeline import work
-from opentr_pipeline.archive import MediaFile, check_num_partitions, partition_key, real_root
+from opentr_pipeline.archive import (
+    MAX_PARTITIONS,
+    MediaFile,
+    check_num_partitions,
+    partition_key,
+    real_root,
+)
 from opentr_pipeline.ledger import File, Ledger
 from opentr_pipeline.locks import is_being_written
 from opentr_pipeline.options import ArchiveOptions
@@ -160,7 +166,8 @@ class Uploads:
         if room <= 0 or not due:
             return []
         order = register({one.partition_key for one in due})
-        check_num_partitions(len(order), self._settings)
+        # Keys of folders that are gone, or of an earlier PARTITION_BY, are in there as well.
+        check_num_partitions(len(order) - MAX_PARTITIONS, self._settings)
         requests: list[Request] = []
         for part in few_runs(due, order, self._settings.run_max_audio_s):
             if len(requests) < room and (taken := self._taken(part)):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from opentr_pipeline.devices import WorkerSlot
-from opentr_pipeline.locks import POLL_S, is_locked, shared, try_lock
+from opentr_pipeline.locks import POLL_S, is_locked, is_shared, shared, try_lock
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.transcript import now
 
@@ -88,7 +88,7 @@ def _wait(
 ) -> tuple[WorkerSlot, int]:
     while True:
         for slot in slots:
-            if any(is_locked(_gate(folder, slot, rank)) for rank in higher):
+            if any(is_shared(_gate(folder, slot, rank)) for rank in higher):
                 continue
             if (descriptor := try_lock(folder / slot.name)) is not None:
                 return slot, descriptor
@@ -106,7 +106,7 @@ def slots_in_use(slots: Sequence[WorkerSlot], folder: Path) -> list[WorkerSlot]:
 
 def ranks_waiting(slots: Sequence[WorkerSlot], folder: Path) -> list[Rank]:
     """Of those who wait for one of the slots at this moment, the first to go first."""
-    return [rank for rank in RANKS if any(is_locked(_gate(folder, slot, rank)) for slot in slots)]
+    return [rank for rank in RANKS if any(is_shared(_gate(folder, slot, rank)) for slot in slots)]
 
 
 def introduce(holder: Holder, folder: Path) -> None:

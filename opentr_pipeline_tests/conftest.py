@@ -131,7 +131,7 @@ def project(tmp_path: Path, models_root: Path) -> Callable[..., Project]:
     return make
 
 
-def wait_for(condition: Callable[[], object], timeout_s: float = 120.0) -> None:
+def wait_for(condition: Callable[[], object], timeout_s: float = 300.0) -> None:
     """Wait until something holds, and fail where it never does."""
     deadline = time.monotonic() + timeout_s
     while not condition():

@@ -92,6 +92,12 @@ def cpu_s(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def is_any_run_under_way(dagster_home: Path) -> bool:
+    """Whether a run waits or works."""
+    with DagsterInstance.from_config(str(dagster_home)) as instance:
+        return any(not run.is_finished for run in instance.get_runs())
+
+
 def most_at_once(held: Iterable[Lease]) -> int:
     """The highest number of leases that overlap."""
     changes = sorted(

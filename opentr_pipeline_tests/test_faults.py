@@ -14,6 +14,8 @@ from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.page_api import TERMINATE, TICKS, ask, backfill, free_port, run_ids
 from opentr_pipeline_tests.runs import (
     holder_of,
+    is_any_run_under_way,
+    leases,
     partition_statuses,
     process_of,
     processes_of,
@@ -22,7 +24,7 @@ from opentr_pipeline_tests.runs import (
 )
 
 pytestmark = pytest.mark.slow
-NUM_RECORDINGS = 6
+NUM_RECORDINGS = 10
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +57,14 @@ class Backfill:
         ]
         one.opentr("scan")
         wait_for(DevServices.of(one.settings).answers)  # it was killed a moment ago, perhaps
+        self.num_before = self.num_transcribed()
         backfill(one, [key])
         wait_for(lambda: len(self.kept()) >= 2)
+
+    def num_transcribed(self) -> int:
+        """Recordings transcribed by steps that ended well, since the services were started."""
+        held = leases(self.one.settings.dagster_home)
+        return sum(lease.num_transcribed for lease in held)
 
     def kept(self) -> dict[str, object]:
         """When each recording that is kept, but not published, was transcribed."""
@@ -75,6 +83,8 @@ class Backfill:
         times = {str(row["media_fingerprint"]): row["transcribed_at"] for row in rows}
         assert kept.items() <= times.items()
         assert not self.one.kept_times()
+        wait_for(lambda: not is_any_run_under_way(self.one.settings.dagster_home))
+        assert self.num_transcribed() - self.num_before <= NUM_RECORDINGS - len(kept)
         wait_for(lambda: holder_of(self.slot) is None, timeout_s=20)
 
 
@@ -85,30 +95,37 @@ def kill(process: int | None) -> None:
 
 def test_a_killed_step(one: Project) -> None:
     caught = Backfill(one, "step-a")
+    kept = caught.kept()
     kill(holder_of(caught.slot))
-    caught.wait_until_done(caught.kept())
+    caught.wait_until_done(kept)
+    rows = [row for row in one.rows("transcripts") if row["partition_key"] == caught.key]
+    attempts = {str(row["media_fingerprint"]): row["num_attempts"] for row in rows}
+    assert {attempts[name] for name in kept} == {1}
+    assert 2 in attempts.values()  # what was in hand
 
 
 def test_a_killed_run(one: Project) -> None:
     caught = Backfill(one, "run-b")
-    step = holder_of(caught.slot)
+    kept, step = caught.kept(), holder_of(caught.slot)
     assert step is not None
     kill(run_process_of(step))
     # No orphan works on after its run.
     wait_for(lambda: holder_of(caught.slot) != step, timeout_s=10)
-    caught.wait_until_done(caught.kept())
+    caught.wait_until_done(kept)
 
 
 def test_a_killed_daemon(one: Project) -> None:
     caught = Backfill(one, "daemon-c")
+    kept = caught.kept()
     kill(process_of("dagster._daemon", str(one.settings.dagster_home)))
-    caught.wait_until_done(caught.kept())
+    caught.wait_until_done(kept)
 
 
 def test_a_killed_code_server(one: Project) -> None:
     caught = Backfill(one, "server-d")
+    kept = caught.kept()
     kill(process_of("api\0grpc", str(one.settings.dagster_home)))
-    caught.wait_until_done(caught.kept())
+    caught.wait_until_done(kept)
 
 
 def test_a_power_cut(one: Project) -> None:

@@ -16,7 +16,14 @@ import pytest
 
 from opentr_pipeline import locks
 from opentr_pipeline.devices import CPU, Device, WorkerSlot
-from opentr_pipeline.locks import is_being_written, is_locked, locked, shared, try_lock
+from opentr_pipeline.locks import (
+    is_being_written,
+    is_locked,
+    is_shared,
+    locked,
+    shared,
+    try_lock,
+)
 from opentr_pipeline.settings import PROJECT_ROOT
 from opentr_pipeline.worker_slots import lease, slots_folder, slots_in_use
 from opentr_pipeline_tests.conftest import wait_for
@@ -96,9 +103,10 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
 def test_a_shared_lock_keeps_out_who_wants_it_alone(tmp_path: Path) -> None:
     path = tmp_path / "a"
     with shared([path]), shared([path]):
-        assert is_locked(path)
+        assert is_shared(path)
+        assert not is_locked(path)
         assert try_lock(path) is None
-    assert not is_locked(path)
+    assert not is_shared(path)
 
 
 def test_a_lock_is_freed_when_the_block_raises(tmp_path: Path) -> None:
@@ -224,7 +232,7 @@ def test_who_ranks_higher_gets_the_next_slot_however_long_others_wait(tmp_path: 
             waiters.append(subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE))
         for rank in ranks:
             wait_for((tmp_path / f"cpu.slot-0.waiting-{rank}").exists)
-            wait_for(lambda rank=rank: is_locked(tmp_path / f"cpu.slot-0.waiting-{rank}"))
+            wait_for(lambda rank=rank: is_shared(tmp_path / f"cpu.slot-0.waiting-{rank}"))
         for waiter in waiters:
             assert waiter.stdout is not None
             assert waiter.stdout.readline() == b"here\n"
@@ -238,7 +246,7 @@ def test_a_waiter_that_is_killed_holds_nobody_up(tmp_path: Path) -> None:
         command = [sys.executable, "-c", WAITER, str(tmp_path), "uploads"]
         waiter = subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE)
         wait_for((tmp_path / "cpu.slot-0.waiting-uploads").exists)
-        wait_for(lambda: is_locked(tmp_path / "cpu.slot-0.waiting-uploads"))
+        wait_for(lambda: is_shared(tmp_path / "cpu.slot-0.waiting-uploads"))
         waiter.kill()
         waiter.communicate()
     with lease([WorkerSlot(CPU, 0)], tmp_path, "backfills") as slot:

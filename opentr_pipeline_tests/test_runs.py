@@ -83,20 +83,6 @@ def _two_slots(project: MakeProject, tmp_path: Path, files: dict[str, str]) -> P
     )
 
 
-def test_never_more_transcription_steps_than_slots(
-    project: MakeProject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    files = {f"p{n}/{Path(name).name}": name for n, name in enumerate(SPEECH[:5])}
-    scaled = _two_slots(project, tmp_path, files)
-    scaled.opentr("run")
-    held = leases(scaled.settings.dagster_home)
-    with capsys.disabled():
-        print(f"\nslots: {len(held)} steps, {most_at_once(held)} at once, limit 2")
-    assert len(held) == 5
-    assert {lease.slot for lease in held} == {"cpu.slot-0", "cpu.slot-1"}
-    assert most_at_once(held) == 2
-
-
 def test_three_command_lines_at_once_on_a_fresh_state_folder(
     project: MakeProject, tmp_path: Path
 ) -> None:
@@ -123,36 +109,6 @@ def _one_shard(project: MakeProject, tmp_path: Path) -> Project:
 
 def _times_by_content(one: Project) -> dict[object, object]:
     return {row["media_fingerprint"]: row["transcribed_at"] for row in one.rows("transcripts")}
-
-
-def test_a_killed_step_is_taken_up_where_it_was(
-    project: MakeProject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    one = _one_shard(project, tmp_path)
-    process = one.start("run")
-    slot = tmp_path / "slots" / "cpu.slot-0"
-    wait_for(lambda: len(one.kept_times()) >= 2)
-    step = holder_of(slot)
-    assert step is not None
-    os.kill(step, signal.SIGKILL)
-    kept = one.kept_times()
-    assert 2 <= len(kept) < len(SPEECH)
-    out, err = process.communicate(timeout=500)
-    assert process.returncode == 0, out + err
-    rows = one.rows("transcripts")
-    assert len(rows) == len(SPEECH)
-    assert {row["status"] for row in rows} == {"ok"}
-    assert kept.items() <= _times_by_content(one).items()
-    # The step that took over was asked for the rest alone.
-    (lease,) = leases(one.settings.dagster_home)
-    with capsys.disabled():
-        print(f"\nkill: {len(kept)} of {len(rows)} kept, {lease.num_transcribed} done after it")
-    assert lease.num_transcribed == len(SPEECH) - len(kept)
-    attempts = {str(row["media_fingerprint"]): row["num_attempts"] for row in rows}
-    assert {attempts[name] for name in kept} == {1}
-    # Others were in hand, or not begun.
-    others = {attempts[name] for name in attempts.keys() - kept.keys()}
-    assert 2 in others <= {1, 2}
 
 
 def test_a_killed_run_leaves_no_orphan_and_the_next_one_does_the_rest(

@@ -26,7 +26,16 @@ from opentr_pipeline.uploads import Uploads
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.making import settings_of, wav
 from opentr_pipeline_tests.page_api import free_port
-from opentr_pipeline_tests.runs import SAMPLES, SPEECH, leases, process_of
+from opentr_pipeline_tests.runs import (
+    SAMPLES,
+    SPEECH,
+    is_any_run_under_way,
+    leases,
+    process_of,
+)
+
+# Long enough that files written one after the other are seen by the same tick.
+SETTLE_S = 1
 
 
 class Eye:
@@ -40,7 +49,7 @@ class Eye:
             STATE_DIR=folder / "state",
             MODELS_DIR=models_root,
             GPU_DEVICE_ID="cpu",
-            UPLOAD_SETTLE_S=1,
+            UPLOAD_SETTLE_S=SETTLE_S,
         )
         self.instance = instance
         self.cursor: str | None = None
@@ -53,14 +62,15 @@ class Eye:
         return result
 
     def asked(self) -> SensorResult:
-        """The first tick that asks for runs."""
+        """The first tick that asks for runs; all that is there has settled by then."""
         found = [self.tick()]
 
         def asks() -> bool:
+            time.sleep(1.2 * SETTLE_S)
             found.append(self.tick())
             return bool(found[-1].run_requests)
 
-        wait_for(asks, 20)
+        wait_for(asks, 60)
         return found[-1]
 
 
@@ -176,18 +186,13 @@ def copy_in(one: Project, sample: str, folder: str) -> None:
 
 @pytest.fixture
 def watched(project: Callable[..., Project], tmp_path: Path) -> Iterator[Project]:
-    """An empty archive with its services; uploads settle in a second."""
+    """An empty archive with its services; uploads settle in four seconds."""
     (tmp_path / "archive").mkdir()
-    variables = {"UPLOAD_SETTLE_S": "1", "SHARD_AUDIO_S": "10", "GPU_DEVICE_ID": "cpu"}
+    variables = {"UPLOAD_SETTLE_S": "4", "SHARD_AUDIO_S": "10", "GPU_DEVICE_ID": "cpu"}
     one = project(tmp_path / "archive", DAGSTER_PORT=free_port(), **variables)
     one.opentr("start", "dev")
     yield one
     DevServices.of(one.settings).stop()
-
-
-def is_any_run_under_way(one: Project) -> bool:
-    with DagsterInstance.from_config(str(one.settings.dagster_home)) as instance:
-        return any(not run.is_finished for run in instance.get_runs())
 
 
 @pytest.mark.slow
@@ -203,7 +208,7 @@ def test_uploads_are_transcribed_once_though_the_daemon_is_killed(watched: Proje
     os.kill(daemon, signal.SIGKILL)
     copy_in(watched, SPEECH[3], "late")
     wait_for(lambda: len(watched.transcripts()) == 4, timeout_s=240)
-    wait_for(lambda: not is_any_run_under_way(watched))
+    wait_for(lambda: not is_any_run_under_way(watched.settings.dagster_home))
     rows = watched.transcripts().values()
     assert {(row["status"], row["num_attempts"]) for row in rows} == {("ok", 1)}
     held = leases(watched.settings.dagster_home)

@@ -478,6 +478,7 @@ def test_few_partitions_are_opened_in_one_look(desk: Desk, monkeypatch: pytest.M
 
 def test_too_many_partitions_are_refused(busy: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_PARTITIONS", 2)
+    monkeypatch.setattr(uploads, "MAX_PARTITIONS", 0)  # keys that are not in use any more
     busy.put("new/c.wav")
     busy.tick()
     with pytest.raises(ArchiveError, match="set PARTITION_BY=hash"):
