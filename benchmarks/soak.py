@@ -42,7 +42,7 @@ from opentr_pipeline_tests.runs import (
 NUM_PARTITIONS = 20
 RECORDING_S = 2.0
 SHARE_SLOW, SHARE_OLD, SHARE_REWRITTEN = 0.1, 0.1, 0.05
-FAULT_EVERY_S = 20.0
+FAULT_EVERY_S = 60.0
 PATIENCE_S = 1800.0
 TICKS = SAMPLES.parent.parent / "opentr_pipeline_tests" / "ticks"
 

@@ -32,7 +32,8 @@ from opentr_pipeline.transcript_store import StoreIndex, TranscriptStore
 from opentr_pipeline.upload_runs import MAX_RECORDINGS, Due, Request, few_runs, request_for
 from opentr_pipeline.watch import Clock, Watch
 
-MAX_RUNS = 10  # for uploads, under way at once
+# For uploads, under way at once: what comes meanwhile shares the next one.
+MAX_RUNS = 3
 MAX_DELAY_S = 86_400.0
 # In one look; more partitions than this would be more files of the store to open.
 MAX_JUDGED, MAX_SWEPT, MAX_KEYS = 20_000, 5_000, 500

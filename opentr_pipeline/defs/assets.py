@@ -71,10 +71,10 @@ What is said in the recordings: one row is one recording with status and text, i
 
 *Refreshed* by the sensor `uploads` (new media), the schedule `nights` (what is left), `opentr run`,
 and whenever you materialise a partition: only what is missing, stale or failed is transcribed, so
-materialising again is cheap. Select `recordings` as well, so that new media are seen. *When it
-fails*: recordings with status `failed` are named in the error; everything else of the partition is
-published. Materialise it again, or run `./opentr.sh retry-failed`. The *checks* judge all
-partitions after every run; the job `check_transcripts` judges without transcribing."""
+materialising again is cheap. Select `recordings` as well, so that new media are seen.
+*When it fails*: recordings with status `failed` are named in the error; everything else of the
+partition is published. Materialise it again, or run `./opentr.sh retry-failed`. The *checks* judge
+all partitions after every run; the job `check_transcripts` judges without transcribing."""
 
 
 def _sentence(error: OpentrError) -> Failure:
