@@ -18,7 +18,7 @@ from opentr_pipeline.recordings import Recording
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.transcript import Content
 from opentr_pipeline.transcript_store import TranscriptStore
-from opentr_pipeline.work import RecordingWork, by_content, counted, judge, probe_memory
+from opentr_pipeline.work import RecordingWork, by_content, counted, known_work
 
 QUIET_WIDTH = 120
 MAX_TABLE_ROWS = 40
@@ -57,15 +57,7 @@ def look(settings: Settings, found: Scan, options: ArchiveOptions) -> Overview:
 
 def probed_work(settings: Settings, found: Scan, options: ArchiveOptions) -> list[RecordingWork]:
     """How the recordings stand that earlier runs have probed; no media are read."""
-    known = probe_memory(settings).recall(found.media_files)
-    by_partition = found.by_partition(settings)
-    recordings = [
-        Recording(media_file, key, *known[media_file])
-        for key, media_files in by_partition.items()
-        for media_file in media_files
-        if media_file in known
-    ]
-    return judge(recordings, TranscriptStore(settings.output_root).index(by_partition), options)
+    return [one for one in known_work(settings, found, options) if not one.recording.is_guessed]
 
 
 def count(all_work: Sequence[RecordingWork], found: Scan, settings: Settings) -> Overview:

@@ -44,6 +44,11 @@ class Recording:
         """Digest of the relative path."""
         return self.media_file.recording_id
 
+    @property
+    def is_guessed(self) -> bool:
+        """Whether nobody has looked into the file, or could."""
+        return self.media_fingerprint == _unread(self.media_file)
+
 
 class ProbeMemory:
     """What earlier scans learnt, by (file system, inode, size, modified time).
