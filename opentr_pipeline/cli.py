@@ -10,6 +10,7 @@ import click
 
 from opentr_pipeline.cli_operators import errors, eta, health, logs, queue, status, throughput
 from opentr_pipeline.cli_services import reset, start, stop
+from opentr_pipeline.cli_stack import backup, prod, restore, serve
 from opentr_pipeline.commands import Commands, archive_argument, options_of, settings_of
 from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
 
@@ -161,11 +162,12 @@ def dagster(arguments: tuple[str, ...]) -> None:
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("--quick", is_flag=True, help="Without the slow ones; under two minutes.")
+@click.option("--stack", is_flag=True, help="Those of the production stack alone; needs Docker.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def test(quick: bool, arguments: tuple[str, ...]) -> None:
+def test(quick: bool, stack: bool, arguments: tuple[str, ...]) -> None:
     """Run the tests; further arguments go to pytest."""
-    marks = ["-m", "not slow"] if quick else []
-    command = [sys.executable, "-m", "pytest", *marks, *arguments]
+    chosen = "not slow and not stack" if quick else "stack" if stack else "not stack"
+    command = [sys.executable, "-m", "pytest", "-m", chosen, *arguments]
     sys.exit(subprocess.run(command, cwd=PROJECT_ROOT, check=False).returncode)
 
 
@@ -183,6 +185,7 @@ main = Commands(
         *(run, retry_failed, backfill, scan),
         *(status, eta, throughput, errors, queue),
         *(models_group, start, stop, reset, logs, health),
+        *(prod, backup, restore, serve),
         *(dagster, test, help_command),
     ],
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opentr_pipeline.cli_stack import logs_prod
 from opentr_pipeline.commands import (
     archive_argument,
     json_option,
@@ -156,19 +157,24 @@ def queue(archive: Path | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("name", required=False)
+@click.argument("service", required=False)
 @click.option("-f", "--follow/--no-follow", default=None, help="Default: on a terminal.")
-def logs(name: str | None, follow: bool | None) -> None:
-    """Show a log: dev (the default), runs, or that of a worker slot."""
+def logs(name: str | None, service: str | None, follow: bool | None) -> None:
+    """Show a log: dev (the default), runs, that of a worker slot; or prod, of one SERVICE."""
     import sys
 
     from opentr_pipeline import log_files
 
+    if follow is None:
+        follow = sys.stdout.isatty()
+    if name == "prod":
+        logs_prod(settings_of(None), service, follow=follow)
     home = settings_of(None).dagster_home
     path = log_files.named(home, name or "dev")
     click.echo(f"{path}; there are: {', '.join(log_files.existing(home))}.", err=True)
     followed = log_files.Followed(path)
     _echo(log_files.last_lines(path, NUM_LOG_LINES))
-    if sys.stdout.isatty() if follow is None else follow:
+    if follow:
         _until_interrupt(lambda: _echo(followed.new_lines()), LOG_TICK_S)
 
 

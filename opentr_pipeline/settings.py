@@ -25,6 +25,7 @@ from opentr_pipeline.setting_values import (
     DeviceId,
     DeviceList,
     Language,
+    Memory,
     PathText,
     Terms,
     Text,
@@ -176,8 +177,18 @@ class Settings(BaseModel):
         description="Keep Dagster's state in PostgreSQL, not in SQLite: "
         "postgresql://user:password@host/database. Needs the extra postgres.",
     )
-    dagster_port: int = Field(
-        3000, ge=1, le=65_535, description="The page's port on 127.0.0.1 (start dev)."
+    dagster_port: int = Field(3000, ge=1, le=65_535, description="The page's port on 127.0.0.1.")
+    postgres_password: Text = Field(
+        "",
+        description="Of the database of the production stack, which keeps the one that it was "
+        "first started with. start prod asks for it.",
+    )
+    run_memory: Memory = Field(
+        "16g",
+        description="Memory that each run of the production stack may use, and its code location.",
+    )
+    run_containers: YesNo = Field(
+        False, description="A container for each run; the production stack sets it for itself."
     )
 
     @model_validator(mode="after")
