@@ -26,13 +26,14 @@ class ContainerRunLauncher(DockerRunLauncher):
 
     def get_container_context(self, dagster_run: DagsterRun) -> DockerContainerContext:
         """What the container of a run gets: all that the code location's has."""
-        attrs = self._code().attrs
+        attrs, project = self._code().attrs, self._project()
         return DockerContainerContext(
             env_vars=attrs["Config"]["Env"],
             networks=list(attrs["NetworkSettings"]["Networks"]),
             container_kwargs={
                 **copied(attrs),
-                "labels": {RUNS_LABEL: self._project()},
+                "name": f"{project}_run_{dagster_run.run_id[:8]}",
+                "labels": {RUNS_LABEL: project},
                 "stop_timeout": STOP_TIMEOUT_S,
             },
         )
