@@ -188,7 +188,7 @@ def test_a_misspelt_variable_in_the_file_is_refused(
 
 
 def test_other_programs_variables_in_the_file_are_left_alone(tmp_path: Path) -> None:
-    file = env_file_with(tmp_path, "COMPOSE_PROJECT_NAME=media\nPOSTGRES_PASSWORD=x\nTZ=UTC\n")
+    file = env_file_with(tmp_path, "COMPOSE_PROJECT_NAME=media\nREDIS_PASSWORD=x\nTZ=UTC\n")
     assert load_settings({}, file) == Settings()
 
 
