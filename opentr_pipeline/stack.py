@@ -230,7 +230,10 @@ def _docker(*arguments: str) -> str:
 
 def _run(command: Sequence[str], **options: Any) -> str:
     options = {"stdout": subprocess.PIPE, "stdin": subprocess.DEVNULL, **options}
-    done = subprocess.run(command, stderr=subprocess.PIPE, check=False, **options)
+    try:
+        done = subprocess.run(command, stderr=subprocess.PIPE, check=False, **options)
+    except FileNotFoundError:
+        raise ServiceError(f"There is no program {command[0]} here.") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace") + (done.stdout or b"").decode(errors="replace")
         raise ServiceError(_reason(said) or f"{' '.join(command[:2])} gave up without a word.")

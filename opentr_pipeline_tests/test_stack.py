@@ -17,7 +17,7 @@ from opentr_pipeline_tests.runs import SAMPLES, speech_file
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 NUM_SAMPLES = 17
-NUM_TAPES = 30
+NUM_TAPES = 20
 RUNS = "{ runsOrError { ... on Runs { results { runId status } } } }"
 PARTITIONS = """{ assetNodeOrError(assetKey: {path: ["transcripts"]}) { ... on AssetNode {
   partitionStats { numMaterialized numFailed } } } }"""
