@@ -146,6 +146,8 @@ def test_a_restart_forgets_nothing(stack: tuple[Project, Stack]) -> None:
     before = known(project, one)
     assert project.opentr("stop").startswith("Stopped prod.")
     assert not one.is_running()
+    assert "first started with" in project.opentr("start", "prod", code=2, POSTGRES_PASSWORD="x")
+    assert not one.is_running()
     project.opentr("start", "prod", "--gpu-scale")
     assert known(project, one) == before
 
