@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opentr_pipeline.cli_bench import bench
 from opentr_pipeline.cli_operators import errors, eta, health, logs, queue, status, throughput
 from opentr_pipeline.cli_services import reset, start, stop
 from opentr_pipeline.commands import Commands, archive_argument, options_of, settings_of
@@ -182,7 +183,7 @@ main = Commands(
     commands=[
         *(run, retry_failed, backfill, scan),
         *(status, eta, throughput, errors, queue),
-        *(models_group, start, stop, reset, logs, health),
+        *(models_group, bench, start, stop, reset, logs, health),
         *(dagster, test, help_command),
     ],
 )

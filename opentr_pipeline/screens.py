@@ -16,6 +16,7 @@ from opentr_pipeline.worker_slots import Holder
 if TYPE_CHECKING:  # these import Dagster, which takes a second that not every command needs
     from opentr_pipeline.dagster_state import ActiveRun
     from opentr_pipeline.health import Check
+    from opentr_pipeline.scaling import Scaling
     from opentr_pipeline.status import Status
 
 NUM_KEYS_SHOWN = 3
@@ -140,6 +141,24 @@ def of_check(check: "Check") -> Text:
     """A line of ``health``."""
     mark = Text("ok     ", "green") if check.is_ok else Text("WRONG  ", "bold red")
     return Text.assemble(mark, f"{check.name:14}", check.said)
+
+
+def of_scaling(scaling: "Scaling") -> RenderableType:
+    """What was measured with each number of workers."""
+    names = ("workers", "speed", "speed-up", "efficiency", "memory at most")
+    table = _table(*((name, "right") for name in names))
+    for row in scaling.rows:
+        if row.failure:
+            table.add_row(str(row.num_workers), Text(row.failure))
+            continue
+        share = f"{100 * scaling.efficiency(row):.0f} %"
+        figures = (f"{row.speed_x:.1f}x", f"{scaling.speed_up(row):.2f}", share)
+        table.add_row(str(row.num_workers), *figures, f"{row.peak_memory_bytes / 1e9:.2f} GB")
+    said = (
+        f"{scaling.model}, {scaling.compute_type}, batches of {scaling.batch_size}, on "
+        f"{scaling.device} ({scaling.num_cores} cores); speed-up is speed over that of one worker."
+    )
+    return Group(table, Text(said))
 
 
 def _holder(holder: Holder) -> str:
