@@ -21,7 +21,7 @@ from dagster._core.definitions.data_version import extract_data_version_from_ent
 
 from opentr_pipeline.checks import CHECKS
 from opentr_pipeline.settings import PROJECT_ROOT
-from opentr_pipeline_tests.conftest import Project, wait_for
+from opentr_pipeline_tests.conftest import Project, RecordProperty, wait_for
 from opentr_pipeline_tests.runs import (
     SAMPLES,
     SPEECH,
@@ -158,7 +158,7 @@ def _on_one_core(start: Callable[[], Any]) -> Any:
 
 
 def test_a_very_long_recording_goes_on_where_it_was_killed(
-    project: MakeProject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    project: MakeProject, tmp_path: Path, record_property: RecordProperty
 ) -> None:
     one = project(tmp_path / "archive")
     _long_recording(one.archive / "tapes" / "long.wav")
@@ -204,8 +204,8 @@ def test_a_very_long_recording_goes_on_where_it_was_killed(
     ]
     assert word_error_rate([("en", turns[n % 4], turn) for n, turn in enumerate(turns)]) < 0.1
     assert not [path for path in one.store.inner.glob("checkpoints/*/*") if path.suffix != ".lock"]
-    with capsys.disabled():
-        print(f"\nkill: {len(kept)} of {NUM_TURNS} windows kept, {fresh_s:.0f} s for the rest")
+    said = f"kill: {len(kept)} of {NUM_TURNS} windows kept, {fresh_s:.0f} s for the rest"
+    record_property("figures", said)
 
 
 def test_a_partition_is_published_before_the_next_one_is_done(
