@@ -31,6 +31,7 @@ from opentr_pipeline_tests.runs import (
     make_archive,
     most_at_once,
     partition_statuses,
+    speech_file,
 )
 from opentr_pipeline_tests.speech import word_error_rate
 from opentr_pipeline_tests.test_audio import content, silence
@@ -99,6 +100,24 @@ def test_three_command_lines_at_once_on_a_fresh_state_folder(
     assert len(rows) == len(files)
     assert {row["status"] for row in rows.values()} == {"ok"}
     assert "Nothing to do" in scaled.opentr("run")
+
+
+def test_four_workers_on_four_files_at_once(project: MakeProject, tmp_path: Path) -> None:
+    """The page's promise, on CPU slots: four files, a worker slot for each."""
+    one = project(
+        tmp_path / "archive",
+        GPU_SCALE_ENABLED="true",
+        GPU_SCALE_DEVICE_ID="cpu",
+        GPU_SCALE_WORKERS="4",
+        SHARD_AUDIO_S="30",
+    )
+    for number in range(4):
+        speech_file(one.archive / f"{number}.wav", number, num_times=3)
+    one.opentr("run")
+    held = leases(one.settings.dagster_home)
+    assert most_at_once(held) == 4
+    assert {lease.slot for lease in held} == {f"cpu.slot-{number}" for number in range(4)}
+    assert [lease.num_transcribed for lease in held] == [1, 1, 1, 1]
 
 
 def _one_shard(project: MakeProject, tmp_path: Path) -> Project:
