@@ -34,6 +34,7 @@ from dagster import (
 )
 
 from opentr_pipeline import models, publishing, work
+from opentr_pipeline.budget import batch_size
 from opentr_pipeline.defs import metadata
 from opentr_pipeline.defs.checks import log_verdicts
 from opentr_pipeline.defs.gpu_slots import GPU_POOL, GPU_TAG, die_with_the_run, rank_of
@@ -216,7 +217,7 @@ def _shard_run(
         TranscriptStore(settings.output_root),
         load_plan(Path(shard["plan_path"])),
         load,
-        settings.whisper_batch_size,
+        batch_size(settings, slot, slots),
     )
 
 
