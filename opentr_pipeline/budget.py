@@ -1,7 +1,7 @@
 """What the worker slots need of each device's memory, beside what there is: does it fit?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from opentr_pipeline import devices, models
@@ -29,6 +29,7 @@ VERDICTS_MEAN = (
 # Where nobody knows the model's shape.
 USUAL_BATCH = 8
 NUMBERS_OF_WORKERS = (1, 2, 4, 6)
+SMALLER_MODELS = ("large-v3-turbo", "medium", "small", "base", "tiny")
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def alternatives(settings: Settings, slots: Sequence[WorkerSlot], work: Workload
     """
     found = []
     for own in budgets(settings, slots, work):
-        useful = CPU_BATCH if own.device.is_cpu else _useful(work)
+        useful = _useful(work, own.device)
         batches = sorted({1, useful // 2, useful, 2 * useful, own.batch_size})
         numbers = sorted({*NUMBERS_OF_WORKERS, own.num_workers})
         found += [
@@ -165,12 +166,24 @@ def check_fits(settings: Settings, slots: Sequence[WorkerSlot]) -> None:
 
 
 def _remedy(work: Workload, own: Budget, limit: int) -> str:
-    for number in range(own.num_workers, 0, -1):
-        if largest := _largest(work, own.device, number, limit // number):
-            batch = min(largest, own.batch_size)
-            fewer = f"GPU_SCALE_WORKERS={number} and " if number < own.num_workers else ""
-            return f"set {fewer}WHISPER_BATCH_SIZE={batch}, which fit"
-    return "not even one with batch size 1 fits: set a smaller WHISPER_MODEL, or make room"
+    """The most workers that have room for the batch, else the most that have room at all."""
+    target = max(own.batch_size, _useful(work, own.device))
+    sizes = {
+        number: min(target, largest)
+        for number in range(own.num_workers, 0, -1)
+        if (largest := _largest(work, own.device, number, limit // number))
+    }
+    if not sizes:
+        smaller = [name for name in SMALLER_MODELS if _has_room(work, name, own.device, limit)]
+        rest = f"set WHISPER_MODEL={smaller[0]} or make room" if smaller else "make room"
+        return f"not even one with batch size 1 fits: {rest}"
+    number = next((one for one, size in sizes.items() if size == target), max(sizes))
+    workers = f"GPU_SCALE_WORKERS={number} and " if own.num_workers > 1 else ""
+    return f"set {workers}WHISPER_BATCH_SIZE={sizes[number]}, which fits"
+
+
+def _has_room(work: Workload, model: str, device: Device, limit: int) -> bool:
+    return bool(_largest(replace(work, shape=known_shape(model)), device, 1, limit))
 
 
 def gigabytes(num_bytes: float) -> str:
@@ -202,15 +215,16 @@ def _batch(settings: Settings, device: Device, work: Workload, free_bytes: int |
     """The batch size of a worker that may have so much memory; None: enough."""
     if settings.whisper_batch_size != "auto":
         return int(settings.whisper_batch_size)
+    useful = _useful(work, device)
+    if device.is_cpu or work.shape is None or free_bytes is None:
+        return useful
+    return max(1, min(useful, _largest(work, device, 1, int(TIGHT_SHARE * free_bytes))))
+
+
+def _useful(work: Workload, device: Device) -> int:
+    """The batch with which a device is as fast as it gets."""
     if device.is_cpu:
         return CPU_BATCH
-    if work.shape is None or free_bytes is None:
-        return _useful(work)
-    largest = _largest(work, device, 1, int(TIGHT_SHARE * free_bytes))
-    return max(1, min(_useful(work), largest))
-
-
-def _useful(work: Workload) -> int:
     return useful_batch(work.shape) if work.shape else USUAL_BATCH
 
 
