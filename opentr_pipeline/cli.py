@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opentr_pipeline.cli_bench import bench
+from opentr_pipeline.cli_devices import doctor, plan
 from opentr_pipeline.cli_operators import errors, eta, health, logs, queue, status, throughput
 from opentr_pipeline.cli_services import reset, start, stop
 from opentr_pipeline.commands import Commands, archive_argument, options_of, settings_of
@@ -65,7 +66,7 @@ def backfill(archive: Path | None, budget: str | None, until: str | None) -> Non
 def _run(settings: Settings, taking: "Taking", rank: "Rank" = "usual") -> None:
     from opentr_pipeline import archive_run
 
-    options, slots = options_of(settings, fetch=True)
+    options, slots = options_of(settings, fetch=True, to_start=True)
     sentences = archive_run.run_archive(settings, options, len(slots), taking, rank)
     for sentence in sentences:
         click.echo(f"opentr: {sentence}", err=True)
@@ -190,7 +191,7 @@ main = Commands(
     commands=[
         *(run, retry_failed, backfill, scan),
         *(status, eta, throughput, errors, queue),
-        *(models_group, bench, start, stop, reset, logs, health),
+        *(models_group, plan, bench, start, stop, reset, logs, health, doctor),
         *(dagster, test, help_command),
     ],
 )
