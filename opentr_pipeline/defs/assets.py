@@ -43,6 +43,7 @@ from opentr_pipeline.defs.run_config import PlanConfig
 from opentr_pipeline.devices import WorkerSlot, cpu_threads, list_cards, worker_slots
 from opentr_pipeline.errors import DeviceError, OpentrError
 from opentr_pipeline.log_files import slot_log
+from opentr_pipeline.memory_limits import batch_size_in, learning
 from opentr_pipeline.options import archive_options
 from opentr_pipeline.plan import load_plan, sweep
 from opentr_pipeline.settings import Settings, load_settings
@@ -146,8 +147,9 @@ def plan_shards(
     tags={GPU_TAG: "slot"},
     pool=GPU_POOL,
     # A process that dies is tried again; each try gets further, because what is finished is kept
-    # and a recording that kills twice is given up.
-    retry_policy=RetryPolicy(max_retries=20),
+    # and a recording that kills twice is given up. After it ran out of memory it tries smaller
+    # batches, then other slots (up to 64 on a device).
+    retry_policy=RetryPolicy(max_retries=100),
 )
 def transcribe_shard(
     context: AssetExecutionContext, transcription: Transcription, shard: dict[str, Any]
@@ -162,15 +164,17 @@ def transcribe_shard(
     try:
         settings = transcription.settings()
         slots = worker_slots(settings, list_cards())
+        folder = slots_folder(settings)
         with (
-            lease(slots, slots_folder(settings), rank_of(context.run.tags)) as slot,
+            lease(slots, folder, rank_of(context.run.tags)) as slot,
             slot_log(settings.dagster_home, slot.name),
         ):
             leased_at = time.time()
             _introduce(context, settings, slot, shard)
             run = _shard_run(settings, slot, slots, shard)
             under_way.callback(run.withdraw)
-            outcome = run.run(shard["items"])
+            with contextlib.closing(run), learning(slot, slots, folder, run.batch_size):
+                outcome = run.run(shard["items"])
             released_at = time.time()
             _log.info("Worker slot %s released: %s.", slot.name, outcome.summary())
     except OpentrError as error:
@@ -216,7 +220,7 @@ def _shard_run(
         TranscriptStore(settings.output_root),
         load_plan(Path(shard["plan_path"])),
         load,
-        settings.whisper_batch_size,
+        batch_size_in(slot, settings.whisper_batch_size, slots_folder(settings)),
     )
 
 
