@@ -23,6 +23,8 @@ from opentr_pipeline.errors import NoSlotError, OutOfMemoryError
 from opentr_pipeline.locks import is_locked, locked
 from opentr_pipeline.transcript import now
 
+# Of one step: seven times half of the largest batch, and the 64 slots that a device can have.
+MAX_TRIES = 100
 SMALLER_MODEL = "a smaller WHISPER_MODEL or a WHISPER_COMPUTE_TYPE that needs less (such as int8)"
 _log = logging.getLogger(__name__)
 

@@ -28,6 +28,7 @@ from dagster import (
     Out,
     Output,
     RetryPolicy,
+    RetryRequested,
     asset,
     graph_asset,
     op,
@@ -41,9 +42,9 @@ from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.resources import Transcription
 from opentr_pipeline.defs.run_config import PlanConfig
 from opentr_pipeline.devices import WorkerSlot, cpu_threads, list_cards, worker_slots
-from opentr_pipeline.errors import DeviceError, OpentrError
+from opentr_pipeline.errors import DeviceError, OpentrError, OutOfMemoryError
 from opentr_pipeline.log_files import slot_log
-from opentr_pipeline.memory_limits import batch_size_in, learning
+from opentr_pipeline.memory_limits import MAX_TRIES, batch_size_in, learning
 from opentr_pipeline.options import archive_options
 from opentr_pipeline.plan import load_plan, sweep
 from opentr_pipeline.settings import Settings, load_settings
@@ -147,9 +148,8 @@ def plan_shards(
     tags={GPU_TAG: "slot"},
     pool=GPU_POOL,
     # A process that dies is tried again; each try gets further, because what is finished is kept
-    # and a recording that kills twice is given up. After it ran out of memory it tries smaller
-    # batches, then other slots (up to 64 on a device).
-    retry_policy=RetryPolicy(max_retries=100),
+    # and a recording that kills twice is given up.
+    retry_policy=RetryPolicy(max_retries=20),
 )
 def transcribe_shard(
     context: AssetExecutionContext, transcription: Transcription, shard: dict[str, Any]
@@ -179,6 +179,8 @@ def transcribe_shard(
             _log.info("Worker slot %s released: %s.", slot.name, outcome.summary())
     except OpentrError as error:
         raise _sentence(error) from None
+    except OutOfMemoryError as error:
+        raise RetryRequested(MAX_TRIES) from error  # each with less than the one before
     except DeviceError:
         raise  # a new process may have more luck
     except Exception as error:  # ours to mend; trying again would fail again
