@@ -11,7 +11,7 @@ import click
 from opentr_pipeline.cli_bench import bench
 from opentr_pipeline.cli_devices import doctor, plan
 from opentr_pipeline.cli_operators import errors, eta, health, logs, queue, status, throughput
-from opentr_pipeline.cli_services import reset, start, stop
+from opentr_pipeline.cli_services import forget_memory_limits, reset, start, stop
 from opentr_pipeline.commands import Commands, archive_argument, options_of, settings_of
 from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
 
@@ -64,12 +64,16 @@ def backfill(archive: Path | None, budget: str | None, until: str | None) -> Non
 
 
 def _run(settings: Settings, taking: "Taking", rank: "Rank" = "usual") -> None:
-    from opentr_pipeline import archive_run
+    from opentr_pipeline import archive_run, memory_limits, worker_slots
 
     options, slots = options_of(settings, fetch=True, to_start=True)
+    forget_memory_limits(settings, slots)
     sentences = archive_run.run_archive(settings, options, len(slots), taking, rank)
     for sentence in sentences:
         click.echo(f"opentr: {sentence}", err=True)
+    where = slots, worker_slots.slots_folder(settings)
+    for limit in (*memory_limits.closed_slots(*where), *memory_limits.batch_limits(*where)):
+        click.echo(f"opentr: {limit.sentence}", err=True)
     sys.exit(1 if sentences else 0)
 
 

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from opentr_pipeline.memory_limits import MemoryLimit
 from opentr_pipeline.operations import ErrorClass, Eta, Pace, Period
 from opentr_pipeline.overview import duration_text, hours
 from opentr_pipeline.settings import Settings
@@ -46,6 +47,7 @@ def of_status(settings: Settings, status: "Status") -> RenderableType:
         ("runs", f"{len(status.runs) - num_waiting} active, {num_waiting} queued"),
         ("worker slots", f"{len(status.slots_in_use)} of {status.num_worker_slots} in use"),
         *(("", _holder(holder)) for holder in status.slots_in_use),
+        *(("", limit.sentence) for limit in (*status.closed_slots, *status.batch_limits)),
         ("page", status.page or "not started"),
     ]
     return Group(*(_line(name, said) for name, said in lines))
@@ -58,6 +60,7 @@ def status_line(status: "Status") -> str:
         f"{datetime.now():%H:%M:%S} {facts.num_done + status.num_unpublished} done, "
         f"{facts.num_missing} missing, {facts.num_stale} stale, {facts.num_failed} failed, "
         f"{len(status.slots_in_use)} of {status.num_worker_slots} slots, "
+        f"{f'{len(status.closed_slots)} closed, ' * bool(status.closed_slots)}"
         f"{_speed(status.speed_x, 'no speed yet')}"
     )
 
@@ -123,7 +126,11 @@ def of_errors(classes: Sequence[ErrorClass]) -> RenderableType:
 
 
 def of_queue(
-    runs: "Sequence[ActiveRun]", held: Sequence[Holder], num_slots: int, waiting: Sequence[str]
+    runs: "Sequence[ActiveRun]",
+    held: Sequence[Holder],
+    num_slots: int,
+    waiting: Sequence[str],
+    closed: Sequence[MemoryLimit] = (),
 ) -> RenderableType:
     """The runs that wait or work, and the worker slots."""
     names = ("run", "status", "partitions", "from", "priority", "since")
@@ -136,7 +143,8 @@ def of_queue(
     said = f"{len(held)} of {num_slots} worker slots in use"
     slots = Text(f"{said}; {', '.join(waiting)} wait for one" if waiting else said)
     shown = table if runs else Text("No run waits or works.")
-    return Group(shown, slots, *(Text(f"  {_holder(holder)}") for holder in held))
+    below = [*map(_holder, held), *(limit.sentence for limit in closed)]
+    return Group(shown, slots, *(Text(f"  {said}") for said in below))
 
 
 def of_check(check: "Check") -> Text:
