@@ -13,7 +13,7 @@ from pathlib import Path
 
 from opentr_pipeline.audio import Sound
 from opentr_pipeline.checkpoints import Checkpoints
-from opentr_pipeline.engine import Source, transcribe
+from opentr_pipeline.engine import transcribe
 from opentr_pipeline.errors import DeviceError, MediaError
 from opentr_pipeline.heard import Heard, compose
 from opentr_pipeline.locks import POLL_S
@@ -22,6 +22,7 @@ from opentr_pipeline.publishing import publish_partition
 from opentr_pipeline.recordings import check_unchanged
 from opentr_pipeline.shard_outcome import ShardOutcome, status_and_reason
 from opentr_pipeline.shards import ShardItem
+from opentr_pipeline.sources import Source
 from opentr_pipeline.transcriber import Transcriber
 from opentr_pipeline.transcript import Content, Transcript, now
 from opentr_pipeline.transcript_store import TranscriptStore
@@ -74,14 +75,14 @@ class ShardRun:
         self._archive = archive
         self._store = store
         self._plan = plan
-        self._load = functools.cache(load)
+        self._load = functools.cache(functools.partial(self._timed, load))
         self._batch_size = batch_size
         self._under_way: dict[Source, _Attempt] = {}
         self._checkpoints = Checkpoints(store.inner)
         self._index = store.index(plan.partitions)
         # Items are taken on in the engine's threads and finished in the caller's.
         self._lock = threading.RLock()
-        self.outcome = ShardOutcome()
+        self.outcome = ShardOutcome(batch_size=batch_size)
 
     def run(self, items: Sequence[ShardItem]) -> ShardOutcome:
         """Work through the items; those that another run holds come last.
@@ -104,6 +105,12 @@ class ShardRun:
         self.outcome.wall_s = time.monotonic() - started
         return self.outcome
 
+    def _timed(self, load: Callable[[], Transcriber]) -> Transcriber:
+        started = time.monotonic()
+        transcriber = load()
+        self.outcome.load_s = time.monotonic() - started
+        return transcriber
+
     def withdraw(self) -> None:
         """Take back the attempts under way: the process ends through no fault of theirs."""
         # From any thread, and in a hurry: an outcome that is being kept may finish first.
@@ -124,7 +131,8 @@ class ShardRun:
         try:
             if first := next(sources, None):  # else the model need not be loaded
                 everything = itertools.chain([first], sources)
-                for source in transcribe(self._load(), self._batch_size, everything):
+                times = self.outcome.worker_times
+                for source in transcribe(self._load(), self._batch_size, everything, times):
                     with self._lock:
                         self._finish(source)
         except DeviceError:  # whatever a recording did to the card, it may do again

@@ -33,7 +33,7 @@ from dagster import (
     op,
 )
 
-from opentr_pipeline import models, publishing, work
+from opentr_pipeline import bottleneck, models, publishing, work
 from opentr_pipeline.defs import metadata
 from opentr_pipeline.defs.checks import log_verdicts
 from opentr_pipeline.defs.gpu_slots import GPU_POOL, GPU_TAG, die_with_the_run, rank_of
@@ -47,8 +47,10 @@ from opentr_pipeline.options import archive_options
 from opentr_pipeline.plan import load_plan, sweep
 from opentr_pipeline.settings import Settings, load_settings
 from opentr_pipeline.shard_run import ShardRun
+from opentr_pipeline.step_figures import StepFigures
 from opentr_pipeline.transcriber import Transcriber
 from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.usage import looks_at, sampled
 from opentr_pipeline.whisper import Whisper
 from opentr_pipeline.worker_slots import Holder, introduce, lease, slots_folder
 
@@ -165,6 +167,7 @@ def transcribe_shard(
         with (
             lease(slots, slots_folder(settings), rank_of(context.run.tags)) as slot,
             slot_log(settings.dagster_home, slot.name),
+            sampled(looks_at(slot.device)) as usages,
         ):
             leased_at = time.time()
             _introduce(context, settings, slot, shard)
@@ -179,9 +182,9 @@ def transcribe_shard(
         raise  # a new process may have more luck
     except Exception as error:  # ours to mend; trying again would fail again
         raise Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
-    facts = metadata.of_shard(outcome, slot, leased_at, released_at)
-    context.add_output_metadata(facts)
-    return {"failures": outcome.failures, "wall_s": outcome.wall_s}
+    figures = StepFigures.of(outcome, slot, usages)
+    context.add_output_metadata(metadata.of_shard(outcome, figures, leased_at, released_at))
+    return {"failures": outcome.failures, "figures": figures}
 
 
 def _introduce(
@@ -230,14 +233,18 @@ def publish_transcripts(
     logged one by one, no output is yielded (it would mark every partition), and the op fails.
     """
     die_with_the_run()
-    store = TranscriptStore(load_settings().output_root)
+    settings = load_settings()
+    store = TranscriptStore(settings.output_root)
     try:
         plan = load_plan(Path(plan_path))
         publishing.publish_all(plan, store)
         left = publishing.left_over(plan, store)
-        facts = metadata.of_transcripts(plan, store)
+        verdict = bottleneck.verdict([shard["figures"] for shard in shards], settings)
+        facts = metadata.of_transcripts(plan, store, verdict)
     except OpentrError as error:
         raise _sentence(error) from None
+    if verdict:
+        context.log.info(verdict)
     versions = {key: plan.data_version(key) for key in plan.partitions}
     keys = plan.partitions.keys() - left.keys()
     if not left:
