@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opentr_pipeline.cli_operators import errors, eta, health, logs, queue, status, throughput
+from opentr_pipeline.cli_operators import (
+    errors,
+    eta,
+    health,
+    logs,
+    metrics,
+    queue,
+    status,
+    throughput,
+)
 from opentr_pipeline.cli_services import reset, start, stop
 from opentr_pipeline.commands import Commands, archive_argument, options_of, settings_of
 from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
@@ -181,7 +190,7 @@ main = Commands(
     context_settings={"help_option_names": ["-h", "--help"]},
     commands=[
         *(run, retry_failed, backfill, scan),
-        *(status, eta, throughput, errors, queue),
+        *(status, eta, throughput, errors, queue, metrics),
         *(models_group, start, stop, reset, logs, health),
         *(dagster, test, help_command),
     ],

@@ -1,17 +1,18 @@
 """How busy, full and warm the devices are: now, and sampled while something runs."""
 
 import contextlib
+import functools
 import os
 import resource
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from opentr_pipeline.devices import Device
+from opentr_pipeline.devices import Device, card_state
 
 SAMPLE_S = 1.0
 # The kernel counts the time of a core in hundredths of a second: 5 % steps are fine enough for one
@@ -107,8 +108,49 @@ def sampled(looks: Mapping[str, Look], every_s: float = SAMPLE_S) -> Iterator[di
 
 
 def looks_at(device: Device) -> dict[str, Look]:
-    """What to look at while a step runs on a device: ``cpu`` always, the card as ``gpu``."""
-    return {"cpu": look_at_machine}
+    """What to look at while a step runs on a device: ``cpu`` always, a card as ``gpu``."""
+    looks: dict[str, Look] = {"cpu": look_at_machine}
+    return looks if device.is_cpu else {**looks, "gpu": functools.partial(look_at, device)}
+
+
+def look_at(device: Device) -> Reading:
+    """How a device is now; of the CPU it takes a fifth of a second.
+
+    Raises:
+        OSError: the driver, or this operating system, does not tell.
+    """
+    if device.is_cpu:
+        return look_at_machine()
+    state = card_state(device.uuid)
+    if state is None or state.utilization_percent is None or state.used_bytes is None:
+        raise OSError(f"The driver does not tell how {device.name} is.")
+    percent = float(state.utilization_percent)
+    return Reading(percent, state.used_bytes, device.memory_bytes, state.temperature_c)
+
+
+@dataclass(frozen=True)
+class DeviceNow:
+    """How one of the devices that have worker slots is at this moment.
+
+    Attributes:
+        name: for people.
+        reading: None where it cannot be had.
+    """
+
+    uuid: str
+    name: str
+    reading: Reading | None
+
+
+def devices_now(devices: Iterable[Device]) -> list[DeviceNow]:
+    """How devices are, each once."""
+    found = []
+    for device in dict.fromkeys(devices):
+        reading = None
+        with contextlib.suppress(OSError):
+            reading = look_at(device)
+        found.append(DeviceNow(device.uuid, device.name, reading))
+    return found
 
 
 def look_at_machine() -> Reading:

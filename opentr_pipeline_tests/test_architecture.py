@@ -165,6 +165,7 @@ def test_only_the_entry_points_import_the_shell() -> None:
         ("tokenizers", {"tokens"}),
         ("jiwer", {"references"}),
         ("pysubs2", {"references"}),
+        ("prometheus_client", {"metrics"}),
         ("dotenv", {"setting_values"}),
         ("fcntl", {"locks", "bootstrap"}),
         ("sqlite3", {"recordings", "ledger"}),
