@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from opentr_pipeline.devices import CPU
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.step_figures import StepFigures
 
@@ -64,7 +65,7 @@ def verdict(steps: Sequence[StepFigures], settings: Settings) -> str:
 
 def _use(steps: Sequence[StepFigures], settings: Settings) -> _DeviceUse:
     first = steps[0]
-    is_card = first.gpu_utilization_percent_mean is not None
+    is_card = first.worker_slot.rpartition(".")[0] != CPU.uuid
     cpu = _mean(steps, lambda step: step.cpu_utilization_percent_mean)
     used = _mean(steps, lambda step: step.gpu_utilization_percent_mean) if is_card else cpu
     wall_s = sum(step.wall_s for step in steps)

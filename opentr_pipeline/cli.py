@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opentr_pipeline.cli_devices import doctor, plan
 from opentr_pipeline.cli_operators import (
     errors,
     eta,
@@ -73,7 +74,7 @@ def backfill(archive: Path | None, budget: str | None, until: str | None) -> Non
 def _run(settings: Settings, taking: "Taking", rank: "Rank" = "usual") -> None:
     from opentr_pipeline import archive_run
 
-    options, slots = options_of(settings, fetch=True)
+    options, slots = options_of(settings, fetch=True, to_start=True)
     sentences = archive_run.run_archive(settings, options, len(slots), taking, rank)
     for sentence in sentences:
         click.echo(f"opentr: {sentence}", err=True)
@@ -191,7 +192,7 @@ main = Commands(
     commands=[
         *(run, retry_failed, backfill, scan),
         *(status, eta, throughput, errors, queue, metrics),
-        *(models_group, start, stop, reset, logs, health),
+        *(models_group, start, stop, reset, logs, health, plan, doctor),
         *(dagster, test, help_command),
     ],
 )

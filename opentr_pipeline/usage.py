@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from opentr_pipeline.devices import Device, card_state
+from opentr_pipeline.host_memory import host_memory
 
 SAMPLE_S = 1.0
 # The kernel counts the time of a core in hundredths of a second: 5 % steps are fine enough for one
@@ -33,7 +34,8 @@ class Reading:
     Attributes:
         utilization_percent: of a card, the share of a moment in which any kernel ran (NVML's word:
             100 does not mean that no more would fit); of the CPU, of all cores that we may use.
-        memory_used_bytes: of the card; for the CPU, of the machine's main memory.
+        memory_used_bytes: of the card; for the CPU, of main memory: the machine's, or what our
+            container may have.
         memory_total_bytes: likewise.
         temperature_c: of the card; None for the CPU.
     """
@@ -162,8 +164,11 @@ def look_at_machine() -> Reading:
     before = _core_times(Path("/proc/stat").read_text())
     time.sleep(LOOK_S)
     after = _core_times(Path("/proc/stat").read_text())
-    used_bytes, total_bytes = memory_of(Path("/proc/meminfo").read_text())
-    return Reading(busy_percent(before, after), used_bytes, total_bytes)
+    memory = host_memory()
+    if memory is None:
+        raise OSError("This operating system does not tell how much memory is used.")
+    used_bytes = memory.total_bytes - memory.free_bytes
+    return Reading(busy_percent(before, after), used_bytes, memory.total_bytes)
 
 
 class CoreTimes(NamedTuple):
@@ -198,13 +203,6 @@ def busy_percent(before: CoreTimes, after: CoreTimes) -> float:
     """How busy the cores were in between; 0 where no tick has passed."""
     total = after.total - before.total
     return 100 * (1 - (after.idle - before.idle) / total) if total > 0 else 0.0
-
-
-def memory_of(meminfo: str) -> tuple[int, int]:
-    """Bytes that cannot be had any more without swapping, and all, of ``/proc/meminfo``."""
-    kib = {line.partition(":")[0]: line.split()[1] for line in meminfo.splitlines() if line}
-    total, available = int(kib["MemTotal"]), int(kib["MemAvailable"])
-    return (total - available) * 1024, total * 1024
 
 
 def peak_memory_bytes() -> int:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from opentr_pipeline import cuda_libraries
 from opentr_pipeline.devices import Device
 from opentr_pipeline.errors import ModelError
 from opentr_pipeline.heard import Decoded
@@ -63,12 +64,13 @@ class Whisper:
             cpu_threads: cores that this worker slot may use.
 
         Raises:
-            ModelError: the device cannot run it with this compute type.
+            ModelError: the device cannot run it with this compute type, or lacks a library.
         """
         os.environ["HF_HUB_OFFLINE"] = "1"  # nothing below may ask the network
         if not device.is_cpu:
             # By UUID: CUDA numbers the cards in another order than the driver's tools.
             os.environ["CUDA_VISIBLE_DEVICES"] = device.uuid
+            cuda_libraries.load()  # before anything that looks for them
         _share_the_heap()
         import ctranslate2
         from faster_whisper import WhisperModel

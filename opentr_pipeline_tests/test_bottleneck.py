@@ -134,6 +134,15 @@ def test_a_machine_that_tells_nothing_is_judged_by_the_waits_alone() -> None:
     )
 
 
+def test_a_card_that_tells_nothing_is_not_taken_for_the_cpu() -> None:
+    silent = {**NO_CARD, "cpu_utilization_percent_mean": 5}
+    assert said(**silent) == ""
+    assert said(**silent, waited_for_front_end_percent=40) == (
+        "A card: the front end is the limit, the model waited 40 % of the time for sound, and "
+        "cores are idle: raise GPU_SCALE_WORKERS (4 now) or use a faster disk."
+    )
+
+
 def test_steps_count_by_how_long_they_took_and_devices_are_judged_apart() -> None:
     brief = dataclasses.replace(ON_CARD, wall_s=1, gpu_utilization_percent_mean=0)
     assert "92 % busy" in verdict([ON_CARD, brief], FOUR)

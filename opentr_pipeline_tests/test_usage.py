@@ -1,6 +1,7 @@
 """How busy devices are: the kernel's texts read, looks added up, and what a step says of itself."""
 
 import dataclasses
+import sys
 import threading
 
 import pytest
@@ -9,9 +10,10 @@ from opentr_pipeline import usage
 from opentr_pipeline.devices import CPU, Device, WorkerSlot
 from opentr_pipeline.shard_outcome import ShardOutcome
 from opentr_pipeline.step_figures import StepFigures
-from opentr_pipeline.usage import CoreTimes, Reading, Usage
+from opentr_pipeline.usage import CoreTimes, DeviceNow, Reading, Usage
 from opentr_pipeline.worker_times import WorkerTimes
 from opentr_pipeline_tests.conftest import wait_for
+from opentr_pipeline_tests.fake_nvml import DRIVER_NOT_LOADED, UUIDS, FakeCard, FakeNvml
 
 GB = 10**9
 CARD = Device("0", "GPU-aaaa", "A card", 80 * GB)
@@ -32,17 +34,29 @@ def test_the_cores_that_we_may_use_are_counted_without_guests() -> None:
     assert usage.busy_percent(CoreTimes(100, 200), CoreTimes(100, 200)) == 0.0
 
 
-def test_memory_that_can_be_had_again_is_not_used() -> None:
-    text = "MemTotal:  1000 kB\nMemFree:  100 kB\nMemAvailable:  400 kB\nBuffers:  1 kB\n"
-    assert usage.memory_of(text) == (600 * 1024, 1000 * 1024)
-
-
 def test_this_machine_can_be_looked_at() -> None:
     reading = usage.look_at_machine()
     assert 0 <= reading.utilization_percent <= 100
     assert 0 < reading.memory_used_bytes < reading.memory_total_bytes
     assert reading.temperature_c is None
     assert 10**7 < usage.peak_memory_bytes() < reading.memory_total_bytes
+
+
+def test_a_card_is_looked_at_through_nvml(monkeypatch: pytest.MonkeyPatch) -> None:
+    mute = FakeCard(UUIDS[1], utilization_percent=None)  # as a part of a card answers (MIG)
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml([FakeCard(UUIDS[0]), mute]))
+    card, other = (Device(str(number), UUIDS[number], "A card", 24 * GB) for number in range(2))
+    reading = Reading(38.0, 4 * GB, 24 * GB, 61)
+    assert usage.looks_at(card)["gpu"]() == reading
+    assert usage.looks_at(CPU).keys() == {"cpu"}
+    assert usage.devices_now([card, card, other]) == [
+        DeviceNow(card.uuid, "A card", reading),
+        DeviceNow(other.uuid, "A card", None),
+    ]
+    with pytest.raises(OSError, match="does not tell how A card is"):
+        usage.look_at(other)
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(fails_with=DRIVER_NOT_LOADED))
+    assert usage.devices_now([card])[0].reading is None
 
 
 def test_looks_go_on_until_the_end_and_are_added_up() -> None:

@@ -34,8 +34,10 @@ from dagster import (
 )
 
 from opentr_pipeline import bottleneck, models, publishing, work
+from opentr_pipeline.budget import batch_size
 from opentr_pipeline.defs import metadata
 from opentr_pipeline.defs.checks import log_verdicts
+from opentr_pipeline.defs.descriptions import RECORDINGS, TRANSCRIPTS
 from opentr_pipeline.defs.gpu_slots import GPU_POOL, GPU_TAG, die_with_the_run, rank_of
 from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.resources import Transcription
@@ -57,26 +59,6 @@ from opentr_pipeline.worker_slots import Holder, introduce, lease, slots_folder
 # ``backfill_policy`` is in beta in the release that we pin; the notice is not for users.
 warnings.filterwarnings("ignore", category=BetaWarning)
 _log = logging.getLogger(__name__)
-
-RECORDINGS = """\
-What media the archive holds: one row is one media file, with container, codec, duration and the
-digest of its content.
-
-*Refreshed* for the partitions of a run by the sensor `uploads` (new media), the schedule `nights`,
-`opentr run`, and whenever you materialise a partition; rows of files that are gone stay, with
-`in_archive` false. *When it fails*: the archive could not be read; the error names the folder. A
-broken media file never fails it, it is a row with a status."""
-
-TRANSCRIPTS = """\
-What is said in the recordings: one row is one recording with status and text, in the table
-`transcripts`; a span of speech in `segments`; a word with its times in `words`.
-
-*Refreshed* by the sensor `uploads` (new media), the schedule `nights` (what is left), `opentr run`,
-and whenever you materialise a partition: only what is missing, stale or failed is transcribed, so
-materialising again is cheap. Select `recordings` as well, so that new media are seen.
-*When it fails*: recordings with status `failed` are named in the error; everything else of the
-partition is published. Materialise it again, or run `./opentr.sh retry-failed`. The *checks* judge
-all partitions after every run; the job `check_transcripts` judges without transcribing."""
 
 
 def _sentence(error: OpentrError) -> Failure:
@@ -219,7 +201,7 @@ def _shard_run(
         TranscriptStore(settings.output_root),
         load_plan(Path(shard["plan_path"])),
         load,
-        settings.whisper_batch_size,
+        batch_size(settings, slot, slots),
     )
 
 
