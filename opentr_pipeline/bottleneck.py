@@ -18,6 +18,8 @@ WAITED_PERCENT = 10.0
 LOAD_PERCENT = 10.0
 # Beyond this, listening threads of one more worker find no time on the cores.
 BUSY_PERCENT = 80.0
+# Kinds of windows that cannot share a batch leave some places empty.
+FULL_BATCH_SHARE = 0.8
 # The rest is less than what one batch more or a longer context may ask for at any moment.
 FULL_PERCENT = 95.0
 
@@ -30,6 +32,7 @@ class _DeviceUse:
         memory_percent: of the card; None for the CPU.
         load_percent: of the steps' time, to load the model.
         is_full_shards: whether the shards are as large as ``SHARD_AUDIO_S`` makes them.
+        is_full_batches: whether larger batches would find windows to fill them.
     """
 
     device: str
@@ -42,6 +45,7 @@ class _DeviceUse:
     waited_percent: float
     load_percent: float
     is_full_shards: bool
+    is_full_batches: bool
 
 
 def verdict(steps: Sequence[StepFigures], settings: Settings) -> str:
@@ -80,6 +84,8 @@ def _use(steps: Sequence[StepFigures], settings: Settings) -> _DeviceUse:
         _mean(steps, lambda step: step.waited_for_front_end_percent) or 0.0,
         100 * sum(step.load_s for step in steps) / wall_s,
         sum(step.audio_s for step in steps) >= len(steps) * settings.shard_audio_s / 2,
+        (_mean(steps, lambda step: step.windows_per_batch_mean) or 0.0)
+        >= FULL_BATCH_SHARE * first.batch_size,
     )
 
 
@@ -124,8 +130,8 @@ def _trouble(use: _DeviceUse, settings: Settings) -> list[str]:
             f"SHARD_AUDIO_S ({settings.shard_audio_s} now)."
         )
     elif not is_full:
-        keeps_up = "the front end keeps up"
-        said.append(f"{_idle(use)}{keeps_up}, raise {batch} or {_workers(settings)}.")
+        more = f"{_workers(settings)} or {batch}" if use.is_full_batches else _workers(settings)
+        said.append(f"{_idle(use)}the front end keeps up, raise {more}.")
     return said
 
 

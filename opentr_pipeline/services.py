@@ -98,11 +98,17 @@ class DevServices:
         """Bring them up and wait until the page answers.
 
         Raises:
-            ServiceError: they run already, the port is taken, or they ended at once.
+            ServiceError: they run already, the port is taken, the metrics cannot be written, or
+                they ended at once.
         """
         if self.is_running():
             raise ServiceError(f"It runs already: {self.address} (./opentr.sh stop ends it).")
         self.stop()  # what is left where the first process was killed
+        if self.metrics_file and not os.access(self.metrics_file.parent, os.W_OK):
+            raise ServiceError(
+                f"PROMETHEUS_FILE={self.metrics_file} cannot be written; make its folder, or leave "
+                "the variable empty."
+            )
         if _is_taken(self.port):
             raise ServiceError(
                 f"Port {self.port} is taken by another program; set DAGSTER_PORT to a free one."

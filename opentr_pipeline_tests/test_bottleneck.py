@@ -74,8 +74,12 @@ def test_a_run_in_which_all_is_well_is_one_sentence() -> None:
         ),
         (
             {"gpu_utilization_percent_mean": 62},
-            "GPU (A card) idle 38 %: the front end keeps up, raise WHISPER_BATCH_SIZE (6 now) or "
-            "GPU_SCALE_WORKERS (4 now).",
+            "GPU (A card) idle 38 %: the front end keeps up, raise GPU_SCALE_WORKERS (4 now) or "
+            "WHISPER_BATCH_SIZE (6 now).",
+        ),
+        (
+            {"gpu_utilization_percent_mean": 62, "windows_per_batch_mean": 2},
+            "GPU (A card) idle 38 %: the front end keeps up, raise GPU_SCALE_WORKERS (4 now).",
         ),
         (
             {"gpu_utilization_percent_mean": 62, "load_s": 15},
@@ -101,8 +105,8 @@ def test_what_limits_a_card_is_named_with_its_setting(
 
 def test_what_limits_the_cpu_is_named_with_its_setting() -> None:
     assert said(ON_CPU, ONE, cpu_utilization_percent_mean=55) == (
-        "CPU idle 45 %: the front end keeps up, raise WHISPER_BATCH_SIZE (6 now) or "
-        "GPU_SCALE_WORKERS (one worker now, GPU_SCALE_ENABLED=false)."
+        "CPU idle 45 %: the front end keeps up, raise GPU_SCALE_WORKERS (one worker now, "
+        "GPU_SCALE_ENABLED=false) or WHISPER_BATCH_SIZE (6 now)."
     )
     slow_disk = {"cpu_utilization_percent_mean": 30, "waited_for_front_end_percent": 60}
     assert "CPU idle 70 %: the front end is the limit" in said(ON_CPU, ONE, **slow_disk)

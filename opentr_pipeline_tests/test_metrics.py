@@ -17,7 +17,7 @@ from opentr_pipeline import cli_operators, metrics, screens, services, superviso
 from opentr_pipeline.cli import main
 from opentr_pipeline.dagster_state import ActiveRun
 from opentr_pipeline.devices import CPU, WorkerSlot
-from opentr_pipeline.errors import SettingsError, StoreError
+from opentr_pipeline.errors import ServiceError, SettingsError, StoreError
 from opentr_pipeline.overview import Overview
 from opentr_pipeline.status import Status
 from opentr_pipeline.transcript import STATUSES
@@ -191,6 +191,8 @@ def test_the_file_of_the_settings_is_kept_by_the_services(tmp_path: Path) -> Non
     assert kept.is_absolute()
     assert kept.parts[-2:] == ("figures", "tapes.prom")
     assert services.DevServices.of(settings_of()).metrics_file is None
+    with pytest.raises(ServiceError, match=r"PROMETHEUS_FILE=.* cannot be written; make its"):
+        services.DevServices(tmp_path, 1, tmp_path / "gone" / "x.prom").start()
     with pytest.raises(SettingsError, match=r"ends in \.prom"):
         settings_of(PROMETHEUS_FILE="figures.txt")
 
