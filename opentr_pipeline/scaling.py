@@ -255,7 +255,8 @@ def _answer(answers: Any, workers: Sequence[Any]) -> Any:
 def _work(bench: Bench, share: Sequence[Take], threads: int, ready: Barrier, answers: Any) -> None:
     """A worker: says when it began, when it ended and what it held at most, or why it failed."""
     from opentr_pipeline.audio import Sound
-    from opentr_pipeline.engine import Source, transcribe
+    from opentr_pipeline.engine import transcribe
+    from opentr_pipeline.sources import Source
     from opentr_pipeline.transcriber import Transcriber
     from opentr_pipeline.whisper import Whisper
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # these import Dagster, which takes a second that not every c
     from opentr_pipeline.doctor import Check
     from opentr_pipeline.scaling import Scaling
     from opentr_pipeline.status import Status
+    from opentr_pipeline.usage import DeviceNow
 
 NUM_KEYS_SHOWN = 3
 NUM_ID_LETTERS = 8  # as on Dagster's page
@@ -47,6 +48,7 @@ def of_status(settings: Settings, status: "Status") -> RenderableType:
         ("runs", f"{len(status.runs) - num_waiting} active, {num_waiting} queued"),
         ("worker slots", f"{len(status.slots_in_use)} of {status.num_worker_slots} in use"),
         *(("", _holder(holder)) for holder in status.slots_in_use),
+        *(("device", _device(device)) for device in status.devices),
         *(("", limit.sentence) for limit in (*status.closed_slots, *status.batch_limits)),
         ("page", status.page or "not started"),
     ]
@@ -207,13 +209,24 @@ def _gb(num_bytes: int | None) -> str:
 
 
 def _holder(holder: Holder) -> str:
+    slot = f"{holder.worker} {holder.slot}"
     if not holder.run_id:
-        return holder.slot
+        return slot
     keys = ", ".join(holder.partitions[:NUM_KEYS_SHOWN])
     more = " ..." if len(holder.partitions) > NUM_KEYS_SHOWN else ""
     held = duration_text(holder.held_s or 0.0)
     run = holder.run_id[:NUM_ID_LETTERS]
-    return f"{holder.slot}, run {run}, {keys}{more}, since {_clock(holder.since)} ({held})"
+    return f"{slot}, run {run}, {keys}{more}, since {_clock(holder.since)} ({held})"
+
+
+def _device(device: "DeviceNow") -> str:
+    if device.reading is None:
+        return f"{device.name}, does not tell how it is"
+    reading = device.reading
+    used, total = reading.memory_used_bytes / 1e9, reading.memory_total_bytes / 1e9
+    warm = "" if reading.temperature_c is None else f", {reading.temperature_c} °C"
+    busy = f"{reading.utilization_percent:.0f} % busy"
+    return f"{device.name}, {busy}, {used:.1f} of {total:.1f} GB of memory used{warm}"
 
 
 def _line(name: str, said: str) -> Text:
