@@ -52,13 +52,14 @@ def scaling(archive: Path | None, workers: tuple[int, ...], as_json: bool) -> No
     """
     from opentr_pipeline import budget, models, overview, scaling_chart, screens
     from opentr_pipeline import scaling as measuring
+    from opentr_pipeline.scaling_workers import Bench
 
     settings = settings_of(archive)
     options, slots = options_of(settings, fetch=True)
     device = slots[0].device
     model = models.find(options.default.model, settings.models_root)
     batch_size = budget.batch_size(settings, slots[0], slots)
-    made = measuring.Bench(model, device, options.default, batch_size)
+    made = Bench(model, device, options.default, batch_size)
     with _held(slots, settings):
         measured = measuring.measure(
             made, settings, workers, lambda said: click.echo(said, err=True)

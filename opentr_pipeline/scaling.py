@@ -7,30 +7,23 @@ a machine that gets slower or faster meanwhile favours none.
 """
 
 import dataclasses
-import heapq
+import functools
 import json
 import math
-import multiprocessing
 import os
-import queue
 import random
-import resource
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from threading import BrokenBarrierError
-from typing import Any
 
 from opentr_pipeline.archive import scan
-from opentr_pipeline.devices import Device, WorkerSlot, cpu_threads
+from opentr_pipeline.devices import Device
 from opentr_pipeline.errors import ArchiveError, OpentrError
-from opentr_pipeline.models import Model
-from opentr_pipeline.options import TranscriptionOptions
 from opentr_pipeline.probe import probe_file
+from opentr_pipeline.scaling_workers import NOT_ITS_FAULT, Bench, Done, Take, answers
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.transcript import now
+from opentr_pipeline.usage import look_at, sampled
 
 # What one worker hears in a turn should take so long that start and end do not count.
 TURN_S = 20.0
@@ -38,20 +31,6 @@ TURN_S = 20.0
 TRIAL_AUDIO_S = 60.0
 MIN_RECORDINGS_PER_WORKER = 4
 _SEED = 0
-_NOT_ITS_FAULT = "another worker failed"
-
-
-@dataclass(frozen=True)
-class Take:
-    """A recording that is heard.
-
-    Attributes:
-        path: absolute.
-        duration_s: as its container claims.
-    """
-
-    path: Path
-    duration_s: float
 
 
 @dataclass(frozen=True)
@@ -61,7 +40,8 @@ class Row:
     Attributes:
         wall_s: of both turns together, from the moment that all begin until the last is done.
         audio_s: heard in them.
-        peak_memory_bytes: of all workers together: on a CPU the sum of each one's highest.
+        peak_memory_bytes: of all workers together: on a CPU the sum of each one's highest, on a
+            card the most that was used beyond what was used before.
         failure: why it could not be measured; the figures are 0 then.
     """
 
@@ -104,16 +84,6 @@ class Scaling:
     def efficiency(self, row: Row) -> float:
         """The share of a worker that each of them is worth."""
         return self.speed_up(row) / row.num_workers
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What all turns have in common."""
-
-    model: Model
-    device: Device
-    options: TranscriptionOptions
-    batch_size: int
 
 
 def measure(
@@ -208,75 +178,22 @@ def _gathered(media: Iterator[Take], audio_s: float, num_recordings: int) -> lis
     return takes
 
 
-def shared_out(takes: Sequence[Take], num_workers: int) -> list[list[Take]]:
-    """The same amount of audio for each worker, as nearly as whole recordings allow; pure."""
-    shares: list[tuple[float, int, list[Take]]] = [(0.0, n, []) for n in range(num_workers)]
-    for take in sorted(takes, key=lambda take: -take.duration_s):
-        audio_s, number, share = shares[0]
-        share.append(take)
-        heapq.heapreplace(shares, (audio_s + take.duration_s, number, share))
-    return [share for _, _, share in shares]
-
-
 def _turn(bench: Bench, takes: Sequence[Take], num_workers: int) -> Row:
-    context = multiprocessing.get_context("spawn")
-    threads = cpu_threads([WorkerSlot(bench.device, number) for number in range(num_workers)])
-    ready = context.Barrier(num_workers)
-    answers: Any = context.Queue()
-    workers = [
-        context.Process(target=_work, args=(bench, share, threads, ready, answers), daemon=True)
-        for share in shared_out(takes, num_workers)
-    ]
-    for worker in workers:
-        worker.start()
-    said = [_answer(answers, workers) for _ in workers]
-    for worker in workers:
-        worker.join()
-    if failures := [one for one in said if isinstance(one, str)]:
-        own = [failure for failure in failures if failure != _NOT_ITS_FAULT]
-        return Row(num_workers, failure=(own or failures)[0])
-    wall_s = max(ended for _, ended, _ in said) - min(began for began, _, _ in said)
-    audio_s = sum(take.duration_s for take in takes)
-    return Row(num_workers, wall_s, audio_s, sum(peak for _, _, peak in said))
-
-
-def _answer(answers: Any, workers: Sequence[Any]) -> Any:
-    """What a worker says; where one dies without a word, that."""
-    while True:
-        try:
-            return answers.get(timeout=1.0)
-        except queue.Empty:
-            if killed := [worker.exitcode for worker in workers if (worker.exitcode or 0) < 0]:
-                for worker in workers:
-                    worker.kill()
-                return f"a worker was ended by signal {-killed[0]}"
-
-
-def _work(bench: Bench, share: Sequence[Take], threads: int, ready: Barrier, answers: Any) -> None:
-    """A worker: says when it began, when it ended and what it held at most, or why it failed."""
-    from opentr_pipeline.audio import Sound
-    from opentr_pipeline.engine import transcribe
-    from opentr_pipeline.sources import Source
-    from opentr_pipeline.transcriber import Transcriber
-    from opentr_pipeline.whisper import Whisper
-
-    try:
-        loaded = Transcriber(Whisper(bench.model, bench.device, bench.options, threads))
-        ready.wait()
-        began = time.monotonic()  # one clock for all processes of the machine
-        sources = (Source(Sound(take.path), bench.options) for take in share)
-        for source in transcribe(loaded, bench.batch_size, sources):
-            if source.error:
-                raise source.error
-        ended = time.monotonic()
-    except BrokenBarrierError:
-        answers.put(_NOT_ITS_FAULT)
-    except Exception as error:
-        ready.abort()
-        answers.put(str(error) or type(error).__name__)
+    if bench.device.is_cpu:
+        said = answers(bench, takes, num_workers)
+        peak_bytes = sum(one.peak_bytes for one in said if isinstance(one, Done))
     else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        answers.put((began, ended, peak))
+        look = functools.partial(look_at, bench.device)
+        used_before = look().memory_used_bytes
+        with sampled({"gpu": look}, every_s=0.1) as usages:
+            said = answers(bench, takes, num_workers)
+        peak_bytes = usages["gpu"].memory_used_bytes_max - used_before
+    if failures := [one for one in said if isinstance(one, str)]:
+        own = [failure for failure in failures if failure != NOT_ITS_FAULT]
+        return Row(num_workers, failure=(own or failures)[0])
+    done = [one for one in said if isinstance(one, Done)]
+    wall_s = max(one.ended for one in done) - min(one.began for one in done)
+    return Row(num_workers, wall_s, sum(take.duration_s for take in takes), peak_bytes)
 
 
 def result_path(settings: Settings, device: Device, model_name: str) -> Path:
