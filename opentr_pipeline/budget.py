@@ -22,7 +22,7 @@ TIGHT_SHARE = 0.9
 # Source: OpenTranscribe's measurements on an A6000.
 USEFUL_CARD_WORKERS = 4
 VERDICTS_MEAN = (
-    f"tight: over {TIGHT_SHARE:.0%} of what is free.",
+    f"tight: over {TIGHT_SHARE * 100:.0f} % of what is free.",
     f"more workers than useful: more than cores on a CPU, or than {USEFUL_CARD_WORKERS} on a card; "
     "one keeps it some 90 % busy, 4 were measured at 1.31 times its speed, 8 at 1.39 times.",
 )
