@@ -328,6 +328,16 @@ def test_the_doctor_says_why_there_is_no_card(bare: Path, monkeypatch: pytest.Mo
     assert {name for name, (is_ok, _) in said.items() if not is_ok} == {"model"}
 
 
+def test_the_doctor_sees_that_the_main_memory_is_used_by_others(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPU_DEVICE_ID", "cpu")
+    monkeypatch.setattr(budget, "host_memory", lambda: HostMemory(64 * GB, GB // 2))
+    is_ok, said = doctors(code=1)["memory"]
+    assert not is_ok
+    assert "of the 0.5 GB that are free on the CPU: does not fit; make room" in said
+
+
 def test_the_doctor_works_where_settings_are_wrong(
     bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
