@@ -318,11 +318,24 @@ def test_the_doctor_says_why_there_is_no_card(bare: Path, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "pynvml", None)
     monkeypatch.setattr(cuda_libraries, "LIBRARIES", {"libnothing.so.12": "no-such-package"})
     said = doctors(code=1)  # there is no model
-    assert said["cards"] == (True, "none: the extra gpu is not installed; the CPU does the work")
+    is_ok, cards = said["cards"]
+    assert is_ok
+    assert cards.startswith("none: the extra gpu is not installed (")
+    assert cards.endswith("; the CPU does the work")
     assert said["libraries"][0]
     assert said["worker slots"] == (True, "1 worker slot on the CPU")
     assert said["memory"][0]
     assert {name for name, (is_ok, _) in said.items() if not is_ok} == {"model"}
+
+
+def test_the_doctor_sees_that_the_main_memory_is_used_by_others(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPU_DEVICE_ID", "cpu")
+    monkeypatch.setattr(budget, "host_memory", lambda: HostMemory(64 * GB, GB // 2))
+    is_ok, said = doctors(code=1)["memory"]
+    assert not is_ok
+    assert "of the 0.5 GB that are free on the CPU: does not fit; make room" in said
 
 
 def test_the_doctor_works_where_settings_are_wrong(
