@@ -50,14 +50,15 @@ def scaling(archive: Path | None, workers: tuple[int, ...], as_json: bool) -> No
     On the device of the worker slots: GPU_SCALE_DEVICE_ID where scaling is on, else GPU_DEVICE_ID.
     Nothing is kept but the measurement; the machine should have nothing else to do.
     """
-    from opentr_pipeline import models, overview, scaling_chart, screens
+    from opentr_pipeline import budget, models, overview, scaling_chart, screens
     from opentr_pipeline import scaling as measuring
 
     settings = settings_of(archive)
     options, slots = options_of(settings, fetch=True)
     device = slots[0].device
     model = models.find(options.default.model, settings.models_root)
-    made = measuring.Bench(model, device, options.default, settings.whisper_batch_size)
+    batch_size = budget.batch_size(settings, slots[0], slots)
+    made = measuring.Bench(model, device, options.default, batch_size)
     with _held(slots, settings):
         measured = measuring.measure(
             made, settings, workers, lambda said: click.echo(said, err=True)

@@ -13,6 +13,7 @@ from opentr_pipeline.commands import (
     options_of,
     print_json,
     settings_of,
+    show_checks,
 )
 from opentr_pipeline.settings import Settings
 
@@ -184,18 +185,6 @@ def _echo(lines: list[str]) -> None:
 @json_option
 def health(archive: Path | None, as_json: bool) -> None:
     """Check everything, one line each; exit code 1 where something is wrong."""
-    import sys
-
-    from opentr_pipeline import overview, screens
     from opentr_pipeline.health import check_all
 
-    console = overview.console()
-    checks = []
-    for check in check_all(lambda: settings_of(archive)):
-        checks.append(check)
-        if not as_json:
-            console.print(screens.of_check(check), soft_wrap=True)
-    is_ok = all(check.is_ok for check in checks)
-    if as_json:
-        print_json({"is_ok": is_ok, "checks": checks})
-    sys.exit(0 if is_ok else 1)
+    show_checks(check_all(lambda: settings_of(archive)), as_json=as_json)

@@ -28,7 +28,7 @@ def _start(settings: Settings) -> None:
     from opentr_pipeline import archive as archives
     from opentr_pipeline import archive_run, services
 
-    options, slots = options_of(settings, fetch=True)
+    options, slots = options_of(settings, fetch=True, to_start=True)
     archive_run.prepare(settings, archives.scan(settings.archive_root))
     running = services.DevServices.of(settings)
     if not running.is_running():
@@ -73,7 +73,7 @@ def reset(stack: str, gpu_scale: bool, outputs: bool, yes: bool) -> None:
     from opentr_pipeline import services
 
     settings = settings_of(None, gpu_scale=gpu_scale)
-    options_of(settings, fetch=False)  # what cannot be started again is not deleted
+    options_of(settings, fetch=False, to_start=True)  # what cannot be started again is not deleted
     resetting.check_possible(settings)
     folders = resetting.to_delete(settings, outputs=outputs)
     for folder, size_bytes in folders.items():

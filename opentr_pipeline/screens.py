@@ -15,13 +15,15 @@ from opentr_pipeline.settings import Settings
 from opentr_pipeline.worker_slots import Holder
 
 if TYPE_CHECKING:  # these import Dagster, which takes a second that not every command needs
+    from opentr_pipeline.budget import Budget, Workload
     from opentr_pipeline.dagster_state import ActiveRun
-    from opentr_pipeline.health import Check
+    from opentr_pipeline.doctor import Check
     from opentr_pipeline.scaling import Scaling
     from opentr_pipeline.status import Status
 
 NUM_KEYS_SHOWN = 3
 NUM_ID_LETTERS = 8  # as on Dagster's page
+VERDICT_STYLES = {"does not fit": "red", "tight": "yellow", "more workers than useful": "dim"}
 
 
 def of_status(settings: Settings, status: "Status") -> RenderableType:
@@ -146,7 +148,7 @@ def of_queue(
 
 
 def of_check(check: "Check") -> Text:
-    """A line of ``health``."""
+    """A line of ``health`` or ``doctor``."""
     mark = Text("ok     ", "green") if check.is_ok else Text("WRONG  ", "bold red")
     return Text.assemble(mark, f"{check.name:14}", check.said)
 
@@ -167,6 +169,41 @@ def of_scaling(scaling: "Scaling") -> RenderableType:
         f"{scaling.device} ({scaling.num_cores} cores); speed-up is speed over that of one worker."
     )
     return Group(table, Text(said))
+
+
+def of_plan(
+    work: "Workload",
+    own: "Sequence[Budget]",
+    rows: "Sequence[Budget]",
+    speed: Pace,
+    meanings: Sequence[str],
+) -> RenderableType:
+    """What fits: a table for each device, its row that the settings mean in bold."""
+    parts: list[RenderableType] = []
+    for as_set in own:
+        table = _table(*((name, "right") for name in ("workers", "batch", "needs GB", "free GB")))
+        table.add_column("speed", justify="right")
+        table.add_column("verdict")
+        for row in (row for row in rows if row.device == as_set.device):
+            is_set = row == as_set
+            measured = _speed(speed.speed_x if is_set else None, "not measured")
+            cells = (str(row.num_workers), str(row.batch_size), _gb(row.needed_bytes))
+            style = "bold" if is_set else VERDICT_STYLES.get(row.verdict, "")
+            table.add_row(*cells, _gb(row.room.free_bytes), measured, row.verdict, style=style)
+        model = f"{work.model}, {work.compute_type}, beam size {work.beam_size}"
+        parts += [Text(f"{as_set.device.description}: {model}", style="bold"), table]
+    measures = "./opentr.sh bench scaling measures"
+    if speed.speed_x:
+        said = (
+            f"The speed is that of the last {speed.num_recordings} recordings; {measures} others."
+        )
+    else:
+        said = f"No speed was measured with this model; {measures} it."
+    return Group(*parts, Text(said), *map(Text, meanings))
+
+
+def _gb(num_bytes: int | None) -> str:
+    return "unknown" if num_bytes is None else f"{num_bytes / 1e9:.1f}"
 
 
 def _holder(holder: Holder) -> str:

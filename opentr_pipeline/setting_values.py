@@ -24,6 +24,7 @@ LANGUAGES = frozenset(
 DETECTED_LANGUAGES = ("auto", "each_window")
 COMPUTE_TYPES = ("auto", "int8", "int8_float16", "int8_float32", "float16", "bfloat16", "float32")
 MAX_WORKERS = 64
+MAX_BATCH_SIZE = 128
 _UNITS_S = {"h": 3600.0, "m": 60.0}
 
 
@@ -93,6 +94,14 @@ def _audio_stream(value: str) -> str:
     return value if value == "auto" else str(int(value))
 
 
+def _batch_size(value: str) -> str:
+    if value == "auto":
+        return value
+    if not re.fullmatch("[0-9]{1,3}", value) or not 1 <= int(value) <= MAX_BATCH_SIZE:
+        raise ValueError(f"auto or 1..{MAX_BATCH_SIZE}")
+    return str(int(value))
+
+
 def seconds_of(amount: str) -> float:
     """An amount of audio, such as ``10h``, ``90m`` or ``1.5h``, in seconds."""
     return float(amount[:-1]) * _UNITS_S[amount[-1]]
@@ -131,6 +140,7 @@ DeviceList = Annotated[str, AfterValidator(_device_list)]
 Language = Annotated[str, AfterValidator(_language)]
 Text = Annotated[str, AfterValidator(_text)]
 Terms = Annotated[str, AfterValidator(_terms)]
+BatchSize = Annotated[str, AfterValidator(_batch_size)]
 AudioStream = Annotated[str, AfterValidator(_audio_stream)]
 YesNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 

@@ -21,6 +21,7 @@ from opentr_pipeline.setting_values import (
     MAX_WORKERS,
     Amount,
     AudioStream,
+    BatchSize,
     Clock,
     DeviceId,
     DeviceList,
@@ -82,13 +83,17 @@ class Settings(BaseModel):
         "large-v3-turbo on a card that can hold it, base on a CPU.",
     )
     whisper_compute_type: Literal[COMPUTE_TYPES] = Field(  # type: ignore[valid-type]
-        "auto", description="Arithmetic. auto: int8 on a CPU, int8_float16 on a card."
+        "auto",
+        description="Arithmetic. auto: what is fastest on all devices that have worker slots: int8 "
+        "on a CPU, int8_float16 on a card from compute capability 7.5 on.",
     )
     whisper_beam_size: int = Field(
         5, ge=1, le=20, description="Hypotheses kept while decoding; 1 is greedy."
     )
-    whisper_batch_size: int = Field(
-        6, ge=1, le=128, description="Windows decoded together. More costs memory."
+    whisper_batch_size: BatchSize = Field(
+        "auto",
+        description="Windows decoded together, 1..128; more costs memory. auto: 6 on a CPU; on a "
+        "card as many as make it faster and have room (./opentr.sh plan shows both).",
     )
     whisper_language: Language = Field(
         "auto",
@@ -255,6 +260,11 @@ def load_settings(
         return Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
+
+
+def cuda_visible_devices() -> str | None:
+    """Which cards CUDA is to see, as a person or a container said; None where nobody did."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
 
 
 def _sentence(error: ValidationError) -> str:

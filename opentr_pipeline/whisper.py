@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from opentr_pipeline import cuda_libraries
 from opentr_pipeline.device_errors import is_out_of_memory
 from opentr_pipeline.devices import Device
 from opentr_pipeline.errors import ModelError, OutOfMemoryError
@@ -65,12 +66,13 @@ class Whisper:
 
         Raises:
             OutOfMemoryError: the device has too little memory for it.
-            ModelError: the device cannot run it with this compute type.
+            ModelError: the device cannot run it with this compute type, or lacks a library.
         """
         os.environ["HF_HUB_OFFLINE"] = "1"  # nothing below may ask the network
         if not device.is_cpu:
             # By UUID: CUDA numbers the cards in another order than the driver's tools.
             os.environ["CUDA_VISIBLE_DEVICES"] = device.uuid
+            cuda_libraries.load()  # before anything that looks for them
         _share_the_heap()
         import ctranslate2
         from faster_whisper import WhisperModel

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from opentr_pipeline.services import DevServices
-from opentr_pipeline_tests.conftest import Project, wait_for
+from opentr_pipeline_tests.conftest import Project, RecordProperty, wait_for
 from opentr_pipeline_tests.page_api import (
     TERMINATE,
     TICKS,
@@ -155,14 +155,15 @@ def test_a_power_cut(one: Project) -> None:
     caught.wait_until_done(kept)
 
 
-def test_a_terminated_run(one: Project) -> None:
+def test_a_terminated_run(one: Project, record_property: RecordProperty) -> None:
     caught = Backfill(one, "ended-e")
     began = time.monotonic()
     ask(one, TERMINATE, run=caught.run_id())
     wait_for(lambda: holder_of(caught.slot) is None, timeout_s=10)
     kept = caught.kept()
     assert 2 <= len(kept) < NUM_RECORDINGS
-    print(f"\nterminated in {time.monotonic() - began:.1f} s, {len(kept)} kept")
+    said = f"terminated in {time.monotonic() - began:.1f} s, {len(kept)} kept"
+    record_property("figures", said)
     backfill(one, [caught.key])
     caught.wait_until_done(kept)
     rows = [row for row in one.rows("transcripts") if row["partition_key"] == caught.key]

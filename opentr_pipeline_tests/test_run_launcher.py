@@ -42,9 +42,13 @@ def dead_process() -> int:
     return process.pid
 
 
-def test_a_run_whose_process_lives(instance: DagsterInstance) -> None:
-    run = run_begun_by(instance, os.getpid())
-    assert instance.run_launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
+def test_a_run_whose_process_lives(instance: DagsterInstance, tmp_path: Path) -> None:
+    environ = {**os.environ, "DAGSTER_HOME": str(tmp_path)}
+    with subprocess.Popen(["sleep", "600"], env=environ) as process:
+        run = run_begun_by(instance, process.pid)
+        said = instance.run_launcher.check_run_worker_health(run)
+        process.kill()
+    assert said.status == WorkerStatus.RUNNING
 
 
 def test_a_backfill_waits_for_the_retry_of_a_run_whose_process_is_gone(

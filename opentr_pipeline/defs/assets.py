@@ -35,6 +35,7 @@ from dagster import (
 )
 
 from opentr_pipeline import models, publishing, work
+from opentr_pipeline.budget import batch_size
 from opentr_pipeline.defs import metadata
 from opentr_pipeline.defs.checks import log_verdicts
 from opentr_pipeline.defs.gpu_slots import GPU_POOL, GPU_TAG, die_with_the_run, rank_of
@@ -209,12 +210,15 @@ def _shard_run(
 ) -> ShardRun:
     # Model and arithmetic, which loading needs, are the same for all recordings of a run.
     options = shard["items"][0].options
+    wanted = batch_size(settings, slot, slots)
+    num_together = batch_size_in(slot, wanted, slots_folder(settings))
 
     def load() -> Transcriber:
         started = time.monotonic()
         model = models.find(options.model, settings.models_root)
         whisper = Whisper(model, slot.device, options, cpu_threads(slots))
-        _log.info("Model %s loaded in %.1f s.", model.name, time.monotonic() - started)
+        said = "Model %s loaded in %.1f s, batch size %d."
+        _log.info(said, model.name, time.monotonic() - started, num_together)
         return Transcriber(whisper)
 
     return ShardRun(
@@ -222,7 +226,7 @@ def _shard_run(
         TranscriptStore(settings.output_root),
         load_plan(Path(shard["plan_path"])),
         load,
-        batch_size_in(slot, settings.whisper_batch_size, slots_folder(settings)),
+        num_together,
     )
 
 
