@@ -176,31 +176,37 @@ def of_scaling(scaling: "Scaling") -> RenderableType:
 def of_plan(
     work: "Workload",
     own: "Sequence[Budget]",
-    rows: "Sequence[Budget]",
-    speed: Pace,
+    rows: "Sequence[tuple[Budget, float | None]]",
+    lately: Pace,
     meanings: Sequence[str],
 ) -> RenderableType:
-    """What fits: a table for each device, its row that the settings mean in bold."""
+    """What fits: a table for each device, its row that the settings mean in bold.
+
+    Args:
+        work: of each worker.
+        own: what the settings mean.
+        rows: and others, with the speed that was measured.
+        lately: the pace of what was transcribed.
+        meanings: of the verdicts.
+    """
     parts: list[RenderableType] = []
     for as_set in own:
         table = _table(*((name, "right") for name in ("workers", "batch", "needs GB", "free GB")))
         table.add_column("speed", justify="right")
         table.add_column("verdict")
-        for row in (row for row in rows if row.device == as_set.device):
+        for row, speed_x in rows:
+            if row.device != as_set.device:
+                continue
             is_set = row == as_set
-            measured = _speed(speed.speed_x if is_set else None, "not measured")
+            measured = _speed(speed_x, "not measured")
             cells = (str(row.num_workers), str(row.batch_size), _gb(row.needed_bytes))
             style = "bold" if is_set else VERDICT_STYLES.get(row.verdict, "")
             table.add_row(*cells, _gb(row.room.free_bytes), measured, row.verdict, style=style)
         model = f"{work.model}, {work.compute_type}, beam size {work.beam_size}"
         parts += [Text(f"{as_set.device.description}: {model}", style="bold"), table]
-    measures = "./opentr.sh bench scaling measures"
-    if speed.speed_x:
-        said = (
-            f"The speed is that of the last {speed.num_recordings} recordings; {measures} others."
-        )
-    else:
-        said = f"No speed was measured with this model; {measures} it."
+    said = "./opentr.sh bench scaling measures the speed."
+    if lately.speed_x:
+        said = f"The last {lately.num_recordings} recordings went at {lately.speed_x:.1f}x; {said}"
     return Group(*parts, Text(said), *map(Text, meanings))
 
 
