@@ -10,7 +10,16 @@ import click
 
 from opentr_pipeline.cli_bench import bench
 from opentr_pipeline.cli_devices import doctor, plan
-from opentr_pipeline.cli_operators import errors, eta, health, logs, queue, status, throughput
+from opentr_pipeline.cli_operators import (
+    errors,
+    eta,
+    health,
+    logs,
+    metrics,
+    queue,
+    status,
+    throughput,
+)
 from opentr_pipeline.cli_services import forget_memory_limits, reset, start, stop
 from opentr_pipeline.commands import Commands, archive_argument, options_of, settings_of
 from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
@@ -194,7 +203,7 @@ main = Commands(
     context_settings={"help_option_names": ["-h", "--help"]},
     commands=[
         *(run, retry_failed, backfill, scan),
-        *(status, eta, throughput, errors, queue),
+        *(status, eta, throughput, errors, queue, metrics),
         *(models_group, plan, bench, start, stop, reset, logs, health, doctor),
         *(dagster, test, help_command),
     ],

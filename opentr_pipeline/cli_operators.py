@@ -25,6 +25,8 @@ TICK_S = 2.0
 LOG_TICK_S = 0.3
 # Where nobody watches a terminal, a line now and then is enough for a log.
 QUIET_TICK_S = 15.0
+# Prometheus asks every minute by default, and the sensor may have changed something by then.
+METRICS_TICK_S = 30.0
 NUM_LOG_LINES = 50
 NUM_FILES_SHOWN = 10
 
@@ -158,16 +160,47 @@ def queue(archive: Path | None, as_json: bool) -> None:
 
 
 @click.command()
+@archive_argument
+@click.option(
+    "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write them to a file."
+)
+@click.option("--watch", is_flag=True, help="Again every half minute, until Ctrl-C.")
+def metrics(archive: Path | None, output: Path | None, watch: bool) -> None:
+    """Print figures for Prometheus, as node exporter's textfile collector reads them."""
+    from opentr_pipeline import metrics as prometheus
+    from opentr_pipeline.status import StatusWatch
+
+    settings = settings_of(archive)
+    looking = StatusWatch(settings, *options_of(settings, fetch=False))
+
+    def act() -> None:
+        if output:
+            prometheus.write(output, looking.status(), settings.archive_root)
+        else:
+            click.echo(prometheus.text(looking.status(), settings.archive_root), nl=False)
+
+    if watch:
+        _until_interrupt(act, METRICS_TICK_S)
+    else:
+        act()
+
+
+@click.command()
 @click.argument("name", required=False)
 @click.option("-f", "--follow/--no-follow", default=None, help="Default: on a terminal.")
 def logs(name: str | None, follow: bool | None) -> None:
-    """Show a log: dev (the default), runs, or that of a worker slot."""
+    """Show a log: dev (the default), runs, or that of a worker slot (worker-0 is the first)."""
     import sys
 
-    from opentr_pipeline import log_files
+    from opentr_pipeline import devices, log_files
+    from opentr_pipeline.worker_slots import worker_names
 
-    home = settings_of(None).dagster_home
-    path = log_files.named(home, name or "dev")
+    settings = settings_of(None)
+    home = settings.dagster_home
+    # Asked for only where needed: what is wrong with a device must not hide a log that is there.
+    known = name is None or name in log_files.existing(home)
+    slots = () if known else devices.worker_slots(settings, devices.list_cards())
+    path = log_files.named(home, name or "dev", worker_names(slots))
     click.echo(f"{path}; there are: {', '.join(log_files.existing(home))}.", err=True)
     followed = log_files.Followed(path)
     _echo(log_files.last_lines(path, NUM_LOG_LINES))

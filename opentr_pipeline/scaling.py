@@ -7,6 +7,7 @@ a machine that gets slower or faster meanwhile favours none.
 """
 
 import dataclasses
+import functools
 import heapq
 import json
 import math
@@ -14,7 +15,6 @@ import multiprocessing
 import os
 import queue
 import random
-import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ from opentr_pipeline.options import TranscriptionOptions
 from opentr_pipeline.probe import probe_file
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.transcript import now
+from opentr_pipeline.usage import look_at, peak_memory_bytes, sampled
 
 # What one worker hears in a turn should take so long that start and end do not count.
 TURN_S = 20.0
@@ -61,7 +62,8 @@ class Row:
     Attributes:
         wall_s: of both turns together, from the moment that all begin until the last is done.
         audio_s: heard in them.
-        peak_memory_bytes: of all workers together: on a CPU the sum of each one's highest.
+        peak_memory_bytes: of all workers together: on a CPU the sum of each one's highest, on a
+            card the most that was used beyond what was used before.
         failure: why it could not be measured; the figures are 0 then.
     """
 
@@ -114,6 +116,15 @@ class Bench:
     device: Device
     options: TranscriptionOptions
     batch_size: int
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What a worker says of itself; the clock is that of all processes of the machine."""
+
+    began: float
+    ended: float
+    peak_bytes: int
 
 
 def measure(
@@ -219,6 +230,25 @@ def shared_out(takes: Sequence[Take], num_workers: int) -> list[list[Take]]:
 
 
 def _turn(bench: Bench, takes: Sequence[Take], num_workers: int) -> Row:
+    if bench.device.is_cpu:
+        said = _answers(bench, takes, num_workers)
+        peak_bytes = sum(one.peak_bytes for one in said if isinstance(one, _Done))
+    else:
+        look = functools.partial(look_at, bench.device)
+        used_before = look().memory_used_bytes
+        with sampled({"gpu": look}, every_s=0.1) as usages:
+            said = _answers(bench, takes, num_workers)
+        peak_bytes = usages["gpu"].memory_used_bytes_max - used_before
+    if failures := [one for one in said if isinstance(one, str)]:
+        own = [failure for failure in failures if failure != _NOT_ITS_FAULT]
+        return Row(num_workers, failure=(own or failures)[0])
+    done = [one for one in said if isinstance(one, _Done)]
+    wall_s = max(one.ended for one in done) - min(one.began for one in done)
+    return Row(num_workers, wall_s, sum(take.duration_s for take in takes), peak_bytes)
+
+
+def _answers(bench: Bench, takes: Sequence[Take], num_workers: int) -> "list[_Done | str]":
+    """What each worker says in the end; a sentence where it failed."""
     context = multiprocessing.get_context("spawn")
     threads = cpu_threads([WorkerSlot(bench.device, number) for number in range(num_workers)])
     ready = context.Barrier(num_workers)
@@ -232,19 +262,15 @@ def _turn(bench: Bench, takes: Sequence[Take], num_workers: int) -> Row:
     said = [_answer(answers, workers) for _ in workers]
     for worker in workers:
         worker.join()
-    if failures := [one for one in said if isinstance(one, str)]:
-        own = [failure for failure in failures if failure != _NOT_ITS_FAULT]
-        return Row(num_workers, failure=(own or failures)[0])
-    wall_s = max(ended for _, ended, _ in said) - min(began for began, _, _ in said)
-    audio_s = sum(take.duration_s for take in takes)
-    return Row(num_workers, wall_s, audio_s, sum(peak for _, _, peak in said))
+    return said
 
 
-def _answer(answers: Any, workers: Sequence[Any]) -> Any:
+def _answer(answers: Any, workers: Sequence[Any]) -> "_Done | str":
     """What a worker says; where one dies without a word, that."""
     while True:
         try:
-            return answers.get(timeout=1.0)
+            said: _Done | str = answers.get(timeout=1.0)
+            return said
         except queue.Empty:
             if killed := [worker.exitcode for worker in workers if (worker.exitcode or 0) < 0]:
                 for worker in workers:
@@ -253,16 +279,17 @@ def _answer(answers: Any, workers: Sequence[Any]) -> Any:
 
 
 def _work(bench: Bench, share: Sequence[Take], threads: int, ready: Barrier, answers: Any) -> None:
-    """A worker: says when it began, when it ended and what it held at most, or why it failed."""
+    """A worker: hears its share once all are ready, or says why it cannot."""
     from opentr_pipeline.audio import Sound
-    from opentr_pipeline.engine import Source, transcribe
+    from opentr_pipeline.engine import transcribe
+    from opentr_pipeline.sources import Source
     from opentr_pipeline.transcriber import Transcriber
     from opentr_pipeline.whisper import Whisper
 
     try:
         loaded = Transcriber(Whisper(bench.model, bench.device, bench.options, threads))
         ready.wait()
-        began = time.monotonic()  # one clock for all processes of the machine
+        began = time.monotonic()
         sources = (Source(Sound(take.path), bench.options) for take in share)
         for source in transcribe(loaded, bench.batch_size, sources):
             if source.error:
@@ -274,8 +301,7 @@ def _work(bench: Bench, share: Sequence[Take], threads: int, ready: Barrier, ans
         ready.abort()
         answers.put(str(error) or type(error).__name__)
     else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        answers.put((began, ended, peak))
+        answers.put(_Done(began, ended, peak_memory_bytes()))
 
 
 def result_path(settings: Settings, device: Device, model_name: str) -> Path:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # these import Dagster, which takes a second that not every c
     from opentr_pipeline.doctor import Check
     from opentr_pipeline.scaling import Scaling
     from opentr_pipeline.status import Status
+    from opentr_pipeline.usage import DeviceNow
 
 NUM_KEYS_SHOWN = 3
 NUM_ID_LETTERS = 8  # as on Dagster's page
@@ -47,6 +48,7 @@ def of_status(settings: Settings, status: "Status") -> RenderableType:
         ("runs", f"{len(status.runs) - num_waiting} active, {num_waiting} queued"),
         ("worker slots", f"{len(status.slots_in_use)} of {status.num_worker_slots} in use"),
         *(("", _holder(holder)) for holder in status.slots_in_use),
+        *(("device", _device(device)) for device in status.devices),
         *(("", limit.sentence) for limit in (*status.closed_slots, *status.batch_limits)),
         ("page", status.page or "not started"),
     ]
@@ -174,31 +176,37 @@ def of_scaling(scaling: "Scaling") -> RenderableType:
 def of_plan(
     work: "Workload",
     own: "Sequence[Budget]",
-    rows: "Sequence[Budget]",
-    speed: Pace,
+    rows: "Sequence[tuple[Budget, float | None]]",
+    lately: Pace,
     meanings: Sequence[str],
 ) -> RenderableType:
-    """What fits: a table for each device, its row that the settings mean in bold."""
+    """What fits: a table for each device, its row that the settings mean in bold.
+
+    Args:
+        work: of each worker.
+        own: what the settings mean.
+        rows: and others, with the speed that was measured.
+        lately: the pace of what was transcribed.
+        meanings: of the verdicts.
+    """
     parts: list[RenderableType] = []
     for as_set in own:
         table = _table(*((name, "right") for name in ("workers", "batch", "needs GB", "free GB")))
         table.add_column("speed", justify="right")
         table.add_column("verdict")
-        for row in (row for row in rows if row.device == as_set.device):
+        for row, speed_x in rows:
+            if row.device != as_set.device:
+                continue
             is_set = row == as_set
-            measured = _speed(speed.speed_x if is_set else None, "not measured")
+            measured = _speed(speed_x, "not measured")
             cells = (str(row.num_workers), str(row.batch_size), _gb(row.needed_bytes))
             style = "bold" if is_set else VERDICT_STYLES.get(row.verdict, "")
             table.add_row(*cells, _gb(row.room.free_bytes), measured, row.verdict, style=style)
         model = f"{work.model}, {work.compute_type}, beam size {work.beam_size}"
         parts += [Text(f"{as_set.device.description}: {model}", style="bold"), table]
-    measures = "./opentr.sh bench scaling measures"
-    if speed.speed_x:
-        said = (
-            f"The speed is that of the last {speed.num_recordings} recordings; {measures} others."
-        )
-    else:
-        said = f"No speed was measured with this model; {measures} it."
+    said = "./opentr.sh bench scaling measures the speed."
+    if lately.speed_x:
+        said = f"The last {lately.num_recordings} recordings went at {lately.speed_x:.1f}x; {said}"
     return Group(*parts, Text(said), *map(Text, meanings))
 
 
@@ -207,13 +215,24 @@ def _gb(num_bytes: int | None) -> str:
 
 
 def _holder(holder: Holder) -> str:
+    slot = f"{holder.worker} {holder.slot}"
     if not holder.run_id:
-        return holder.slot
+        return slot
     keys = ", ".join(holder.partitions[:NUM_KEYS_SHOWN])
     more = " ..." if len(holder.partitions) > NUM_KEYS_SHOWN else ""
     held = duration_text(holder.held_s or 0.0)
     run = holder.run_id[:NUM_ID_LETTERS]
-    return f"{holder.slot}, run {run}, {keys}{more}, since {_clock(holder.since)} ({held})"
+    return f"{slot}, run {run}, {keys}{more}, since {_clock(holder.since)} ({held})"
+
+
+def _device(device: "DeviceNow") -> str:
+    if device.reading is None:
+        return f"{device.name}, does not tell how it is"
+    reading = device.reading
+    used, total = reading.memory_used_bytes / 1e9, reading.memory_total_bytes / 1e9
+    warm = "" if reading.temperature_c is None else f", {reading.temperature_c} °C"
+    busy = f"{reading.utilization_percent:.0f} % busy"
+    return f"{device.name}, {busy}, {used:.1f} of {total:.1f} GB of memory used{warm}"
 
 
 def _line(name: str, said: str) -> Text:

@@ -88,6 +88,14 @@ def joined(terms: list[str]) -> str:
     return ", ".join(dict.fromkeys(term.strip() for term in terms if term.strip()))
 
 
+def _prometheus_file(value: str) -> str:
+    if value and not value.endswith(".prom"):
+        raise ValueError(
+            "empty or a path that ends in .prom, which is all that node exporter reads"
+        )
+    return _path(value)
+
+
 def _audio_stream(value: str) -> str:
     if value != "auto" and not re.fullmatch("[0-9]{1,2}", value):
         raise ValueError("auto or the number of an audio stream, 0..99")
@@ -140,6 +148,7 @@ DeviceList = Annotated[str, AfterValidator(_device_list)]
 Language = Annotated[str, AfterValidator(_language)]
 Text = Annotated[str, AfterValidator(_text)]
 Terms = Annotated[str, AfterValidator(_terms)]
+PrometheusFile = Annotated[str, AfterValidator(_prometheus_file)]
 BatchSize = Annotated[str, AfterValidator(_batch_size)]
 AudioStream = Annotated[str, AfterValidator(_audio_stream)]
 YesNo = Annotated[bool, BeforeValidator(_yes_or_no)]

@@ -27,6 +27,7 @@ from opentr_pipeline.setting_values import (
     DeviceList,
     Language,
     PathText,
+    PrometheusFile,
     Terms,
     Text,
     TimeZone,
@@ -180,6 +181,11 @@ class Settings(BaseModel):
         "",
         description="Keep Dagster's state in PostgreSQL, not in SQLite: "
         "postgresql://user:password@host/database. Needs the extra postgres.",
+    )
+    prometheus_file: PrometheusFile = Field(
+        "",
+        description="Where start dev keeps figures for Prometheus: a file in the folder that node "
+        "exporter's textfile collector reads, one for each archive. Empty: nowhere.",
     )
     dagster_port: int = Field(
         3000, ge=1, le=65_535, description="The page's port on 127.0.0.1 (start dev)."

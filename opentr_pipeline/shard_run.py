@@ -13,7 +13,7 @@ from pathlib import Path
 
 from opentr_pipeline.audio import Sound
 from opentr_pipeline.checkpoints import Checkpoints
-from opentr_pipeline.engine import Source, transcribe
+from opentr_pipeline.engine import transcribe
 from opentr_pipeline.errors import DeviceError, MediaError, OutOfMemoryError
 from opentr_pipeline.heard import Heard, compose
 from opentr_pipeline.locks import POLL_S
@@ -22,6 +22,7 @@ from opentr_pipeline.publishing import publish_partition
 from opentr_pipeline.recordings import check_unchanged
 from opentr_pipeline.shard_outcome import ShardOutcome, status_and_reason
 from opentr_pipeline.shards import ShardItem
+from opentr_pipeline.sources import Source
 from opentr_pipeline.transcriber import Transcriber
 from opentr_pipeline.transcript import Content, Transcript, now
 from opentr_pipeline.transcript_store import TranscriptStore
@@ -82,7 +83,7 @@ class ShardRun:
         self._index = store.index(plan.partitions)
         # Items are taken on in the engine's threads and finished in the caller's.
         self._lock = threading.RLock()
-        self.outcome = ShardOutcome()
+        self.outcome = ShardOutcome(batch_size=batch_size)
 
     def run(self, items: Sequence[ShardItem]) -> ShardOutcome:
         """Work through the items; those that another run holds come last.
@@ -112,6 +113,13 @@ class ShardRun:
             self._transcriber.unload()
             self._transcriber = None
 
+    def _loaded(self) -> Transcriber:
+        if self._transcriber is None:
+            started = time.monotonic()
+            self._transcriber = self._load()
+            self.outcome.load_s = time.monotonic() - started
+        return self._transcriber
+
     def withdraw(self) -> None:
         """Take back the attempts under way: the process ends through no fault of theirs."""
         # From any thread, and in a hurry: an outcome that is being kept may finish first.
@@ -132,8 +140,8 @@ class ShardRun:
         try:
             if first := next(sources, None):  # else the model need not be loaded
                 everything = itertools.chain([first], sources)
-                self._transcriber = self._transcriber or self._load()
-                for source in transcribe(self._transcriber, self.batch_size, everything):
+                loaded, times = self._loaded(), self.outcome.worker_times
+                for source in transcribe(loaded, self.batch_size, everything, times):
                     with self._lock:
                         self._finish(source)
         except OutOfMemoryError:

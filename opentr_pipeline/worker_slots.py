@@ -33,6 +33,7 @@ class Holder:
     """Who holds a worker slot, as it said itself; empty where it never did.
 
     Attributes:
+        worker: as ``worker_names`` calls the slot, for who asks; other settings count otherwise.
         since: ISO 8601.
         partitions: of the recordings that it transcribes.
     """
@@ -42,6 +43,7 @@ class Holder:
     archive: str = ""
     since: str = ""
     partitions: tuple[str, ...] = ()
+    worker: str = ""
 
     @property
     def held_s(self) -> float | None:
@@ -61,6 +63,11 @@ def slots_folder(settings: Settings) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o777)
     return folder
+
+
+def worker_names(slots: Sequence[WorkerSlot]) -> dict[str, str]:
+    """The slots' own names by those for people: ``worker-0`` is the first of the settings."""
+    return {f"worker-{number}": slot.name for number, slot in enumerate(slots)}
 
 
 @contextmanager
@@ -123,7 +130,12 @@ def introduce(holder: Holder, folder: Path) -> None:
 
 def holders(slots: Sequence[WorkerSlot], folder: Path) -> list[Holder]:
     """Who holds the slots that are held at this moment."""
-    return [_holder(slot.name, folder) for slot in slots_in_use(slots, folder)]
+    in_use = {slot.name for slot in slots_in_use(slots, folder)}
+    return [
+        dataclasses.replace(_holder(slot_name, folder), worker=worker)
+        for worker, slot_name in worker_names(slots).items()
+        if slot_name in in_use
+    ]
 
 
 def _holder(slot_name: str, folder: Path) -> Holder:

@@ -20,7 +20,10 @@ NAMELESS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "
 # They hand variables on to processes that they start; only ``settings`` gives them a meaning.
 ENVIRONMENT_FORWARDERS = {"cli", "commands", "launch", "whisper", "defs.resources"}
 MAX_LINES_OF_FILE = 300
-LONG_FILES = {"transcript_store": 350}  # one class and what it hands out
+LONG_FILES = {
+    "transcript_store": 350,  # one class and what it hands out
+    "settings": 350,  # a field for each variable
+}
 USUAL_LINES_OF_FUNCTION = 40
 MAX_LINES_OF_FUNCTION = 60
 
@@ -166,6 +169,7 @@ def test_only_the_entry_points_import_the_shell() -> None:
         ("tokenizers", {"tokens"}),
         ("jiwer", {"references"}),
         ("pysubs2", {"references"}),
+        ("prometheus_client", {"metrics"}),
         ("dotenv", {"setting_values"}),
         ("fcntl", {"locks", "bootstrap"}),
         ("sqlite3", {"recordings", "ledger"}),

@@ -18,9 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opentr_pipeline import engine
-from opentr_pipeline.engine import STRETCH, Source, transcribe
+from opentr_pipeline.engine import STRETCH, transcribe
 from opentr_pipeline.errors import DeviceError, MediaError, StoreError
 from opentr_pipeline.heard import Heard
+from opentr_pipeline.sources import Source
 from opentr_pipeline.transcriber import Part
 from opentr_pipeline.transcript import Segment
 from opentr_pipeline.windows import SAMPLE_RATE_HZ, Window

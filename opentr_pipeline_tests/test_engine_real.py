@@ -14,9 +14,10 @@ import pytest
 from opentr_pipeline import models
 from opentr_pipeline.audio import Sound
 from opentr_pipeline.devices import CPU
-from opentr_pipeline.engine import Source, transcribe
+from opentr_pipeline.engine import transcribe
 from opentr_pipeline.heard import compose
 from opentr_pipeline.settings import PROJECT_ROOT
+from opentr_pipeline.sources import Source
 from opentr_pipeline.transcriber import Transcriber
 from opentr_pipeline.transcript import Transcript
 from opentr_pipeline.whisper import Whisper

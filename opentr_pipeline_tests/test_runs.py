@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
-from dagster import AssetKey, DagsterInstance
+from dagster import AssetKey, DagsterEventType, DagsterInstance
 from dagster._core.definitions.data_version import extract_data_version_from_entry
 
 from opentr_pipeline.checks import CHECKS
@@ -41,11 +41,13 @@ MakeProject = Callable[..., Project]
 NUM_TURNS = 40  # in a very long recording
 # Read by every Python that is started with it. Half a minute of work on any machine would need
 # far more turns.
+JUDGES_AT_ONCE = "from opentr_pipeline import bottleneck\nbottleneck.MIN_WORK_S = 0.0\n"
 KEEPS_AT_ONCE = "from opentr_pipeline import shard_run\nshard_run.KEEP_HEARD_S = 2.0\n"
 
 
-def test_the_sample_archive_from_files_to_parquet(project: MakeProject) -> None:
-    sample = project(SAMPLES)
+def test_the_sample_archive_from_files_to_parquet(project: MakeProject, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(JUDGES_AT_ONCE)
+    sample = project(SAMPLES, PYTHONPATH=f"{tmp_path}:{PROJECT_ROOT}")
     said = sample.opentr("run", str(SAMPLES))
     by_path = sample.transcripts()
     assert by_path["film/unfinished_copy.mp4"]["status"] == "corrupt"
@@ -63,6 +65,7 @@ def test_the_sample_archive_from_files_to_parquet(project: MakeProject) -> None:
     assert word_error_rate(pairs) < 0.10
     assert "the_lighthouse.mp3" in said
     assert str(sample.store.root / "words") in said
+    _check_figures(sample, said)
 
     files = sample.store.root / "segments" / "*.parquet"
     found = duckdb.sql(f"SELECT count(*) FROM '{files}' WHERE text ILIKE '%lighthouse%'")
@@ -71,6 +74,26 @@ def test_the_sample_archive_from_files_to_parquet(project: MakeProject) -> None:
     again = sample.opentr("run", str(SAMPLES))
     assert f"Nothing to do: {len(by_path)} done." in again
     assert sample.transcripts() == by_path
+
+
+def _check_figures(one: Project, said: str) -> None:
+    """The step says how it used the machine; the page and the command what limited it."""
+    with DagsterInstance.from_config(str(one.settings.dagster_home)) as instance:
+        (run,) = instance.get_runs()
+        outputs = instance.all_logs(run.run_id, of_type=DagsterEventType.STEP_OUTPUT)
+        facts = [entry.get_dagster_event().step_output_data.metadata for entry in outputs]
+        (step,) = [{k: v.value for k, v in one.items()} for one in facts if "worker_slot" in one]
+        event = instance.get_latest_materialization_event(AssetKey("transcripts"))
+        published = event.asset_materialization.metadata  # type: ignore[union-attr]
+    assert 20 < step["cpu_utilization_percent_mean"] <= 100
+    assert 0 < step["main_memory_used_bytes_max"] < step["main_memory_total_bytes"]
+    assert 2e8 < step["peak_memory_bytes"] < 4e9
+    assert 0 <= step["waited_for_front_end_percent"] < 50
+    assert 1 <= step["windows_per_batch_mean"] <= step["batch_size"]
+    assert 0 < step["load_s"] < step["wall_s"]
+    assert not [name for name in step if name.startswith("gpu_")]
+    assert published["verdict"].value in said.splitlines()
+    assert str(published["verdict"].value).startswith("CPU ")
 
 
 def _two_slots(project: MakeProject, tmp_path: Path, files: dict[str, str]) -> Project:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline import cli_bench, models, scaling, scaling_chart, screens
+from opentr_pipeline import budget, cli_bench, cli_devices, models, scaling, scaling_chart, screens
 from opentr_pipeline.devices import CPU, worker_slots
 from opentr_pipeline.errors import ArchiveError, ServiceError
 from opentr_pipeline.models import Model
@@ -66,6 +66,23 @@ def test_a_measurement_is_kept_and_found_again(tmp_path: Path) -> None:
     assert scaling.load(path) == MEASURED
     path.write_text('{"rows": []}')
     assert scaling.load(path) is None
+
+
+def test_the_plan_shows_what_was_measured(project: Callable[..., Project], tmp_path: Path) -> None:
+    settings = project(tmp_path).settings
+    scaling.save(MEASURED, scaling.result_path(settings, CPU, "base"))
+    work = budget.Workload("base", None, "int8", 5)
+    room = budget.Room(None, None)
+    for number, batch, lately_x, speed_x in (
+        *((1, 6, 9.0, 20.0), (2, 6, None, 25.0)),
+        *((2, 8, None, None), (1, 8, 9.0, 9.0), (4, 6, None, None)),
+    ):
+        row = budget.Budget(CPU, number, batch, None, room, 2)
+        assert cli_devices._speed_x(row, work, settings, lately_x) == speed_x
+    other = dataclasses.replace(work, compute_type="float32")
+    assert (
+        cli_devices._speed_x(budget.Budget(CPU, 1, 6, None, room, 2), other, settings, 9.0) == 9.0
+    )
 
 
 def test_what_failed_is_said_in_its_row() -> None:

@@ -34,10 +34,11 @@ from dagster import (
     op,
 )
 
-from opentr_pipeline import models, publishing, work
+from opentr_pipeline import bottleneck, models, publishing, work
 from opentr_pipeline.budget import batch_size
 from opentr_pipeline.defs import metadata
 from opentr_pipeline.defs.checks import log_verdicts
+from opentr_pipeline.defs.descriptions import RECORDINGS, TRANSCRIPTS
 from opentr_pipeline.defs.gpu_slots import GPU_POOL, GPU_TAG, die_with_the_run, rank_of
 from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.resources import Transcription
@@ -50,34 +51,16 @@ from opentr_pipeline.options import archive_options
 from opentr_pipeline.plan import load_plan, sweep
 from opentr_pipeline.settings import Settings, load_settings
 from opentr_pipeline.shard_run import ShardRun
+from opentr_pipeline.step_figures import StepFigures
 from opentr_pipeline.transcriber import Transcriber
 from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.usage import looks_at, sampled
 from opentr_pipeline.whisper import Whisper
 from opentr_pipeline.worker_slots import Holder, introduce, lease, slots_folder
 
 # ``backfill_policy`` is in beta in the release that we pin; the notice is not for users.
 warnings.filterwarnings("ignore", category=BetaWarning)
 _log = logging.getLogger(__name__)
-
-RECORDINGS = """\
-What media the archive holds: one row is one media file, with container, codec, duration and the
-digest of its content.
-
-*Refreshed* for the partitions of a run by the sensor `uploads` (new media), the schedule `nights`,
-`opentr run`, and whenever you materialise a partition; rows of files that are gone stay, with
-`in_archive` false. *When it fails*: the archive could not be read; the error names the folder. A
-broken media file never fails it, it is a row with a status."""
-
-TRANSCRIPTS = """\
-What is said in the recordings: one row is one recording with status and text, in the table
-`transcripts`; a span of speech in `segments`; a word with its times in `words`.
-
-*Refreshed* by the sensor `uploads` (new media), the schedule `nights` (what is left), `opentr run`,
-and whenever you materialise a partition: only what is missing, stale or failed is transcribed, so
-materialising again is cheap. Select `recordings` as well, so that new media are seen.
-*When it fails*: recordings with status `failed` are named in the error; everything else of the
-partition is published. Materialise it again, or run `./opentr.sh retry-failed`. The *checks* judge
-all partitions after every run; the job `check_transcripts` judges without transcribing."""
 
 
 def _sentence(error: OpentrError) -> Failure:
@@ -169,6 +152,7 @@ def transcribe_shard(
         with (
             lease(slots, folder, rank_of(context.run.tags)) as slot,
             slot_log(settings.dagster_home, slot.name),
+            sampled(looks_at(slot.device)) as usages,
         ):
             leased_at = time.time()
             _introduce(context, settings, slot, shard)
@@ -186,9 +170,9 @@ def transcribe_shard(
         raise  # a new process may have more luck
     except Exception as error:  # ours to mend; trying again would fail again
         raise Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
-    facts = metadata.of_shard(outcome, slot, leased_at, released_at)
-    context.add_output_metadata(facts)
-    return {"failures": outcome.failures, "wall_s": outcome.wall_s}
+    figures = StepFigures.of(outcome, slot, usages)
+    context.add_output_metadata(metadata.of_shard(outcome, figures, leased_at, released_at))
+    return {"failures": outcome.failures, "figures": figures}
 
 
 def _introduce(
@@ -240,14 +224,18 @@ def publish_transcripts(
     logged one by one, no output is yielded (it would mark every partition), and the op fails.
     """
     die_with_the_run()
-    store = TranscriptStore(load_settings().output_root)
+    settings = load_settings()
+    store = TranscriptStore(settings.output_root)
     try:
         plan = load_plan(Path(plan_path))
         publishing.publish_all(plan, store)
         left = publishing.left_over(plan, store)
-        facts = metadata.of_transcripts(plan, store)
+        verdict = bottleneck.verdict([shard["figures"] for shard in shards], settings)
+        facts = metadata.of_transcripts(plan, store, verdict)
     except OpentrError as error:
         raise _sentence(error) from None
+    if verdict:
+        context.log.info(verdict)
     versions = {key: plan.data_version(key) for key in plan.partitions}
     keys = plan.partitions.keys() - left.keys()
     if not left:
