@@ -87,8 +87,9 @@ class Stack:
         make_folders(self.settings, self.state)
         say("Building the image (minutes the first time) ...")
         self.compose("build", "code")
-        self.start_database()
         try:
+            self.start_database()
+            self._check_password()
             say("Preparing the archive's state ...")
             self.inside("serve", "prepare")
             self.compose("up", "-d")
@@ -129,6 +130,19 @@ class Stack:
         container = self._database()
         if not wait_until(lambda: _is_healthy(container), READY_TIMEOUT_S):
             raise ServiceError("The database does not start; ./opentr.sh logs prod may say why.")
+
+    def _check_password(self) -> None:
+        # By its name in the network: on loopback it takes anybody in.
+        psql = ("psql", "-h", "postgres", "-U", "opentr", "-qc", "SELECT")
+        variables = {**self._environment, "PGPASSWORD": self.settings.postgres_password}
+        command = ["docker", "exec", "-e", "PGPASSWORD", self._database(), *psql]
+        try:
+            _run(command, env=variables)
+        except ServiceError as error:
+            raise ServiceError(
+                f"The database does not take POSTGRES_PASSWORD ({error}); set the one that it was "
+                "first started with, or ./opentr.sh reset prod."
+            ) from None
 
     def in_database(self, *command: str, **streams: Any) -> None:
         """Run a program in the database's container.
@@ -230,7 +244,10 @@ def _docker(*arguments: str) -> str:
 
 def _run(command: Sequence[str], **options: Any) -> str:
     options = {"stdout": subprocess.PIPE, "stdin": subprocess.DEVNULL, **options}
-    done = subprocess.run(command, stderr=subprocess.PIPE, check=False, **options)
+    try:
+        done = subprocess.run(command, stderr=subprocess.PIPE, check=False, **options)
+    except FileNotFoundError:
+        raise ServiceError(f"There is no program {command[0]} here.") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace") + (done.stdout or b"").decode(errors="replace")
         raise ServiceError(_reason(said) or f"{' '.join(command[:2])} gave up without a word.")

@@ -110,7 +110,7 @@ def environment(settings: Settings, cards: HostCards, state: Path) -> dict[str, 
         SettingsError: a value that cannot work inside.
     """
     if not settings.postgres_password:
-        raise SettingsError("start prod needs POSTGRES_PASSWORD; set one in .env.")
+        raise SettingsError("The production stack needs POSTGRES_PASSWORD; set one in .env.")
     said = {name.upper(): _text(value) for name, value in settings.model_dump().items()}
     for name in ("WHISPER_VOCABULARY_FILE", "FOLDER_OPTIONS_FILE"):
         if said[name] not in ("", "auto"):

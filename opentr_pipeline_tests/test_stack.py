@@ -17,7 +17,7 @@ from opentr_pipeline_tests.runs import SAMPLES, speech_file
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 NUM_SAMPLES = 17
-NUM_TAPES = 30
+NUM_TAPES = 20
 RUNS = "{ runsOrError { ... on Runs { results { runId status } } } }"
 PARTITIONS = """{ assetNodeOrError(assetKey: {path: ["transcripts"]}) { ... on AssetNode {
   partitionStats { numMaterialized numFailed } } } }"""
@@ -145,6 +145,8 @@ def test_a_restart_forgets_nothing(stack: tuple[Project, Stack]) -> None:
     project, one = stack
     before = known(project, one)
     assert project.opentr("stop").startswith("Stopped prod.")
+    assert not one.is_running()
+    assert "first started with" in project.opentr("start", "prod", code=2, POSTGRES_PASSWORD="x")
     assert not one.is_running()
     project.opentr("start", "prod", "--gpu-scale")
     assert known(project, one) == before
