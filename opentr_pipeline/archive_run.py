@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from opentr_pipeline import launch, overview, work
+from opentr_pipeline import bottleneck, launch, overview, work
 from opentr_pipeline.archive import Scan, scan
 from opentr_pipeline.options import ArchiveOptions
 from opentr_pipeline.plan import Taking
@@ -68,14 +68,17 @@ def run_archive(
         )
     progress = overview.Progress(settings, chosen)
     with _ticking(progress.sentence):
-        sentences = _execute(settings, all_work, taking, rank, progress)
+        results = _execute(settings, all_work, taking, rank, progress)
     overview.show_table(out, settings, [one.recording for one in all_work])
     out.print()
     if chosen:
         out.print(progress.summary(time.monotonic() - started))
+        steps = [step for result in results for step in result.steps]
+        if verdict := bottleneck.verdict(steps, settings):
+            out.print(verdict, soft_wrap=True)
     else:
         out.print(f"Nothing to do: {overview.counts_text(all_work)}.")
-    return sentences
+    return [result.sentence for result in results if result.sentence]
 
 
 def prepare(settings: Settings, found: Scan) -> None:
@@ -102,21 +105,20 @@ def _execute(
     taking: Taking,
     rank: Rank,
     progress: overview.Progress,
-) -> list[str]:
+) -> list[launch.RunResult]:
     """Start the runs that are needed, one after another: for recordings, for changed folders."""
     audio_s = work.audio_by_partition(work.chosen(all_work, taking))
     if taking.is_everything:
         store = TranscriptStore(settings.output_root)
         outdated = work.outdated_partitions((one.recording for one in all_work), store)
         audio_s = {**dict.fromkeys(outdated, 0.0), **audio_s}
-    sentences = []
+    results = []
     for run_range in launch.run_ranges(audio_s, settings.run_max_audio_s):
         if taking.is_over:
             break
-        if sentence := launch.execute(run_range, taking.share(run_range, audio_s), rank):
-            sentences.append(sentence)
+        results.append(launch.execute(run_range, taking.share(run_range, audio_s), rank))
         progress.look_at_published()
-    return sentences
+    return results
 
 
 @contextmanager

@@ -8,10 +8,27 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opentr_pipeline.cli_operators import errors, eta, health, logs, queue, status, throughput
+from opentr_pipeline.cli_bench import bench
+from opentr_pipeline.cli_devices import doctor, plan
+from opentr_pipeline.cli_operators import (
+    errors,
+    eta,
+    health,
+    logs,
+    metrics,
+    queue,
+    status,
+    throughput,
+)
 from opentr_pipeline.cli_services import reset, start, stop
 from opentr_pipeline.cli_stack import backup, prod, restore, serve
-from opentr_pipeline.commands import Commands, archive_argument, options_of, settings_of
+from opentr_pipeline.commands import (
+    Commands,
+    archive_argument,
+    forget_memory_limits,
+    options_of,
+    settings_of,
+)
 from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -63,12 +80,16 @@ def backfill(archive: Path | None, budget: str | None, until: str | None) -> Non
 
 
 def _run(settings: Settings, taking: "Taking", rank: "Rank" = "usual") -> None:
-    from opentr_pipeline import archive_run
+    from opentr_pipeline import archive_run, memory_limits, worker_slots
 
-    options, slots = options_of(settings, fetch=True)
+    options, slots = options_of(settings, fetch=True, to_start=True)
+    forget_memory_limits(settings, slots)
     sentences = archive_run.run_archive(settings, options, len(slots), taking, rank)
     for sentence in sentences:
         click.echo(f"opentr: {sentence}", err=True)
+    where = slots, worker_slots.slots_folder(settings)
+    for limit in (*memory_limits.closed_slots(*where), *memory_limits.batch_limits(*where)):
+        click.echo(f"opentr: {limit.sentence}", err=True)
     sys.exit(1 if sentences else 0)
 
 
@@ -165,10 +186,23 @@ def dagster(arguments: tuple[str, ...]) -> None:
 @click.option("--stack", is_flag=True, help="Those of the production stack alone; needs Docker.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test(quick: bool, stack: bool, arguments: tuple[str, ...]) -> None:
-    """Run the tests; further arguments go to pytest."""
-    chosen = "not slow and not stack" if quick else "stack" if stack else "not stack"
-    command = [sys.executable, "-m", "pytest", "-m", chosen, *arguments]
-    sys.exit(subprocess.run(command, cwd=PROJECT_ROOT, check=False).returncode)
+    """Run the tests; further arguments go to pytest, which then runs all in one process."""
+    fast = ["-m", "not slow and not stack"]
+    # Most slow tests wait for services; some fast ones count threads and cannot have neighbours.
+    slow = ["-m", "slow and not stack", "--numprocesses", "2", "--dist", "loadfile"]
+    stages = [fast, slow]
+    if stack:
+        stages = [["-m", "stack"]]
+    elif quick:
+        stages = [fast]
+    elif arguments:
+        stages = [["-m", "not stack"]]
+    pytest = [sys.executable, "-m", "pytest"]
+    codes = [
+        subprocess.run([*pytest, *stage, *arguments], cwd=PROJECT_ROOT, check=False).returncode
+        for stage in stages
+    ]
+    sys.exit(max(codes))
 
 
 @click.command("help")
@@ -183,8 +217,8 @@ main = Commands(
     context_settings={"help_option_names": ["-h", "--help"]},
     commands=[
         *(run, retry_failed, backfill, scan),
-        *(status, eta, throughput, errors, queue),
-        *(models_group, start, stop, reset, logs, health),
+        *(status, eta, throughput, errors, queue, metrics),
+        *(models_group, plan, bench, start, stop, reset, logs, health, doctor),
         *(prod, backup, restore, serve),
         *(dagster, test, help_command),
     ],

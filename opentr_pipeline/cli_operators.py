@@ -14,6 +14,7 @@ from opentr_pipeline.commands import (
     options_of,
     print_json,
     settings_of,
+    show_checks,
 )
 from opentr_pipeline.settings import Settings
 
@@ -25,6 +26,8 @@ TICK_S = 2.0
 LOG_TICK_S = 0.3
 # Where nobody watches a terminal, a line now and then is enough for a log.
 QUIET_TICK_S = 15.0
+# Prometheus asks every minute by default, and the sensor may have changed something by then.
+METRICS_TICK_S = 30.0
 NUM_LOG_LINES = 50
 NUM_FILES_SHOWN = 10
 
@@ -141,6 +144,7 @@ def queue(archive: Path | None, as_json: bool) -> None:
     """Show the runs that wait or work, and who holds the worker slots."""
     from opentr_pipeline import devices, overview, screens
     from opentr_pipeline.dagster_state import active_runs
+    from opentr_pipeline.memory_limits import closed_slots
     from opentr_pipeline.worker_slots import holders, ranks_waiting, slots_folder
 
     settings = settings_of(archive)
@@ -148,11 +152,38 @@ def queue(archive: Path | None, as_json: bool) -> None:
     runs = active_runs(settings)
     folder = slots_folder(settings)
     held, waiting = holders(slots, folder), ranks_waiting(slots, folder)
+    closed = closed_slots(slots, folder)
     if as_json:
         more = {"num_worker_slots": len(slots), "slots_in_use": held, "ranks_waiting": waiting}
-        print_json({"runs": runs, **more})
+        print_json({"runs": runs, **more, "closed_slots": closed})
     else:
-        overview.console().print(screens.of_queue(runs, held, len(slots), waiting))
+        overview.console().print(screens.of_queue(runs, held, len(slots), waiting, closed))
+
+
+@click.command()
+@archive_argument
+@click.option(
+    "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write them to a file."
+)
+@click.option("--watch", is_flag=True, help="Again every half minute, until Ctrl-C.")
+def metrics(archive: Path | None, output: Path | None, watch: bool) -> None:
+    """Print figures for Prometheus, as node exporter's textfile collector reads them."""
+    from opentr_pipeline import metrics as prometheus
+    from opentr_pipeline.status import StatusWatch
+
+    settings = settings_of(archive)
+    looking = StatusWatch(settings, *options_of(settings, fetch=False))
+
+    def act() -> None:
+        if output:
+            prometheus.write(output, looking.status(), settings.archive_root)
+        else:
+            click.echo(prometheus.text(looking.status(), settings.archive_root), nl=False)
+
+    if watch:
+        _until_interrupt(act, METRICS_TICK_S)
+    else:
+        act()
 
 
 @click.command()
@@ -160,17 +191,25 @@ def queue(archive: Path | None, as_json: bool) -> None:
 @click.argument("service", required=False)
 @click.option("-f", "--follow/--no-follow", default=None, help="Default: on a terminal.")
 def logs(name: str | None, service: str | None, follow: bool | None) -> None:
-    """Show a log: dev (the default), runs, that of a worker slot; or prod, of one SERVICE."""
+    """Show a log: dev (the default), runs, a worker slot's (worker-0 is the first), or prod.
+
+    Of prod one SERVICE may be named.
+    """
     import sys
 
-    from opentr_pipeline import log_files
+    from opentr_pipeline import devices, log_files
+    from opentr_pipeline.worker_slots import worker_names
 
     if follow is None:
         follow = sys.stdout.isatty()
+    settings = settings_of(None)
     if name == "prod":
-        logs_prod(settings_of(None), service, follow=follow)
-    home = settings_of(None).dagster_home
-    path = log_files.named(home, name or "dev")
+        logs_prod(settings, service, follow=follow)
+    home = settings.dagster_home
+    # Asked for only where needed: what is wrong with a device must not hide a log that is there.
+    known = name is None or name in log_files.existing(home)
+    slots = () if known else devices.worker_slots(settings, devices.list_cards())
+    path = log_files.named(home, name or "dev", worker_names(slots))
     click.echo(f"{path}; there are: {', '.join(log_files.existing(home))}.", err=True)
     followed = log_files.Followed(path)
     _echo(log_files.last_lines(path, NUM_LOG_LINES))
@@ -188,18 +227,6 @@ def _echo(lines: list[str]) -> None:
 @json_option
 def health(archive: Path | None, as_json: bool) -> None:
     """Check everything, one line each; exit code 1 where something is wrong."""
-    import sys
-
-    from opentr_pipeline import overview, screens
     from opentr_pipeline.health import check_all
 
-    console = overview.console()
-    checks = []
-    for check in check_all(lambda: settings_of(archive)):
-        checks.append(check)
-        if not as_json:
-            console.print(screens.of_check(check), soft_wrap=True)
-    is_ok = all(check.is_ok for check in checks)
-    if as_json:
-        print_json({"is_ok": is_ok, "checks": checks})
-    sys.exit(0 if is_ok else 1)
+    show_checks(check_all(lambda: settings_of(archive)), as_json=as_json)

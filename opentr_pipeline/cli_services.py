@@ -3,7 +3,12 @@
 import click
 
 from opentr_pipeline.cli_stack import confirm, reset_prod, start_prod, stop_prod
-from opentr_pipeline.commands import gpu_scale_option, options_of, settings_of
+from opentr_pipeline.commands import (
+    forget_memory_limits,
+    gpu_scale_option,
+    options_of,
+    settings_of,
+)
 from opentr_pipeline.settings import Settings
 
 stack_argument = click.argument("stack", type=click.Choice(["dev", "prod"]))
@@ -25,9 +30,12 @@ def _start(settings: Settings) -> None:
     from opentr_pipeline import archive as archives
     from opentr_pipeline import archive_run, services
 
-    options, slots = options_of(settings, fetch=True)
+    options, slots = options_of(settings, fetch=True, to_start=True)
     archive_run.prepare(settings, archives.scan(settings.archive_root))
     running = services.DevServices.of(settings)
+    if not running.is_running():
+        running.stop()  # where they were killed, what is left of them may hold worker slots
+    forget_memory_limits(settings, slots)
     running.start()
     click.echo(
         f"The page is at {running.address}, archive {settings.archive_root}, model "
@@ -64,7 +72,7 @@ def reset(stack: str, gpu_scale: bool, outputs: bool, yes: bool) -> None:
     if stack == "prod":
         reset_prod(settings, outputs=outputs, yes=yes)
         return
-    options_of(settings, fetch=False)  # what cannot be started again is not deleted
+    options_of(settings, fetch=False, to_start=True)  # what cannot be started again is not deleted
     resetting.check_possible(settings)
     folders = resetting.to_delete(settings, settings.dagster_home.parent, outputs=outputs)
     confirm(folders, "Delete this?", yes=yes)

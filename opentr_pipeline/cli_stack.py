@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opentr_pipeline.commands import gpu_scale_option, options_of, settings_of
+from opentr_pipeline.commands import (
+    forget_memory_limits,
+    gpu_scale_option,
+    options_of,
+    settings_of,
+)
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.settings import PROJECT_ROOT, Settings
 
@@ -17,7 +22,7 @@ if TYPE_CHECKING:
 # What makes sense inside the stack.
 INSIDE = (
     *("run", "retry-failed", "backfill", "scan", "status", "eta", "throughput", "errors", "queue"),
-    *("models", "logs", "health", "dagster"),
+    *("metrics", "models", "plan", "bench", "logs", "health", "doctor", "dagster"),
 )
 NUM_LOG_LINES = "50"
 WORKSPACE = ("-w", str(PROJECT_ROOT / "docker" / "workspace.yaml"))
@@ -154,7 +159,8 @@ def serve(part: str) -> None:
 
     settings = settings_of(None)
     if part == "prepare":
-        options_of(settings, fetch=True)
+        _, slots = options_of(settings, fetch=True, to_start=True)
+        forget_memory_limits(settings, slots)
         archive_run.prepare(settings, archives.scan(settings.archive_root))
         return
     launch.enter_home(settings)

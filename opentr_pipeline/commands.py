@@ -14,7 +14,10 @@ from opentr_pipeline.errors import OpentrError
 from opentr_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from opentr_pipeline.devices import WorkerSlot
+    from opentr_pipeline.doctor import Check
     from opentr_pipeline.options import ArchiveOptions
 
 
@@ -53,13 +56,21 @@ def settings_of(archive: Path | None, *, gpu_scale: bool = False) -> Settings:
 
 
 def options_of(
-    settings: Settings, *, fetch: bool
+    settings: Settings, *, fetch: bool, to_start: bool = False
 ) -> "tuple[ArchiveOptions, tuple[WorkerSlot, ...]]":
-    """The options and the worker slots; what cannot work is refused here."""
-    from opentr_pipeline import devices, models
+    """The options and the worker slots; what cannot work is refused here.
+
+    Args:
+        settings: of the archive.
+        fetch: a model that is not there, instead of refusing.
+        to_start: the workers as well, so that they must have room.
+    """
+    from opentr_pipeline import budget, devices, models
     from opentr_pipeline.options import archive_options
 
     slots = devices.worker_slots(settings, devices.list_cards())
+    if to_start:
+        budget.check_fits(settings, slots)
     name = models.model_name(settings, slots)
     if fetch:
         model = models.fetch(name, settings.models_root, partial(click.echo, err=True))
@@ -68,6 +79,30 @@ def options_of(
     return archive_options(settings, model, slots), slots
 
 
+def forget_memory_limits(settings: Settings, slots: "Sequence[WorkerSlot]") -> None:
+    """Try again what was too much for the devices, unless services run: they have learnt it."""
+    from opentr_pipeline import memory_limits, services, worker_slots
+
+    if not services.DevServices.of(settings).is_running():
+        memory_limits.forget(slots, worker_slots.slots_folder(settings))
+
+
 def print_json(facts: Any) -> None:
     """Print facts for programs: a dataclass, a list of them, or plain values."""
     click.echo(json.dumps(facts, indent=2, default=dataclasses.asdict))
+
+
+def show_checks(checks: "Iterable[Check]", *, as_json: bool) -> None:
+    """Print checks as they are made and exit, with 1 where one does not hold."""
+    from opentr_pipeline import overview, screens
+
+    console = overview.console()
+    made = []
+    for check in checks:
+        made.append(check)
+        if not as_json:
+            console.print(screens.of_check(check), soft_wrap=True)
+    is_ok = all(check.is_ok for check in made)
+    if as_json:
+        print_json({"is_ok": is_ok, "checks": made})
+    sys.exit(0 if is_ok else 1)

@@ -4,32 +4,48 @@ A worker slot is one of ``GPU_SCALE_WORKERS`` permits to run a transcription ste
 """
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
+from opentr_pipeline.cuda_libraries import INSTALL
 from opentr_pipeline.errors import SettingsError
-from opentr_pipeline.settings import Settings
+from opentr_pipeline.settings import Settings, cuda_visible_devices
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class Device:
-    """Something that a model can run on.
+    """Something that a model can run on; what changes about a card is in ``CardState``.
 
     Attributes:
-        number: the CUDA device number as a string, or ``cpu``.
+        number: the CUDA device number as a string, or ``cpu``. Cards are counted in the order of
+            their PCI addresses, as ``nvidia-smi`` does, or along ``CUDA_VISIBLE_DEVICES``.
         uuid: names the card wherever it is seen from, or ``cpu``; slot files are keyed by it.
-        memory_bytes: in all, whoever uses it; 0 for the CPU, which is not budgeted.
+        memory_bytes: in all, whoever uses it; 0 where it is unknown, and for the CPU.
+        capability: CUDA's compute capability, such as (8, 6); None where it is unknown.
     """
 
     number: str
     uuid: str
     name: str
     memory_bytes: int = 0
+    capability: tuple[int, int] | None = None
 
     @property
     def is_cpu(self) -> bool:
         """Whether this is the CPU."""
         return self.number == "cpu"
+
+    @property
+    def description(self) -> str:
+        """For people: ``card 0 (NVIDIA L4, compute capability 8.9)``."""
+        if self.is_cpu:
+            return "the CPU"
+        capability = ".".join(map(str, self.capability or ("unknown",)))
+        return f"card {self.number} ({self.name}, compute capability {capability})"
 
 
 CPU = Device("cpu", "cpu", "CPU")
@@ -48,27 +64,171 @@ class WorkerSlot:
         return f"{self.device.uuid}.slot-{self.number}"
 
 
-def list_cards() -> list[Device]:
-    """The NVIDIA cards that the driver shows; none without the ``gpu`` extra or a driver."""
+@dataclass(frozen=True)
+class CardProcess:
+    """A program that uses a card.
+
+    Attributes:
+        name: its file; empty where it cannot be seen, as from inside a container.
+        used_bytes: of the card's memory; None where the driver does not tell.
+    """
+
+    pid: int
+    name: str
+    used_bytes: int | None
+
+
+@dataclass(frozen=True)
+class CardState:
+    """How a card is at this moment; None is what its driver does not tell."""
+
+    free_bytes: int | None
+    used_bytes: int | None
+    utilization_percent: int | None
+    temperature_c: int | None
+    processes: tuple[CardProcess, ...]
+
+
+@dataclass(frozen=True)
+class Cards:
+    """The cards that we may use.
+
+    Attributes:
+        driver: its version; empty without one.
+        why_none: the reason where there are none, for people.
+    """
+
+    devices: list[Device]
+    driver: str = ""
+    why_none: str = ""
+
+
+class _NoCardsError(Exception):
+    """NVML cannot be asked; says why."""
+
+
+@contextmanager
+def _nvml() -> Iterator[Any]:
     try:
         import pynvml  # type: ignore[import-not-found, import-untyped, unused-ignore]
-
-        pynvml.nvmlInit()
-    except Exception:  # not installed, no driver, no card: each means that there is none to use
-        return []
+    except ImportError:
+        raise _NoCardsError(f"the extra gpu is not installed ({INSTALL})") from None
     try:
-        return [_card(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        raise _NoCardsError(f"there is no NVIDIA driver that answers ({error})") from None
+    try:
+        yield pynvml
     finally:
         pynvml.nvmlShutdown()
 
 
-def _card(pynvml: object, index: int) -> Device:
-    nvml = pynvml  # the module, untyped
-    handle = nvml.nvmlDeviceGetHandleByIndex(index)  # type: ignore[attr-defined]
-    memory = nvml.nvmlDeviceGetMemoryInfo(handle)  # type: ignore[attr-defined]
-    uuid = nvml.nvmlDeviceGetUUID(handle)  # type: ignore[attr-defined]
-    name = nvml.nvmlDeviceGetName(handle)  # type: ignore[attr-defined]
-    return Device(str(index), uuid, name, int(memory.total))
+def find_cards() -> Cards:
+    """The NVIDIA cards that the driver and ``CUDA_VISIBLE_DEVICES`` show."""
+    try:
+        with _nvml() as nvml:
+            driver = _text(nvml.nvmlSystemGetDriverVersion())
+            count = nvml.nvmlDeviceGetCount()
+            # One that has fallen off its bus keeps its number and cannot be used.
+            there = [_known(nvml, _card, nvml, index) for index in range(count)]
+    except _NoCardsError as reason:
+        return Cards([], why_none=str(reason))
+    cards = [card for card in there if card]
+    said = cuda_visible_devices()
+    seen = cards if said is None else _visible(cards, said)
+    why_none = "" if cards else "the driver shows no card"
+    if cards and not seen:
+        why_none = f"CUDA_VISIBLE_DEVICES={said} shows none of the {len(cards)} here"
+    return Cards(seen, driver, why_none)
+
+
+def list_cards() -> list[Device]:
+    """The same cards alone; none without the ``gpu`` extra or a driver."""
+    return find_cards().devices
+
+
+def _visible(cards: Sequence[Device], said: str) -> list[Device]:
+    """The cards that a value of ``CUDA_VISIBLE_DEVICES`` shows, numbered as it counts them.
+
+    Names are numbers or the first letters of one card's UUID; what stands after a name that fits no
+    card is not seen either. Source: CUDA C++ Programming Guide, CUDA Environment Variables.
+    """
+    seen: list[Device] = []
+    for name in (part.strip().lower() for part in said.split(",")):
+        found = [
+            card
+            for card in cards
+            if name == card.number
+            or (name.startswith("gpu-") and card.uuid.lower().startswith(name))
+        ]
+        if len(found) != 1 or found[0] in seen:
+            break
+        seen += found
+    return [replace(card, number=str(number)) for number, card in enumerate(seen)]
+
+
+def card_state(uuid: str) -> CardState | None:
+    """How a card is at this moment; None where it cannot be asked.
+
+    Args:
+        uuid: of a ``Device``.
+    """
+    try:
+        with _nvml() as nvml:
+            handle = _known(nvml, nvml.nvmlDeviceGetHandleByUUID, uuid)
+            return _state(nvml, handle) if handle else None
+    except _NoCardsError:
+        return None
+
+
+def _state(nvml: Any, handle: Any) -> CardState:
+    memory = _known(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
+    rates = _known(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
+    sensor = nvml.NVML_TEMPERATURE_GPU
+    return CardState(
+        int(memory.free) if memory else None,
+        int(memory.used) if memory else None,
+        int(rates.gpu) if rates else None,
+        _known(nvml, nvml.nvmlDeviceGetTemperature, handle, sensor),
+        _processes(nvml, handle),
+    )
+
+
+def _processes(nvml: Any, handle: Any) -> tuple[CardProcess, ...]:
+    """Who uses a card, for whatever, the largest first; none where the driver does not tell."""
+    asked = (nvml.nvmlDeviceGetComputeRunningProcesses, nvml.nvmlDeviceGetGraphicsRunningProcesses)
+    used = {one.pid: one.usedGpuMemory for ask in asked for one in _known(nvml, ask, handle) or ()}
+    found = [
+        CardProcess(pid, _text(_known(nvml, nvml.nvmlSystemGetProcessName, pid) or ""), num_bytes)
+        for pid, num_bytes in used.items()
+    ]
+    return tuple(sorted(found, key=lambda one: -(one.used_bytes or 0)))
+
+
+def _card(nvml: Any, index: int) -> Device:
+    handle = nvml.nvmlDeviceGetHandleByIndex(index)
+    memory = _known(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
+    capability = _known(nvml, nvml.nvmlDeviceGetCudaComputeCapability, handle)
+    return Device(
+        str(index),
+        _text(nvml.nvmlDeviceGetUUID(handle)),
+        _text(nvml.nvmlDeviceGetName(handle)),
+        int(memory.total) if memory else 0,
+        tuple(capability) if capability else None,
+    )
+
+
+def _known(nvml: Any, ask: Callable[..., Value], *arguments: Any) -> Value | None:
+    """An answer of NVML, or None: virtual, partitioned and lost cards do not tell everything."""
+    try:
+        return ask(*arguments)
+    except nvml.NVMLError:
+        return None
+
+
+def _text(answer: str | bytes) -> str:
+    """NVML's older bindings answer in bytes."""
+    return answer.decode() if isinstance(answer, bytes) else answer
 
 
 def worker_slots(settings: Settings, cards: Sequence[Device]) -> tuple[WorkerSlot, ...]:
@@ -114,18 +274,23 @@ def _device(variable: str, name: str, cards: Sequence[Device]) -> Device:
     if name == "cpu":
         return CPU
     for card in cards:
-        if name in (card.number, card.uuid):
+        if name.lower() in (card.number, card.uuid.lower()):
             return card
     if not cards:
         raise SettingsError(
-            f"{variable}={name}, but this machine has no CUDA card that we can use (is the driver "
-            f"there, and the extra 'gpu' installed?); set {variable}=cpu for CPU slots."
+            f"{variable}={name}, but this machine has no CUDA card that we can use, and "
+            f"./opentr.sh doctor says why; set {variable}=cpu for CPU slots."
         )
     there = ", ".join(card.number for card in cards)
     raise SettingsError(f"{variable}={name}, but the cards here are {there}; set one of those.")
 
 
+def num_cores() -> int:
+    """The cores that this process may use."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return there or 1
+
+
 def cpu_threads(slots: Sequence[WorkerSlot]) -> int:
     """Threads for one CPU slot: the cores we may use, shared among the CPU slots."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, (cores or 1) // max(1, sum(slot.device.is_cpu for slot in slots)))
+    return max(1, num_cores() // max(1, sum(slot.device.is_cpu for slot in slots)))

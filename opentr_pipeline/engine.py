@@ -10,60 +10,20 @@ import itertools
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
-from opentr_pipeline.audio import Sound
 from opentr_pipeline.batches import Batches
 from opentr_pipeline.errors import DeviceError
 from opentr_pipeline.heard import Heard
-from opentr_pipeline.options import TranscriptionOptions
 from opentr_pipeline.setting_values import DETECTED_LANGUAGES
+from opentr_pipeline.sources import Source, UnderWay
 from opentr_pipeline.transcriber import Part, Transcriber
-from opentr_pipeline.windows import Place, Window
+from opentr_pipeline.windows import Window
+from opentr_pipeline.worker_times import WorkerTimes
 
 # Neighbouring windows whose language is found out together: some eight minutes of speech.
 STRETCH = 16
-
-
-@dataclass(eq=False)
-class Source:
-    """A recording to transcribe.
-
-    Attributes:
-        sound: its audio.
-        options: how to transcribe it.
-        known: windows that an earlier attempt has heard.
-        on_heard: called for every window that is new, one call at a time.
-        heard: what was made of each window so far, in no order; filled in by the engine.
-        error: why it could not be heard to the end.
-    """
-
-    sound: Sound
-    options: TranscriptionOptions
-    known: Mapping[Place, Heard] = field(default_factory=dict)
-    on_heard: Callable[[Heard], object] = lambda heard: None
-    heard: list[Heard] = field(default_factory=list)
-    error: Exception | None = None
-
-
-@dataclass(eq=False)
-class _UnderWay:
-    """A source on its way through the engine.
-
-    Attributes:
-        stretches: windows that wait, in order, for their language, and what is known of others
-            beside them.
-        language: of the stretch before.
-        num_open: windows that are in the engine.
-    """
-
-    source: Source
-    stretches: deque[tuple[list[Part], list[Heard]]] = field(default_factory=deque)
-    language: str = ""
-    num_open: int = 0
-    is_at_end: bool = False
 
 
 class _OverError(Exception):
@@ -71,7 +31,10 @@ class _OverError(Exception):
 
 
 def transcribe(
-    transcriber: Transcriber, batch_size: int, sources: Iterator[Source]
+    transcriber: Transcriber,
+    batch_size: int,
+    sources: Iterator[Source],
+    times: WorkerTimes | None = None,
 ) -> Iterator[Source]:
     """Hear recordings; each comes back as soon as its last window is done.
 
@@ -79,15 +42,16 @@ def transcribe(
         transcriber: the loaded model.
         batch_size: most windows decoded at the same time, by all workers together.
         sources: taken one by one, as the engine has room for them, from its threads.
+        times: what the workers do with their time is added to it.
 
     Yields:
         The same objects, in the order in which they are done, with ``heard`` or ``error``.
 
     Raises:
-        DeviceError: the card failed; this process cannot use it any more.
+        DeviceError: the card failed, or its memory; this process cannot use it any more.
         Exception: whatever ``sources`` raises.
     """
-    engine = _Engine(transcriber, batch_size, sources)
+    engine = _Engine(transcriber, batch_size, sources, times or WorkerTimes())
     with engine.running():
         yield from engine.finished()
 
@@ -96,18 +60,23 @@ class _Engine:
     """The threads and what they share; every field below ``_changed`` belongs to its lock."""
 
     def __init__(
-        self, transcriber: Transcriber, batch_size: int, sources: Iterator[Source]
+        self,
+        transcriber: Transcriber,
+        batch_size: int,
+        sources: Iterator[Source],
+        times: WorkerTimes,
     ) -> None:
         num_workers = transcriber.num_workers
         self._transcriber = transcriber
+        self._times = times
         self._sources = sources
         self._sources_lock = threading.Lock()
         self._max_open = max(2 * STRETCH, 4 * batch_size)  # memory depends on this alone
         self._changed = threading.Condition()
         self._num_listening = transcriber.num_listeners
         self._num_open = self._num_sources = 0
-        self._undetected: deque[_UnderWay] = deque()
-        self._batches: Batches[tuple[_UnderWay, Part]] = Batches(
+        self._undetected: deque[UnderWay] = deque()
+        self._batches: Batches[tuple[UnderWay, Part]] = Batches(
             math.ceil(batch_size / num_workers), num_workers
         )
         self._done: deque[Source] = deque()
@@ -122,17 +91,18 @@ class _Engine:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Start the threads; at the end none is left at work."""
-        try:
-            for thread in self._threads:
-                thread.start()
-            yield
-        finally:
-            with self._changed:
-                self._is_over = True
-                self._changed.notify_all()
-            for thread in self._threads:
-                if thread.ident is not None:  # else interrupted before it was started
-                    thread.join()
+        with self._times.running(self._transcriber.num_workers):
+            try:
+                for thread in self._threads:
+                    thread.start()
+                yield
+            finally:
+                with self._changed:
+                    self._is_over = True
+                    self._changed.notify_all()
+                for thread in self._threads:
+                    if thread.ident is not None:  # else interrupted before it was started
+                        thread.join()
 
     def finished(self) -> Iterator[Source]:
         """Sources as they are done."""
@@ -176,7 +146,7 @@ class _Engine:
 
     def _listen(self) -> None:
         while (source := self._next_source()) is not None:
-            self._hear(_UnderWay(source))
+            self._hear(UnderWay(source))
 
     def _next_source(self) -> Source | None:
         with self._changed:
@@ -187,7 +157,7 @@ class _Engine:
             self._check()
             return next(self._sources, None)
 
-    def _hear(self, under_way: _UnderWay) -> None:
+    def _hear(self, under_way: UnderWay) -> None:
         """Let the windows of one recording in, as there is room for them."""
         source = under_way.source
         try:
@@ -202,7 +172,7 @@ class _Engine:
             under_way.is_at_end = True
             self._close(under_way, 0, None)
 
-    def _offer(self, under_way: _UnderWay, stretch: Sequence[Window]) -> None:
+    def _offer(self, under_way: UnderWay, stretch: Sequence[Window]) -> None:
         source = under_way.source
         known = [source.known[window.place] for window in stretch if window.place in source.known]
         is_asked_for = source.options.language not in DETECTED_LANGUAGES
@@ -226,7 +196,7 @@ class _Engine:
                 self._admit(under_way, parts)
             self._changed.notify_all()
 
-    def _admit(self, under_way: _UnderWay, parts: Sequence[Part]) -> None:
+    def _admit(self, under_way: UnderWay, parts: Sequence[Part]) -> None:
         for part in parts:
             self._batches.add(part.kind, (under_way, part))
 
@@ -243,11 +213,18 @@ class _Engine:
                 if self._undetected and not self._batches.has_full_batch:
                     return functools.partial(self._detect, self._undetected.popleft())
                 if batch := self._batches.take(more_to_come=self._num_listening > 0):
+                    self._times.count_batch(len(batch))
                     return functools.partial(self._transcribe, batch)
-                self._wait()
+                with self._times.waiting(for_front_end=self._is_front_end_busy()):
+                    self._wait()
         return None
 
-    def _detect(self, under_way: _UnderWay) -> None:
+    def _is_front_end_busy(self) -> bool:
+        """Whether media are being heard, and no listener waits for us or for the caller."""
+        has_room = self._num_open + STRETCH <= self._max_open and self._num_sources < self._max_open
+        return self._num_listening > 0 and has_room
+
+    def _detect(self, under_way: UnderWay) -> None:
         """Find out the language of a recording's next stretch; one stretch after the other."""
         parts, known = under_way.stretches[0]
         error = None
@@ -268,7 +245,7 @@ class _Engine:
                 self._admit(under_way, parts)
             self._changed.notify_all()
 
-    def _transcribe(self, batch: Sequence[tuple[_UnderWay, Part]]) -> None:
+    def _transcribe(self, batch: Sequence[tuple[UnderWay, Part]]) -> None:
         """Decode a batch; where that goes wrong, one by one, to find whose fault it is."""
         error = None
         heard: list[Heard] = []
@@ -290,7 +267,7 @@ class _Engine:
             for under_way, _ in batch:
                 self._close(under_way, 1, error)
 
-    def _close(self, under_way: _UnderWay, num_windows: int, error: Exception | None) -> None:
+    def _close(self, under_way: UnderWay, num_windows: int, error: Exception | None) -> None:
         """Count windows as done; the caller holds the lock."""
         under_way.source.error = under_way.source.error or error
         under_way.num_open -= num_windows

@@ -3,14 +3,15 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from opentr_pipeline import devices, models
 from opentr_pipeline.archive import scan
 from opentr_pipeline.dagster_state import active_runs, automations, daemon_beats
-from opentr_pipeline.errors import OpentrError, ServiceError, SettingsError, StoreError
+from opentr_pipeline.doctor import Check, looked_at, slots_said
+from opentr_pipeline.errors import ServiceError, SettingsError, StoreError
 from opentr_pipeline.locks import try_lock
+from opentr_pipeline.memory_limits import closed_slots
 from opentr_pipeline.services import DevServices, StackServices, services_of
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.worker_slots import slots_folder
@@ -18,19 +19,6 @@ from opentr_pipeline.worker_slots import slots_folder
 MIN_FREE_BYTES = 1_000_000_000
 # File systems on which a lock of one host may not be seen by another, or not at all.
 REMOTE_FILE_SYSTEMS = ("nfs", "cifs", "smb", "fuse.sshfs", "ceph", "glusterfs", "lustre", "afs")
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at.
-
-    Attributes:
-        said: how it is; where it is wrong, with the remedy.
-    """
-
-    name: str
-    is_ok: bool
-    said: str
 
 
 def check_all(load: Callable[[], Settings]) -> Iterator[Check]:
@@ -62,11 +50,7 @@ def check_all(load: Callable[[], Settings]) -> Iterator[Check]:
             ("automation", lambda: _automation(settings)),
         ]
     checks.append(("runs", lambda: _runs(settings)))
-    for name, check in checks:
-        try:
-            yield Check(name, True, check())
-        except OpentrError as error:
-            yield Check(name, False, str(error))
+    yield from looked_at(checks)
 
 
 def _archive(settings: Settings) -> str:
@@ -87,9 +71,7 @@ def _folder(variable: str, folder: Path) -> str:
 
 
 def _devices(settings: Settings) -> str:
-    slots = devices.worker_slots(settings, devices.list_cards())
-    names = ", ".join(dict.fromkeys(f"{slot.device.name}" for slot in slots))
-    return f"{len(slots)} worker slot{'s' if len(slots) > 1 else ''} on {names}"
+    return slots_said(devices.worker_slots(settings, devices.list_cards()))
 
 
 def _model(settings: Settings) -> str:
@@ -113,6 +95,9 @@ def _slots_folder(settings: Settings) -> str:
     kind = file_system(folder)
     if kind.startswith(REMOTE_FILE_SYSTEMS):
         raise StoreError(f"{folder} is on {kind}; set WORKER_SLOTS_DIR to a local disk.")
+    slots = devices.worker_slots(settings, devices.list_cards())
+    if closed := closed_slots(slots, folder):
+        raise ServiceError(" ".join(limit.sentence for limit in closed))
     return f"{folder} holds the locks, on {kind or 'a local disk'}"
 
 

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from multiprocessing import forkserver
 from pathlib import Path
@@ -27,6 +28,7 @@ from opentr_pipeline.locks import locked
 from opentr_pipeline.plan import Taking
 from opentr_pipeline.run_ranges import RunRange, grouped
 from opentr_pipeline.settings import PROJECT_ROOT, Settings
+from opentr_pipeline.step_figures import StepFigures
 from opentr_pipeline.worker_slots import Rank
 
 LOG_NAME = "runs.log"
@@ -142,7 +144,20 @@ def run_ranges(audio_s: dict[str, float], max_audio_s: float) -> list[RunRange]:
     return grouped(order, audio_s, max_audio_s)
 
 
-def execute(run_range: RunRange, taking: Taking, rank: Rank = "usual") -> str | None:
+@dataclass(frozen=True)
+class RunResult:
+    """How a run went.
+
+    Attributes:
+        sentence: None where everything got a transcript, else what is wrong.
+        steps: the figures of its transcription steps.
+    """
+
+    sentence: str | None
+    steps: list[StepFigures]
+
+
+def execute(run_range: RunRange, taking: Taking, rank: Rank = "usual") -> RunResult:
     """Run the main job on some partitions, here and now.
 
     What Dagster and the libraries of its steps print goes to ``runs.log`` in the state folder.
@@ -151,9 +166,6 @@ def execute(run_range: RunRange, taking: Taking, rank: Rank = "usual") -> str | 
         run_range: the partitions.
         taking: what the run takes on.
         rank: of its transcription steps, where several wait for a worker slot.
-
-    Returns:
-        None where everything got a transcript, else a sentence.
     """
     run_config: dict[str, Any] = {
         **plan_config(taking),
@@ -174,7 +186,14 @@ def execute(run_range: RunRange, taking: Taking, rank: Rank = "usual") -> str | 
             raise_on_error=False,
         )
         _pass_on_interrupt(instance, result)
-    return None if result.success else _why(result)
+    return RunResult(None if result.success else _why(result), _figures(result))
+
+
+def _figures(result: Any) -> list[StepFigures]:
+    """What the transcription steps said of themselves with their outputs."""
+    outputs = [event.step_output_data for event in result.all_events if event.is_successful_output]
+    facts = [{name: one.value for name, one in output.metadata.items()} for output in outputs]
+    return [StepFigures.of_metadata(one) for one in facts if "worker_slot" in one]
 
 
 def _pass_on_interrupt(instance: DagsterInstance, result: Any) -> None:

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -30,17 +30,30 @@ def existing(home: Path) -> dict[str, Path]:
     return {path.stem: path for path in paths if path.exists()}
 
 
-def named(home: Path, name: str) -> Path:
+def named(home: Path, name: str, workers: Mapping[str, str]) -> Path:
     """The log of a name.
+
+    Args:
+        home: Dagster's state folder of the archive.
+        name: of a log that exists, or of a worker.
+        workers: the worker slots by the names of their workers, ``worker-0`` and on.
 
     Raises:
         ServiceError: there is none, with the names that there are.
     """
     there = existing(home)
-    if name not in there:
-        names = ", ".join(there) or "none yet"
-        raise ServiceError(f"There is no log {name}; the logs of this archive are: {names}.")
-    return there[name]
+    log = workers.get(name, name)
+    if log in there:
+        return there[log]
+    names = ", ".join(there) or "none yet"
+    if log in workers.values():
+        raise ServiceError(
+            f"The worker slot {log} has not written a log yet: no step has held it. The logs of "
+            f"this archive are: {names}."
+        )
+    slots = ", ".join(f"{worker} ({slot})" for worker, slot in workers.items())
+    known = f"{names}; the worker slots are: {slots}" if workers else names
+    raise ServiceError(f"There is no log {name}; the logs of this archive are: {known}.")
 
 
 @contextmanager

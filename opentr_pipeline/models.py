@@ -19,8 +19,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from opentr_pipeline.arithmetic import compute_type
 from opentr_pipeline.devices import WorkerSlot
 from opentr_pipeline.errors import ModelError
+from opentr_pipeline.memory import useful_batch, worker_bytes
+from opentr_pipeline.model_shapes import SHAPES
 from opentr_pipeline.settings import PROJECT_ROOT, Settings
 
 MANIFEST = "model.json"
@@ -44,9 +47,7 @@ PINNED_REVISIONS = {
     "large-v3": "edaa852ec7e145841d8ffdb056a99866b5f0a478",
     "large-v3-turbo": "0a363e9161cbc7ed1431c9597a8ceaf0c4f78fcf",
 }
-# What one large-v3-turbo worker needs at batch size 8, weights and context included.
-# Source: measured by OpenTranscribe on an A6000, about 3.5 GB.
-TURBO_MEMORY_BYTES = 3_500_000_000
+AUTO_ON_A_CARD = "large-v3-turbo"
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,14 @@ def model_name(settings: Settings, slots: Sequence[WorkerSlot]) -> str:
         return settings.whisper_model
     if any(slot.device.is_cpu for slot in slots):
         return "base"
-    workers = max(slot.number for slot in slots) + 1
-    # In all, not what is free now: the choice must not change while workers hold the card.
+    shape = SHAPES[AUTO_ON_A_CARD]
+    arithmetic = compute_type("auto", {slot.device for slot in slots})
+    # With the usual batch and beam, and of the card's memory all, not what is free now: the choice
+    # must change neither while workers hold the card nor with what changes no words.
+    need = worker_bytes(shape, arithmetic, useful_batch(shape), beam_size=5)
     memory = min(slot.device.memory_bytes for slot in slots)
-    return "large-v3-turbo" if memory >= workers * TURBO_MEMORY_BYTES else "base"
+    workers = max(slot.number for slot in slots) + 1
+    return AUTO_ON_A_CARD if memory >= workers * need else "base"
 
 
 def find(name: str, models_root: Path) -> Model:

@@ -106,12 +106,19 @@ class ErrorClass:
     files: list[TroubledFile]
 
 
-def finished(store: TranscriptStore) -> list[Finished]:
-    """All that is published, each content once, in order of time."""
+def finished(store: TranscriptStore, **like: str) -> list[Finished]:
+    """All that is published, each content once, in order of time.
+
+    Args:
+        store: the tables.
+        like: values of columns of ``transcripts``; other rows are left out.
+    """
     columns = ["media_fingerprint", "settings_fingerprint"]
     columns += ["transcribed_at", "duration_s", "wall_s"]
     once: dict[tuple[Content, datetime], Finished] = {}
-    for row in store.read("transcripts", columns).to_pylist():
+    for row in store.read("transcripts", [*columns, *like]).to_pylist():
+        if any(row[name] != value for name, value in like.items()):
+            continue
         content = (row["media_fingerprint"], row["settings_fingerprint"])
         at = row["transcribed_at"]
         once[content, at] = Finished(at, row["duration_s"] or 0.0, row["wall_s"] or 0.0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
+from opentr_pipeline.arithmetic import compute_type
 from opentr_pipeline.devices import WorkerSlot
 from opentr_pipeline.errors import ModelError, SettingsError
 from opentr_pipeline.models import Model
@@ -140,14 +141,10 @@ def transcription_options(
         SettingsError: the vocabulary cannot be read, or there is more text than a prompt holds.
     """
     _check_model(settings, model, place)
-    compute_type = settings.whisper_compute_type
-    if compute_type == "auto":
-        on_cpu = any(slot.device.is_cpu for slot in slots)
-        compute_type = "int8" if on_cpu else "int8_float16"
     return TranscriptionOptions(
         model.name,
         model.digest,
-        compute_type,
+        compute_type(settings.whisper_compute_type, {slot.device for slot in slots}),
         settings.whisper_language,
         settings.whisper_task,
         settings.whisper_beam_size,

@@ -28,16 +28,23 @@ LOCATIONS = """{ workspaceOrError { ... on Workspace {
 
 @dataclass(frozen=True)
 class DevServices:
-    """The services of an archive; their lock is held by the supervisor, so it cannot lie."""
+    """The services of an archive; their lock is held by the supervisor, so it cannot lie.
+
+    Attributes:
+        metrics_file: that is kept fresh beside them, for Prometheus; None for none.
+    """
 
     home: Path
     port: int
+    metrics_file: Path | None = None
     name = "dev"
 
     @classmethod
     def of(cls, settings: Settings) -> "DevServices":
         """The services of the archive that the settings name."""
-        return cls(settings.dagster_home, settings.dagster_port)
+        name = settings.prometheus_file
+        metrics_file = settings.resolved(name) if name else None
+        return cls(settings.dagster_home, settings.dagster_port, metrics_file)
 
     @property
     def log(self) -> Path:
@@ -79,11 +86,17 @@ class DevServices:
         """Bring them up and wait until the page answers.
 
         Raises:
-            ServiceError: they run already, the port is taken, or they ended at once.
+            ServiceError: they run already, the port is taken, the metrics cannot be written, or
+                they ended at once.
         """
         if self.is_running():
             raise ServiceError(f"It runs already: {self.address} (./opentr.sh stop ends it).")
         self.stop()  # what is left where the first process was killed
+        if self.metrics_file and not os.access(self.metrics_file.parent, os.W_OK):
+            raise ServiceError(
+                f"PROMETHEUS_FILE={self.metrics_file} cannot be written; make its folder, or leave "
+                "the variable empty."
+            )
         if is_taken(self.port):
             raise ServiceError(
                 f"Port {self.port} is taken by another program; set DAGSTER_PORT to a free one."
@@ -103,11 +116,13 @@ class DevServices:
 
     def _spawn(self, lock: int) -> "subprocess.Popen[bytes]":
         supervisor = [sys.executable, "-m", "opentr_pipeline.supervisor", str(self.home)]
+        metrics = [sys.executable, "-m", "opentr_pipeline.cli", "metrics", "--watch", "--output"]
+        beside = [*metrics, str(self.metrics_file)] if self.metrics_file else []
         dagster_dev = [sys.executable, "-m", "dagster", "dev"]
         place = ["-w", str(PROJECT_ROOT / "workspace.yaml"), "-h", HOST, "-p", str(self.port)]
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [*supervisor, *dagster_dev, *place],
+                [*supervisor, *beside, "--", *dagster_dev, *place],
                 cwd=PROJECT_ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -24,6 +24,7 @@ LANGUAGES = frozenset(
 DETECTED_LANGUAGES = ("auto", "each_window")
 COMPUTE_TYPES = ("auto", "int8", "int8_float16", "int8_float32", "float16", "bfloat16", "float32")
 MAX_WORKERS = 64
+MAX_BATCH_SIZE = 128
 _UNITS_S = {"h": 3600.0, "m": 60.0}
 
 
@@ -87,10 +88,26 @@ def joined(terms: list[str]) -> str:
     return ", ".join(dict.fromkeys(term.strip() for term in terms if term.strip()))
 
 
+def _prometheus_file(value: str) -> str:
+    if value and not value.endswith(".prom"):
+        raise ValueError(
+            "empty or a path that ends in .prom, which is all that node exporter reads"
+        )
+    return _path(value)
+
+
 def _audio_stream(value: str) -> str:
     if value != "auto" and not re.fullmatch("[0-9]{1,2}", value):
         raise ValueError("auto or the number of an audio stream, 0..99")
     return value if value == "auto" else str(int(value))
+
+
+def _batch_size(value: str) -> str:
+    if value == "auto":
+        return value
+    if not re.fullmatch("[0-9]{1,3}", value) or not 1 <= int(value) <= MAX_BATCH_SIZE:
+        raise ValueError(f"auto or 1..{MAX_BATCH_SIZE}")
+    return str(int(value))
 
 
 def seconds_of(amount: str) -> float:
@@ -138,6 +155,8 @@ DeviceList = Annotated[str, AfterValidator(_device_list)]
 Language = Annotated[str, AfterValidator(_language)]
 Text = Annotated[str, AfterValidator(_text)]
 Terms = Annotated[str, AfterValidator(_terms)]
+PrometheusFile = Annotated[str, AfterValidator(_prometheus_file)]
+BatchSize = Annotated[str, AfterValidator(_batch_size)]
 AudioStream = Annotated[str, AfterValidator(_audio_stream)]
 YesNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 

@@ -1,14 +1,12 @@
 """The only reader of the environment: every variable with its default, range and meaning.
 
-``.env.example`` is printed from here (``python -m opentr_pipeline.settings``), and a test keeps
-the two equal. Precedence: the process environment, then ``.env`` beside the project, then the
-default.
+``.env.example`` is printed from here (see ``env_example``), and a test keeps the two equal.
+Precedence: the process environment, then ``.env`` beside the project, then the default.
 """
 
 import hashlib
 import os
 import re
-import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -21,12 +19,14 @@ from opentr_pipeline.setting_values import (
     MAX_WORKERS,
     Amount,
     AudioStream,
+    BatchSize,
     Clock,
     DeviceId,
     DeviceList,
     Language,
     Memory,
     PathText,
+    PrometheusFile,
     Terms,
     Text,
     TimeZone,
@@ -83,13 +83,17 @@ class Settings(BaseModel):
         "large-v3-turbo on a card that can hold it, base on a CPU.",
     )
     whisper_compute_type: Literal[COMPUTE_TYPES] = Field(  # type: ignore[valid-type]
-        "auto", description="Arithmetic. auto: int8 on a CPU, int8_float16 on a card."
+        "auto",
+        description="Arithmetic. auto: what is fastest on all devices that have worker slots: int8 "
+        "on a CPU, int8_float16 on a card from compute capability 7.5 on.",
     )
     whisper_beam_size: int = Field(
         5, ge=1, le=20, description="Hypotheses kept while decoding; 1 is greedy."
     )
-    whisper_batch_size: int = Field(
-        6, ge=1, le=128, description="Windows decoded together. More costs memory."
+    whisper_batch_size: BatchSize = Field(
+        "auto",
+        description="Windows decoded together, 1..128; more costs memory. auto: 6 on a CPU; on a "
+        "card as many as make it faster and have room (./opentr.sh plan shows both).",
     )
     whisper_language: Language = Field(
         "auto",
@@ -176,6 +180,11 @@ class Settings(BaseModel):
         "",
         description="Keep Dagster's state in PostgreSQL, not in SQLite: "
         "postgresql://user:password@host/database. Needs the extra postgres.",
+    )
+    prometheus_file: PrometheusFile = Field(
+        "",
+        description="Where start dev keeps figures for Prometheus: a file in the folder that node "
+        "exporter's textfile collector reads, one for each archive. Empty: nowhere.",
     )
     dagster_port: int = Field(3000, ge=1, le=65_535, description="The page's port on 127.0.0.1.")
     postgres_password: Text = Field(
@@ -268,6 +277,11 @@ def load_settings(
         raise SettingsError(_sentence(error)) from None
 
 
+def cuda_visible_devices() -> str | None:
+    """Which cards CUDA is to see, as a person or a container said; None where nobody did."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
 def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     if not first["loc"]:
@@ -281,20 +295,3 @@ def must_be(error: ValidationError) -> str:
     first = error.errors()[0]
     custom = first.get("ctx", {}).get("error")
     return str(custom) if custom else allowed(Settings.model_fields[str(first["loc"][0])])
-
-
-def env_example() -> str:
-    """The text of ``.env.example``: every variable with default, range and meaning."""
-    blocks = ["# Copy to .env and change what you need; every value here is the default."]
-    for name, field in Settings.model_fields.items():
-        meaning = str(field.description)
-        if (range_ := allowed(field)) != "text":
-            meaning += f" ({range_})"
-        comment = textwrap.fill(meaning, 98, initial_indent="# ", subsequent_indent="# ")
-        default = str(field.default).lower() if field.annotation is bool else field.default
-        blocks.append(f"{comment}\n{name.upper()}={default}")
-    return "\n\n".join(blocks) + "\n"
-
-
-if __name__ == "__main__":
-    print(env_example(), end="")

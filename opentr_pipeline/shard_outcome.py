@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from opentr_pipeline.audio import MAX_ERRORS, Sound, is_cut_off
 from opentr_pipeline.shards import ShardItem
 from opentr_pipeline.transcript import Transcript
+from opentr_pipeline.worker_times import WorkerTimes
 
 _log = logging.getLogger(__name__)
 
@@ -20,6 +21,9 @@ class ShardOutcome:
         num_found_done: contents that another run had finished meanwhile.
         audio_s: seconds of sound that this step transcribed.
         wall_s: from the lease to the end, model load included.
+        load_s: of it, to load the model.
+        batch_size: most windows decoded together.
+        worker_times: how much the model waited.
         failures: sentences with path and reason.
     """
 
@@ -27,6 +31,9 @@ class ShardOutcome:
     num_found_done: int = 0
     audio_s: float = 0.0
     wall_s: float = 0.0
+    load_s: float = 0.0
+    batch_size: int = 0
+    worker_times: WorkerTimes = field(default_factory=WorkerTimes)
     failures: list[str] = field(default_factory=list)
 
     @property

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from opentr_pipeline.audio import Sound
 from opentr_pipeline.checkpoints import Checkpoints
-from opentr_pipeline.engine import Source, transcribe
-from opentr_pipeline.errors import DeviceError, MediaError
+from opentr_pipeline.engine import transcribe
+from opentr_pipeline.errors import DeviceError, MediaError, OutOfMemoryError
 from opentr_pipeline.heard import Heard, compose
 from opentr_pipeline.locks import POLL_S
 from opentr_pipeline.plan import Plan
@@ -22,6 +22,7 @@ from opentr_pipeline.publishing import publish_partition
 from opentr_pipeline.recordings import check_unchanged
 from opentr_pipeline.shard_outcome import ShardOutcome, status_and_reason
 from opentr_pipeline.shards import ShardItem
+from opentr_pipeline.sources import Source
 from opentr_pipeline.transcriber import Transcriber
 from opentr_pipeline.transcript import Content, Transcript, now
 from opentr_pipeline.transcript_store import TranscriptStore
@@ -68,25 +69,27 @@ class ShardRun:
             archive: where the items' paths start.
             store: the tables.
             plan: of the run that the shard belongs to.
-            load: loads the model, once.
+            load: loads the model; called once.
             batch_size: windows decoded together.
         """
         self._archive = archive
         self._store = store
         self._plan = plan
-        self._load = functools.cache(load)
-        self._batch_size = batch_size
+        self._load = load
+        self._transcriber: Transcriber | None = None
+        self.batch_size = batch_size
         self._under_way: dict[Source, _Attempt] = {}
         self._checkpoints = Checkpoints(store.inner)
         self._index = store.index(plan.partitions)
         # Items are taken on in the engine's threads and finished in the caller's.
         self._lock = threading.RLock()
-        self.outcome = ShardOutcome()
+        self.outcome = ShardOutcome(batch_size=batch_size)
 
     def run(self, items: Sequence[ShardItem]) -> ShardOutcome:
         """Work through the items; those that another run holds come last.
 
         Raises:
+            OutOfMemoryError: the device has too little memory; nothing is held against a recording.
             ModelError: no recording can be transcribed with these settings.
             StoreError: outcomes cannot be kept.
         """
@@ -103,6 +106,19 @@ class ShardRun:
                 time.sleep(POLL_S)
         self.outcome.wall_s = time.monotonic() - started
         return self.outcome
+
+    def close(self) -> None:
+        """Give the model's memory back: whoever gets the worker slot next needs it at once."""
+        if self._transcriber:
+            self._transcriber.unload()
+            self._transcriber = None
+
+    def _loaded(self) -> Transcriber:
+        if self._transcriber is None:
+            started = time.monotonic()
+            self._transcriber = self._load()
+            self.outcome.load_s = time.monotonic() - started
+        return self._transcriber
 
     def withdraw(self) -> None:
         """Take back the attempts under way: the process ends through no fault of theirs."""
@@ -124,10 +140,15 @@ class ShardRun:
         try:
             if first := next(sources, None):  # else the model need not be loaded
                 everything = itertools.chain([first], sources)
-                for source in transcribe(self._load(), self._batch_size, everything):
+                loaded, times = self._loaded(), self.outcome.worker_times
+                for source in transcribe(loaded, self.batch_size, everything, times):
                     with self._lock:
                         self._finish(source)
+        except OutOfMemoryError:
+            self._take_back()
+            raise
         except DeviceError:  # whatever a recording did to the card, it may do again
+            self._transcriber = None  # to ask a broken card for memory may end the process
             raise
         except BaseException:  # told to stop, no model, a full disk
             self.withdraw()
@@ -203,6 +224,16 @@ class ShardRun:
         self._checkpoints.keep_heard(item.content, attempt.unkept)
         attempt.unkept = []
         attempt.kept_at = time.monotonic()
+
+    def _take_back(self) -> None:
+        """Withdraw the attempts; what they have heard is kept for the next ones."""
+        try:
+            with self._lock:
+                for attempt in self._under_way.values():
+                    if attempt.unkept:
+                        self._keep_now(attempt)
+        finally:
+            self.withdraw()
 
     def _finish(self, source: Source) -> None:
         attempt = self._under_way.get(source)

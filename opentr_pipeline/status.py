@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,12 +11,14 @@ from opentr_pipeline.archive import scan
 from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.dagster_state import ActiveRun, active_runs
 from opentr_pipeline.devices import WorkerSlot
+from opentr_pipeline.memory_limits import MemoryLimit, batch_limits, closed_slots
 from opentr_pipeline.operations import NOW, just_finished, pace
 from opentr_pipeline.options import ArchiveOptions
 from opentr_pipeline.overview import Overview, count, probed_work
 from opentr_pipeline.services import services_of
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.usage import DeviceNow, devices_now
 from opentr_pipeline.work import by_content
 from opentr_pipeline.worker_slots import Holder, holders, slots_folder
 
@@ -31,14 +34,22 @@ class Status:
 
     Attributes:
         num_unpublished: recordings that are finished and wait for the rest of their partition.
+        closed_slots: worker slots that are given to nobody, for want of memory.
+        batch_limits: devices that hold only smaller batches than the settings'.
+        num_by_status: published transcripts.
+        devices: that have worker slots.
         speed_x: of the last minutes; None where nothing was finished.
         page: its address, where it runs.
     """
 
     overview: Overview
     num_unpublished: int
+    num_by_status: dict[str, int]
     num_worker_slots: int
     slots_in_use: list[Holder]
+    closed_slots: list[MemoryLimit]
+    batch_limits: list[MemoryLimit]
+    devices: list[DeviceNow]
     runs: list[ActiveRun]
     speed_x: float | None
     page: str | None
@@ -69,11 +80,16 @@ class StatusWatch:
             self._rescan()
         finished = self._pending.keys() & self._checkpoints.listed("json")
         services = services_of(self._settings)
+        folder = slots_folder(self._settings)
         return Status(
             self._overview,
             sum(len(self._pending[content]) for content in finished),
+            self._num_by_status,
             len(self._slots),
-            holders(self._slots, slots_folder(self._settings)),
+            holders(self._slots, folder),
+            closed_slots(self._slots, folder),
+            batch_limits(self._slots, folder),
+            devices_now(slot.device for slot in self._slots),
             active_runs(self._settings),
             self._speed_x,
             services.address if services.is_running() else None,
@@ -85,6 +101,8 @@ class StatusWatch:
         all_work = probed_work(self._settings, found, self._options)
         self._overview = count(all_work, found, self._settings)
         self._pending = by_content(one for one in all_work if one.state != "done")
+        statuses = self._store.read("transcripts", ["status"]).column("status").to_pylist()
+        self._num_by_status = dict(Counter(statuses))
         since = datetime.now(UTC) - NOW
         self._speed_x = pace(just_finished(self._store, since)).speed_x
         took_s = time.monotonic() - started

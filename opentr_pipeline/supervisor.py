@@ -1,10 +1,15 @@
-"""Keeps the page and the daemon alive: ``python -m opentr_pipeline.supervisor HOME COMMAND ...``.
+"""Keeps the page and the daemon alive.
+
+    python -m opentr_pipeline.supervisor HOME [BESIDE ...] -- COMMAND ...
 
 ``dagster dev`` ends altogether as soon as its daemon or its webserver does, and does not notice
 when its code server does. Overnight that would mean no uploads and no backfill until somebody
 looks, so this process starts it again. It leads the session of all of them and holds their lock.
 Runs that were under way go on meanwhile: a code server waits for its runs before it ends, and
 runs do not need it any more.
+
+BESIDE is a command that is kept alive as well and matters less: the figures for Prometheus, which
+must go on while the sensor is off and while Dagster is being started again.
 """
 
 import contextlib
@@ -23,6 +28,7 @@ from opentr_pipeline.processes import Process, end, members
 
 # Who lives shorter than this does so every time.
 SHORT_LIFE_S = 10.0
+BESIDE_RESTART_S = 60.0
 END_TIMEOUT_S = 12.0
 KILL_TIMEOUT_S = 3.0
 MILD_FIRST = (signal.SIGTERM, signal.SIGKILL)
@@ -37,18 +43,49 @@ MAX_MISSED = 2
 _log = logging.getLogger("opentr_pipeline.supervisor")
 
 
-def supervise(home: Path, command: Sequence[str]) -> int:
+class _Beside:
+    """A command that is started again some time after it ended."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
+        self._not_before = 0.0
+
+    def keep(self) -> None:
+        """Start it where it does not run."""
+        is_running = self._process is not None and self._process.poll() is None
+        if self._command and not is_running and time.monotonic() >= self._not_before:
+            self._process = subprocess.Popen(self._command)
+            self._not_before = time.monotonic() + BESIDE_RESTART_S
+
+    def end(self) -> None:
+        """End it; there is nothing in it to lose."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+
+def supervise(home: Path, command: Sequence[str], beside: Sequence[str] = ()) -> int:
     """Run a command again whenever it ends by itself, until SIGINT; else its exit code.
 
     Args:
         home: the state folder of the services.
         command: ``dagster dev`` with its arguments.
+        beside: a command to keep alive meanwhile; empty for none.
     """
+    other = _Beside(beside)
+    try:
+        return _supervise(home, command, other)
+    finally:
+        other.end()
+
+
+def _supervise(home: Path, command: Sequence[str], other: _Beside) -> int:
     while True:
         started = time.monotonic()
         child = subprocess.Popen(command)
         try:
-            code = _wait(child, home)
+            code = _wait(child, home, other)
             if time.monotonic() - started < SHORT_LIFE_S:
                 return code or 1
             _log.warning("dagster dev ended with code %s; starting it again.", code)
@@ -61,10 +98,11 @@ def supervise(home: Path, command: Sequence[str]) -> int:
             return 0
 
 
-def _wait(child: "subprocess.Popen[bytes]", home: Path) -> int:
+def _wait(child: "subprocess.Popen[bytes]", home: Path, other: _Beside) -> int:
     """Wait for its end, and bring that about where its code server is gone."""
     whole_by, num_missed = time.monotonic() + STARTING_S, 0
     while True:
+        other.keep()
         try:
             return child.wait(CHECK_S)
         except subprocess.TimeoutExpired:
@@ -91,4 +129,5 @@ def in_the_way(home: Path) -> list[Process]:
 
 if __name__ == "__main__":
     logging.basicConfig(format=LINE_FORMAT)
-    sys.exit(supervise(Path(sys.argv[1]), sys.argv[2:]))
+    split = sys.argv.index("--")
+    sys.exit(supervise(Path(sys.argv[1]), sys.argv[split + 1 :], sys.argv[2:split]))

@@ -20,6 +20,7 @@ from typing import Literal, get_args
 
 from opentr_pipeline.devices import WorkerSlot
 from opentr_pipeline.locks import POLL_S, is_locked, is_shared, shared, try_lock
+from opentr_pipeline.memory_limits import is_closed, open_slots
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.transcript import now
 
@@ -32,6 +33,7 @@ class Holder:
     """Who holds a worker slot, as it said itself; empty where it never did.
 
     Attributes:
+        worker: as ``worker_names`` calls the slot, for who asks; other settings count otherwise.
         since: ISO 8601.
         partitions: of the recordings that it transcribes.
     """
@@ -41,6 +43,7 @@ class Holder:
     archive: str = ""
     since: str = ""
     partitions: tuple[str, ...] = ()
+    worker: str = ""
 
     @property
     def held_s(self) -> float | None:
@@ -62,6 +65,11 @@ def slots_folder(settings: Settings) -> Path:
     return folder
 
 
+def worker_names(slots: Sequence[WorkerSlot]) -> dict[str, str]:
+    """The slots' own names by those for people: ``worker-0`` is the first of the settings."""
+    return {f"worker-{number}": slot.name for number, slot in enumerate(slots)}
+
+
 @contextmanager
 def lease(slots: Sequence[WorkerSlot], folder: Path, rank: Rank = "usual") -> Iterator[WorkerSlot]:
     """Wait for one of the slots and hold it for the ``with`` block.
@@ -73,6 +81,9 @@ def lease(slots: Sequence[WorkerSlot], folder: Path, rank: Rank = "usual") -> It
         slots: any of these will do.
         folder: from ``slots_folder``.
         rank: who goes first where several wait.
+
+    Raises:
+        NoSlotError: all of them are closed, or become so while we wait.
     """
     higher = RANKS[: RANKS.index(rank)]
     with shared(_gate(folder, slot, rank) for slot in slots):
@@ -87,11 +98,13 @@ def _wait(
     slots: Sequence[WorkerSlot], folder: Path, higher: Sequence[Rank]
 ) -> tuple[WorkerSlot, int]:
     while True:
-        for slot in slots:
+        for slot in open_slots(slots, folder):
             if any(is_shared(_gate(folder, slot, rank)) for rank in higher):
                 continue
             if (descriptor := try_lock(folder / slot.name)) is not None:
-                return slot, descriptor
+                if not is_closed(slot, folder):  # by its last holder, a moment ago
+                    return slot, descriptor
+                os.close(descriptor)
         time.sleep(POLL_S)
 
 
@@ -117,7 +130,12 @@ def introduce(holder: Holder, folder: Path) -> None:
 
 def holders(slots: Sequence[WorkerSlot], folder: Path) -> list[Holder]:
     """Who holds the slots that are held at this moment."""
-    return [_holder(slot.name, folder) for slot in slots_in_use(slots, folder)]
+    in_use = {slot.name for slot in slots_in_use(slots, folder)}
+    return [
+        dataclasses.replace(_holder(slot_name, folder), worker=worker)
+        for worker, slot_name in worker_names(slots).items()
+        if slot_name in in_use
+    ]
 
 
 def _holder(slot_name: str, folder: Path) -> Holder:

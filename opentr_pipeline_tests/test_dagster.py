@@ -187,7 +187,13 @@ def test_the_launchpad_changes_one_run_alone(project: MakeProject, tmp_path: Pat
 
 @pytest.fixture
 def served(project: MakeProject, tmp_path: Path) -> Iterator[Project]:
-    one = _scaled(project, tmp_path, DAGSTER_PORT=free_port(), PYTHONPATH=TICKS)
+    one = _scaled(
+        project,
+        tmp_path,
+        DAGSTER_PORT=free_port(),
+        PYTHONPATH=TICKS,
+        PROMETHEUS_FILE=str(tmp_path / "opentr.prom"),
+    )
     yield one
     DevServices.of(one.settings).stop()
 
@@ -211,11 +217,19 @@ def _check_operators(served: Project) -> None:
     assert any("Model base loaded in" in line for line in lines)
     assert any(": ok, " in line and line.endswith("x). ") for line in lines)
     assert any("cpu.slot-0 released: 1 ok; " in line for line in lines)
+    assert served.opentr("logs", "worker-0").splitlines()[-1] == lines[-1]
+    wait_for(lambda: 'state="done"} 3.0\n' in _figures(served), 120)
     # The page shows the same lines as the log of the step.
     logs = (served.settings.dagster_home / "storage").glob("*/compute_logs/*.err")
     said = [path.read_text() for path in logs]
     assert sum("Model base loaded in" in text for text in said) == 3
     assert max(text.count("Model base loaded in") for text in said) == 1
+
+
+def _figures(served: Project) -> str:
+    """What the services wrote for Prometheus."""
+    file = Path(served.environ["PROMETHEUS_FILE"])
+    return file.read_text() if file.exists() else ""
 
 
 def _check_killed_services(served: Project) -> None:

@@ -218,7 +218,7 @@ def test_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def card(memory_bytes: int) -> Device:
-    return Device("0", "GPU-x", "A card", memory_bytes)
+    return Device("0", "GPU-x", "A card", memory_bytes, (8, 9))
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,8 @@ def test_old_outcomes_say_nothing_about_the_speed_of_late(tmp_path: Path) -> Non
     one = recording("a.wav", "a")
     store.publish("key", [Entry(one.recording_id, "a.wav", transcript("a"))])
     assert len(operations.finished(store)) == 1
+    assert len(operations.finished(store, model="base", compute_type="int8")) == 1
+    assert operations.finished(store, model="base", compute_type="float32") == []
     assert operations.eta(works(b="missing"), 0, store, 1).lately.num_recordings == 0
 
 
@@ -194,8 +196,8 @@ def test_the_keys_of_json_are_stable(bare: Path, monkeypatch: pytest.MonkeyPatch
     )
     assert set(asked("status")) == set(  # type: ignore[call-overload]
         """num_done num_missing num_stale num_failed num_unprobed num_partitions done_audio_s
-        pending_audio_s num_unpublished num_worker_slots num_slots_in_use slots_in_use runs speed_x
-        page""".split()
+        pending_audio_s num_unpublished num_by_status num_worker_slots num_slots_in_use slots_in_use
+        closed_slots batch_limits devices runs speed_x page""".split()
     )
     assert set(asked("eta")) == set(  # type: ignore[call-overload]
         """num_pending pending_audio_s num_given_up num_unprobed num_worker_slots lately left_s
@@ -204,7 +206,7 @@ def test_the_keys_of_json_are_stable(bare: Path, monkeypatch: pytest.MonkeyPatch
     assert set(asked("throughput")) == {"hours", "days"}  # type: ignore[call-overload]
     assert asked("errors") == []
     assert set(asked("queue")) == {  # type: ignore[call-overload]
-        *("runs", "num_worker_slots", "slots_in_use", "ranks_waiting")
+        *("runs", "num_worker_slots", "slots_in_use", "ranks_waiting", "closed_slots")
     }
     assert not (bare / "state" / "archives").exists()  # looking makes no state
 
@@ -286,14 +288,19 @@ def test_a_slot_says_who_holds_it(tmp_path: Path) -> None:
     slots = (WorkerSlot(CPU, 0), WorkerSlot(CPU, 1))
     assert worker_slots.holders(slots, tmp_path) == []
     with worker_slots.lease(slots, tmp_path) as slot:
-        assert worker_slots.holders(slots, tmp_path) == [worker_slots.Holder(slot.name)]
+        unsaid = worker_slots.Holder(slot.name, worker="worker-0")
+        assert worker_slots.holders(slots, tmp_path) == [unsaid]
         mine = worker_slots.Holder(slot.name, RUN_ID, "/archive", partitions=("[a]", "b"))
         worker_slots.introduce(mine, tmp_path)
         (holder,) = worker_slots.holders(slots, tmp_path)
-        assert dataclasses.replace(holder, since="") == mine
+        assert dataclasses.replace(holder, since="", worker="") == mine
         assert holder.held_s is not None
         assert 0 <= holder.held_s < 60
-        assert "cpu.slot-0, run 00000000, [a], b" in shown(screens.of_queue([], [holder], 2, []))
+        text = shown(screens.of_queue([], [holder], 2, []))
+        assert "worker-0 cpu.slot-0, run 00000000, [a], b" in text
+        # Who counts the slots otherwise calls it otherwise.
+        (other,) = worker_slots.holders(slots[::-1], tmp_path)
+        assert (other.slot, other.worker) == ("cpu.slot-0", "worker-1")
     assert worker_slots.holders(slots, tmp_path) == []
 
 
@@ -346,6 +353,33 @@ def test_logs_are_named_and_shown_from_their_end(bare: Path) -> None:
     assert result.stdout.splitlines() == [f"line {number}" for number in range(49, 99)]
     assert "there are: dev, cpu.slot-0." in result.stderr
     assert CliRunner().invoke(main, ["logs", "cpu.slot-0"]).stdout == "taken\n"
+
+
+def test_logs_are_named_by_the_workers_of_the_settings(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "GPU_SCALE_ENABLED": "true",
+        "GPU_SCALE_DEVICE_ID": "cpu",
+        "GPU_SCALE_WORKERS": "3",
+    }.items():
+        monkeypatch.setenv(name, value)
+    home = settings_of(ARCHIVE_DIR=bare / "archive", STATE_DIR=bare / "state").dagster_home
+    (home / "logs").mkdir(parents=True)
+    (home / "logs" / "cpu.slot-2.log").write_text("taken\n")
+    assert CliRunner().invoke(main, ["logs", "worker-2"]).stdout == "taken\n"
+    silent = CliRunner().invoke(main, ["logs", "worker-1", "--follow"])
+    assert silent.exit_code == 2
+    assert "The worker slot cpu.slot-1 has not written a log yet" in silent.output
+    unknown = CliRunner().invoke(main, ["logs", "worker-3"])
+    assert unknown.exit_code == 2
+    assert (
+        "There is no log worker-3; the logs of this archive are: cpu.slot-2; the worker slots "
+        "are: worker-0 (cpu.slot-0), worker-1 (cpu.slot-1), worker-2 (cpu.slot-2)."
+    ) in unknown.output
+    # A device that is not there hides no log that is.
+    monkeypatch.setenv("GPU_SCALE_DEVICE_ID", "77")
+    assert CliRunner().invoke(main, ["logs", "cpu.slot-2"]).stdout == "taken\n"
 
 
 def test_a_followed_log_may_be_cut_short_or_replaced(tmp_path: Path) -> None:
@@ -465,4 +499,4 @@ def test_both_processes_of_the_code_server_are_needed() -> None:
     assert not supervisor.has_code_server(10, [*old, outer])
     assert not supervisor.has_code_server(10, [*old, inner])
     with pytest.raises(ServiceError, match="no log nothing"):
-        log_files.named(Path("/nowhere"), "nothing")
+        log_files.named(Path("/nowhere"), "nothing", {})

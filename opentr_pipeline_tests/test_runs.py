@@ -16,12 +16,12 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
-from dagster import AssetKey, DagsterInstance
+from dagster import AssetKey, DagsterEventType, DagsterInstance
 from dagster._core.definitions.data_version import extract_data_version_from_entry
 
 from opentr_pipeline.checks import CHECKS
 from opentr_pipeline.settings import PROJECT_ROOT
-from opentr_pipeline_tests.conftest import Project, wait_for
+from opentr_pipeline_tests.conftest import Project, RecordProperty, wait_for
 from opentr_pipeline_tests.runs import (
     SAMPLES,
     SPEECH,
@@ -31,6 +31,7 @@ from opentr_pipeline_tests.runs import (
     make_archive,
     most_at_once,
     partition_statuses,
+    speech_file,
 )
 from opentr_pipeline_tests.speech import word_error_rate
 from opentr_pipeline_tests.test_audio import content, silence
@@ -40,11 +41,13 @@ MakeProject = Callable[..., Project]
 NUM_TURNS = 40  # in a very long recording
 # Read by every Python that is started with it. Half a minute of work on any machine would need
 # far more turns.
+JUDGES_AT_ONCE = "from opentr_pipeline import bottleneck\nbottleneck.MIN_WORK_S = 0.0\n"
 KEEPS_AT_ONCE = "from opentr_pipeline import shard_run\nshard_run.KEEP_HEARD_S = 2.0\n"
 
 
-def test_the_sample_archive_from_files_to_parquet(project: MakeProject) -> None:
-    sample = project(SAMPLES)
+def test_the_sample_archive_from_files_to_parquet(project: MakeProject, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(JUDGES_AT_ONCE)
+    sample = project(SAMPLES, PYTHONPATH=f"{tmp_path}:{PROJECT_ROOT}")
     said = sample.opentr("run", str(SAMPLES))
     by_path = sample.transcripts()
     assert by_path["film/unfinished_copy.mp4"]["status"] == "corrupt"
@@ -62,6 +65,7 @@ def test_the_sample_archive_from_files_to_parquet(project: MakeProject) -> None:
     assert word_error_rate(pairs) < 0.10
     assert "the_lighthouse.mp3" in said
     assert str(sample.store.root / "words") in said
+    _check_figures(sample, said)
 
     files = sample.store.root / "segments" / "*.parquet"
     found = duckdb.sql(f"SELECT count(*) FROM '{files}' WHERE text ILIKE '%lighthouse%'")
@@ -70,6 +74,26 @@ def test_the_sample_archive_from_files_to_parquet(project: MakeProject) -> None:
     again = sample.opentr("run", str(SAMPLES))
     assert f"Nothing to do: {len(by_path)} done." in again
     assert sample.transcripts() == by_path
+
+
+def _check_figures(one: Project, said: str) -> None:
+    """The step says how it used the machine; the page and the command what limited it."""
+    with DagsterInstance.from_config(str(one.settings.dagster_home)) as instance:
+        (run,) = instance.get_runs()
+        outputs = instance.all_logs(run.run_id, of_type=DagsterEventType.STEP_OUTPUT)
+        facts = [entry.get_dagster_event().step_output_data.metadata for entry in outputs]
+        (step,) = [{k: v.value for k, v in one.items()} for one in facts if "worker_slot" in one]
+        event = instance.get_latest_materialization_event(AssetKey("transcripts"))
+        published = event.asset_materialization.metadata  # type: ignore[union-attr]
+    assert 20 < step["cpu_utilization_percent_mean"] <= 100
+    assert 0 < step["main_memory_used_bytes_max"] < step["main_memory_total_bytes"]
+    assert 2e8 < step["peak_memory_bytes"] < 4e9
+    assert 0 <= step["waited_for_front_end_percent"] < 50
+    assert 1 <= step["windows_per_batch_mean"] <= step["batch_size"]
+    assert 0 < step["load_s"] < step["wall_s"]
+    assert not [name for name in step if name.startswith("gpu_")]
+    assert published["verdict"].value in said.splitlines()
+    assert str(published["verdict"].value).startswith("CPU ")
 
 
 def _two_slots(project: MakeProject, tmp_path: Path, files: dict[str, str]) -> Project:
@@ -99,6 +123,24 @@ def test_three_command_lines_at_once_on_a_fresh_state_folder(
     assert len(rows) == len(files)
     assert {row["status"] for row in rows.values()} == {"ok"}
     assert "Nothing to do" in scaled.opentr("run")
+
+
+def test_four_workers_on_four_files_at_once(project: MakeProject, tmp_path: Path) -> None:
+    """The page's promise, on CPU slots: four files, a worker slot for each."""
+    one = project(
+        tmp_path / "archive",
+        GPU_SCALE_ENABLED="true",
+        GPU_SCALE_DEVICE_ID="cpu",
+        GPU_SCALE_WORKERS="4",
+        SHARD_AUDIO_S="30",
+    )
+    for number in range(4):
+        speech_file(one.archive / f"{number}.wav", number, num_times=3)
+    one.opentr("run")
+    held = leases(one.settings.dagster_home)
+    assert most_at_once(held) == 4
+    assert {lease.slot for lease in held} == {f"cpu.slot-{number}" for number in range(4)}
+    assert [lease.num_transcribed for lease in held] == [1, 1, 1, 1]
 
 
 def _one_shard(project: MakeProject, tmp_path: Path) -> Project:
@@ -158,7 +200,7 @@ def _on_one_core(start: Callable[[], Any]) -> Any:
 
 
 def test_a_very_long_recording_goes_on_where_it_was_killed(
-    project: MakeProject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    project: MakeProject, tmp_path: Path, record_property: RecordProperty
 ) -> None:
     one = project(tmp_path / "archive")
     _long_recording(one.archive / "tapes" / "long.wav")
@@ -204,8 +246,8 @@ def test_a_very_long_recording_goes_on_where_it_was_killed(
     ]
     assert word_error_rate([("en", turns[n % 4], turn) for n, turn in enumerate(turns)]) < 0.1
     assert not [path for path in one.store.inner.glob("checkpoints/*/*") if path.suffix != ".lock"]
-    with capsys.disabled():
-        print(f"\nkill: {len(kept)} of {NUM_TURNS} windows kept, {fresh_s:.0f} s for the rest")
+    said = f"kill: {len(kept)} of {NUM_TURNS} windows kept, {fresh_s:.0f} s for the rest"
+    record_property("figures", said)
 
 
 def test_a_partition_is_published_before_the_next_one_is_done(

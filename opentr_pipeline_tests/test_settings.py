@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opentr_pipeline.devices import CPU, Device, WorkerSlot, cpu_threads, worker_slots
+from opentr_pipeline.env_example import env_example
 from opentr_pipeline.errors import SettingsError
-from opentr_pipeline.settings import PROJECT_ROOT, Settings, env_example, load_settings
+from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
 from opentr_pipeline_tests.making import PROPERTY, settings_of
 
 UUIDS = [f"GPU-{digit * 8}-1111-2222-3333-444444444444" for digit in "abc"]
@@ -97,7 +98,9 @@ def test_the_example_holds_every_variable_with_its_default() -> None:
             "one of auto, int8, int8_float16, int8_float32, float16, bfloat16, float32",
         ),
         ("WHISPER_BEAM_SIZE", "0", "1..20"),
-        ("WHISPER_BATCH_SIZE", "many", "1..128"),
+        ("WHISPER_BATCH_SIZE", "many", "auto or 1..128"),
+        ("WHISPER_BATCH_SIZE", "129", "auto or 1..128"),
+        ("WHISPER_BATCH_SIZE", "0", "auto or 1..128"),
         ("PARTITION_BY", "year", "one of folder, day, month, hash"),
         ("PARTITION_COUNT", "10001", "1..10000"),
         ("RUN_MAX_AUDIO_S", "59", "a whole number from 60"),

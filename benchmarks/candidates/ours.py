@@ -8,13 +8,12 @@ from opentr_pipeline import engine, models
 from opentr_pipeline.audio import Sound
 from opentr_pipeline.devices import CPU, list_cards
 from opentr_pipeline.heard import compose
+from opentr_pipeline.memory import CPU_BATCH
 from opentr_pipeline.options import TranscriptionOptions
 from opentr_pipeline.settings import load_settings
 from opentr_pipeline.transcriber import Transcriber
 from opentr_pipeline.whisper import Whisper
 
-# The product's default: in its engine a larger batch only costs memory.
-BATCH_SIZE = load_settings({}, None).whisper_batch_size
 Loaded = tuple[Transcriber, TranscriptionOptions]
 
 
@@ -36,6 +35,8 @@ def load(request: Request) -> Loaded:
 def transcribe(loaded: Loaded, request: Request) -> dict[str, str]:
     """All recordings as one stream, as a shard does."""
     transcriber, options = loaded
+    # The product's default on a CPU: in its engine a larger batch only costs memory.
+    batch_size = CPU_BATCH if request.device == "cpu" else request.batch_size
     files: dict[engine.Source, str] = {}
 
     def sources() -> Iterator[engine.Source]:
@@ -46,7 +47,7 @@ def transcribe(loaded: Loaded, request: Request) -> dict[str, str]:
 
     return {
         files[source]: compose(source.heard, source.sound.duration_s).text
-        for source in engine.transcribe(transcriber, BATCH_SIZE, sources())
+        for source in engine.transcribe(transcriber, batch_size, sources())
     }
 
 

@@ -28,53 +28,39 @@ from dagster import (
     Out,
     Output,
     RetryPolicy,
+    RetryRequested,
     asset,
     graph_asset,
     op,
 )
 
-from opentr_pipeline import models, publishing, work
+from opentr_pipeline import bottleneck, models, publishing, work
+from opentr_pipeline.budget import batch_size
 from opentr_pipeline.defs import metadata
 from opentr_pipeline.defs.checks import log_verdicts
+from opentr_pipeline.defs.descriptions import RECORDINGS, TRANSCRIPTS
 from opentr_pipeline.defs.gpu_slots import GPU_POOL, GPU_TAG, die_with_the_run, rank_of
 from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.resources import Transcription
 from opentr_pipeline.defs.run_config import PlanConfig
 from opentr_pipeline.devices import WorkerSlot, cpu_threads, list_cards, worker_slots
-from opentr_pipeline.errors import DeviceError, OpentrError
+from opentr_pipeline.errors import DeviceError, OpentrError, OutOfMemoryError
 from opentr_pipeline.log_files import slot_log
+from opentr_pipeline.memory_limits import MAX_TRIES, batch_size_in, learning
 from opentr_pipeline.options import archive_options
 from opentr_pipeline.plan import load_plan, sweep
 from opentr_pipeline.settings import Settings, load_settings
 from opentr_pipeline.shard_run import ShardRun
+from opentr_pipeline.step_figures import StepFigures
 from opentr_pipeline.transcriber import Transcriber
 from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.usage import looks_at, sampled
 from opentr_pipeline.whisper import Whisper
 from opentr_pipeline.worker_slots import Holder, introduce, lease, slots_folder
 
 # ``backfill_policy`` is in beta in the release that we pin; the notice is not for users.
 warnings.filterwarnings("ignore", category=BetaWarning)
 _log = logging.getLogger(__name__)
-
-RECORDINGS = """\
-What media the archive holds: one row is one media file, with container, codec, duration and the
-digest of its content.
-
-*Refreshed* for the partitions of a run by the sensor `uploads` (new media), the schedule `nights`,
-`opentr run`, and whenever you materialise a partition; rows of files that are gone stay, with
-`in_archive` false. *When it fails*: the archive could not be read; the error names the folder. A
-broken media file never fails it, it is a row with a status."""
-
-TRANSCRIPTS = """\
-What is said in the recordings: one row is one recording with status and text, in the table
-`transcripts`; a span of speech in `segments`; a word with its times in `words`.
-
-*Refreshed* by the sensor `uploads` (new media), the schedule `nights` (what is left), `opentr run`,
-and whenever you materialise a partition: only what is missing, stale or failed is transcribed, so
-materialising again is cheap. Select `recordings` as well, so that new media are seen.
-*When it fails*: recordings with status `failed` are named in the error; everything else of the
-partition is published. Materialise it again, or run `./opentr.sh retry-failed`. The *checks* judge
-all partitions after every run; the job `check_transcripts` judges without transcribing."""
 
 
 def _sentence(error: OpentrError) -> Failure:
@@ -162,26 +148,31 @@ def transcribe_shard(
     try:
         settings = transcription.settings()
         slots = worker_slots(settings, list_cards())
+        folder = slots_folder(settings)
         with (
-            lease(slots, slots_folder(settings), rank_of(context.run.tags)) as slot,
+            lease(slots, folder, rank_of(context.run.tags)) as slot,
             slot_log(settings.dagster_home, slot.name),
+            sampled(looks_at(slot.device)) as usages,
         ):
             leased_at = time.time()
             _introduce(context, settings, slot, shard)
             run = _shard_run(settings, slot, slots, shard)
             under_way.callback(run.withdraw)
-            outcome = run.run(shard["items"])
+            with contextlib.closing(run), learning(slot, slots, folder, run.batch_size):
+                outcome = run.run(shard["items"])
             released_at = time.time()
             _log.info("Worker slot %s released: %s.", slot.name, outcome.summary())
     except OpentrError as error:
         raise _sentence(error) from None
+    except OutOfMemoryError as error:
+        raise RetryRequested(MAX_TRIES) from error  # each with less than the one before
     except DeviceError:
         raise  # a new process may have more luck
     except Exception as error:  # ours to mend; trying again would fail again
         raise Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
-    facts = metadata.of_shard(outcome, slot, leased_at, released_at)
-    context.add_output_metadata(facts)
-    return {"failures": outcome.failures, "wall_s": outcome.wall_s}
+    figures = StepFigures.of(outcome, slot, usages)
+    context.add_output_metadata(metadata.of_shard(outcome, figures, leased_at, released_at))
+    return {"failures": outcome.failures, "figures": figures}
 
 
 def _introduce(
@@ -203,12 +194,15 @@ def _shard_run(
 ) -> ShardRun:
     # Model and arithmetic, which loading needs, are the same for all recordings of a run.
     options = shard["items"][0].options
+    wanted = batch_size(settings, slot, slots)
+    num_together = batch_size_in(slot, wanted, slots_folder(settings))
 
     def load() -> Transcriber:
         started = time.monotonic()
         model = models.find(options.model, settings.models_root)
         whisper = Whisper(model, slot.device, options, cpu_threads(slots))
-        _log.info("Model %s loaded in %.1f s.", model.name, time.monotonic() - started)
+        said = "Model %s loaded in %.1f s, batch size %d."
+        _log.info(said, model.name, time.monotonic() - started, num_together)
         return Transcriber(whisper)
 
     return ShardRun(
@@ -216,7 +210,7 @@ def _shard_run(
         TranscriptStore(settings.output_root),
         load_plan(Path(shard["plan_path"])),
         load,
-        settings.whisper_batch_size,
+        num_together,
     )
 
 
@@ -230,14 +224,18 @@ def publish_transcripts(
     logged one by one, no output is yielded (it would mark every partition), and the op fails.
     """
     die_with_the_run()
-    store = TranscriptStore(load_settings().output_root)
+    settings = load_settings()
+    store = TranscriptStore(settings.output_root)
     try:
         plan = load_plan(Path(plan_path))
         publishing.publish_all(plan, store)
         left = publishing.left_over(plan, store)
-        facts = metadata.of_transcripts(plan, store)
+        verdict = bottleneck.verdict([shard["figures"] for shard in shards], settings)
+        facts = metadata.of_transcripts(plan, store, verdict)
     except OpentrError as error:
         raise _sentence(error) from None
+    if verdict:
+        context.log.info(verdict)
     versions = {key: plan.data_version(key) for key in plan.partitions}
     keys = plan.partitions.keys() - left.keys()
     if not left:

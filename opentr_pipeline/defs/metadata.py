@@ -6,11 +6,11 @@ from typing import Any
 
 from dagster import MetadataValue, TableColumn, TableSchema
 
-from opentr_pipeline.devices import WorkerSlot
 from opentr_pipeline.partition_facts import mean_confidence
 from opentr_pipeline.plan import Plan
 from opentr_pipeline.recordings import Recording
 from opentr_pipeline.shard_outcome import ShardOutcome
+from opentr_pipeline.step_figures import StepFigures
 from opentr_pipeline.tables import TRANSCRIPT_TABLES, describe
 from opentr_pipeline.transcript_store import TranscriptStore
 
@@ -41,37 +41,41 @@ def of_recordings(
 
 
 def of_shard(
-    outcome: ShardOutcome, slot: WorkerSlot, leased_at: float, released_at: float
+    outcome: ShardOutcome, figures: StepFigures, leased_at: float, released_at: float
 ) -> Metadata:
     """For a transcription step.
 
     Args:
         outcome: what became of the shard.
-        slot: the worker slot that it held.
-        leased_at: from then, seconds since 1970.
+        figures: what the step measured of itself.
+        leased_at: it held its worker slot from then, seconds since 1970.
         released_at: until then.
     """
     return {
-        "worker_slot": slot.name,
-        "device": slot.device.name,
+        **figures.as_metadata(),
         "leased_at": MetadataValue.float(leased_at),
         "released_at": MetadataValue.float(released_at),
         **_by_status(outcome.num_by_status.elements()),
         "num_found_done": outcome.num_found_done,
-        "audio_s": round(outcome.audio_s, 3),
-        "wall_s": round(outcome.wall_s, 3),
         "speed_x": round(outcome.speed_x, 2),
     }
 
 
-def of_transcripts(plan: Plan, store: TranscriptStore) -> dict[str, Metadata]:
-    """For each partition of ``transcripts`` in a run."""
+def of_transcripts(plan: Plan, store: TranscriptStore, verdict: str) -> dict[str, Metadata]:
+    """For each partition of ``transcripts`` in a run.
+
+    Args:
+        plan: of the run.
+        store: the tables.
+        verdict: what limited the run; may be empty.
+    """
     facts = {}
     for key in plan.partitions:
         tables = {table: store.read_partition(table, key) for table in TRANSCRIPT_TABLES}
         facts[key] = {
             **_of_rows(tables["transcripts"].to_pylist()),
             **_confidence(mean_confidence(tables["words"], tables["transcripts"])),
+            **({"verdict": verdict} if verdict else {}),
             **{f"num_{table}": rows.num_rows for table, rows in tables.items()},
             "settings_fingerprint": ", ".join(plan.settings_fingerprints(key)),
             "paths": MetadataValue.json([str(store.path(table, key)) for table in tables]),

@@ -1,6 +1,7 @@
 """What a run may change in the launchpad, with the settings as defaults."""
 
 import os
+from typing import Any
 
 from dagster import ConfigurableResource
 from pydantic import Field, create_model
@@ -21,7 +22,8 @@ RUN_VARIABLES = (
     "whisper_batch_size",
     "shard_audio_s",
 )
-
+# A word or a number; the launchpad takes them as they are typed, without quotation marks.
+AUTO_OR_NUMBER = ("audio_stream", "whisper_batch_size")
 
 DESCRIPTION = """\
 What one run may do otherwise than the settings: model, language, prompt and the like. The defaults
@@ -51,7 +53,10 @@ def transcription_resource(settings: Settings) -> Transcription:
     """The options with the settings as defaults and their descriptions."""
     fields = {
         # The type of the value, not of the setting: ranges are checked by ``Settings`` alone.
-        name: (type(value), Field(value, description=Settings.model_fields[name].description))
+        name: (
+            Any if name in AUTO_OR_NUMBER else type(value),
+            Field(value, description=Settings.model_fields[name].description),
+        )
         for name in RUN_VARIABLES
         for value in [getattr(settings, name)]
     }

@@ -1,0 +1,21 @@
+"""What the page says about the assets."""
+
+RECORDINGS = """\
+What media the archive holds: one row is one media file, with container, codec, duration and the
+digest of its content.
+
+*Refreshed* for the partitions of a run by the sensor `uploads` (new media), the schedule `nights`,
+`opentr run`, and whenever you materialise a partition; rows of files that are gone stay, with
+`in_archive` false. *When it fails*: the archive could not be read; the error names the folder. A
+broken media file never fails it, it is a row with a status."""
+
+TRANSCRIPTS = """\
+What is said in the recordings: one row is one recording with status and text, in the table
+`transcripts`; a span of speech in `segments`; a word with its times in `words`.
+
+*Refreshed* by the sensor `uploads` (new media), the schedule `nights` (what is left), `opentr run`,
+and whenever you materialise a partition: only what is missing, stale or failed is transcribed, so
+materialising again is cheap. Select `recordings` as well, so that new media are seen.
+*When it fails*: recordings with status `failed` are named in the error; everything else of the
+partition is published. Materialise it again, or run `./opentr.sh retry-failed`. The *checks* judge
+all partitions after every run; the job `check_transcripts` judges without transcribing."""
