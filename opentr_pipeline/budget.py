@@ -1,7 +1,7 @@
 """What the worker slots need of each device's memory, beside what there is: does it fit?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from opentr_pipeline import devices, models
@@ -22,13 +22,14 @@ TIGHT_SHARE = 0.9
 # Source: OpenTranscribe's measurements on an A6000.
 USEFUL_CARD_WORKERS = 4
 VERDICTS_MEAN = (
-    f"tight: over {TIGHT_SHARE:.0%} of what is free.",
+    f"tight: over {TIGHT_SHARE * 100:.0f} % of what is free.",
     f"more workers than useful: more than cores on a CPU, or than {USEFUL_CARD_WORKERS} on a card; "
     "one keeps it some 90 % busy, 4 were measured at 1.31 times its speed, 8 at 1.39 times.",
 )
 # Where nobody knows the model's shape.
 USUAL_BATCH = 8
 NUMBERS_OF_WORKERS = (1, 2, 4, 6)
+SMALLER_MODELS = ("large-v3-turbo", "medium", "small", "base", "tiny")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,25 @@ class Workload:
     shape: ModelShape | None
     compute_type: str
     beam_size: int
+
+    def bytes_of(self, device: Device, num_workers: int, batch_size: int) -> int | None:
+        """What one of so many workers on a device needs; None where the shape is unknown."""
+        if self.shape is None:
+            return None
+        at_once = _cpu_batches(device, num_workers)
+        return worker_bytes(self.shape, self.compute_type, batch_size, self.beam_size, at_once)
+
+    def largest_batch(self, device: Device, num_workers: int, room_bytes: float) -> int:
+        """The largest batch of one of so many workers; 0 where none fits."""
+        assert self.shape is not None
+        at_once = _cpu_batches(device, num_workers)
+        return largest_batch(self.shape, self.compute_type, self.beam_size, room_bytes, at_once)
+
+    def useful_batch(self, device: Device) -> int:
+        """The batch with which a device is as fast as it gets."""
+        if device.is_cpu:
+            return CPU_BATCH
+        return useful_batch(self.shape) if self.shape else USUAL_BATCH
 
 
 @dataclass(frozen=True)
@@ -117,7 +137,7 @@ def alternatives(settings: Settings, slots: Sequence[WorkerSlot], work: Workload
     """
     found = []
     for own in budgets(settings, slots, work):
-        useful = CPU_BATCH if own.device.is_cpu else _useful(work)
+        useful = work.useful_batch(own.device)
         batches = sorted({1, useful // 2, useful, 2 * useful, own.batch_size})
         numbers = sorted({*NUMBERS_OF_WORKERS, own.num_workers})
         found += [
@@ -165,12 +185,24 @@ def check_fits(settings: Settings, slots: Sequence[WorkerSlot]) -> None:
 
 
 def _remedy(work: Workload, own: Budget, limit: int) -> str:
-    for number in range(own.num_workers, 0, -1):
-        if largest := _largest(work, own.device, number, limit // number):
-            batch = min(largest, own.batch_size)
-            fewer = f"GPU_SCALE_WORKERS={number} and " if number < own.num_workers else ""
-            return f"set {fewer}WHISPER_BATCH_SIZE={batch}, which fit"
-    return "not even one with batch size 1 fits: set a smaller WHISPER_MODEL, or make room"
+    """The most workers that have room for the batch, else the most that have room at all."""
+    target = max(own.batch_size, work.useful_batch(own.device))
+    sizes = {
+        number: min(target, largest)
+        for number in range(own.num_workers, 0, -1)
+        if (largest := work.largest_batch(own.device, number, limit // number))
+    }
+    if not sizes:
+        smaller = [name for name in SMALLER_MODELS if _has_room(work, name, own.device, limit)]
+        rest = f"set WHISPER_MODEL={smaller[0]} or make room" if smaller else "make room"
+        return f"not even one with batch size 1 fits: {rest}"
+    number = next((one for one, size in sizes.items() if size == target), max(sizes))
+    workers = f"GPU_SCALE_WORKERS={number} and " if own.num_workers > 1 else ""
+    return f"set {workers}WHISPER_BATCH_SIZE={sizes[number]}, which fits"
+
+
+def _has_room(work: Workload, model: str, device: Device, limit: int) -> bool:
+    return bool(replace(work, shape=known_shape(model)).largest_batch(device, 1, limit))
 
 
 def gigabytes(num_bytes: float) -> str:
@@ -185,7 +217,7 @@ def _as_set(
     held = slots_in_use([slot for slot in slots if slot.device == device], slots_folder(settings))
     if room.free_bytes is not None and held:
         usual = _batch(settings, device, work, None)
-        theirs = len(held) * (_worker_bytes(work, device, number, usual) or 0)
+        theirs = len(held) * (work.bytes_of(device, number, usual) or 0)
         free = room.free_bytes + theirs
         room = Room(min(free, room.total_bytes or free), room.total_bytes)
     share = None if room.free_bytes is None else room.free_bytes // number
@@ -193,7 +225,7 @@ def _as_set(
 
 
 def _budget(work: Workload, device: Device, number: int, batch: int, room: Room) -> Budget:
-    one = _worker_bytes(work, device, number, batch)
+    one = work.bytes_of(device, number, batch)
     useful = devices.num_cores() if device.is_cpu else USEFUL_CARD_WORKERS
     return Budget(device, number, batch, None if one is None else number * one, room, useful)
 
@@ -202,30 +234,10 @@ def _batch(settings: Settings, device: Device, work: Workload, free_bytes: int |
     """The batch size of a worker that may have so much memory; None: enough."""
     if settings.whisper_batch_size != "auto":
         return int(settings.whisper_batch_size)
-    if device.is_cpu:
-        return CPU_BATCH
-    if work.shape is None or free_bytes is None:
-        return _useful(work)
-    largest = _largest(work, device, 1, int(TIGHT_SHARE * free_bytes))
-    return max(1, min(_useful(work), largest))
-
-
-def _useful(work: Workload) -> int:
-    return useful_batch(work.shape) if work.shape else USUAL_BATCH
-
-
-def _largest(work: Workload, device: Device, number: int, share_bytes: int) -> int:
-    """The largest batch of one of so many workers; 0 where none fits."""
-    assert work.shape is not None
-    at_once = _cpu_batches(device, number)
-    return largest_batch(work.shape, work.compute_type, work.beam_size, share_bytes, at_once)
-
-
-def _worker_bytes(work: Workload, device: Device, number: int, batch: int) -> int | None:
-    if work.shape is None:
-        return None
-    at_once = _cpu_batches(device, number)
-    return worker_bytes(work.shape, work.compute_type, batch, work.beam_size, at_once)
+    useful = work.useful_batch(device)
+    if device.is_cpu or work.shape is None or free_bytes is None:
+        return useful
+    return max(1, min(useful, work.largest_batch(device, 1, TIGHT_SHARE * free_bytes)))
 
 
 def _cpu_batches(device: Device, number: int) -> int:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from opentr_pipeline.cuda_libraries import INSTALL
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.settings import Settings, cuda_visible_devices
 
@@ -111,7 +112,7 @@ def _nvml() -> Iterator[Any]:
     try:
         import pynvml  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError:
-        raise _NoCardsError("the extra gpu is not installed") from None
+        raise _NoCardsError(f"the extra gpu is not installed ({INSTALL})") from None
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:

@@ -149,7 +149,11 @@ def _model(settings: Settings, work: budget.Workload) -> str:
 
 def _memory(settings: Settings, slots: tuple[WorkerSlot, ...], work: budget.Workload) -> str:
     budget.check_fits(settings, slots)
-    return "; ".join(map(_budget_said, budget.budgets(settings, slots, work)))
+    own = budget.budgets(settings, slots, work)
+    said = "; ".join(map(_budget_said, own))
+    if any(one.verdict == "does not fit" for one in own):
+        raise OpentrError(f"{said}; make room, or see ./opentr.sh plan for what fits.")
+    return said
 
 
 def _budget_said(own: Budget) -> str:

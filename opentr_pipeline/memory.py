@@ -11,9 +11,10 @@ Source: on a card, published peaks of other engines on CTranslate2 with beam 5, 
   4335, 6790; int8 2926, 4500; here 2793, 5247.
 
 So 5 % too little to 17 % too much; nobody has measured our own engine on a card yet. On a CPU it
-was, without Dagster, which adds 100 MB: ``base``, beam 5, two cores, eight minutes of dense speech:
-int8 at batch 1, 6 and 16: 576, 753, 1134; float32 at 6 and 16: 952, 1516; over 22 minutes int8 at
-6: 950. Here 755, 1018, 1544; 1236, 1762; 1018.
+was, with beam 5, two cores and eight minutes of dense speech. A whole step of Dagster's with
+``base``, int8, batch 6: 987; here 1018. The engine without Dagster, which adds some 100: ``base``
+int8 at batch 1, 6 and 16: 576, 757, 1134; float32 at 6 and 16: 952, 1516; random weights in the
+shape of ``small``, int8 at 1 and 6: 907, 1474; here 755, 1018, 1544; 1236, 1762; 1144, 1933.
 """
 
 from opentr_pipeline.model_shapes import NUM_FRAMES, ModelShape

@@ -126,6 +126,8 @@ def test_old_outcomes_say_nothing_about_the_speed_of_late(tmp_path: Path) -> Non
     one = recording("a.wav", "a")
     store.publish("key", [Entry(one.recording_id, "a.wav", transcript("a"))])
     assert len(operations.finished(store)) == 1
+    assert len(operations.finished(store, model="base", compute_type="int8")) == 1
+    assert operations.finished(store, model="base", compute_type="float32") == []
     assert operations.eta(works(b="missing"), 0, store, 1).lately.num_recordings == 0
 
 

@@ -155,6 +155,24 @@ def test_a_value_typed_for_one_run_wins_over_the_folders(case: Case) -> None:
     assert (typed.language, typed.task) == ("es", "translate")
 
 
+@pytest.mark.parametrize("typed", [4, "4", "auto"])
+def test_the_launchpad_takes_numbers_without_quotation_marks(typed: int | str) -> None:
+    """Where a word is possible as well."""
+    seen: list[str] = []
+
+    @op
+    def look(transcription: Transcription) -> None:
+        seen.append(transcription.settings().whisper_batch_size)
+
+    @job(resource_defs={"transcription": transcription_resource(settings_of())})
+    def launched() -> None:
+        look()
+
+    config = {"transcription": {"config": {"whisper_batch_size": typed}}}
+    launched.execute_in_process({"resources": config})
+    assert seen == [str(typed)]
+
+
 def test_the_launchpad_says_what_was_typed() -> None:
     usual = transcription_resource(settings_of(WHISPER_LANGUAGE="it", WHISPER_HOTWORDS="Po"))
     assert usual.typed() == set()

@@ -188,12 +188,14 @@ def _shard_run(
 ) -> ShardRun:
     # Model and arithmetic, which loading needs, are the same for all recordings of a run.
     options = shard["items"][0].options
+    num_together = batch_size(settings, slot, slots)
 
     def load() -> Transcriber:
         started = time.monotonic()
         model = models.find(options.model, settings.models_root)
         whisper = Whisper(model, slot.device, options, cpu_threads(slots))
-        _log.info("Model %s loaded in %.1f s.", model.name, time.monotonic() - started)
+        said = "Model %s loaded in %.1f s, batch size %d."
+        _log.info(said, model.name, time.monotonic() - started, num_together)
         return Transcriber(whisper)
 
     return ShardRun(
@@ -201,7 +203,7 @@ def _shard_run(
         TranscriptStore(settings.output_root),
         load_plan(Path(shard["plan_path"])),
         load,
-        batch_size(settings, slot, slots),
+        num_together,
     )
 
 

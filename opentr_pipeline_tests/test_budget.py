@@ -1,0 +1,350 @@
+"""What fits on cards that exist nowhere, and on this machine; what is refused, and what is said."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from opentr_pipeline import budget, cuda_libraries
+from opentr_pipeline.cli import main
+from opentr_pipeline.devices import Device, WorkerSlot, list_cards, worker_slots
+from opentr_pipeline.errors import ModelError, SettingsError
+from opentr_pipeline.host_memory import HostMemory
+from opentr_pipeline.models import Model
+from opentr_pipeline.settings import Settings
+from opentr_pipeline.whisper import Whisper
+from opentr_pipeline.worker_slots import lease
+from opentr_pipeline_tests.fake_nvml import UUIDS, FakeCard, FakeNvml
+from opentr_pipeline_tests.making import OPTIONS, settings_of, wav
+
+GB = 10**9
+
+
+def a_card(free_gb: float, total_gb: float = 80.0, uuid: str = UUIDS[0]) -> FakeCard:
+    return FakeCard(uuid, total_bytes=int(total_gb * GB), free_bytes=int(free_gb * GB))
+
+
+def on(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, cards: list[FakeCard], **variables: object
+) -> tuple[Settings, tuple[WorkerSlot, ...]]:
+    """Settings and slots on these cards; scaling, large-v3-turbo."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(cards))
+    usual = {
+        "GPU_SCALE_ENABLED": 1,
+        "WHISPER_MODEL": "large-v3-turbo",
+        "WORKER_SLOTS_DIR": folder,
+        "MODELS_DIR": folder,
+    }
+    settings = settings_of({**usual, **variables})
+    return settings, worker_slots(settings, list_cards())
+
+
+def own(settings: Settings, slots: tuple[WorkerSlot, ...]) -> list[budget.Budget]:
+    return budget.budgets(settings, slots, budget.workload(settings, slots))
+
+
+@pytest.mark.parametrize(
+    ("free_gb", "variables", "expected"),
+    [
+        (78.0, {}, (8, "fits")),
+        (15.0, {}, (7, "fits")),
+        (11.5, {}, (3, "fits")),
+        (8.0, {}, (1, "tight")),
+        (7.0, {}, (1, "does not fit")),
+        (78.0, {"GPU_SCALE_WORKERS": 6}, (8, "more workers than useful")),
+        (78.0, {"WHISPER_BATCH_SIZE": 128}, (128, "does not fit")),
+        (30.0, {"WHISPER_BATCH_SIZE": 24}, (24, "tight")),
+        (30.0, {"WHISPER_MODEL": "small"}, (16, "fits")),
+    ],
+)
+def test_what_is_said_of_workers_on_a_card(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    free_gb: float,
+    variables: dict[str, object],
+    expected: tuple[int, str],
+) -> None:
+    (one,) = own(*on(monkeypatch, tmp_path, [a_card(free_gb)], **variables))
+    assert (one.batch_size, one.verdict) == expected
+
+
+@pytest.mark.parametrize(("workers", "card_gb"), [(2, 12), (4, 24), (6, 48)])
+def test_the_table_of_the_page(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, workers: int, card_gb: int
+) -> None:
+    """It says that so many workers with large-v2 fit on such a card."""
+    cards = [a_card(card_gb - 0.5, card_gb)]
+    variables = {"WHISPER_MODEL": "large-v2", "GPU_SCALE_WORKERS": workers}
+    budget.check_fits(*on(monkeypatch, tmp_path, cards, **variables))
+
+
+def test_slots_that_are_held_have_their_memory_already(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else a second archive could not be started beside the first."""
+    settings, slots = on(monkeypatch, tmp_path, [a_card(free_gb=8.0, total_gb=24.0)])
+    assert own(settings, slots)[0].verdict != "fits"
+    with lease(slots, tmp_path), lease(slots, tmp_path), lease(slots, tmp_path):
+        (one,) = own(settings, slots)
+        assert (one.verdict, one.batch_size) == ("fits", 8)
+        assert one.room.free_bytes == pytest.approx(18.7 * GB, rel=0.01)
+
+
+def refusal(settings: Settings, slots: tuple[WorkerSlot, ...]) -> str:
+    with pytest.raises(SettingsError) as caught:
+        budget.check_fits(settings, slots)
+    said = str(caught.value)
+    assert "\n" not in said
+    assert said.endswith(".")
+    return said
+
+
+@pytest.mark.parametrize(
+    ("free_gb", "variables", "remedy"),
+    [
+        (7.0, {}, "set GPU_SCALE_WORKERS=1 and WHISPER_BATCH_SIZE=8, which fits."),
+        (12.0, {"WHISPER_BATCH_SIZE": 32}, "set GPU_SCALE_WORKERS=1 and WHISPER_BATCH_SIZE=32"),
+        (30.0, {"WHISPER_BATCH_SIZE": 128}, "set GPU_SCALE_WORKERS=4 and WHISPER_BATCH_SIZE=24"),
+        (3.0, {"GPU_SCALE_ENABLED": 0, "WHISPER_BATCH_SIZE": 8}, "set WHISPER_BATCH_SIZE=5,"),
+        (1.5, {}, "not even one with batch size 1 fits: set WHISPER_MODEL=small or make room."),
+        (0.5, {}, "not even one with batch size 1 fits: make room."),
+    ],
+)
+def test_what_cannot_fit_is_refused_with_what_does(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    free_gb: float,
+    variables: dict[str, object],
+    remedy: str,
+) -> None:
+    cards = [a_card(free_gb)]
+    said = refusal(*on(monkeypatch, tmp_path, cards, **variables))
+    assert "large-v3-turbo (int8_float16)" in said
+    assert f"which has {free_gb} GB free; {remedy}" in said
+    if "set " in remedy and "WHISPER_MODEL" not in remedy:
+        named = dict(part.split("=") for part in remedy.strip(".").split() if "=" in part)
+        better = {**variables, **{name: value.strip(",") for name, value in named.items()}}
+        budget.check_fits(*on(monkeypatch, tmp_path, cards, **better))
+
+
+def test_each_card_of_a_list_must_have_room(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cards = [a_card(78.0), a_card(2.0, uuid=UUIDS[1]), a_card(78.0, uuid=UUIDS[2])]
+    budget.check_fits(*on(monkeypatch, tmp_path, cards, GPU_SCALE_DEVICE_ID="0,2"))
+    said = refusal(*on(monkeypatch, tmp_path, cards, GPU_SCALE_DEVICE_ID="0,1"))
+    assert "card 1 (NVIDIA L4, compute capability 8.9), which has 2.0 GB free" in said
+
+
+def test_what_nobody_knows_is_not_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    untold = FakeCard(total_bytes=None)
+    settings, slots = on(monkeypatch, tmp_path, [untold])
+    budget.check_fits(settings, slots)
+    assert own(settings, slots)[0].verdict == "unknown"
+    settings, slots = on(monkeypatch, tmp_path, [a_card(1.0)], WHISPER_MODEL="owner/unheard-of")
+    budget.check_fits(settings, slots)
+    assert own(settings, slots)[0].verdict == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("total_gb", "free_gb", "verdict"),
+    [(64, 60, "fits"), (64, 2, "does not fit"), (1, 1, "refused")],
+)
+def test_on_a_cpu_only_what_is_surely_not_there_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, total_gb: int, free_gb: int, verdict: str
+) -> None:
+    """What is free now may grow: others end, files that are kept in memory give way."""
+    monkeypatch.setattr(budget, "host_memory", lambda: HostMemory(total_gb * GB, free_gb * GB))
+    monkeypatch.setattr("opentr_pipeline.devices.num_cores", lambda: 4)
+    variables = {"GPU_SCALE_DEVICE_ID": "cpu", "WHISPER_MODEL": "base"}
+    settings, slots = on(monkeypatch, tmp_path, [], **variables)
+    if verdict == "refused":
+        assert "on the CPU, which has 1.0 GB; set GPU_SCALE_WORKERS=1 and" in refusal(
+            settings, slots
+        )
+        return
+    budget.check_fits(settings, slots)
+    assert own(settings, slots)[0].verdict == verdict
+
+
+def test_more_cpu_workers_than_cores_are_not_useful(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(budget, "host_memory", lambda: HostMemory(64 * GB, 60 * GB))
+    monkeypatch.setattr("opentr_pipeline.devices.num_cores", lambda: 3)
+    variables = {"GPU_SCALE_DEVICE_ID": "cpu", "WHISPER_MODEL": "base"}
+    settings, slots = on(monkeypatch, tmp_path, [], **variables)
+    rows = budget.alternatives(settings, slots, budget.workload(settings, slots))
+    verdicts = {row.num_workers: row.verdict for row in rows}
+    too_many = "more workers than useful"
+    assert verdicts == {1: "fits", 2: "fits", 4: too_many, 6: too_many}
+    assert own(settings, slots)[0] in rows
+
+
+@pytest.mark.parametrize(
+    ("card", "variables", "batch_size"),
+    [
+        (a_card(70.0), {}, 8),
+        (a_card(70.0), {"WHISPER_BATCH_SIZE": 3}, 3),
+        (a_card(3.0), {}, 4),  # somebody else's program is on the card
+        (a_card(11.0, 12.0), {}, 4),  # three more of ours may be about to load
+        (a_card(0.1), {}, 1),
+        (a_card(70.0), {"GPU_DEVICE_ID": "cpu", "GPU_SCALE_ENABLED": 0}, 6),
+    ],
+)
+def test_the_batch_of_a_worker_that_is_about_to_load(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    card: FakeCard,
+    variables: dict[str, object],
+    batch_size: int,
+) -> None:
+    settings, slots = on(monkeypatch, tmp_path, [card], **variables)
+    assert budget.batch_size(settings, slots[0], slots) == batch_size
+
+
+def test_a_card_without_its_libraries_is_refused_before_anything_is_heard(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Once it came with the first batch, and cost every recording under way an attempt."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # given back at the end
+    monkeypatch.setattr(cuda_libraries, "LIBRARIES", {"libnothing.so.12": "no-such-package"})
+    model, card = Model("base", tmp_path, "0" * 64), Device("0", UUIDS[0], "A card")
+    with pytest.raises(ModelError, match=r"libnothing\.so\.12 cannot be loaded"):
+        Whisper(model, card, OPTIONS, cpu_threads=1)
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An archive with one file and a card with little room."""
+    wav(tmp_path / "archive" / "a" / "one.wav")
+    for name in ("ARCHIVE", "STATE", "MODELS", "OUTPUT", "WORKER_SLOTS"):
+        monkeypatch.setenv(f"{name}_DIR", str(tmp_path / name.lower()))
+    for name in ("GPU_SCALE_ENABLED", "GPU_DEVICE_ID", "WHISPER_MODEL"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    card = a_card(5.0, 24.0)
+    card.compute = [(7, 19 * GB)]
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml([card], {7: "/usr/bin/llm"}))
+    return tmp_path
+
+
+def asked(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.mark.parametrize(
+    "command", [("start", "dev", "--gpu-scale"), ("reset", "dev", "--gpu-scale", "--yes")]
+)
+def test_start_refuses_what_cannot_fit(bare: Path, command: tuple[str, ...]) -> None:
+    said = asked(*command, code=2)
+    assert said.startswith("opentr: 4 workers with the model large-v3-turbo (int8_float16) and")
+    assert said.endswith("set GPU_SCALE_WORKERS=1 and WHISPER_BATCH_SIZE=8, which fits.\n")
+    assert said.count("\n") == 1
+    assert not (bare / "state").exists()
+    assert not (bare / "models").exists()
+
+
+def test_run_refuses_it_where_the_variable_alone_scales(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPU_SCALE_ENABLED", "true")
+    assert "opentr: 4 workers with" in asked("run", code=2)
+
+
+@pytest.mark.parametrize("scaled_by", ["flag", "variable"])
+def test_scaling_without_a_card_is_refused_in_one_sentence(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, scaled_by: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml([]))
+    monkeypatch.setenv("GPU_SCALE_ENABLED", "true" if scaled_by == "variable" else "false")
+    flag = ["--gpu-scale"] if scaled_by == "flag" else []
+    for command in (["start", "dev"], ["reset", "dev", "--yes"]):
+        assert asked(*command, *flag, code=2) == (
+            "opentr: GPU_SCALE_DEVICE_ID=0, but this machine has no CUDA card that we can use, and "
+            "./opentr.sh doctor says why; set GPU_SCALE_DEVICE_ID=cpu for CPU slots.\n"
+        )
+
+
+def test_the_plan_shows_what_fits(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = asked("plan", "--model", "large-v2")
+    assert "card 0 (NVIDIA L4, compute capability 8.9): large-v2, int8_float16, beam size 5" in said
+    assert "No speed was measured with this model" in said
+    facts = json.loads(asked("plan", "--json"))
+    assert set(facts) == {"workload", "as_set", "rows", "measured"}
+    cells = {
+        (row["num_workers"], row["batch_size"]): (row["needed_bytes"], row["verdict"])
+        for row in facts["rows"]
+    }
+    assert cells[1, 8] == (facts["as_set"][0]["needed_bytes"], "fits")
+    assert cells[2, 1][1] == "fits"
+    assert cells[2, 8][1] == cells[6, 1][1] == "does not fit"
+    assert facts["as_set"][0]["room"] == {"free_bytes": 5 * GB, "total_bytes": 24 * GB}
+    assert "models fetch owner/new" in asked("plan", "--model", "owner/new", code=2)
+
+
+def doctors(code: int = 0) -> dict[str, tuple[bool, str]]:
+    facts = json.loads(asked("doctor", "--json", code=code))
+    assert facts["is_ok"] is (code == 0)
+    return {check["name"]: (check["is_ok"], check["said"]) for check in facts["checks"]}
+
+
+def test_the_doctor_says_what_is_wrong_with_a_card(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPU_SCALE_ENABLED", "true")
+    monkeypatch.setattr(cuda_libraries, "LIBRARIES", {"libnothing.so.12": "no-such-package"})
+    said = doctors(code=1)
+    assert said["cards"] == (True, "1 card, driver 580.95.05")
+    assert said["card 0"] == (
+        True,
+        f"NVIDIA L4, {UUIDS[0]}, compute capability 8.9, 5.0 GB of 24.0 GB free, 38 % busy, 61 °C; "
+        "used by /usr/bin/llm (process 7, 19.0 GB)",
+    )
+    assert not said["libraries"][0]
+    assert said["libraries"][1].startswith("The CUDA library libnothing.so.12 cannot be loaded")
+    assert said["worker slots"][1].startswith("4 worker slots on card 0 (NVIDIA L4")
+    assert not said["model"][0]
+    assert not said["memory"][0]
+    assert "GPU_SCALE_WORKERS=1" in said["memory"][1]
+
+
+def test_the_doctor_says_why_there_is_no_card(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    monkeypatch.setattr(cuda_libraries, "LIBRARIES", {"libnothing.so.12": "no-such-package"})
+    said = doctors(code=1)  # there is no model
+    is_ok, cards = said["cards"]
+    assert is_ok
+    assert cards.startswith("none: the extra gpu is not installed (")
+    assert cards.endswith("; the CPU does the work")
+    assert said["libraries"][0]
+    assert said["worker slots"] == (True, "1 worker slot on the CPU")
+    assert said["memory"][0]
+    assert {name for name, (is_ok, _) in said.items() if not is_ok} == {"model"}
+
+
+def test_the_doctor_sees_that_the_main_memory_is_used_by_others(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPU_DEVICE_ID", "cpu")
+    monkeypatch.setattr(budget, "host_memory", lambda: HostMemory(64 * GB, GB // 2))
+    is_ok, said = doctors(code=1)["memory"]
+    assert not is_ok
+    assert "of the 0.5 GB that are free on the CPU: does not fit; make room" in said
+
+
+def test_the_doctor_works_where_settings_are_wrong(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPU_SCALE_WORKERS", "0")
+    said = doctors(code=1)
+    assert said["card 0"][0]
+    assert said["settings"] == (
+        False,
+        "GPU_SCALE_WORKERS must be 1..64, got '0'; see .env.example.",
+    )
