@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,10 @@ from opentr_pipeline.commands import (
     settings_of,
     show_checks,
 )
+
+if TYPE_CHECKING:
+    from opentr_pipeline.budget import Budget, Workload
+    from opentr_pipeline.settings import Settings
 
 # Enough for a steady speed, and not of long ago.
 NUM_MEASURED = 200
@@ -42,11 +47,31 @@ def plan(archive: Path | None, as_json: bool, model: str | None) -> None:
     speed = operations.pace(operations.finished(store, **like)[-NUM_MEASURED:])
     own = budget.budgets(settings, slots, work)
     rows = budget.alternatives(settings, slots, work)
+    speeds = [_speed_x(row, work, settings, speed.speed_x if row in own else None) for row in rows]
     if as_json:
-        facts = [{**dataclasses.asdict(row), "verdict": row.verdict} for row in rows]
-        print_json({"workload": work, "as_set": own, "rows": facts, "measured": speed})
+        facts = [
+            {**dataclasses.asdict(row), "verdict": row.verdict, "speed_x": speed_x}
+            for row, speed_x in zip(rows, speeds, strict=True)
+        ]
+        print_json({"workload": work, "as_set": own, "rows": facts, "lately": speed})
     else:
-        overview.console().print(screens.of_plan(work, own, rows, speed, budget.VERDICTS_MEAN))
+        shown = list(zip(rows, speeds, strict=True))
+        overview.console().print(screens.of_plan(work, own, shown, speed, budget.VERDICTS_MEAN))
+
+
+def _speed_x(
+    row: "Budget", work: "Workload", settings: "Settings", lately_x: float | None
+) -> float | None:
+    """As ``bench scaling`` measured it, else that of late; None where nobody measured it."""
+    from opentr_pipeline import scaling
+
+    measured = scaling.load(scaling.result_path(settings, row.device, work.model))
+    if measured is None or measured.compute_type != work.compute_type:
+        return lately_x
+    if measured.batch_size != row.batch_size:
+        return lately_x
+    speeds = {one.num_workers: one.speed_x for one in measured.rows if not one.failure}
+    return speeds.get(row.num_workers, lately_x)
 
 
 @click.command()

@@ -143,6 +143,7 @@ def queue(archive: Path | None, as_json: bool) -> None:
     """Show the runs that wait or work, and who holds the worker slots."""
     from opentr_pipeline import devices, overview, screens
     from opentr_pipeline.dagster_state import active_runs
+    from opentr_pipeline.memory_limits import closed_slots
     from opentr_pipeline.worker_slots import holders, ranks_waiting, slots_folder
 
     settings = settings_of(archive)
@@ -150,11 +151,12 @@ def queue(archive: Path | None, as_json: bool) -> None:
     runs = active_runs(settings)
     folder = slots_folder(settings)
     held, waiting = holders(slots, folder), ranks_waiting(slots, folder)
+    closed = closed_slots(slots, folder)
     if as_json:
         more = {"num_worker_slots": len(slots), "slots_in_use": held, "ranks_waiting": waiting}
-        print_json({"runs": runs, **more})
+        print_json({"runs": runs, **more, "closed_slots": closed})
     else:
-        overview.console().print(screens.of_queue(runs, held, len(slots), waiting))
+        overview.console().print(screens.of_queue(runs, held, len(slots), waiting, closed))
 
 
 @click.command()

@@ -1,12 +1,17 @@
 """The commands that start, stop and reset the services of an archive."""
 
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from opentr_pipeline.commands import gpu_scale_option, options_of, settings_of
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from opentr_pipeline.devices import WorkerSlot
 
 stack_argument = click.argument("stack", type=click.Choice(["dev"]))
 
@@ -26,12 +31,23 @@ def _start(settings: Settings) -> None:
     options, slots = options_of(settings, fetch=True, to_start=True)
     archive_run.prepare(settings, archives.scan(settings.archive_root))
     running = services.DevServices.of(settings)
+    if not running.is_running():
+        running.stop()  # where they were killed, what is left of them may hold worker slots
+    forget_memory_limits(settings, slots)
     running.start()
     click.echo(
         f"The page is at {running.address}, archive {settings.archive_root}, model "
         f"{options.default.model}, {len(slots)} worker slot{'s' if len(slots) > 1 else ''}; "
         "./opentr.sh stop ends it."
     )
+
+
+def forget_memory_limits(settings: Settings, slots: "Sequence[WorkerSlot]") -> None:
+    """Try again what was too much for the devices, unless services run: they have learnt it."""
+    from opentr_pipeline import memory_limits, services, worker_slots
+
+    if not services.DevServices.of(settings).is_running():
+        memory_limits.forget(slots, worker_slots.slots_folder(settings))
 
 
 @click.command()

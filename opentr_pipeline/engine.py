@@ -48,7 +48,7 @@ def transcribe(
         The same objects, in the order in which they are done, with ``heard`` or ``error``.
 
     Raises:
-        DeviceError: the card failed; this process cannot use it any more.
+        DeviceError: the card failed, or its memory; this process cannot use it any more.
         Exception: whatever ``sources`` raises.
     """
     engine = _Engine(transcriber, batch_size, sources, times or WorkerTimes())

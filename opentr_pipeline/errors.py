@@ -4,7 +4,9 @@ What happens on each kind:
 
 * ``OpentrError`` and its children stop the command that met them; the sentence is all that
   a person sees.
-* ``DeviceError`` ends the process; its step is tried again in a new one.
+* ``DeviceError`` ends the process; its step is tried again in a new one. So does its child
+  ``OutOfMemoryError``, held against no recording; the new process asks for less memory
+  (see ``memory_limits``).
 * ``MediaError`` never stops anything: it becomes the recorded outcome of one media file.
 * Everything else that escapes from one recording is recorded as ``failed`` and tried again
   by a later run (see ``work.MAX_ATTEMPTS``).
@@ -39,8 +41,25 @@ class ServiceError(OpentrError):
     """A long-running service could not be started or stopped."""
 
 
+class NoSlotError(OpentrError):
+    """No worker slot is left whose device has the memory that the model needs."""
+
+
 class DeviceError(Exception):
     """The device failed under the engine; only a new process can try again."""
+
+
+class OutOfMemoryError(DeviceError):
+    """The device has too little memory left, which is no recording's fault.
+
+    Attributes:
+        is_loading: for the model itself; a smaller batch would not help.
+    """
+
+    def __init__(self, said: str, *, is_loading: bool = False) -> None:
+        """Keep what the device said."""
+        super().__init__(said)
+        self.is_loading = is_loading
 
 
 class MediaError(Exception):

@@ -11,6 +11,7 @@ from opentr_pipeline.dagster_state import active_runs, automations, daemon_beats
 from opentr_pipeline.doctor import Check, looked_at, slots_said
 from opentr_pipeline.errors import ServiceError, SettingsError, StoreError
 from opentr_pipeline.locks import try_lock
+from opentr_pipeline.memory_limits import closed_slots
 from opentr_pipeline.services import DevServices
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.worker_slots import slots_folder
@@ -94,6 +95,9 @@ def _slots_folder(settings: Settings) -> str:
     kind = file_system(folder)
     if kind.startswith(REMOTE_FILE_SYSTEMS):
         raise StoreError(f"{folder} is on {kind}; set WORKER_SLOTS_DIR to a local disk.")
+    slots = devices.worker_slots(settings, devices.list_cards())
+    if closed := closed_slots(slots, folder):
+        raise ServiceError(" ".join(limit.sentence for limit in closed))
     return f"{folder} holds the locks, on {kind or 'a local disk'}"
 
 

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from opentr_pipeline.memory_limits import MemoryLimit
 from opentr_pipeline.operations import ErrorClass, Eta, Pace, Period
 from opentr_pipeline.overview import duration_text, hours
 from opentr_pipeline.settings import Settings
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # these import Dagster, which takes a second that not every c
     from opentr_pipeline.budget import Budget, Workload
     from opentr_pipeline.dagster_state import ActiveRun
     from opentr_pipeline.doctor import Check
+    from opentr_pipeline.scaling import Scaling
     from opentr_pipeline.status import Status
     from opentr_pipeline.usage import DeviceNow
 
@@ -47,6 +49,7 @@ def of_status(settings: Settings, status: "Status") -> RenderableType:
         ("worker slots", f"{len(status.slots_in_use)} of {status.num_worker_slots} in use"),
         *(("", _holder(holder)) for holder in status.slots_in_use),
         *(("device", _device(device)) for device in status.devices),
+        *(("", limit.sentence) for limit in (*status.closed_slots, *status.batch_limits)),
         ("page", status.page or "not started"),
     ]
     return Group(*(_line(name, said) for name, said in lines))
@@ -61,6 +64,7 @@ def status_line(status: "Status") -> str:
         f"{datetime.now():%H:%M:%S} {facts.num_done + status.num_unpublished} done, "
         f"{facts.num_missing} missing, {facts.num_stale} stale, {facts.num_failed} failed, "
         f"{len(status.slots_in_use)} of {status.num_worker_slots} slots, "
+        f"{f'{len(status.closed_slots)} closed, ' * bool(status.closed_slots)}"
         f"{_speed(status.speed_x, 'no speed yet')}" + "".join(busy)
     )
 
@@ -126,7 +130,11 @@ def of_errors(classes: Sequence[ErrorClass]) -> RenderableType:
 
 
 def of_queue(
-    runs: "Sequence[ActiveRun]", held: Sequence[Holder], num_slots: int, waiting: Sequence[str]
+    runs: "Sequence[ActiveRun]",
+    held: Sequence[Holder],
+    num_slots: int,
+    waiting: Sequence[str],
+    closed: Sequence[MemoryLimit] = (),
 ) -> RenderableType:
     """The runs that wait or work, and the worker slots."""
     names = ("run", "status", "partitions", "from", "priority", "since")
@@ -139,7 +147,8 @@ def of_queue(
     said = f"{len(held)} of {num_slots} worker slots in use"
     slots = Text(f"{said}; {', '.join(waiting)} wait for one" if waiting else said)
     shown = table if runs else Text("No run waits or works.")
-    return Group(shown, slots, *(Text(f"  {_holder(holder)}") for holder in held))
+    below = [*map(_holder, held), *(limit.sentence for limit in closed)]
+    return Group(shown, slots, *(Text(f"  {said}") for said in below))
 
 
 def of_check(check: "Check") -> Text:
@@ -148,34 +157,58 @@ def of_check(check: "Check") -> Text:
     return Text.assemble(mark, f"{check.name:14}", check.said)
 
 
+def of_scaling(scaling: "Scaling") -> RenderableType:
+    """What was measured with each number of workers."""
+    names = ("workers", "speed", "speed-up", "efficiency", "memory at most")
+    table = _table(*((name, "right") for name in names))
+    for row in scaling.rows:
+        if row.failure:
+            table.add_row(str(row.num_workers), Text(row.failure))
+            continue
+        share = f"{100 * scaling.efficiency(row):.0f} %"
+        figures = (f"{row.speed_x:.1f}x", f"{scaling.speed_up(row):.2f}", share)
+        table.add_row(str(row.num_workers), *figures, f"{row.peak_memory_bytes / 1e9:.2f} GB")
+    said = (
+        f"{scaling.model}, {scaling.compute_type}, batches of {scaling.batch_size}, on "
+        f"{scaling.device} ({scaling.num_cores} cores); speed-up is speed over that of one worker."
+    )
+    return Group(table, Text(said))
+
+
 def of_plan(
     work: "Workload",
     own: "Sequence[Budget]",
-    rows: "Sequence[Budget]",
-    speed: Pace,
+    rows: "Sequence[tuple[Budget, float | None]]",
+    lately: Pace,
     meanings: Sequence[str],
 ) -> RenderableType:
-    """What fits: a table for each device, its row that the settings mean in bold."""
+    """What fits: a table for each device, its row that the settings mean in bold.
+
+    Args:
+        work: of each worker.
+        own: what the settings mean.
+        rows: and others, with the speed that was measured.
+        lately: the pace of what was transcribed.
+        meanings: of the verdicts.
+    """
     parts: list[RenderableType] = []
     for as_set in own:
         table = _table(*((name, "right") for name in ("workers", "batch", "needs GB", "free GB")))
         table.add_column("speed", justify="right")
         table.add_column("verdict")
-        for row in (row for row in rows if row.device == as_set.device):
+        for row, speed_x in rows:
+            if row.device != as_set.device:
+                continue
             is_set = row == as_set
-            measured = _speed(speed.speed_x if is_set else None, "not measured")
+            measured = _speed(speed_x, "not measured")
             cells = (str(row.num_workers), str(row.batch_size), _gb(row.needed_bytes))
             style = "bold" if is_set else VERDICT_STYLES.get(row.verdict, "")
             table.add_row(*cells, _gb(row.room.free_bytes), measured, row.verdict, style=style)
         model = f"{work.model}, {work.compute_type}, beam size {work.beam_size}"
         parts += [Text(f"{as_set.device.description}: {model}", style="bold"), table]
-    measures = "./opentr.sh bench scaling measures"
-    if speed.speed_x:
-        said = (
-            f"The speed is that of the last {speed.num_recordings} recordings; {measures} others."
-        )
-    else:
-        said = f"No speed was measured with this model; {measures} it."
+    said = "./opentr.sh bench scaling measures the speed."
+    if lately.speed_x:
+        said = f"The last {lately.num_recordings} recordings went at {lately.speed_x:.1f}x; {said}"
     return Group(*parts, Text(said), *map(Text, meanings))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from opentr_pipeline.audio import Sound
 from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.engine import transcribe
-from opentr_pipeline.errors import DeviceError, MediaError
+from opentr_pipeline.errors import DeviceError, MediaError, OutOfMemoryError
 from opentr_pipeline.heard import Heard, compose
 from opentr_pipeline.locks import POLL_S
 from opentr_pipeline.plan import Plan
@@ -69,14 +69,15 @@ class ShardRun:
             archive: where the items' paths start.
             store: the tables.
             plan: of the run that the shard belongs to.
-            load: loads the model, once.
+            load: loads the model; called once.
             batch_size: windows decoded together.
         """
         self._archive = archive
         self._store = store
         self._plan = plan
-        self._load = functools.cache(functools.partial(self._timed, load))
-        self._batch_size = batch_size
+        self._load = load
+        self._transcriber: Transcriber | None = None
+        self.batch_size = batch_size
         self._under_way: dict[Source, _Attempt] = {}
         self._checkpoints = Checkpoints(store.inner)
         self._index = store.index(plan.partitions)
@@ -88,6 +89,7 @@ class ShardRun:
         """Work through the items; those that another run holds come last.
 
         Raises:
+            OutOfMemoryError: the device has too little memory; nothing is held against a recording.
             ModelError: no recording can be transcribed with these settings.
             StoreError: outcomes cannot be kept.
         """
@@ -105,11 +107,18 @@ class ShardRun:
         self.outcome.wall_s = time.monotonic() - started
         return self.outcome
 
-    def _timed(self, load: Callable[[], Transcriber]) -> Transcriber:
-        started = time.monotonic()
-        transcriber = load()
-        self.outcome.load_s = time.monotonic() - started
-        return transcriber
+    def close(self) -> None:
+        """Give the model's memory back: whoever gets the worker slot next needs it at once."""
+        if self._transcriber:
+            self._transcriber.unload()
+            self._transcriber = None
+
+    def _loaded(self) -> Transcriber:
+        if self._transcriber is None:
+            started = time.monotonic()
+            self._transcriber = self._load()
+            self.outcome.load_s = time.monotonic() - started
+        return self._transcriber
 
     def withdraw(self) -> None:
         """Take back the attempts under way: the process ends through no fault of theirs."""
@@ -131,11 +140,15 @@ class ShardRun:
         try:
             if first := next(sources, None):  # else the model need not be loaded
                 everything = itertools.chain([first], sources)
-                times = self.outcome.worker_times
-                for source in transcribe(self._load(), self._batch_size, everything, times):
+                loaded, times = self._loaded(), self.outcome.worker_times
+                for source in transcribe(loaded, self.batch_size, everything, times):
                     with self._lock:
                         self._finish(source)
+        except OutOfMemoryError:
+            self._take_back()
+            raise
         except DeviceError:  # whatever a recording did to the card, it may do again
+            self._transcriber = None  # to ask a broken card for memory may end the process
             raise
         except BaseException:  # told to stop, no model, a full disk
             self.withdraw()
@@ -211,6 +224,16 @@ class ShardRun:
         self._checkpoints.keep_heard(item.content, attempt.unkept)
         attempt.unkept = []
         attempt.kept_at = time.monotonic()
+
+    def _take_back(self) -> None:
+        """Withdraw the attempts; what they have heard is kept for the next ones."""
+        try:
+            with self._lock:
+                for attempt in self._under_way.values():
+                    if attempt.unkept:
+                        self._keep_now(attempt)
+        finally:
+            self.withdraw()
 
     def _finish(self, source: Source) -> None:
         attempt = self._under_way.get(source)

@@ -11,6 +11,7 @@ from opentr_pipeline.archive import scan
 from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.dagster_state import ActiveRun, active_runs
 from opentr_pipeline.devices import WorkerSlot
+from opentr_pipeline.memory_limits import MemoryLimit, batch_limits, closed_slots
 from opentr_pipeline.operations import NOW, just_finished, pace
 from opentr_pipeline.options import ArchiveOptions
 from opentr_pipeline.overview import Overview, count, probed_work
@@ -33,6 +34,8 @@ class Status:
 
     Attributes:
         num_unpublished: recordings that are finished and wait for the rest of their partition.
+        closed_slots: worker slots that are given to nobody, for want of memory.
+        batch_limits: devices that hold only smaller batches than the settings'.
         num_by_status: published transcripts.
         devices: that have worker slots.
         speed_x: of the last minutes; None where nothing was finished.
@@ -44,6 +47,8 @@ class Status:
     num_by_status: dict[str, int]
     num_worker_slots: int
     slots_in_use: list[Holder]
+    closed_slots: list[MemoryLimit]
+    batch_limits: list[MemoryLimit]
     devices: list[DeviceNow]
     runs: list[ActiveRun]
     speed_x: float | None
@@ -75,12 +80,15 @@ class StatusWatch:
             self._rescan()
         finished = self._pending.keys() & self._checkpoints.listed("json")
         services = DevServices.of(self._settings)
+        folder = slots_folder(self._settings)
         return Status(
             self._overview,
             sum(len(self._pending[content]) for content in finished),
             self._num_by_status,
             len(self._slots),
-            holders(self._slots, slots_folder(self._settings)),
+            holders(self._slots, folder),
+            closed_slots(self._slots, folder),
+            batch_limits(self._slots, folder),
             devices_now(slot.device for slot in self._slots),
             active_runs(self._settings),
             self._speed_x,

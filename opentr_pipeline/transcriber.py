@@ -5,14 +5,12 @@ except in the last bits of the arithmetic.
 """
 
 import dataclasses
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from opentr_pipeline.errors import DeviceError
+from opentr_pipeline.device_errors import device_errors
 from opentr_pipeline.heard import Decoded, Heard
 from opentr_pipeline.options import TranscriptionOptions
 from opentr_pipeline.transcript import Segment, Word
@@ -27,8 +25,6 @@ SURE_PROBABILITY = 0.8
 # Source: README, Decisions.
 MIN_CUT_PROBABILITY = 0.7
 MIN_CUT_LOGPROB = -0.4
-# In CTranslate2's messages; ``cudaErrorInvalidDevice`` is its other word for too little memory.
-DEVICE_FAILURES = "CUDA|cuda[A-Z]|cuBLAS|cuDNN|Library lib"
 # Source: the steps of openai/whisper's fallback.
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
@@ -90,6 +86,10 @@ class Transcriber:
         """Media to be decoded at a time, so that the device need not wait."""
         return self._whisper.num_listeners
 
+    def unload(self) -> None:
+        """Give the model's memory back, which the next one in the worker slot needs."""
+        self._whisper.unload()
+
     def settle_language(
         self, parts: Sequence[Part], before: str = "", known: Sequence[Heard] = ()
     ) -> str:
@@ -108,6 +108,7 @@ class Transcriber:
             The language.
 
         Raises:
+            OutOfMemoryError: the device has too little memory for the batch.
             DeviceError: the card failed; this process cannot use it any more.
         """
         if known:
@@ -115,7 +116,7 @@ class Transcriber:
         elif not self._whisper.is_multilingual:
             language, probability = "en", 1.0
         else:
-            with _device_errors():
+            with device_errors():
                 likely = self._likely_languages(parts)
             language = max(likely, key=likely.__getitem__)
             if before and likely[language] < SURE_PROBABILITY:
@@ -150,10 +151,11 @@ class Transcriber:
         Windows without a language, where each is asked for its own, find it out here.
 
         Raises:
+            OutOfMemoryError: the device has too little memory for the batch.
             DeviceError: the card failed; this process cannot use it any more.
         """
         started = time.monotonic()
-        with _device_errors():
+        with device_errors():
             for part in parts:
                 if not part.language:
                     self.settle_language([part])
@@ -228,17 +230,6 @@ def _by_context(parts: Sequence[Part]) -> Iterable[list[Part]]:
     for part in parts:
         groups.setdefault(part.context_s, []).append(part)
     return groups.values()
-
-
-@contextmanager
-def _device_errors() -> Iterator[None]:
-    try:
-        yield
-    except RuntimeError as error:
-        text = str(error)
-        if "out of memory" not in text and re.search(DEVICE_FAILURES, text):
-            raise DeviceError(text) from error
-        raise
 
 
 def _heard(part: Part, decoded: Decoded, words: Sequence[Word], wall_s: float) -> Heard:

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from opentr_pipeline import cuda_libraries
+from opentr_pipeline.device_errors import is_out_of_memory
 from opentr_pipeline.devices import Device
-from opentr_pipeline.errors import ModelError
+from opentr_pipeline.errors import ModelError, OutOfMemoryError
 from opentr_pipeline.heard import Decoded
 from opentr_pipeline.models import Model
 from opentr_pipeline.options import TranscriptionOptions
@@ -64,6 +65,7 @@ class Whisper:
             cpu_threads: cores that this worker slot may use.
 
         Raises:
+            OutOfMemoryError: the device has too little memory for it.
             ModelError: the device cannot run it with this compute type, or lacks a library.
         """
         os.environ["HF_HUB_OFFLINE"] = "1"  # nothing below may ask the network
@@ -90,11 +92,20 @@ class Whisper:
                 cpu_threads=max(1, cpu_threads // self.num_workers),
                 num_workers=self.num_workers,
             )
-        except (ValueError, RuntimeError) as error:  # the device, the files, or what they need
+        except (ValueError, RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                said = str(error) or type(error).__name__
+                raise OutOfMemoryError(said, is_loading=True) from None
+            # The device, the files, or what they need.
             raise ModelError(
                 f"{device.name} cannot run {model.name} with "
                 f"WHISPER_COMPUTE_TYPE={options.compute_type}: {error}."
             ) from None
+
+    def unload(self) -> None:
+        """Give the memory back; nothing can be asked of the model any more."""
+        with contextlib.suppress(RuntimeError):  # a device that failed may fail at this as well
+            self._model.model.unload_model()
 
     @property
     def is_multilingual(self) -> bool:

@@ -20,6 +20,7 @@ from typing import Literal, get_args
 
 from opentr_pipeline.devices import WorkerSlot
 from opentr_pipeline.locks import POLL_S, is_locked, is_shared, shared, try_lock
+from opentr_pipeline.memory_limits import is_closed, open_slots
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.transcript import now
 
@@ -80,6 +81,9 @@ def lease(slots: Sequence[WorkerSlot], folder: Path, rank: Rank = "usual") -> It
         slots: any of these will do.
         folder: from ``slots_folder``.
         rank: who goes first where several wait.
+
+    Raises:
+        NoSlotError: all of them are closed, or become so while we wait.
     """
     higher = RANKS[: RANKS.index(rank)]
     with shared(_gate(folder, slot, rank) for slot in slots):
@@ -94,11 +98,13 @@ def _wait(
     slots: Sequence[WorkerSlot], folder: Path, higher: Sequence[Rank]
 ) -> tuple[WorkerSlot, int]:
     while True:
-        for slot in slots:
+        for slot in open_slots(slots, folder):
             if any(is_shared(_gate(folder, slot, rank)) for rank in higher):
                 continue
             if (descriptor := try_lock(folder / slot.name)) is not None:
-                return slot, descriptor
+                if not is_closed(slot, folder):  # by its last holder, a moment ago
+                    return slot, descriptor
+                os.close(descriptor)
         time.sleep(POLL_S)
 
 

@@ -17,29 +17,40 @@ from opentr_pipeline import models
 from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
 from opentr_pipeline.transcript_store import TranscriptStore
 
+# ``record_property("figures", "a line")`` shows a line at the end, whatever process measured it.
+RecordProperty = Callable[[str, object], None]
 STRICT = os.environ.get("OPENTR_TEST_STRICT") == "1"
 _left_out: set[str] = set()
+_figures: list[str] = []
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Where everything can be had, a skip is a failure; elsewhere it is remembered."""
+    """Where everything can be had, a skip is a failure."""
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
-    if not report.skipped:
-        return
-    reason = str(report.longrepr[2]).removeprefix("Skipped: ")
-    _left_out.add(reason)
-    if STRICT:
-        report.outcome, report.longrepr = "failed", f"OPENTR_TEST_STRICT=1 and skipped: {reason}"
+    if report.skipped and STRICT:
+        why = f"OPENTR_TEST_STRICT=1 and skipped: {_reason(report)}"
+        report.outcome, report.longrepr = "failed", why
 
 
-def pytest_unconfigure() -> None:
-    """The last line of a run."""
-    if _left_out:
-        print(f"\nLeft out: {'; '.join(sorted(_left_out))}.")
-    else:
-        print("\nLeft out: nothing.")
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remember skips and figures, in the process that hears of all tests."""
+    if report.skipped:
+        _left_out.add(_reason(report))
+    if report.when == "call":
+        _figures.extend(str(said) for name, said in report.user_properties if name == "figures")
+
+
+def _reason(report: pytest.TestReport) -> str:
+    return str(report.longrepr[2]).removeprefix("Skipped: ")  # type: ignore[index]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """What was measured, and the last line of a run."""
+    if not hasattr(config, "workerinput"):  # else one of several processes that test
+        print("".join(f"\n{said}" for said in _figures))
+        print(f"Left out: {'; '.join(sorted(_left_out)) or 'nothing'}.")
 
 
 @pytest.fixture(scope="session")

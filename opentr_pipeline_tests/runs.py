@@ -110,14 +110,14 @@ def most_at_once(held: Iterable[Lease]) -> int:
     return most
 
 
-def speech_file(path: Path, number: int) -> Path:
-    """12 s of speech in bytes that no other number has."""
+def speech_file(path: Path, number: int, num_times: int = 1) -> Path:
+    """12 s of speech, so many times, in bytes that no other number has."""
     with wave.open(str(SAMPLES / SPEECH[0])) as said:
         parameters, sound = said.getparams(), said.readframes(said.getnframes())
     path.parent.mkdir(parents=True, exist_ok=True)
     with wave.open(str(path), "wb") as stream:
         stream.setparams(parameters)
-        stream.writeframes(bytes(parameters.sampwidth * (number + 1)) + sound)
+        stream.writeframes(bytes(parameters.sampwidth * (number + 1)) + num_times * sound)
     return path
 
 

@@ -164,6 +164,7 @@ def test_only_the_entry_points_import_the_shell() -> None:
         ("ctranslate2", {"whisper"}),
         ("faster_whisper", {"whisper", "windows", "models"}),
         ("pynvml", {"devices"}),
+        ("matplotlib", {"scaling_chart"}),
         ("huggingface_hub", {"models"}),
         ("tokenizers", {"tokens"}),
         ("jiwer", {"references"}),

@@ -274,9 +274,9 @@ def test_scaling_without_a_card_is_refused_in_one_sentence(
 def test_the_plan_shows_what_fits(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = asked("plan", "--model", "large-v2")
     assert "card 0 (NVIDIA L4, compute capability 8.9): large-v2, int8_float16, beam size 5" in said
-    assert "No speed was measured with this model" in said
+    assert "bench scaling measures the speed" in said
     facts = json.loads(asked("plan", "--json"))
-    assert set(facts) == {"workload", "as_set", "rows", "measured"}
+    assert set(facts) == {"workload", "as_set", "rows", "lately"}
     cells = {
         (row["num_workers"], row["batch_size"]): (row["needed_bytes"], row["verdict"])
         for row in facts["rows"]

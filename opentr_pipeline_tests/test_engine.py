@@ -338,7 +338,7 @@ def test_an_error_in_one_sound_is_that_recordings_alone() -> None:
     assert [texts(of) for of in fine] == [expected(number, 5) for number in range(1, 10)]
 
 
-@pytest.mark.parametrize("error", [ValueError("no"), MemoryError(), RuntimeError("out of memory")])
+@pytest.mark.parametrize("error", [ValueError("no"), RuntimeError("a shape is wrong")])
 def test_an_error_in_one_window_is_that_recordings_alone(error: Exception) -> None:
     def hear(parts: Sequence[Part]) -> None:
         if any(text_of(part.window) == text_of(window(3, 1)) for part in parts):

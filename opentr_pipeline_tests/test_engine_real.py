@@ -22,6 +22,7 @@ from opentr_pipeline.transcriber import Transcriber
 from opentr_pipeline.transcript import Transcript
 from opentr_pipeline.whisper import Whisper
 from opentr_pipeline.windows import SAMPLE_RATE_HZ
+from opentr_pipeline_tests.conftest import RecordProperty
 from opentr_pipeline_tests.making import OPTIONS
 from opentr_pipeline_tests.runs import SAMPLES
 from opentr_pipeline_tests.test_audio import content, saved, silence
@@ -89,7 +90,7 @@ def test_a_transcript_does_not_depend_on_what_is_transcribed_beside_it(
     recordings: list[Path],
     alone: dict[Path, Transcript],
     batch_size: int,
-    capsys: pytest.CaptureFixture[str],
+    record_property: RecordProperty,
 ) -> None:
     """A batch size below 0 stands for the reverse order."""
     paths = recordings[::-1] if batch_size < 0 else recordings
@@ -102,11 +103,8 @@ def test_a_transcript_does_not_depend_on_what_is_transcribed_beside_it(
         if path.name not in other
         for a, b in zip(words(together[path]), words(alone[path]), strict=True)
     ]
-    with capsys.disabled():
-        print(
-            f"\nbatch size {batch_size}: {len(other)} of {len(paths)} texts differ {other},", end=""
-        )
-        print(f" words are at most {max(shifts_s):.3f} s apart", end="")
+    said = f"batch size {batch_size}: {len(other)} of {len(paths)} texts differ {other}"
+    record_property("figures", f"{said}, words are at most {max(shifts_s):.3f} s apart")
     assert len(other) <= MAX_OTHER_TEXTS
     assert len(shifts_s) > 300
     assert max(shifts_s) <= MAX_WORD_SHIFT_S
@@ -227,7 +225,7 @@ print(len(transcript.segments), peak[1])
 
 
 def test_memory_does_not_grow_with_the_length_of_a_recording(
-    models_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    models_root: Path, tmp_path: Path, record_property: RecordProperty
 ) -> None:
     """As much speech in both, more than the engine holds at once."""
     said = (content(ENGLISH)[0, : SPAN_S * SAMPLE_RATE_HZ] * 32767).astype(np.int16).tobytes()
@@ -249,7 +247,7 @@ def test_memory_does_not_grow_with_the_length_of_a_recording(
         num_segments, peak_kb = map(int, done.stdout.split())
         assert num_segments >= NUM_SPANS
         peaks.append(peak_kb)
-    with capsys.disabled():
-        print(f"\npeak memory: {peaks[0] // 1000} MB for 20 min, {peaks[1] // 1000} MB for 2 h")
+    figures = f"peak memory: {peaks[0] // 1000} MB for 20 min, {peaks[1] // 1000} MB for 2 h"
+    record_property("figures", figures)
     assert peaks[1] <= 1.1 * peaks[0]
     assert max(peaks) < MAX_PEAK_KB

@@ -5,14 +5,14 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from opentr_pipeline.defs.gpu_slots import PRIORITIES
 from opentr_pipeline.services import DevServices
-from opentr_pipeline_tests.conftest import Project, wait_for
+from opentr_pipeline_tests.conftest import Project, RecordProperty, wait_for
 from opentr_pipeline_tests.page_api import TICKS, backfill, free_port
 from opentr_pipeline_tests.runs import (
     Lease,
@@ -64,11 +64,12 @@ def postgres_url() -> Iterator[str]:
             server.do("pg_ctl", "-m", "immediate", "stop")
 
 
+@pytest.mark.usefixtures("models_root")
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_never_more_steps_than_slots(
     tmp_path: Path,
-    models_root: Path,
     request: pytest.FixtureRequest,
+    record_property: RecordProperty,
     monkeypatch: pytest.MonkeyPatch,
     database: str,
 ) -> None:
@@ -91,13 +92,13 @@ def test_never_more_steps_than_slots(
         speech_file(one.archive / key / "a.wav", number)
     try:
         one.opentr("start", "dev")
-        _everything_at_once(one, keys)
+        record_property("figures", f"{database}: {_everything_at_once(one, keys)}")
     finally:
         DevServices.of(one.settings).stop()
 
 
-def _everything_at_once(one: Project, keys: list[str]) -> None:
-    """A backfill, two command lines and an upload."""
+def _everything_at_once(one: Project, keys: list[str]) -> str:
+    """A backfill, two command lines and an upload; what was seen."""
     backfill(one, keys)
     commands = [
         one.start("run"),
@@ -109,7 +110,7 @@ def _everything_at_once(one: Project, keys: list[str]) -> None:
     speech_file(one.archive / "uploads" / "new.wav", NUM_PARTITIONS)
     home = one.settings.dagster_home
     wait_for(lambda: len(leases(home)) >= 2)
-    shares = [_cpu_share(command.pid, over_s=5.0) for command in commands]
+    shares = _cpu_shares([command.pid for command in commands], over_s=5.0)
     assert [command.poll() for command in commands] == [None, None]
     assert max(shares) < 0.4, "a run spins on a core while it waits for a slot"
     outputs = [command.communicate(timeout=500) for command in commands]
@@ -121,13 +122,16 @@ def _everything_at_once(one: Project, keys: list[str]) -> None:
     assert sum(lease.num_transcribed for lease in held) == NUM_PARTITIONS + 1
     assert {row["status"] for row in one.transcripts().values()} == {"ok"}
     _check_the_turn_of_the_upload(held)
-    print(f"\nlimit 2: {len(held)} steps, {most_at_once(held)} at once, waiting runs' CPU {shares}")
+    said = f"limit 2: {len(held)} steps, {most_at_once(held)} at once, CPU of runs that wait"
+    return f"{said} {', '.join(f'{share:.2f}' for share in shares)}"
 
 
-def _cpu_share(process: int, over_s: float) -> float:
-    before = cpu_s(process)
+def _cpu_shares(processes: Sequence[int], over_s: float) -> list[float]:
+    before = [cpu_s(process) for process in processes]
     time.sleep(over_s)
-    return (cpu_s(process) - before) / over_s
+    return [
+        (cpu_s(process) - past) / over_s for process, past in zip(processes, before, strict=True)
+    ]
 
 
 def _check_the_turn_of_the_upload(held: list[Lease]) -> None:

@@ -18,6 +18,7 @@ from opentr_pipeline.cli import main
 from opentr_pipeline.dagster_state import ActiveRun
 from opentr_pipeline.devices import CPU, WorkerSlot
 from opentr_pipeline.errors import ServiceError, SettingsError, StoreError
+from opentr_pipeline.memory_limits import MemoryLimit
 from opentr_pipeline.overview import Overview
 from opentr_pipeline.status import Status
 from opentr_pipeline.transcript import STATUSES
@@ -44,6 +45,8 @@ STATUS = Status(
     num_by_status={"ok": 4, "failed": 1},
     num_worker_slots=2,
     slots_in_use=[Holder("cpu.slot-1", worker="worker-1")],
+    closed_slots=[MemoryLimit("cpu.slot-0", 0, "out of memory", "lower something", "")],
+    batch_limits=[],
     devices=[
         DeviceNow("cpu", "CPU", Reading(50.0, 2 * GB, 8 * GB)),
         DeviceNow("GPU-aaaa", "A card", Reading(93.0, 20 * GB, 80 * GB, 61)),
@@ -94,6 +97,7 @@ def test_everything_that_status_knows_is_read_again() -> None:
         "opentr_runs_orphaned": {(): 1},
         "opentr_worker_slots": {(): 2},
         "opentr_worker_slots_in_use": {(): 1},
+        "opentr_worker_slots_closed": {(): 1},
         "opentr_services_up": {(): 1},
         "opentr_device_utilization_ratio": {("cpu", "CPU"): 0.5, ("GPU-aaaa", "A card"): 0.93},
         "opentr_device_memory_used_bytes": {

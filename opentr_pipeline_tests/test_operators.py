@@ -197,7 +197,7 @@ def test_the_keys_of_json_are_stable(bare: Path, monkeypatch: pytest.MonkeyPatch
     assert set(asked("status")) == set(  # type: ignore[call-overload]
         """num_done num_missing num_stale num_failed num_unprobed num_partitions done_audio_s
         pending_audio_s num_unpublished num_by_status num_worker_slots num_slots_in_use slots_in_use
-        devices runs speed_x page""".split()
+        closed_slots batch_limits devices runs speed_x page""".split()
     )
     assert set(asked("eta")) == set(  # type: ignore[call-overload]
         """num_pending pending_audio_s num_given_up num_unprobed num_worker_slots lately left_s
@@ -206,7 +206,7 @@ def test_the_keys_of_json_are_stable(bare: Path, monkeypatch: pytest.MonkeyPatch
     assert set(asked("throughput")) == {"hours", "days"}  # type: ignore[call-overload]
     assert asked("errors") == []
     assert set(asked("queue")) == {  # type: ignore[call-overload]
-        *("runs", "num_worker_slots", "slots_in_use", "ranks_waiting")
+        *("runs", "num_worker_slots", "slots_in_use", "ranks_waiting", "closed_slots")
     }
     assert not (bare / "state" / "archives").exists()  # looking makes no state
 

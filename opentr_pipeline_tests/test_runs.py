@@ -21,7 +21,7 @@ from dagster._core.definitions.data_version import extract_data_version_from_ent
 
 from opentr_pipeline.checks import CHECKS
 from opentr_pipeline.settings import PROJECT_ROOT
-from opentr_pipeline_tests.conftest import Project, wait_for
+from opentr_pipeline_tests.conftest import Project, RecordProperty, wait_for
 from opentr_pipeline_tests.runs import (
     SAMPLES,
     SPEECH,
@@ -31,6 +31,7 @@ from opentr_pipeline_tests.runs import (
     make_archive,
     most_at_once,
     partition_statuses,
+    speech_file,
 )
 from opentr_pipeline_tests.speech import word_error_rate
 from opentr_pipeline_tests.test_audio import content, silence
@@ -124,6 +125,24 @@ def test_three_command_lines_at_once_on_a_fresh_state_folder(
     assert "Nothing to do" in scaled.opentr("run")
 
 
+def test_four_workers_on_four_files_at_once(project: MakeProject, tmp_path: Path) -> None:
+    """The page's promise, on CPU slots: four files, a worker slot for each."""
+    one = project(
+        tmp_path / "archive",
+        GPU_SCALE_ENABLED="true",
+        GPU_SCALE_DEVICE_ID="cpu",
+        GPU_SCALE_WORKERS="4",
+        SHARD_AUDIO_S="30",
+    )
+    for number in range(4):
+        speech_file(one.archive / f"{number}.wav", number, num_times=3)
+    one.opentr("run")
+    held = leases(one.settings.dagster_home)
+    assert most_at_once(held) == 4
+    assert {lease.slot for lease in held} == {f"cpu.slot-{number}" for number in range(4)}
+    assert [lease.num_transcribed for lease in held] == [1, 1, 1, 1]
+
+
 def _one_shard(project: MakeProject, tmp_path: Path) -> Project:
     files = {f"tapes/{n}{Path(name).suffix}": name for n, name in enumerate(SPEECH)}
     # A batch of one for each worker, so that recordings are done one by one.
@@ -181,7 +200,7 @@ def _on_one_core(start: Callable[[], Any]) -> Any:
 
 
 def test_a_very_long_recording_goes_on_where_it_was_killed(
-    project: MakeProject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    project: MakeProject, tmp_path: Path, record_property: RecordProperty
 ) -> None:
     one = project(tmp_path / "archive")
     _long_recording(one.archive / "tapes" / "long.wav")
@@ -227,8 +246,8 @@ def test_a_very_long_recording_goes_on_where_it_was_killed(
     ]
     assert word_error_rate([("en", turns[n % 4], turn) for n, turn in enumerate(turns)]) < 0.1
     assert not [path for path in one.store.inner.glob("checkpoints/*/*") if path.suffix != ".lock"]
-    with capsys.disabled():
-        print(f"\nkill: {len(kept)} of {NUM_TURNS} windows kept, {fresh_s:.0f} s for the rest")
+    said = f"kill: {len(kept)} of {NUM_TURNS} windows kept, {fresh_s:.0f} s for the rest"
+    record_property("figures", said)
 
 
 def test_a_partition_is_published_before_the_next_one_is_done(

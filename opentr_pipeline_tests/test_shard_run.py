@@ -52,6 +52,9 @@ class Model:
         self.num_loads += 1
         return self
 
+    def unload(self) -> None:
+        self.num_loads -= 1
+
     def settle_language(
         self, parts: Sequence[Part], before: str = "", known: Sequence[Heard] = ()
     ) -> str:
@@ -178,9 +181,7 @@ def test_each_recording_is_heard_with_its_own_options(world: World) -> None:
     assert settings["film/1.wav"] == split.settings_fingerprint
 
 
-@pytest.mark.parametrize(
-    "error", [RuntimeError("CUDA failed with error out of memory"), ValueError(""), MemoryError()]
-)
+@pytest.mark.parametrize("error", [RuntimeError("a shape is wrong"), ValueError(""), KeyError("a")])
 def test_a_model_that_fails_on_one_recording_goes_on_with_the_others(
     world: World, error: Exception
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline.errors import DeviceError
+from opentr_pipeline.errors import DeviceError, OutOfMemoryError
 from opentr_pipeline.heard import Decoded, Heard
 from opentr_pipeline.options import TranscriptionOptions
 from opentr_pipeline.transcriber import (
@@ -424,7 +424,11 @@ def test_windows_that_need_another_context_share_no_batch() -> None:
         ("CUDA failed with error an illegal memory access was encountered", DeviceError),
         ("cuBLAS failed with status CUBLAS_STATUS_EXECUTION_FAILED", DeviceError),
         ("Library libcublas.so.12 is not found or cannot be loaded", DeviceError),
-        ("CUDA failed with error out of memory", RuntimeError),
+        ("parallel_for failed: cudaErrorInvalidDeviceFunction: invalid function", DeviceError),
+        ("CUDA failed with error out of memory", OutOfMemoryError),
+        ("parallel_for failed: cudaErrorInvalidDevice: invalid device ordinal", OutOfMemoryError),
+        ("cuBLAS failed with status CUBLAS_STATUS_ALLOC_FAILED", OutOfMemoryError),
+        ("std::bad_alloc", OutOfMemoryError),
         ("a shape is wrong", RuntimeError),
     ],
 )
@@ -434,7 +438,7 @@ def test_what_the_card_says_is_told_from_what_a_recording_did(
 ) -> None:
     class Broken(Whisper):
         def encode(self, windows: Sequence[Any], context_s: float) -> list[Any]:
-            raise RuntimeError(said)
+            raise (MemoryError if said == "std::bad_alloc" else RuntimeError)(said)
 
     transcriber = Transcriber(Broken())  # type: ignore[arg-type]
     arguments = ([part(1, language="")], "")[: 1 if call == "hear" else 2]

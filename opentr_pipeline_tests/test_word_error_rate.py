@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from opentr_pipeline.settings import load_settings
-from opentr_pipeline_tests.conftest import Project
+from opentr_pipeline_tests.conftest import Project, RecordProperty
 from opentr_pipeline_tests.speech import (
     ReferenceSpeech,
     SpeechUnavailableError,
@@ -88,7 +88,7 @@ def test_no_worse_than_faster_whisper_called_directly(
     project: Callable[..., Project],
     models_root: Path,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    record_property: RecordProperty,
 ) -> None:
     recordings = _recordings(speech, tmp_path / "archive")
     files = [one.path for one in recordings]
@@ -103,13 +103,10 @@ def test_no_worse_than_faster_whisper_called_directly(
         for name, said in (("ours", ours), ("theirs", theirs)):
             for group in (one.language, "all"):
                 pairs[name][group].append((one.language, one.text, said[one.path]))
-    with capsys.disabled():
-        for language in sorted(pairs["ours"]):
-            rates = [100 * word_error_rate(pairs[name][language]) for name in ("ours", "theirs")]
-            print(
-                f"\nWER {language}: pipeline {rates[0]:.2f} %, faster-whisper {rates[1]:.2f} %",
-                end="",
-            )
+    for language in sorted(pairs["ours"]):
+        rates = [100 * word_error_rate(pairs[name][language]) for name in ("ours", "theirs")]
+        said = f"pipeline {rates[0]:.2f} %, faster-whisper {rates[1]:.2f} %"
+        record_property("figures", f"WER {language}: {said}")
     assert len(pairs["ours"]) - 1 >= 3
     loss = word_error_rate(pairs["ours"]["all"]) - word_error_rate(pairs["theirs"]["all"])
     assert loss <= MAX_LOSS

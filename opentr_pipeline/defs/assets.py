@@ -28,6 +28,7 @@ from dagster import (
     Out,
     Output,
     RetryPolicy,
+    RetryRequested,
     asset,
     graph_asset,
     op,
@@ -43,8 +44,9 @@ from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.resources import Transcription
 from opentr_pipeline.defs.run_config import PlanConfig
 from opentr_pipeline.devices import WorkerSlot, cpu_threads, list_cards, worker_slots
-from opentr_pipeline.errors import DeviceError, OpentrError
+from opentr_pipeline.errors import DeviceError, OpentrError, OutOfMemoryError
 from opentr_pipeline.log_files import slot_log
+from opentr_pipeline.memory_limits import MAX_TRIES, batch_size_in, learning
 from opentr_pipeline.options import archive_options
 from opentr_pipeline.plan import load_plan, sweep
 from opentr_pipeline.settings import Settings, load_settings
@@ -146,8 +148,9 @@ def transcribe_shard(
     try:
         settings = transcription.settings()
         slots = worker_slots(settings, list_cards())
+        folder = slots_folder(settings)
         with (
-            lease(slots, slots_folder(settings), rank_of(context.run.tags)) as slot,
+            lease(slots, folder, rank_of(context.run.tags)) as slot,
             slot_log(settings.dagster_home, slot.name),
             sampled(looks_at(slot.device)) as usages,
         ):
@@ -155,11 +158,14 @@ def transcribe_shard(
             _introduce(context, settings, slot, shard)
             run = _shard_run(settings, slot, slots, shard)
             under_way.callback(run.withdraw)
-            outcome = run.run(shard["items"])
+            with contextlib.closing(run), learning(slot, slots, folder, run.batch_size):
+                outcome = run.run(shard["items"])
             released_at = time.time()
             _log.info("Worker slot %s released: %s.", slot.name, outcome.summary())
     except OpentrError as error:
         raise _sentence(error) from None
+    except OutOfMemoryError as error:
+        raise RetryRequested(MAX_TRIES) from error  # each with less than the one before
     except DeviceError:
         raise  # a new process may have more luck
     except Exception as error:  # ours to mend; trying again would fail again
@@ -188,7 +194,8 @@ def _shard_run(
 ) -> ShardRun:
     # Model and arithmetic, which loading needs, are the same for all recordings of a run.
     options = shard["items"][0].options
-    num_together = batch_size(settings, slot, slots)
+    wanted = batch_size(settings, slot, slots)
+    num_together = batch_size_in(slot, wanted, slots_folder(settings))
 
     def load() -> Transcriber:
         started = time.monotonic()

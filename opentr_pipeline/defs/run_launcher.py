@@ -12,6 +12,7 @@ from pathlib import Path
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DefaultRunLauncher
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._core.storage.runs import SqliteRunStorage
+from dagster._core.storage.tags import WILL_RETRY_TAG
 
 HOST_TAG = ".opentr/host"
 
@@ -34,6 +35,9 @@ class LocalRunLauncher(DefaultRunLauncher):
         """Whether the process of a run is there; see ``has_process``."""
         if has_process(self._instance, run):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
+        # Dagster says so itself, but only after it has noted the failure; a backfill that looks in
+        # between, as it does when the daemon has just started, ends, and so forbids the retry.
+        self._instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "true"})
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "The process of this run is gone.")
 
 
