@@ -20,8 +20,15 @@ from opentr_pipeline.cli_operators import (
     status,
     throughput,
 )
-from opentr_pipeline.cli_services import forget_memory_limits, reset, start, stop
-from opentr_pipeline.commands import Commands, archive_argument, options_of, settings_of
+from opentr_pipeline.cli_services import reset, start, stop
+from opentr_pipeline.cli_stack import backup, prod, restore, serve
+from opentr_pipeline.commands import (
+    Commands,
+    archive_argument,
+    forget_memory_limits,
+    options_of,
+    settings_of,
+)
 from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -176,13 +183,20 @@ def dagster(arguments: tuple[str, ...]) -> None:
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("--quick", is_flag=True, help="Without the slow ones; under two minutes.")
+@click.option("--stack", is_flag=True, help="Those of the production stack alone; needs Docker.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def test(quick: bool, arguments: tuple[str, ...]) -> None:
+def test(quick: bool, stack: bool, arguments: tuple[str, ...]) -> None:
     """Run the tests; further arguments go to pytest, which then runs all in one process."""
-    fast = ["-m", "not slow"]
+    fast = ["-m", "not slow and not stack"]
     # Most slow tests wait for services; some fast ones count threads and cannot have neighbours.
-    slow = ["-m", "slow", "--numprocesses", "2", "--dist", "loadfile"]
-    stages = [fast] if quick else [[]] if arguments else [fast, slow]
+    slow = ["-m", "slow and not stack", "--numprocesses", "2", "--dist", "loadfile"]
+    stages = [fast, slow]
+    if stack:
+        stages = [["-m", "stack"]]
+    elif quick:
+        stages = [fast]
+    elif arguments:
+        stages = [["-m", "not stack"]]
     pytest = [sys.executable, "-m", "pytest"]
     codes = [
         subprocess.run([*pytest, *stage, *arguments], cwd=PROJECT_ROOT, check=False).returncode
@@ -205,6 +219,7 @@ main = Commands(
         *(run, retry_failed, backfill, scan),
         *(status, eta, throughput, errors, queue, metrics),
         *(models_group, plan, bench, start, stop, reset, logs, health, doctor),
+        *(prod, backup, restore, serve),
         *(dagster, test, help_command),
     ],
 )

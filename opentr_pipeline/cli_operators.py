@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opentr_pipeline.cli_stack import logs_prod
 from opentr_pipeline.commands import (
     archive_argument,
     json_option,
@@ -187,15 +188,23 @@ def metrics(archive: Path | None, output: Path | None, watch: bool) -> None:
 
 @click.command()
 @click.argument("name", required=False)
+@click.argument("service", required=False)
 @click.option("-f", "--follow/--no-follow", default=None, help="Default: on a terminal.")
-def logs(name: str | None, follow: bool | None) -> None:
-    """Show a log: dev (the default), runs, or that of a worker slot (worker-0 is the first)."""
+def logs(name: str | None, service: str | None, follow: bool | None) -> None:
+    """Show a log: dev (the default), runs, a worker slot's (worker-0 is the first), or prod.
+
+    Of prod one SERVICE may be named.
+    """
     import sys
 
     from opentr_pipeline import devices, log_files
     from opentr_pipeline.worker_slots import worker_names
 
+    if follow is None:
+        follow = sys.stdout.isatty()
     settings = settings_of(None)
+    if name == "prod":
+        logs_prod(settings, service, follow=follow)
     home = settings.dagster_home
     # Asked for only where needed: what is wrong with a device must not hide a log that is there.
     known = name is None or name in log_files.existing(home)
@@ -204,7 +213,7 @@ def logs(name: str | None, follow: bool | None) -> None:
     click.echo(f"{path}; there are: {', '.join(log_files.existing(home))}.", err=True)
     followed = log_files.Followed(path)
     _echo(log_files.last_lines(path, NUM_LOG_LINES))
-    if sys.stdout.isatty() if follow is None else follow:
+    if follow:
         _until_interrupt(lambda: _echo(followed.new_lines()), LOG_TICK_S)
 
 

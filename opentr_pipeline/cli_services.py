@@ -1,27 +1,34 @@
 """The commands that start, stop and reset the services of an archive."""
 
-import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from opentr_pipeline.commands import gpu_scale_option, options_of, settings_of
-from opentr_pipeline.errors import ServiceError
+from opentr_pipeline.cli_stack import confirm, reset_prod, start_prod, stop_prod
+from opentr_pipeline.commands import (
+    forget_memory_limits,
+    gpu_scale_option,
+    options_of,
+    settings_of,
+)
 from opentr_pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from opentr_pipeline.devices import WorkerSlot
+    pass
 
-stack_argument = click.argument("stack", type=click.Choice(["dev"]))
+stack_argument = click.argument("stack", type=click.Choice(["dev", "prod"]))
 
 
 @click.command()
 @stack_argument
 @gpu_scale_option
 def start(stack: str, gpu_scale: bool) -> None:
-    """Bring up the page and the daemon on this machine."""
-    _start(settings_of(None, gpu_scale=gpu_scale))
+    """Bring up the page and the daemon: on this machine (dev), or in containers (prod)."""
+    settings = settings_of(None, gpu_scale=gpu_scale)
+    if stack == "prod":
+        start_prod(settings)
+    else:
+        _start(settings)
 
 
 def _start(settings: Settings) -> None:
@@ -42,21 +49,15 @@ def _start(settings: Settings) -> None:
     )
 
 
-def forget_memory_limits(settings: Settings, slots: "Sequence[WorkerSlot]") -> None:
-    """Try again what was too much for the devices, unless services run: they have learnt it."""
-    from opentr_pipeline import memory_limits, services, worker_slots
-
-    if not services.DevServices.of(settings).is_running():
-        memory_limits.forget(slots, worker_slots.slots_folder(settings))
-
-
 @click.command()
 def stop() -> None:
-    """End the page, the daemon and the runs that they started."""
+    """End the page, the daemon and the runs that they started, of dev and of prod."""
     from opentr_pipeline import services
 
-    ended = services.DevServices.of(settings_of(None)).stop()
-    click.echo("Stopped." if ended else "Nothing was running.")
+    settings = settings_of(None)
+    ended = {"dev": services.DevServices.of(settings).stop(), "prod": stop_prod(settings)}
+    stopped = [stack for stack, was_running in ended.items() if was_running]
+    click.echo(f"Stopped {' and '.join(stopped)}." if stopped else "Nothing was running.")
 
 
 @click.command()
@@ -73,15 +74,13 @@ def reset(stack: str, gpu_scale: bool, outputs: bool, yes: bool) -> None:
     from opentr_pipeline import services
 
     settings = settings_of(None, gpu_scale=gpu_scale)
+    if stack == "prod":
+        reset_prod(settings, outputs=outputs, yes=yes)
+        return
     options_of(settings, fetch=False, to_start=True)  # what cannot be started again is not deleted
     resetting.check_possible(settings)
-    folders = resetting.to_delete(settings, outputs=outputs)
-    for folder, size_bytes in folders.items():
-        click.echo(f"{size_bytes / 1e6:10.1f} MB  {folder}")
-    if not yes:
-        if not sys.stdin.isatty():
-            raise ServiceError("reset asks before it deletes; without a terminal say --yes.")
-        click.confirm("Delete this?", abort=True)
+    folders = resetting.to_delete(settings, settings.dagster_home.parent, outputs=outputs)
+    confirm(folders, "Delete this?", yes=yes)
     services.DevServices.of(settings).stop()
     resetting.delete(folders)
     _start(settings)

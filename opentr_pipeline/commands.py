@@ -14,7 +14,7 @@ from opentr_pipeline.errors import OpentrError
 from opentr_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from opentr_pipeline.devices import WorkerSlot
     from opentr_pipeline.doctor import Check
@@ -77,6 +77,14 @@ def options_of(
     else:
         model = models.find(name, settings.models_root)
     return archive_options(settings, model, slots), slots
+
+
+def forget_memory_limits(settings: Settings, slots: "Sequence[WorkerSlot]") -> None:
+    """Try again what was too much for the devices, unless services run: they have learnt it."""
+    from opentr_pipeline import memory_limits, services, worker_slots
+
+    if not services.DevServices.of(settings).is_running():
+        memory_limits.forget(slots, worker_slots.slots_folder(settings))
 
 
 def print_json(facts: Any) -> None:

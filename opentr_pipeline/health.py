@@ -12,7 +12,7 @@ from opentr_pipeline.doctor import Check, looked_at, slots_said
 from opentr_pipeline.errors import ServiceError, SettingsError, StoreError
 from opentr_pipeline.locks import try_lock
 from opentr_pipeline.memory_limits import closed_slots
-from opentr_pipeline.services import DevServices
+from opentr_pipeline.services import DevServices, StackServices, services_of
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.worker_slots import slots_folder
 
@@ -33,7 +33,7 @@ def check_all(load: Callable[[], Settings]) -> Iterator[Check]:
         yield Check("settings", False, str(error))
         return
     yield Check("settings", True, "every value can work")
-    services = DevServices.of(settings)
+    services = services_of(settings)
     checks: list[tuple[str, Callable[[], str]]] = [
         ("archive", lambda: _archive(settings)),
         ("output", lambda: _folder("OUTPUT_DIR", settings.output_root)),
@@ -45,7 +45,7 @@ def check_all(load: Callable[[], Settings]) -> Iterator[Check]:
     ]
     if services.is_running():
         checks += [
-            ("daemon", lambda: _daemon(settings)),
+            ("daemon", lambda: _daemon(settings, services)),
             ("code location", lambda: _code_location(services)),
             ("automation", lambda: _automation(settings)),
         ]
@@ -114,7 +114,7 @@ def file_system(folder: Path, mounts: Path = Path("/proc/mounts")) -> str:
     return next((at[str(one)] for one in (place, *place.parents) if str(one) in at), "")
 
 
-def _page(services: DevServices) -> str:
+def _page(services: DevServices | StackServices) -> str:
     if not services.is_running():
         if left := services.processes():
             raise ServiceError(
@@ -123,21 +123,24 @@ def _page(services: DevServices) -> str:
             )
         raise ServiceError("The page and the daemon do not run; ./opentr.sh start dev starts them.")
     if not services.answers():
-        raise ServiceError(f"{services.address} does not answer; ./opentr.sh logs dev may say why.")
+        raise ServiceError(
+            f"{services.address} does not answer; ./opentr.sh logs {services.name} may say why."
+        )
     return services.address
 
 
-def _daemon(settings: Settings) -> str:
+def _daemon(settings: Settings, services: DevServices | StackServices) -> str:
     beats = daemon_beats(settings)
     if late := [beat.name for beat in beats if not beat.is_fresh]:
-        names = ", ".join(late)
-        raise ServiceError(f"No sign of life from {names}; ./opentr.sh logs dev may say why.")
+        raise ServiceError(
+            f"No sign of life from {', '.join(late)}; ./opentr.sh logs {services.name} may say why."
+        )
     if errors := [f"{beat.name}: {beat.error}" for beat in beats if beat.error]:
         raise ServiceError(f"The daemon reports errors: {'; '.join(errors)}")
     return f"{len(beats)} parts, all with a sign of life in the last two minutes"
 
 
-def _code_location(services: DevServices) -> str:
+def _code_location(services: DevServices | StackServices) -> str:
     if error := services.code_location_error():
         raise ServiceError(f"The code location does not load: {error}")
     return "loaded"

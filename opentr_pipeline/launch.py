@@ -39,6 +39,8 @@ LOG_NAME = "runs.log"
 POOL_EXTRA = 9
 ARCHIVE_KEY = "opentr/archive"
 # The URL holds a password: the file names the variable.
+LOCAL_LAUNCHER = "run_launcher\n  class: LocalRunLauncher"
+CONTAINER_LAUNCHER = "container_launcher\n  class: ContainerRunLauncher"
 POSTGRES_STORAGE = """
 storage:
   postgres:
@@ -86,7 +88,7 @@ def prepare_home(settings: Settings, partition_keys: Iterable[str] = ()) -> None
     enter_home(settings)
     home = settings.dagster_home
     with locked(home / "prepare.lock"):
-        _write_dagster_yaml(home / "dagster.yaml", in_postgres=bool(url))
+        _write_dagster_yaml(home / "dagster.yaml", settings)
         limit = len(worker_slots(settings, list_cards())) + POOL_EXTRA
         note = f"{limit} {hashlib.sha256(url.encode()).hexdigest()}"
         done = home / "pool_limit"
@@ -112,15 +114,19 @@ def _claim_database(instance: DagsterInstance, archive: str) -> None:
     storage.set_cursor_values({ARCHIVE_KEY: archive})
 
 
-def _write_dagster_yaml(path: Path, in_postgres: bool) -> None:
+def _write_dagster_yaml(path: Path, settings: Settings) -> None:
     """The project's own, linked; with PostgreSQL a copy that says so, for want of conditions."""
     project = PROJECT_ROOT / "dagster.yaml"
+    in_postgres = bool(settings.dagster_postgres_url)
     if not in_postgres and path.is_symlink() and path.exists():
         return
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     if in_postgres:
-        fresh.write_text(project.read_text() + POSTGRES_STORAGE)
+        text = project.read_text()
+        if settings.run_containers:
+            text = text.replace(LOCAL_LAUNCHER, CONTAINER_LAUNCHER)
+        fresh.write_text(text + POSTGRES_STORAGE)
     else:
         fresh.symlink_to(project)
     os.replace(fresh, path)

@@ -118,7 +118,7 @@ def _queue(gauges: _Gauges, status: Status) -> None:
     gauges.one("worker_slots", "Worker slots of the settings.", status.num_worker_slots)
     in_use = "Worker slots that a transcription step holds."
     gauges.one("worker_slots_in_use", in_use, len(status.slots_in_use))
-    closed = "Worker slots that are given to nobody until the next start, for want of memory."
+    closed = "Worker slots that are closed for want of memory, until the next start."
     gauges.one("worker_slots_closed", closed, len(status.closed_slots))
     gauges.one("services_up", "Whether the page and the daemon run.", status.page is not None)
 

@@ -11,14 +11,15 @@ from opentr_pipeline.settings import Settings
 from opentr_pipeline.tables import SCHEMAS
 
 
-def to_delete(settings: Settings, *, outputs: bool) -> dict[Path, int]:
+def to_delete(settings: Settings, state: Path, *, outputs: bool) -> dict[Path, int]:
     """What a reset deletes, with sizes in bytes; what is not there is left out.
 
     Args:
         settings: name the archive.
+        state: the folder of what Dagster knows of it.
         outputs: its tables as well, and what is finished and not published.
     """
-    folders = [settings.dagster_home.parent]
+    folders = [state]
     if outputs:
         # By name: OUTPUT_DIR may be a folder in which a person keeps other things as well.
         folders += [settings.output_root / name for name in (*SCHEMAS, ".store")]

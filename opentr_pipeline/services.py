@@ -18,6 +18,7 @@ from opentr_pipeline.processes import Process, end, members, wait_until
 from opentr_pipeline.settings import PROJECT_ROOT, Settings
 
 HOST = "127.0.0.1"
+PAGE_IN_STACK = "http://webserver:3000"
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
 KILL_TIMEOUT_S = 3.0
@@ -36,6 +37,7 @@ class DevServices:
     home: Path
     port: int
     metrics_file: Path | None = None
+    name = "dev"
 
     @classmethod
     def of(cls, settings: Settings) -> "DevServices":
@@ -61,25 +63,11 @@ class DevServices:
 
     def answers(self) -> bool:
         """Whether the page answers."""
-        return self.is_running() and _answers(f"{self.address}/server_info")
+        return self.is_running() and answers(f"{self.address}/server_info")
 
     def code_location_error(self) -> str:
-        """Why the page cannot load our definitions; empty where it can.
-
-        Raises:
-            ServiceError: the page does not say.
-        """
-        body = json.dumps({"query": LOCATIONS}).encode()
-        request = urllib.request.Request(
-            f"{self.address}/graphql", body, {"Content-Type": "application/json"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                entries = json.load(answer)["data"]["workspaceOrError"]["locationEntries"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ServiceError(f"{self.address} gives no answer ({error}).") from None
-        errors = [(entry["locationOrLoadError"] or {}).get("message") for entry in entries]
-        return next((error.strip().splitlines()[0] for error in errors if error), "")
+        """Why the page cannot load our definitions; empty where it can."""
+        return code_location_error(self.address)
 
     def _noted(self) -> tuple[int, int]:
         try:
@@ -109,7 +97,7 @@ class DevServices:
                 f"PROMETHEUS_FILE={self.metrics_file} cannot be written; make its folder, or leave "
                 "the variable empty."
             )
-        if _is_taken(self.port):
+        if is_taken(self.port):
             raise ServiceError(
                 f"Port {self.port} is taken by another program; set DAGSTER_PORT to a free one."
             )
@@ -151,7 +139,7 @@ class DevServices:
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 raise ServiceError(f"dagster dev ended at once; see {self.log}.")
-            if _answers(f"http://{HOST}:{self.port}/server_info"):
+            if answers(f"http://{HOST}:{self.port}/server_info"):
                 return
             time.sleep(0.2)
         self.stop()
@@ -176,7 +164,61 @@ class DevServices:
         return True
 
 
-def _is_taken(port: int) -> bool:
+@dataclass(frozen=True)
+class StackServices:
+    """The services of the production stack, seen from inside one of its containers.
+
+    Attributes:
+        address: of the page, as people reach it.
+    """
+
+    address: str
+    name = "prod"
+
+    def is_running(self) -> bool:
+        """Whether they run: the stack's containers go and come together."""
+        return True
+
+    def answers(self) -> bool:
+        """Whether the page answers."""
+        return answers(f"{PAGE_IN_STACK}/server_info")
+
+    def code_location_error(self) -> str:
+        """Why the page cannot load our definitions; empty where it can."""
+        return code_location_error(PAGE_IN_STACK)
+
+    def processes(self) -> list[Process]:
+        """None that outlive them: a container ends with all that is in it."""
+        return []
+
+
+def services_of(settings: Settings) -> DevServices | StackServices:
+    """The services that look after the archive, here or in the stack that this process is in."""
+    if settings.run_containers:
+        return StackServices(f"http://{HOST}:{settings.dagster_port}")
+    return DevServices.of(settings)
+
+
+def code_location_error(address: str) -> str:
+    """Why a page cannot load our definitions; empty where it can.
+
+    Raises:
+        ServiceError: the page does not say.
+    """
+    body = json.dumps({"query": LOCATIONS}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{address}/graphql", body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            entries = json.load(answer)["data"]["workspaceOrError"]["locationEntries"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ServiceError(f"{address} gives no answer ({error}).") from None
+    errors = [(entry["locationOrLoadError"] or {}).get("message") for entry in entries]
+    return next((error.strip().splitlines()[0] for error in errors if error), "")
+
+
+def is_taken(port: int) -> bool:
+    """Whether another program listens on a port of this machine's loopback."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -186,7 +228,8 @@ def _is_taken(port: int) -> bool:
     return False
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether a page answers."""
     try:
         with urllib.request.urlopen(url, timeout=2):
             return True

@@ -133,6 +133,12 @@ def _time_zone(value: str) -> str:
     return value
 
 
+def _memory(value: str) -> str:
+    if not re.fullmatch(r"[1-9]\d{0,4}g", value):
+        raise ValueError("gigabytes such as 16g")
+    return value
+
+
 def _yes_or_no(value: object) -> object:
     if isinstance(value, bool) or str(value).lower() in ("true", "false", "1", "0"):
         return value
@@ -142,6 +148,7 @@ def _yes_or_no(value: object) -> object:
 Amount = Annotated[str, AfterValidator(_amount)]
 Clock = Annotated[str, AfterValidator(_clock)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
+Memory = Annotated[str, AfterValidator(_memory)]
 PathText = Annotated[str, AfterValidator(_path)]
 DeviceId = Annotated[str, AfterValidator(_default_device)]
 DeviceList = Annotated[str, AfterValidator(_device_list)]

@@ -1,14 +1,12 @@
 """The only reader of the environment: every variable with its default, range and meaning.
 
-``.env.example`` is printed from here (``python -m opentr_pipeline.settings``), and a test keeps
-the two equal. Precedence: the process environment, then ``.env`` beside the project, then the
-default.
+``.env.example`` is printed from here (see ``env_example``), and a test keeps the two equal.
+Precedence: the process environment, then ``.env`` beside the project, then the default.
 """
 
 import hashlib
 import os
 import re
-import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -26,6 +24,7 @@ from opentr_pipeline.setting_values import (
     DeviceId,
     DeviceList,
     Language,
+    Memory,
     PathText,
     PrometheusFile,
     Terms,
@@ -187,8 +186,18 @@ class Settings(BaseModel):
         description="Where start dev keeps figures for Prometheus: a file in the folder that node "
         "exporter's textfile collector reads, one for each archive. Empty: nowhere.",
     )
-    dagster_port: int = Field(
-        3000, ge=1, le=65_535, description="The page's port on 127.0.0.1 (start dev)."
+    dagster_port: int = Field(3000, ge=1, le=65_535, description="The page's port on 127.0.0.1.")
+    postgres_password: Text = Field(
+        "",
+        description="Of the database of the production stack, which keeps the one that it was "
+        "first started with. start prod asks for it.",
+    )
+    run_memory: Memory = Field(
+        "16g",
+        description="Memory that each run of the production stack may use, and its code location.",
+    )
+    run_containers: YesNo = Field(
+        False, description="A container for each run; the production stack sets it for itself."
     )
 
     @model_validator(mode="after")
@@ -286,20 +295,3 @@ def must_be(error: ValidationError) -> str:
     first = error.errors()[0]
     custom = first.get("ctx", {}).get("error")
     return str(custom) if custom else allowed(Settings.model_fields[str(first["loc"][0])])
-
-
-def env_example() -> str:
-    """The text of ``.env.example``: every variable with default, range and meaning."""
-    blocks = ["# Copy to .env and change what you need; every value here is the default."]
-    for name, field in Settings.model_fields.items():
-        meaning = str(field.description)
-        if (range_ := allowed(field)) != "text":
-            meaning += f" ({range_})"
-        comment = textwrap.fill(meaning, 98, initial_indent="# ", subsequent_indent="# ")
-        default = str(field.default).lower() if field.annotation is bool else field.default
-        blocks.append(f"{comment}\n{name.upper()}={default}")
-    return "\n\n".join(blocks) + "\n"
-
-
-if __name__ == "__main__":
-    print(env_example(), end="")

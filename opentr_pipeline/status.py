@@ -15,7 +15,7 @@ from opentr_pipeline.memory_limits import MemoryLimit, batch_limits, closed_slot
 from opentr_pipeline.operations import NOW, just_finished, pace
 from opentr_pipeline.options import ArchiveOptions
 from opentr_pipeline.overview import Overview, count, probed_work
-from opentr_pipeline.services import DevServices
+from opentr_pipeline.services import services_of
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.usage import DeviceNow, devices_now
@@ -79,7 +79,7 @@ class StatusWatch:
         if time.monotonic() >= self._rescan_at:
             self._rescan()
         finished = self._pending.keys() & self._checkpoints.listed("json")
-        services = DevServices.of(self._settings)
+        services = services_of(self._settings)
         folder = slots_folder(self._settings)
         return Status(
             self._overview,

@@ -22,8 +22,8 @@ def test_unknown_words_are_refused(arguments: list[str]) -> None:
 def test_help_lists_every_command() -> None:
     result = CliRunner().invoke(main, ["help"])
     assert result.exit_code == 0
-    for name in main.commands:
-        assert f"  {name} " in result.output
+    for name, command in main.commands.items():
+        assert (f"  {name} " in result.output) is not command.hidden
 
 
 @pytest.mark.parametrize("value", ["0", "abc", "1000"])

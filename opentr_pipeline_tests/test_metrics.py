@@ -45,7 +45,7 @@ STATUS = Status(
     num_by_status={"ok": 4, "failed": 1},
     num_worker_slots=2,
     slots_in_use=[Holder("cpu.slot-1", worker="worker-1")],
-    closed_slots=[MemoryLimit("cpu.slot-0", 0, "out of memory", "lower something", "")],
+    closed_slots=[MemoryLimit("cpu.slot-0", 0, "full", "set less", "2026-05-17T12:00:00+00:00")],
     batch_limits=[],
     devices=[
         DeviceNow("cpu", "CPU", Reading(50.0, 2 * GB, 8 * GB)),
@@ -184,7 +184,8 @@ def test_status_shows_how_the_devices_are() -> None:
     assert "device        A card, 93 % busy, 20.0 of 80.0 GB of memory used, 61 °C\n" in text
     assert "device        A card, does not tell how it is\n" in text
     assert "worker-1 cpu.slot-1" in text
-    assert screens.status_line(STATUS).endswith("70.2x, CPU 50 % busy, A card 93 % busy")
+    said = screens.status_line(STATUS)
+    assert said.endswith("1 closed, 70.2x, CPU 50 % busy, A card 93 % busy")
     facts = STATUS.for_programs()
     assert facts["devices"][1]["reading"]["temperature_c"] == 61
 

@@ -421,9 +421,11 @@ def test_reset_deletes_what_it_says_and_nothing_else(bare: Path) -> None:
         path.write_text("12345")
     (settings.output_root / ".store").symlink_to(bare / "archive")
 
-    assert reset.to_delete(settings, outputs=False) == {settings.dagster_home.parent: 10}
+    assert reset.to_delete(settings, settings.dagster_home.parent, outputs=False) == {
+        settings.dagster_home.parent: 10
+    }
     (settings.output_root / ".store").unlink()
-    folders = reset.to_delete(settings, outputs=True)
+    folders = reset.to_delete(settings, settings.dagster_home.parent, outputs=True)
     assert set(folders) == {settings.dagster_home.parent, settings.output_root / "words"}
     reset.delete(folders)
     left = {str(path.relative_to(bare)) for path in bare.rglob("*") if path.is_file()}

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opentr_pipeline.devices import CPU, Device, WorkerSlot, cpu_threads, worker_slots
+from opentr_pipeline.env_example import env_example
 from opentr_pipeline.errors import SettingsError
-from opentr_pipeline.settings import PROJECT_ROOT, Settings, env_example, load_settings
+from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
 from opentr_pipeline_tests.making import PROPERTY, settings_of
 
 UUIDS = [f"GPU-{digit * 8}-1111-2222-3333-444444444444" for digit in "abc"]
@@ -190,7 +191,7 @@ def test_a_misspelt_variable_in_the_file_is_refused(
 
 
 def test_other_programs_variables_in_the_file_are_left_alone(tmp_path: Path) -> None:
-    file = env_file_with(tmp_path, "COMPOSE_PROJECT_NAME=media\nPOSTGRES_PASSWORD=x\nTZ=UTC\n")
+    file = env_file_with(tmp_path, "COMPOSE_PROJECT_NAME=media\nREDIS_PASSWORD=x\nTZ=UTC\n")
     assert load_settings({}, file) == Settings()
 
 

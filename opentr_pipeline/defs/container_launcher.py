@@ -1,0 +1,98 @@
+"""The launcher of runs in the production stack: each in a container like the code location's.
+
+So the image, environment, volumes, devices and limits of runs stand in one place, the compose file.
+A run that is a process inside the stack (``prod run``) has no container of its own.
+"""
+
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from dagster import DagsterRun
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
+from dagster_docker import DockerRunLauncher
+from dagster_docker.container_context import DockerContainerContext
+
+from opentr_pipeline.defs.run_launcher import HOST_TAG
+from opentr_pipeline.stack import PROJECT_LABEL, RUNS_LABEL
+
+# Of runs that ended: Docker still knows why.
+NUM_KEPT = 20
+STOP_TIMEOUT_S = 30
+
+
+class ContainerRunLauncher(DockerRunLauncher):
+    """Starts runs as containers beside its own, and looks after them."""
+
+    def get_container_context(self, dagster_run: DagsterRun) -> DockerContainerContext:
+        """What the container of a run gets: all that the code location's has."""
+        attrs, project = self._code().attrs, self._project()
+        return DockerContainerContext(
+            env_vars=attrs["Config"]["Env"],
+            networks=list(attrs["NetworkSettings"]["Networks"]),
+            container_kwargs={
+                **copied(attrs),
+                "name": f"{project}_run_{dagster_run.run_id[:8]}",
+                "labels": {RUNS_LABEL: project},
+                "stop_timeout": STOP_TIMEOUT_S,
+            },
+        )
+
+    def _get_docker_image(self, job_code_origin: object) -> str:
+        """The very image of the code location, whatever its name stands for by now."""
+        return str(self._code().attrs["Image"])
+
+    def _code(self) -> Any:
+        # Compose also makes containers of the service for single commands.
+        wanted = {"project": self._project(), "service": "code", "oneoff": "False"}
+        labels = [f"com.docker.compose.{name}={value}" for name, value in wanted.items()]
+        return self._containers(labels)[0]
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Start a run, and remove the containers of older ones, the last few left out."""
+        super().launch_run(context)
+        ended = self._containers([f"{RUNS_LABEL}={self._project()}"], status="exited")
+        for container in ended[NUM_KEPT:]:
+            container.remove()
+
+    def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
+        """Whether the container of a run works; of a command's run it is assumed."""
+        if HOST_TAG in run.tags:
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        health: CheckRunHealthResult = super().check_run_worker_health(run)
+        return health
+
+    def _containers(self, labels: list[str], **filters: str) -> list[Any]:
+        """The latest first."""
+        client = self._get_client(DockerContainerContext())
+        return list(client.containers.list(all=True, filters={"label": labels, **filters}))
+
+    def _project(self) -> str:
+        """The stack's name, by which compose labels this container too."""
+        client = self._get_client(DockerContainerContext())
+        return str(client.containers.get(socket.gethostname()).labels[PROJECT_LABEL])
+
+
+def copied(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """How to make a container like another one, as docker's ``create`` takes it.
+
+    Args:
+        attrs: what Docker says about the other one (``docker inspect``).
+    """
+    host = attrs["HostConfig"]
+    return {
+        "user": attrs["Config"]["User"],
+        "volumes": [
+            f"{one.get('Name') or one['Source']}:{one['Destination']}:{'rw' if one['RW'] else 'ro'}"
+            for one in attrs["Mounts"]
+        ],
+        "device_requests": host["DeviceRequests"] or [],
+        "mem_limit": host["Memory"],
+        "cpu_shares": host["CpuShares"],
+        "pids_limit": host["PidsLimit"],
+        "shm_size": host["ShmSize"],
+        "cap_drop": host["CapDrop"] or [],
+        "security_opt": host["SecurityOpt"] or [],
+        "log_config": host["LogConfig"],
+        "init": host["Init"],
+    }

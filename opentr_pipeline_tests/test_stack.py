@@ -1,0 +1,169 @@
+"""The production stack on a real engine, from an upload to a restored backup, in this order."""
+
+import json
+import shutil
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from opentr_pipeline.stack import PROJECT_LABEL, RUNS_LABEL, Stack
+from opentr_pipeline_tests.conftest import Project, wait_for
+from opentr_pipeline_tests.page_api import free_port
+from opentr_pipeline_tests.runs import SAMPLES, speech_file
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+NUM_SAMPLES = 17
+NUM_TAPES = 20
+RUNS = "{ runsOrError { ... on Runs { results { runId status } } } }"
+PARTITIONS = """{ assetNodeOrError(assetKey: {path: ["transcripts"]}) { ... on AssetNode {
+  partitionStats { numMaterialized numFailed } } } }"""
+
+
+@pytest.fixture(scope="module")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, models_root: Path
+) -> Iterator[tuple[Project, Stack]]:
+    """A stack of two CPU slots on an empty archive."""
+    if not shutil.which("docker") or subprocess.run(["docker", "info"], check=False).returncode:
+        pytest.skip("the production stack (no Docker engine answers)")
+    folder = tmp_path_factory.mktemp("stack")
+    (folder / "archive").mkdir()
+    project = Project(
+        folder,
+        folder / "archive",
+        DAGSTER_PORT=free_port(),
+        GPU_SCALE_DEVICE_ID="cpu",
+        GPU_SCALE_WORKERS="2",
+        POSTGRES_PASSWORD="not / so:simple@all$",
+        RUN_MEMORY="6g",
+        SHARD_AUDIO_S="60",
+        UPLOAD_SETTLE_S="2",
+    )
+    project.opentr("start", "prod", "--gpu-scale")
+    one = Stack(project.settings)
+    yield project, one
+    project.opentr("stop")
+    one.delete_state()
+    assert not one.is_running()
+
+
+def inspected(*filters: str) -> list[dict[str, Any]]:
+    """What Docker says about the containers with these labels that work at this moment."""
+    labels = [part for label in filters for part in ("--filter", f"label={label}")]
+    found = subprocess.check_output(["docker", "ps", "-q", *labels], text=True).split()
+    said: list[dict[str, Any]] = (
+        json.loads(subprocess.check_output(["docker", "inspect", *found])) if found else []
+    )
+    return said
+
+
+def asked(stack: Stack, query: str) -> Any:
+    body = json.dumps({"query": query}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{stack.address}/graphql", body, headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        (said,) = json.load(answer)["data"].values()
+    return said
+
+
+def runs(stack: Stack) -> dict[str, str]:
+    """The status of each run, as the page shows it."""
+    return {one["runId"]: one["status"] for one in asked(stack, RUNS)["results"]}
+
+
+def known(project: Project, stack: Stack) -> tuple[object, ...]:
+    """All that must outlive a restart, and a reset that a restore takes back."""
+    status = json.loads(project.opentr("prod", "status", "--json"))
+    counts = [status[f"num_{what}"] for what in ("done", "missing", "stale", "failed")]
+    times = {path: row["transcribed_at"] for path, row in project.transcripts().items()}
+    return runs(stack), asked(stack, PARTITIONS), counts, times
+
+
+def test_what_is_uploaded_is_transcribed_in_a_container(stack: tuple[Project, Stack]) -> None:
+    project, one = stack
+    shutil.copytree(SAMPLES, project.archive, dirs_exist_ok=True)
+    wait_for(lambda: inspected(f"{RUNS_LABEL}={one.project}"))
+    (container,) = inspected(f"{RUNS_LABEL}={one.project}")
+    mounts = {mount["Destination"]: mount["RW"] for mount in container["Mounts"]}
+    assert mounts == {
+        "/archive": False,
+        **dict.fromkeys(("/output", "/state", "/models", "/slots"), True),
+    }
+    assert container["HostConfig"]["Memory"] == 6 * 2**30
+    assert container["HostConfig"]["CapDrop"] == ["ALL"]
+
+    wait_for(lambda: len(project.transcripts()) == NUM_SAMPLES)
+    wait_for(lambda: set(runs(one).values()) == {"SUCCESS"})
+    statuses = [row["status"] for row in project.transcripts().values()]
+    assert statuses.count("ok") == 14
+    (row,) = [row for path, row in project.transcripts().items() if "harvest_report" in path]
+    assert "farmers" in str(row["text"])
+
+
+def test_nobody_but_the_database_is_root_and_only_loopback_is_open(
+    stack: tuple[Project, Stack],
+) -> None:
+    project, one = stack
+    containers = inspected(f"{PROJECT_LABEL}={one.project}")
+    assert len(containers) == 4
+    for container in containers:
+        name = container["Config"]["Labels"]["com.docker.compose.service"]
+        user = container["Config"]["User"].split(":")[0]
+        assert (name == "postgres") == (user in ("", "0", "root"))
+        for ports in (container["NetworkSettings"]["Ports"] or {}).values():
+            assert {port["HostIp"] for port in ports or []} <= {"127.0.0.1"}
+    assert "code location loaded" in project.opentr("prod", "health")
+    assert "already" in project.opentr("start", "prod", code=2)
+
+
+def test_a_run_whose_container_is_killed_is_taken_up(stack: tuple[Project, Stack]) -> None:
+    project, one = stack
+    tapes = [project.folder / "tapes" / f"{n}.wav" for n in range(NUM_TAPES)]
+    for number, path in enumerate(tapes):
+        speech_file(path, number)
+    (project.folder / "tapes").rename(project.archive / "tapes")
+    wait_for(lambda: len(project.kept_times()) > NUM_TAPES // 6)
+    (container,) = inspected(f"{RUNS_LABEL}={one.project}")
+    subprocess.run(["docker", "kill", container["Id"]], check=True, stdout=subprocess.PIPE)
+    kept = project.kept_times()
+    assert len(kept) < NUM_TAPES
+
+    wait_for(lambda: len(project.transcripts()) == NUM_SAMPLES + NUM_TAPES)
+    wait_for(lambda: sorted(runs(one).values())[-1] == "SUCCESS")
+    assert runs(one)[container["Config"]["Labels"]["dagster/run_id"]] == "FAILURE"
+    rows = [row for path, row in project.transcripts().items() if path.startswith("tapes/")]
+    assert {row["status"] for row in rows} == {"ok"}
+    times = {row["media_fingerprint"]: row["transcribed_at"] for row in rows}
+    assert kept.items() <= times.items(), "what was done before the kill is not done again"
+
+
+def test_a_restart_forgets_nothing(stack: tuple[Project, Stack]) -> None:
+    project, one = stack
+    before = known(project, one)
+    assert project.opentr("stop").startswith("Stopped prod.")
+    assert not one.is_running()
+    assert "first started with" in project.opentr("start", "prod", code=2, POSTGRES_PASSWORD="x")
+    assert not one.is_running()
+    project.opentr("start", "prod", "--gpu-scale")
+    assert known(project, one) == before
+
+
+def test_a_backup_brings_back_what_a_reset_deleted(stack: tuple[Project, Stack]) -> None:
+    project, one = stack
+    before = known(project, one)
+    file = project.folder / "state.backup"
+    project.opentr("backup", str(file))
+    assert "--yes" in project.opentr("reset", "prod", "--gpu-scale", code=2)
+    assert known(project, one) == before
+
+    project.opentr("reset", "prod", "--gpu-scale", "--yes")
+    assert runs(one) == {}
+    assert len(project.transcripts()) == NUM_SAMPLES + NUM_TAPES
+
+    project.opentr("restore", str(file), "--gpu-scale", "--yes")
+    assert known(project, one) == before
+    assert project.opentr("logs", "prod", "daemon", "--no-follow")

@@ -1,0 +1,184 @@
+"""What the production stack is told, what it refuses, what a run's container gets; no engine."""
+
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from opentr_pipeline.defs.container_launcher import copied
+from opentr_pipeline.devices import Device
+from opentr_pipeline.errors import OpentrError
+from opentr_pipeline.launch import LOCAL_LAUNCHER
+from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
+from opentr_pipeline.stack_backup import check
+from opentr_pipeline.stack_settings import HostCards, environment
+from opentr_pipeline_tests.conftest import Project
+from opentr_pipeline_tests.making import settings_of
+
+COMPOSE = PROJECT_ROOT / "docker" / "docker-compose.yml"
+UUIDS = [f"GPU-{digit * 8}-1111-2222-3333-444444444444" for digit in "abc"]
+CARDS = [Device(str(n), uuid, "A card", 24 * 10**9) for n, uuid in enumerate(UUIDS)]
+CPU_CARDS = HostCards((), "0", "cpu")
+
+
+def told(tmp_path: Path, **variables: object) -> dict[str, str]:
+    """The variables that the compose files get."""
+    settings = settings_of(
+        ARCHIVE_DIR=tmp_path / "archive", POSTGRES_PASSWORD="secret", **variables
+    )
+    return environment(settings, CPU_CARDS, tmp_path / "state")
+
+
+def compose_file(name: str = COMPOSE.name) -> Any:
+    return yaml.safe_load((COMPOSE.parent / name).read_text())
+
+
+def test_a_container_gets_every_setting_but_the_password() -> None:
+    host_only = {"POSTGRES_PASSWORD", "PROMETHEUS_FILE", "RUN_MEMORY"}
+    names = {name.upper() for name in Settings.model_fields}
+    for service in ("code", "webserver", "daemon"):
+        said = compose_file()["services"][service]["environment"]
+        assert said.keys() == names - host_only
+        assert said["ARCHIVE_DIR"] == "/archive"
+
+
+def test_the_words_that_a_container_gets_are_the_settings(tmp_path: Path) -> None:
+    said = told(tmp_path, WHISPER_HOTWORDS="a $b, 'c' \"d\"", GPU_SCALE_ENABLED="1")
+    inside = {name: said[name] for name in compose_file()["x-settings"] if name in said}
+    settings = load_settings(inside, None)
+    assert settings.whisper_hotwords == "a $b, 'c' \"d\""
+    assert settings.gpu_scale_enabled
+
+
+def test_a_password_may_hold_anything(tmp_path: Path) -> None:
+    settings = settings_of(POSTGRES_PASSWORD="a/b:c@d %$", ARCHIVE_DIR=tmp_path)
+    said = environment(settings, CPU_CARDS, tmp_path)
+    assert "opentr:a%2Fb%3Ac%40d%20%25%24@postgres/opentr" in said["DAGSTER_POSTGRES_URL"]
+
+
+def test_files_of_terms_and_options_must_be_in_the_archive(tmp_path: Path) -> None:
+    inside = tmp_path / "archive" / "terms.txt"
+    said = told(tmp_path, WHISPER_VOCABULARY_FILE=inside, FOLDER_OPTIONS_FILE="auto")
+    assert said["WHISPER_VOCABULARY_FILE"] == "/archive/terms.txt"
+    assert said["FOLDER_OPTIONS_FILE"] == "auto"
+    with pytest.raises(OpentrError, match="outside the archive"):
+        told(tmp_path, WHISPER_VOCABULARY_FILE=tmp_path / "terms.txt")
+
+
+def test_cards_are_named_by_what_they_are_called_everywhere() -> None:
+    scaled = settings_of(
+        GPU_SCALE_ENABLED="1",
+        GPU_SCALE_DEVICE_ID=f"2,{UUIDS[0]}",
+        GPU_SCALE_DEFAULT_WORKER="1",
+        GPU_DEVICE_ID="1",
+    )
+    cards = HostCards.of(scaled, CARDS)
+    assert cards.used == (UUIDS[2], UUIDS[0], UUIDS[1])
+    assert cards.scaled == f"{UUIDS[2]},{UUIDS[0]}"
+    assert cards.default == UUIDS[1]
+    assert HostCards.of(settings_of(), []) == CPU_CARDS
+    assert HostCards.of(settings_of(), CARDS).used == (UUIDS[0],)
+
+
+def test_the_overlay_reserves_cards_by_id_for_the_code_location_alone() -> None:
+    overlay = compose_file("docker-compose.gpu-scale.yml")["services"]
+    reserving = {name for name, service in overlay.items() if "deploy" in service}
+    assert reserving == {"code"}
+    (device,) = overlay["code"]["deploy"]["resources"]["reservations"]["devices"]
+    assert device["device_ids"] == ["${STACK_CARDS:?}"]
+    assert {service["image"] for service in overlay.values()} == {"opentr-pipeline:gpu"}
+
+
+def test_a_run_gets_what_the_code_location_has() -> None:
+    request = {"Driver": "nvidia", "DeviceIDs": UUIDS[:1], "Capabilities": [["gpu"]]}
+    host = {
+        **dict.fromkeys(("CpuShares", "PidsLimit", "ShmSize", "CapDrop", "SecurityOpt"), None),
+        **{"Memory": 8, "DeviceRequests": [request], "LogConfig": {}, "Init": True},
+    }
+    mounts = [
+        {"Source": "/media", "Destination": "/archive", "RW": False},
+        {"Name": "slots", "Source": "/var/x", "Destination": "/slots", "RW": True},
+    ]
+    made = copied({"HostConfig": host, "Config": {"User": "1000:1000"}, "Mounts": mounts})
+    assert made["volumes"] == ["/media:/archive:ro", "slots:/slots:rw"]
+    assert made["device_requests"] == [request]
+    assert (made["mem_limit"], made["user"], made["init"]) == (8, "1000:1000", True)
+
+
+def test_production_takes_all_of_dagster_yaml_but_the_launcher() -> None:
+    assert (PROJECT_ROOT / "dagster.yaml").read_text().count(LOCAL_LAUNCHER) == 1
+
+
+@pytest.mark.parametrize("name", ["../evil", "state/../../evil", "/evil", "other"])
+def test_a_file_that_is_no_backup_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a").write_text("a")
+    for names, is_backup in ((["database.dump"], True), (["database.dump", name], False)):
+        with tarfile.open(tmp_path / "backup", "w") as tar:
+            for one in names:
+                tar.add(tmp_path / "a", one)
+            folder = tarfile.TarInfo("state")
+            folder.type = tarfile.DIRTYPE
+            tar.addfile(folder)
+            if name == "/evil" and not is_backup:
+                tar.addfile(tarfile.TarInfo(name))
+        if is_backup:
+            check(tmp_path / "backup")
+        else:
+            with pytest.raises(OpentrError, match="no backup"):
+                check(tmp_path / "backup")
+
+
+def test_what_cannot_be_read_is_no_backup(tmp_path: Path) -> None:
+    with pytest.raises(OpentrError, match="cannot be read"):
+        check(tmp_path / "none")
+
+
+def programs(folder: Path, **scripts: str) -> str:
+    """A PATH with these programs alone."""
+    folder.mkdir()
+    for name, script in scripts.items():
+        path = folder / name.replace("_", "-")
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+    return str(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("scripts", "said"),
+    [
+        ({}, "needs Docker, which is not installed"),
+        ({"docker": "echo no daemon >&2; exit 1"}, "engine does not answer: no daemon"),
+        ({"docker": "[ $1 = info ]"}, "Neither docker compose nor docker-compose"),
+    ],
+)
+def test_start_prod_refuses_in_a_sentence(
+    tmp_path: Path, scripts: dict[str, str], said: str
+) -> None:
+    project = Project(tmp_path, tmp_path / "archive", POSTGRES_PASSWORD="secret")
+    path = programs(tmp_path / "bin", **scripts)
+    refused = project.opentr("start", "prod", code=2, PATH=path)
+    assert said in refused
+    assert len(refused.splitlines()) == 1
+    assert project.opentr("stop", PATH=path) == "Nothing was running.\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="a card")
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"POSTGRES_PASSWORD": ""}, "POSTGRES_PASSWORD"),
+        ({"GPU_SCALE_ENABLED": "true"}, "no CUDA card"),
+    ],
+)
+def test_start_prod_needs_a_password_and_the_cards(
+    tmp_path: Path, variables: dict[str, str], said: str
+) -> None:
+    project = Project(tmp_path, tmp_path / "archive", **{"POSTGRES_PASSWORD": "p", **variables})
+    path = programs(tmp_path / "bin", docker="exit 0")
+    assert said in project.opentr("start", "prod", code=2, PATH=path)
+    assert not (tmp_path / "state" / "prod").exists()
