@@ -58,12 +58,14 @@ def of_status(settings: Settings, status: "Status") -> RenderableType:
 def status_line(status: "Status") -> str:
     """The same in a line, for a log."""
     facts = status.overview
+    readings = [(device.name, device.reading) for device in status.devices if device.reading]
+    busy = [f", {name} {one.utilization_percent:.0f} % busy" for name, one in readings]
     return (
         f"{datetime.now():%H:%M:%S} {facts.num_done + status.num_unpublished} done, "
         f"{facts.num_missing} missing, {facts.num_stale} stale, {facts.num_failed} failed, "
         f"{len(status.slots_in_use)} of {status.num_worker_slots} slots, "
         f"{f'{len(status.closed_slots)} closed, ' * bool(status.closed_slots)}"
-        f"{_speed(status.speed_x, 'no speed yet')}"
+        f"{_speed(status.speed_x, 'no speed yet')}" + "".join(busy)
     )
 
 

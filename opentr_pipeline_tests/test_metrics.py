@@ -184,6 +184,8 @@ def test_status_shows_how_the_devices_are() -> None:
     assert "device        A card, 93 % busy, 20.0 of 80.0 GB of memory used, 61 °C\n" in text
     assert "device        A card, does not tell how it is\n" in text
     assert "worker-1 cpu.slot-1" in text
+    said = screens.status_line(STATUS)
+    assert said.endswith("1 closed, 70.2x, CPU 50 % busy, A card 93 % busy")
     facts = STATUS.for_programs()
     assert facts["devices"][1]["reading"]["temperature_c"] == 61
 
