@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from opentr_pipeline.commands import (
-    forget_memory_limits,
     gpu_scale_option,
     options_of,
     settings_of,
@@ -25,7 +24,7 @@ INSIDE = (
     *("metrics", "models", "plan", "bench", "logs", "health", "doctor", "dagster"),
 )
 NUM_LOG_LINES = "50"
-WORKSPACE = ("-w", str(PROJECT_ROOT / "docker" / "workspace.yaml"))
+WORKSPACE = ("-w", str(PROJECT_ROOT / "workspace.yaml"))
 EVERYWHERE = ("-h", "0.0.0.0")
 PROGRAMS = {
     "code": ("dagster", "api", "grpc", "-m", "opentr_pipeline.definitions", *EVERYWHERE, "-p4000"),
@@ -155,12 +154,12 @@ def restore(file: Path, gpu_scale: bool, yes: bool) -> None:
 def serve(part: str) -> None:
     """Be what a container of the stack is."""
     from opentr_pipeline import archive as archives
-    from opentr_pipeline import archive_run, launch
+    from opentr_pipeline import archive_run, launch, memory_limits, worker_slots
 
     settings = settings_of(None)
     if part == "prepare":
         _, slots = options_of(settings, fetch=True, to_start=True)
-        forget_memory_limits(settings, slots)
+        memory_limits.forget(slots, worker_slots.slots_folder(settings))  # nothing runs yet
         archive_run.prepare(settings, archives.scan(settings.archive_root))
         return
     launch.enter_home(settings)

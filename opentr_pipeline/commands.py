@@ -94,7 +94,7 @@ def forget_memory_limits(settings: Settings, slots: "Sequence[WorkerSlot]") -> N
     """Try again what was too much for the devices, unless services run: they have learnt it."""
     from opentr_pipeline import memory_limits, services, worker_slots
 
-    if not services.DevServices.of(settings).is_running():
+    if not services.services_of(settings).is_running():
         memory_limits.forget(slots, worker_slots.slots_folder(settings))
 
 

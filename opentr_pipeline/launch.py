@@ -27,7 +27,7 @@ from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import locked
 from opentr_pipeline.plan import Taking
 from opentr_pipeline.run_ranges import RunRange, grouped
-from opentr_pipeline.settings import PROJECT_ROOT, Settings
+from opentr_pipeline.settings import PROJECT_ROOT, Settings, is_in_stack
 from opentr_pipeline.step_figures import StepFigures
 from opentr_pipeline.worker_slots import Rank
 
@@ -124,7 +124,7 @@ def _write_dagster_yaml(path: Path, settings: Settings) -> None:
     fresh.unlink(missing_ok=True)
     if in_postgres:
         text = project.read_text()
-        if settings.run_containers:
+        if is_in_stack():
             text = text.replace(LOCAL_LAUNCHER, CONTAINER_LAUNCHER)
         fresh.write_text(text + POSTGRES_STORAGE)
     else:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.locks import is_locked, try_lock
 from opentr_pipeline.processes import Process, end, members, wait_until
-from opentr_pipeline.settings import PROJECT_ROOT, Settings
+from opentr_pipeline.settings import PROJECT_ROOT, Settings, is_in_stack
 
 HOST = "127.0.0.1"
 PAGE_IN_STACK = "http://webserver:3000"
@@ -212,7 +212,7 @@ class StackServices:
 
 def services_of(settings: Settings) -> DevServices | StackServices:
     """The services that look after the archive, here or in the stack that this process is in."""
-    if settings.run_containers:
+    if is_in_stack():
         return StackServices(f"http://{HOST}:{settings.dagster_port}")
     return DevServices.of(settings)
 

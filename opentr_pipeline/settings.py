@@ -196,9 +196,6 @@ class Settings(BaseModel):
         "16g",
         description="Memory that each run of the production stack may use, and its code location.",
     )
-    run_containers: YesNo = Field(
-        False, description="A container for each run; the production stack sets it for itself."
-    )
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> "Settings":
@@ -280,6 +277,11 @@ def load_settings(
 def cuda_visible_devices() -> str | None:
     """Which cards CUDA is to see, as a person or a container said; None where nobody did."""
     return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def is_in_stack() -> bool:
+    """Whether this process is in the production stack, whose compose file alone says so."""
+    return os.environ.get("OPENTR_IN_STACK") == "true"
 
 
 def _sentence(error: ValidationError) -> str:

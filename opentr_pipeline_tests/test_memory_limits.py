@@ -404,7 +404,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(services.DevServices, "start", lambda self: None)
     slot = WorkerSlot(CPU, 0)
     found = SimpleNamespace(default=OPTIONS), (slot,)
-    for module in ("cli", "cli_operators", "cli_services"):
+    for module in ("cli", "cli_operators", "cli_services", "cli_stack"):
         monkeypatch.setattr(f"opentr_pipeline.{module}.options_of", lambda *_, **__: found)
     (tmp_path / "slots").mkdir()
     close(slot, tmp_path / "slots")
@@ -429,6 +429,16 @@ def test_what_services_that_run_have_learnt_is_kept(commands: Path, command: str
     assert len(list(commands.glob("*.memory-limit"))) == 1
     if command == "run":  # and said to who looks at the command alone
         assert "opentr: cpu.slot-0: closed until the next start" in result.stderr
+
+
+def test_inside_the_stack_only_its_start_opens_closed_slots(
+    commands: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENTR_IN_STACK", "true")
+    for command, num_limits in (("run", 1), ("serve prepare", 0)):
+        result = CliRunner().invoke(main, command.split())
+        assert result.exit_code == 0, result.output
+        assert len(list(commands.glob("*.memory-limit"))) == num_limits
 
 
 def test_a_closed_slot_is_shown(commands: Path) -> None:
