@@ -4,6 +4,7 @@ So the image, environment, volumes, devices and limits of runs stand in one plac
 A run that is a process inside the stack (``prod run``) has no container of its own.
 """
 
+import contextlib
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -12,8 +13,10 @@ from dagster import DagsterRun
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster_docker import DockerRunLauncher
 from dagster_docker.container_context import DockerContainerContext
+from dagster_docker.docker_run_launcher import DOCKER_CONTAINER_ID_TAG
 
-from opentr_pipeline.defs.run_launcher import HOST_TAG
+from opentr_pipeline.defs.run_launcher import HOST_TAG, PROCESS_GONE, lost, process_of
+from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.stack import PROJECT_LABEL, RUNS_LABEL
 
 # Of runs that ended: Docker still knows why.
@@ -46,26 +49,48 @@ class ContainerRunLauncher(DockerRunLauncher):
         # Compose also makes containers of the service for single commands.
         wanted = {"project": self._project(), "service": "code", "oneoff": "False"}
         labels = [f"com.docker.compose.{name}={value}" for name, value in wanted.items()]
-        return self._containers(labels)[0]
+        found = self._containers(label=labels)
+        if not found:
+            raise ServiceError(
+                f"The stack {wanted['project']} has no container of its service code, which those "
+                "of runs are made like; ./opentr.sh stop and start prod make it anew."
+            )
+        return found[0]
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Start a run, and remove the containers of older ones, the last few left out."""
+        run = context.dagster_run
+        if HOST_TAG in run.tags:  # as a re-execution of a command's run has it
+            self._instance.add_run_tags(run.run_id, {HOST_TAG: ""})
         super().launch_run(context)
-        ended = self._containers([f"{RUNS_LABEL}={self._project()}"], status="exited")
-        for container in ended[NUM_KEPT:]:
-            container.remove()
+        with contextlib.suppress(OSError):  # as docker's errors are; the run has its container
+            ended = self._containers(label=f"{RUNS_LABEL}={self._project()}", status="exited")
+            for container in ended[NUM_KEPT:]:
+                container.remove()
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Whether the container of a run works; of a command's run it is assumed."""
-        if HOST_TAG in run.tags:
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
-        health: CheckRunHealthResult = super().check_run_worker_health(run)
-        return health
+        """Whether the container of a run works, or the process of a command's run."""
+        if DOCKER_CONTAINER_ID_TAG in run.tags:
+            health: CheckRunHealthResult = super().check_run_worker_health(run)
+        else:
+            health = self._health_of_process(run)
+        is_well = health.status == WorkerStatus.RUNNING
+        return health if is_well else lost(self._instance, run, health)
 
-    def _containers(self, labels: list[str], **filters: str) -> list[Any]:
+    def _health_of_process(self, run: DagsterRun) -> CheckRunHealthResult:
+        """Of a run that began in one of the stack's containers; of a stranger's it is assumed."""
+        host, process = run.tags.get(HOST_TAG), process_of(self._instance, run)
+        if host and process:
+            # A container's host name is the beginning of its id.
+            there = self._containers(id=host, status="running")
+            if not there or there[0].exec_run(["test", "-e", f"/proc/{process}"]).exit_code:
+                return PROCESS_GONE
+        return CheckRunHealthResult(WorkerStatus.RUNNING)
+
+    def _containers(self, **filters: str | list[str]) -> list[Any]:
         """The latest first."""
-        client = self._get_client(DockerContainerContext())
-        return list(client.containers.list(all=True, filters={"label": labels, **filters}))
+        containers = self._get_client(DockerContainerContext()).containers
+        return list(containers.list(all=True, filters=filters, ignore_removed=True))
 
     def _project(self) -> str:
         """The stack's name, by which compose labels this container too."""

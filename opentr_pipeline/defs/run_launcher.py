@@ -15,6 +15,7 @@ from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.tags import WILL_RETRY_TAG
 
 HOST_TAG = ".opentr/host"
+PROCESS_GONE = CheckRunHealthResult(WorkerStatus.NOT_FOUND, "The process of this run is gone.")
 
 
 class LocalRunLauncher(DefaultRunLauncher):
@@ -35,10 +36,19 @@ class LocalRunLauncher(DefaultRunLauncher):
         """Whether the process of a run is there; see ``has_process``."""
         if has_process(self._instance, run):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
+        return lost(self._instance, run, PROCESS_GONE)
+
+
+def lost(
+    instance: DagsterInstance, run: DagsterRun, health: CheckRunHealthResult
+) -> CheckRunHealthResult:
+    """The same health of a run that is lost, once a backfill knows that a retry will follow."""
+    now = instance.get_run_by_id(run.run_id)
+    if now and not now.is_finished:  # else whoever looked at it was late, and it says how it ended
         # Dagster says so itself, but only after it has noted the failure; a backfill that looks in
         # between, as it does when the daemon has just started, ends, and so forbids the retry.
-        self._instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "true"})
-        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "The process of this run is gone.")
+        instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "true"})
+    return health
 
 
 def has_process(instance: DagsterInstance, run: DagsterRun) -> bool:
@@ -50,10 +60,15 @@ def has_process(instance: DagsterInstance, run: DagsterRun) -> bool:
     is_ours = isinstance(instance.run_storage, SqliteRunStorage)  # it cannot be shared
     if not is_ours and run.tags.get(HOST_TAG) != here:
         return True
+    process = process_of(instance, run)
+    return process is None or _is_ours(process, instance.root_directory)
+
+
+def process_of(instance: DagsterInstance, run: DagsterRun) -> int | None:
+    """The number of the process that began a run; None where none has yet."""
     begun = instance.all_logs(run.run_id, of_type=DagsterEventType.RUN_START)
-    if not begun or not (event := begun[-1].dagster_event) or not event.pid:
-        return True
-    return _is_ours(event.pid, instance.root_directory)
+    event = begun[-1].dagster_event if begun else None
+    return event.pid if event else None
 
 
 def _is_ours(process: int, home: str) -> bool:
