@@ -135,7 +135,7 @@ def find_cards() -> Cards:
         return Cards([], why_none=str(reason))
     cards = [card for card in there if card]
     said = cuda_visible_devices()
-    seen = cards if said is None else _visible(cards, said)
+    seen = cards if said is None else visible(cards, said)
     why_none = "" if cards else "the driver shows no card"
     if cards and not seen:
         why_none = f"CUDA_VISIBLE_DEVICES={said} shows none of the {len(cards)} here"
@@ -147,7 +147,7 @@ def list_cards() -> list[Device]:
     return find_cards().devices
 
 
-def _visible(cards: Sequence[Device], said: str) -> list[Device]:
+def visible(cards: Sequence[Device], said: str) -> list[Device]:
     """The cards that a value of ``CUDA_VISIBLE_DEVICES`` shows, numbered as it counts them.
 
     Names are numbers or the first letters of one card's UUID; what stands after a name that fits no

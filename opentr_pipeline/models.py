@@ -105,7 +105,7 @@ def find(name: str, models_root: Path) -> Model:
     Raises:
         ModelError: it is not there or incomplete, with the command that fetches it.
     """
-    if _is_directory_name(name):
+    if is_directory_name(name):
         return _own_folder(name)
     folder = models_root / _folder_name(name)
     if not (folder / MANIFEST).is_file():
@@ -118,7 +118,8 @@ def find(name: str, models_root: Path) -> Model:
     return Model(name, folder, files["model.bin"])
 
 
-def _is_directory_name(name: str) -> bool:
+def is_directory_name(name: str) -> bool:
+    """Whether a ``WHISPER_MODEL`` means a directory, not a name that can be fetched."""
     return name.startswith(("/", "./", "../", "~")) or (PROJECT_ROOT / name).is_dir()
 
 
@@ -193,7 +194,7 @@ def fetch(name: str, models_root: Path, say: Callable[[str], object] = print) ->
     Raises:
         ModelError: it cannot be had, or a digest differs.
     """
-    if _is_directory_name(name):
+    if is_directory_name(name):
         return find(name, models_root)
     folder = models_root / _folder_name(name)
     if (folder / MANIFEST).is_file():

@@ -8,7 +8,7 @@ from pathlib import Path
 from opentr_pipeline.dagster_state import active_runs
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.settings import Settings
-from opentr_pipeline.tables import SCHEMAS
+from opentr_pipeline.transcript_store import TranscriptStore
 
 
 def to_delete(settings: Settings, state: Path, *, outputs: bool) -> dict[Path, int]:
@@ -21,8 +21,7 @@ def to_delete(settings: Settings, state: Path, *, outputs: bool) -> dict[Path, i
     """
     folders = [state]
     if outputs:
-        # By name: OUTPUT_DIR may be a folder in which a person keeps other things as well.
-        folders += [settings.output_root / name for name in (*SCHEMAS, ".store")]
+        folders += TranscriptStore(settings.output_root).folders
     return {folder: size_bytes(folder) for folder in folders if folder.exists()}
 
 

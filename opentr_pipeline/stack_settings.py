@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from opentr_pipeline.devices import Device, worker_slots
+from opentr_pipeline.devices import Device, visible, worker_slots
 from opentr_pipeline.errors import ServiceError, SettingsError
-from opentr_pipeline.settings import Settings
+from opentr_pipeline.models import is_directory_name
+from opentr_pipeline.settings import Settings, cuda_visible_devices
+from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.worker_slots import slots_folder
 
 # Whom the containers run as where root starts them; the image's own user.
@@ -66,12 +68,26 @@ def list_host_cards() -> list[Device]:
     query = ["--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader,nounits"]
     done = subprocess.run(["nvidia-smi", *query], check=False, capture_output=True, text=True)
     rows = [line.split(", ") for line in done.stdout.splitlines()] if not done.returncode else []
-    return [Device(row[0], row[1], row[2], int(float(row[3]) * 2**20)) for row in rows]
+    cards = [Device(row[0], row[1], row[2], _memory_bytes(row[3])) for row in rows if len(row) == 4]
+    said = cuda_visible_devices()
+    return cards if said is None else visible(cards, said)
+
+
+def _memory_bytes(mebibytes: str) -> int:
+    try:
+        return int(float(mebibytes) * 2**20)
+    except ValueError:  # [N/A], of a card that shares the machine's
+        return 0
 
 
 def user() -> int:
     """Whom the containers run as: whoever asks, but never root."""
     return os.getuid() or USUAL_USER
+
+
+def group() -> int:
+    """The group that the containers run as."""
+    return os.getgid() or USUAL_USER
 
 
 def make_folders(settings: Settings, state: Path) -> None:
@@ -84,9 +100,10 @@ def make_folders(settings: Settings, state: Path) -> None:
         for folder in (settings.output_root, state, settings.models_root):
             folder.mkdir(parents=True, exist_ok=True)
         if not os.getuid():
-            os.chown(settings.models_root, user(), user())
-            hand_over(settings.output_root)
-            hand_over(state)
+            for folder in (settings.models_root, settings.output_root):
+                os.chown(folder, user(), user())
+            for folder in (*TranscriptStore(settings.output_root).folders, state):
+                hand_over(folder)
     except OSError as error:
         raise ServiceError(f"{error.filename} cannot be made: {error.strerror}.") from None
 
@@ -111,25 +128,56 @@ def environment(settings: Settings, cards: HostCards, state: Path) -> dict[str, 
     """
     if not settings.postgres_password:
         raise SettingsError("The production stack needs POSTGRES_PASSWORD; set one in .env.")
+    if is_directory_name(settings.whisper_model):
+        raise SettingsError(
+            f"WHISPER_MODEL={settings.whisper_model} is a directory, which the containers do not "
+            "have; set a name or a hub id, whose model they keep in MODELS_DIR."
+        )
     said = {name.upper(): _text(value) for name, value in settings.model_dump().items()}
     for name in ("WHISPER_VOCABULARY_FILE", "FOLDER_OPTIONS_FILE"):
         if said[name] not in ("", "auto"):
             said[name] = _inside(name, settings.resolved(said[name]), settings.archive_root)
     return {
         **said,
+        **_mounted(settings, state),
         "DAGSTER_POSTGRES_URL": "postgresql://opentr:"
         f"{quote(settings.postgres_password, safe='')}@postgres/opentr",
         "GPU_DEVICE_ID": cards.default,
         "GPU_SCALE_DEVICE_ID": cards.scaled,
         "STACK_CARDS": ",".join(cards.used),
-        "STACK_USER": f"{user()}:{os.getgid() or USUAL_USER}",
+        "STACK_USER": f"{user()}:{group()}",
         "DOCKER_GROUP": str(ENGINE_SOCKET.stat().st_gid if ENGINE_SOCKET.exists() else 0),
-        "ARCHIVE_DIR": str(settings.archive_root),
-        "OUTPUT_DIR": str(settings.output_root),
-        "STATE_DIR": str(state),
-        "MODELS_DIR": str(settings.models_root.resolve()),
-        "WORKER_SLOTS_DIR": str(slots_folder(settings)),
     }
+
+
+def _mounted(settings: Settings, state: Path) -> dict[str, str]:
+    """The folders that the containers share with this machine."""
+    folders = {
+        "ARCHIVE_DIR": settings.archive_root,
+        "OUTPUT_DIR": settings.output_root,
+        "STATE_DIR": state,
+        "MODELS_DIR": settings.models_root.resolve(),
+        "WORKER_SLOTS_DIR": slots_folder(settings),
+    }
+    for name, folder in folders.items():
+        if ":" in str(folder):
+            raise SettingsError(
+                f"{name}={folder} has a colon, which ends a path where Docker mounts it; set "
+                "another path, or a link to it without one."
+            )
+    slots = folders["WORKER_SLOTS_DIR"]
+    if not _can_write(slots.stat()):
+        raise SettingsError(
+            f"WORKER_SLOTS_DIR={slots} cannot be written by user {user()}, whom the containers "
+            f"run as; chmod 777 {slots}, or set another folder."
+        )
+    return {name: str(folder) for name, folder in folders.items()}
+
+
+def _can_write(folder: os.stat_result) -> bool:
+    """Whether the containers' user can make files in a folder, by what they have of its rights."""
+    shift = 6 if folder.st_uid == user() else 3 if folder.st_gid == group() else 0
+    return folder.st_mode >> shift & 0o3 == 0o3
 
 
 def _text(value: object) -> str:

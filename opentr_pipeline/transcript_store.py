@@ -108,6 +108,8 @@ class TranscriptStore:
         """Name the output directory; nothing is made until something is written."""
         self.root = root
         self.inner = root / ".store"
+        # What is ours: the root may be a folder in which a person keeps other things as well.
+        self.folders = [*(root / table for table in SCHEMAS), self.inner]
 
     def index(self, partition_keys: Iterable[str], only: Set[str] | None = None) -> StoreIndex:
         """What is published in some partitions, of all recordings or only of those named."""

@@ -1,5 +1,6 @@
 """What the production stack is told, what it refuses, what a run's container gets; no engine."""
 
+import os
 import shutil
 import tarfile
 from pathlib import Path
@@ -8,13 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
+from opentr_pipeline import stack_settings
 from opentr_pipeline.defs.container_launcher import copied
 from opentr_pipeline.devices import Device
 from opentr_pipeline.errors import OpentrError
 from opentr_pipeline.launch import LOCAL_LAUNCHER
 from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
 from opentr_pipeline.stack_backup import check
-from opentr_pipeline.stack_settings import HostCards, environment
+from opentr_pipeline.stack_settings import HostCards, environment, list_host_cards
 from opentr_pipeline_tests.conftest import Project
 from opentr_pipeline_tests.making import settings_of
 
@@ -68,6 +70,45 @@ def test_files_of_terms_and_options_must_be_in_the_archive(tmp_path: Path) -> No
         told(tmp_path, WHISPER_VOCABULARY_FILE=tmp_path / "terms.txt")
 
 
+def test_what_cannot_be_mounted_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    for variable, value, why in (
+        ("WHISPER_MODEL", tmp_path / "model", "is a directory, which the containers do not have"),
+        ("MODELS_DIR", tmp_path / "a:b", "has a colon"),
+    ):
+        with pytest.raises(OpentrError, match=f"{variable}={value} {why}"):
+            told(tmp_path, **{variable: value})
+
+
+def test_the_containers_must_be_able_to_take_worker_slots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack_settings, "user", lambda: os.getuid() + 1)
+    monkeypatch.setattr(stack_settings, "group", lambda: os.getgid() + 1)
+    slots = tmp_path / "kept"
+    slots.mkdir(mode=0o755)
+    with pytest.raises(OpentrError, match=f"WORKER_SLOTS_DIR={slots} cannot be written by user"):
+        told(tmp_path, WORKER_SLOTS_DIR=slots)
+    slots.chmod(0o777)
+    assert told(tmp_path, WORKER_SLOTS_DIR=slots)["WORKER_SLOTS_DIR"] == str(slots)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives folders away")
+def test_root_hands_over_what_is_ours_and_nothing_else(tmp_path: Path) -> None:
+    settings = settings_of(
+        ARCHIVE_DIR=tmp_path / "archive",
+        OUTPUT_DIR=tmp_path / "out",
+        MODELS_DIR=tmp_path / "models",
+    )
+    for name in ("transcripts/a.parquet", ".store/locks", "photos/a.jpg"):
+        (tmp_path / "out" / name).mkdir(parents=True)
+    stack_settings.make_folders(settings, tmp_path / "state")
+    owners = {path.name: path.stat().st_uid for path in (tmp_path / "out").rglob("*")}
+    theirs = {name for name, owner in owners.items() if owner == stack_settings.USUAL_USER}
+    assert theirs == {"transcripts", "a.parquet", ".store", "locks"}
+    assert (tmp_path / "out").stat().st_uid == stack_settings.USUAL_USER
+
+
 def test_cards_are_named_by_what_they_are_called_everywhere() -> None:
     scaled = settings_of(
         GPU_SCALE_ENABLED="1",
@@ -81,6 +122,28 @@ def test_cards_are_named_by_what_they_are_called_everywhere() -> None:
     assert cards.default == UUIDS[1]
     assert HostCards.of(settings_of(), []) == CPU_CARDS
     assert HostCards.of(settings_of(), CARDS).used == (UUIDS[0],)
+
+
+def nvidia_smi(folder: Path, monkeypatch: pytest.MonkeyPatch, *memory_mib: str) -> None:
+    """A driver's tool that lists cards with so much memory."""
+    rows = [f"{n}, {UUIDS[n]}, A card, {said}" for n, said in enumerate(memory_mib)]
+    path = programs(folder, nvidia_smi="\n".join(f"echo '{row}'" for row in rows))
+    monkeypatch.setenv("PATH", path)
+
+
+def test_a_card_need_not_tell_its_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    nvidia_smi(tmp_path / "bin", monkeypatch, "24000", "[N/A]")
+    assert [card.memory_bytes for card in list_host_cards()] == [24000 * 2**20, 0]
+
+
+def test_cards_that_nobody_is_to_see_are_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvidia_smi(tmp_path / "bin", monkeypatch, "24000", "24000", "24000")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,0")
+    scaled = settings_of(GPU_SCALE_ENABLED="1", GPU_SCALE_DEVICE_ID="0")
+    assert HostCards.of(scaled).used == (UUIDS[2],)
 
 
 def test_the_overlay_reserves_cards_by_id_for_the_code_location_alone() -> None:
