@@ -42,11 +42,15 @@ def start_prod(settings: Settings) -> None:
 
 
 def _start(stack: "Stack") -> None:
-    stack.start(lambda sentence: click.echo(sentence, err=True))
+    stack.start(_say)
     click.echo(
         f"The page is at {stack.address}, archive {stack.settings.archive_root}; "
         "./opentr.sh prod status says how it stands, ./opentr.sh stop ends it."
     )
+
+
+def _say(sentence: str) -> None:
+    click.echo(sentence, err=True)
 
 
 def stop_prod(settings: Settings) -> bool:
@@ -72,6 +76,7 @@ def reset_prod(settings: Settings, *, outputs: bool, yes: bool) -> None:
     stack.check_possible()
     folders = reset.to_delete(settings, stack.state, outputs=outputs)
     confirm(folders, f"Delete this, and the database of {stack.project}?", yes=yes)
+    stack.try_out(_say)  # what cannot be started again is not deleted
     stack.delete_state()
     reset.delete({folder: size for folder, size in folders.items() if folder.exists()})
     _start(stack)
@@ -145,22 +150,25 @@ def restore(file: Path, gpu_scale: bool, yes: bool) -> None:
     stack_backup.check(file)
     folders = {stack.state: reset.size_bytes(stack.state)} if stack.state.exists() else {}
     confirm(folders, f"Replace this, and the database of {stack.project}?", yes=yes)
+    stack.try_out(_say)
     stack_backup.restore(stack, file)
     _start(stack)
 
 
 @click.command(hidden=True)
-@click.argument("part", type=click.Choice(["prepare", *PROGRAMS]))
+@click.argument("part", type=click.Choice(["check", "prepare", *PROGRAMS]))
 def serve(part: str) -> None:
     """Be what a container of the stack is."""
     from opentr_pipeline import archive as archives
     from opentr_pipeline import archive_run, launch, memory_limits, worker_slots
 
     settings = settings_of(None)
-    if part == "prepare":
+    if part in ("check", "prepare"):
         _, slots = options_of(settings, fetch=True, to_start=True)
-        memory_limits.forget(slots, worker_slots.slots_folder(settings))  # nothing runs yet
-        archive_run.prepare(settings, archives.scan(settings.archive_root))
+        found = archives.scan(settings.archive_root)
+        if part == "prepare":
+            memory_limits.forget(slots, worker_slots.slots_folder(settings))  # nothing runs yet
+            archive_run.prepare(settings, found)
         return
     launch.enter_home(settings)
     name, *arguments = PROGRAMS[part]

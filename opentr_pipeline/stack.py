@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from opentr_pipeline.archive import real_root
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.processes import wait_until
 from opentr_pipeline.services import HOST, answers, code_location_error, is_taken
@@ -19,12 +20,13 @@ from opentr_pipeline.settings import PROJECT_ROOT, Settings
 from opentr_pipeline.stack_settings import HostCards, environment, make_folders
 
 PROJECT_LABEL = "com.docker.compose.project"
+SERVICE_LABEL = "com.docker.compose.service"
 # Of the containers of runs, which are none of compose's.
 RUNS_LABEL = "opentr.runs-of"
 SERVICES = ("postgres", "code", "webserver", "daemon")
 OPENTR = ("python", "-m", "opentr_pipeline.cli")
 READY_TIMEOUT_S = 180.0
-RUN_STOP_TIMEOUT_S = 20
+STOP_TIMEOUT_S = 20
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,15 @@ class Stack:
 
     def is_running(self) -> bool:
         """Whether any of its containers is there, or of its runs."""
-        return bool(self._containers(PROJECT_LABEL) or self._containers(RUNS_LABEL))
+        return any(_labelled("ps", "-a", labels=(one,)) for one in (self._ours, self._runs))
 
-    def _containers(self, label: str) -> list[str]:
-        found = _docker("ps", "-aq", "--filter", f"label={label}={self.project}")
-        return found.split()
+    @property
+    def _ours(self) -> str:
+        return f"{PROJECT_LABEL}={self.project}"
+
+    @property
+    def _runs(self) -> str:
+        return f"{RUNS_LABEL}={self.project}"
 
     def start(self, say: Callable[[str], object]) -> None:
         """Build the image, bring all up and wait until the page answers.
@@ -83,10 +89,12 @@ class Stack:
             ServiceError: it runs already, the port is taken, or something did not come up.
             SettingsError: no password, no such card, or a value that cannot work inside.
         """
-        self._check_startable()
-        make_folders(self.settings, self.state)
-        say("Building the image (minutes the first time) ...")
-        self.compose("build", "code")
+        self.check_possible()
+        if self.is_running():
+            raise ServiceError(
+                f"It runs already, or is left over: {self.address} (./opentr.sh stop ends it)."
+            )
+        self._build(say)
         try:
             self.start_database()
             self._check_password()
@@ -102,23 +110,32 @@ class Stack:
                 "may say why, ./opentr.sh stop ends what runs."
             )
 
+    def _build(self, say: Callable[[str], object]) -> None:
+        make_folders(self.settings, self.state)
+        say("Building the image (minutes the first time) ...")
+        self.compose("build", "code")
+
+    def try_out(self, say: Callable[[str], object]) -> None:
+        """Build the image and refuse what ``start`` would refuse in it; what runs goes on.
+
+        Raises:
+            ServiceError: that.
+        """
+        self._build(say)
+        self.inside("serve", "check")
+
     def check_possible(self) -> None:
         """Refuse what ``start`` would refuse about the machine and the settings.
 
         Raises:
-            ServiceError: no Docker, no compose, or no engine that answers.
+            ArchiveError: there is no such directory.
+            ServiceError: no Docker, no compose, no engine that answers, or the port is taken.
             SettingsError: no password, no such card, or a value that cannot work inside.
         """
         compose_command()
+        real_root(self.settings.archive_root)
         environment(self.settings, self._cards, self.state)
-
-    def _check_startable(self) -> None:
-        self.check_possible()
-        if self.is_running():
-            raise ServiceError(
-                f"It runs already, or is left over: {self.address} (./opentr.sh stop ends it)."
-            )
-        if is_taken(self.settings.dagster_port):
+        if not self.is_running() and is_taken(self.settings.dagster_port):
             raise ServiceError(
                 f"Port {self.settings.dagster_port} is taken by another program; set DAGSTER_PORT "
                 "to a free one."
@@ -167,20 +184,24 @@ class Stack:
 
     def stop(self) -> None:
         """End it and its runs, and keep what it knows."""
-        self._remove()
+        self._remove("network")
 
     def delete_state(self) -> None:
         """Stop, and forget all that Dagster knows."""
-        self._remove("--volumes")
+        self._remove("network", "volume")
         _delete(self.state)
 
-    def _remove(self, *options: str) -> None:
-        if self._containers(PROJECT_LABEL):
-            self.compose("stop", "daemon")  # so that it starts no further run
-        if runs := self._containers(RUNS_LABEL):
-            _docker("stop", "-t", str(RUN_STOP_TIMEOUT_S), *runs)
-            _docker("rm", "-f", *runs)
-        self.compose("down", *options)
+    def _remove(self, *kinds: str) -> None:
+        """By labels, and not by compose, which wants settings that can work."""
+        # The daemon first, so that it starts no further run; the database last.
+        daemon, *others = ((self._ours, f"{SERVICE_LABEL}={name}") for name in reversed(SERVICES))
+        for labels in (daemon, (self._runs,), *others):
+            if found := _labelled("ps", "-a", labels=labels):
+                _docker("stop", "-t", str(STOP_TIMEOUT_S), *found)
+                _docker("rm", "-f", *found)
+        for kind in kinds:
+            if found := _labelled(kind, "ls", labels=(self._ours,)):
+                _docker(kind, "rm", *found)
 
     def put_state(self, fresh: Path) -> None:
         """Take a folder in the place of what the containers keep beside the database."""
@@ -193,7 +214,7 @@ class Stack:
         Raises:
             ServiceError: the sentence with which it refused.
         """
-        self.compose("run", "--rm", "-T", "code", *OPENTR, *arguments, stdout=None)
+        self.compose("run", "--rm", "-T", "--no-deps", "code", *OPENTR, *arguments, stdout=None)
 
     def attached(self, *arguments: str) -> int:
         """Run compose at the terminal of whoever asks; its exit code."""
@@ -236,6 +257,12 @@ def compose_command() -> list[str]:
 def _is_healthy(container: str) -> bool:
     said = _docker("inspect", "-f", "{{.State.Health.Status}}", container)
     return said.strip() == "healthy"
+
+
+def _labelled(*listing: str, labels: Sequence[str]) -> list[str]:
+    """The ids of what Docker lists with all of these labels."""
+    filters = [part for label in labels for part in ("--filter", f"label={label}")]
+    return _docker(*listing, "-q", *filters).split()
 
 
 def _docker(*arguments: str) -> str:

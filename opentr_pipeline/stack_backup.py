@@ -36,8 +36,16 @@ def backup(stack: Stack, file: Path) -> int:
             with dump.open("wb") as stream:
                 stack.in_database("pg_dump", *USER, "-Fc", DATABASE, stdout=stream)
             tar.add(dump, DUMP)
-        tar.add(stack.state, FOLDER)
+        _add(tar, stack.state)
     return file.stat().st_size
+
+
+def _add(tar: tarfile.TarFile, folder: Path) -> None:
+    """Take in what is there; what the stack removes meanwhile is nothing that it needs."""
+    for place, _, names in os.walk(folder):
+        for path in (Path(place), *(Path(place, name) for name in names)):
+            with contextlib.suppress(FileNotFoundError):
+                tar.add(path, str(Path(FOLDER, path.relative_to(folder))), recursive=False)
 
 
 @contextmanager
@@ -67,7 +75,7 @@ def check(file: Path) -> None:
     names = {member.name for member in members}
     is_ours = all(
         (member.isfile() or member.isdir())
-        and Path(member.name).parts[0] in (DUMP, FOLDER)
+        and Path(member.name).parts[:1] in ((DUMP,), (FOLDER,))
         # Whatever it says, nothing is written elsewhere.
         and ".." not in Path(member.name).parts
         for member in members

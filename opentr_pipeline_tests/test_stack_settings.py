@@ -2,20 +2,19 @@
 
 import os
 import shutil
-import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from opentr_pipeline import stack_settings
+from opentr_pipeline import stack, stack_settings
 from opentr_pipeline.defs.container_launcher import copied
 from opentr_pipeline.devices import Device
 from opentr_pipeline.errors import OpentrError
 from opentr_pipeline.launch import LOCAL_LAUNCHER
 from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
-from opentr_pipeline.stack_backup import check
+from opentr_pipeline.stack import Stack
 from opentr_pipeline.stack_settings import HostCards, environment, list_host_cards
 from opentr_pipeline_tests.conftest import Project
 from opentr_pipeline_tests.making import settings_of
@@ -175,30 +174,6 @@ def test_production_takes_all_of_dagster_yaml_but_the_launcher() -> None:
     assert (PROJECT_ROOT / "dagster.yaml").read_text().count(LOCAL_LAUNCHER) == 1
 
 
-@pytest.mark.parametrize("name", ["../evil", "state/../../evil", "/evil", "other"])
-def test_a_file_that_is_no_backup_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / "a").write_text("a")
-    for names, is_backup in ((["database.dump"], True), (["database.dump", name], False)):
-        with tarfile.open(tmp_path / "backup", "w") as tar:
-            for one in names:
-                tar.add(tmp_path / "a", one)
-            folder = tarfile.TarInfo("state")
-            folder.type = tarfile.DIRTYPE
-            tar.addfile(folder)
-            if name == "/evil" and not is_backup:
-                tar.addfile(tarfile.TarInfo(name))
-        if is_backup:
-            check(tmp_path / "backup")
-        else:
-            with pytest.raises(OpentrError, match="no backup"):
-                check(tmp_path / "backup")
-
-
-def test_what_cannot_be_read_is_no_backup(tmp_path: Path) -> None:
-    with pytest.raises(OpentrError, match="cannot be read"):
-        check(tmp_path / "none")
-
-
 def programs(folder: Path, **scripts: str) -> str:
     """A PATH with these programs alone."""
     folder.mkdir()
@@ -229,6 +204,36 @@ def test_start_prod_refuses_in_a_sentence(
     assert project.opentr("stop", PATH=path) == "Nothing was running.\n"
 
 
+def test_an_archive_that_is_not_there_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", programs(tmp_path / "bin", docker="exit 0"))
+    archive = tmp_path / "misspelt"
+    one = Stack(settings_of(ARCHIVE_DIR=archive, POSTGRES_PASSWORD="p", GPU_DEVICE_ID="cpu"))
+    with pytest.raises(OpentrError, match=f"The archive {archive} is not a directory"):
+        one.check_possible()
+
+
+def test_a_stack_is_stopped_whatever_the_settings_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No password, no such card: the daemon goes first, the database last, the volume stays."""
+    done: list[str] = []
+
+    def docker(*arguments: str) -> str:
+        if "-q" in arguments:  # lists: what has these labels
+            return arguments[-1].rpartition("=")[2]
+        done.append(f"{arguments[0]} {arguments[-1]}")
+        return ""
+
+    monkeypatch.setattr(stack, "_docker", docker)
+    one = Stack(settings_of(ARCHIVE_DIR=tmp_path, GPU_SCALE_ENABLED="1", GPU_SCALE_DEVICE_ID="7"))
+    one.stop()
+    order = ("daemon", one.project, "webserver", "code", "postgres")
+    removed = [f"{action} {what}" for what in order for action in ("stop", "rm")]
+    assert done == [*removed, f"network {one.project}"]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="a card")
 @pytest.mark.parametrize(
@@ -241,7 +246,7 @@ def test_start_prod_refuses_in_a_sentence(
 def test_start_prod_needs_a_password_and_the_cards(
     tmp_path: Path, variables: dict[str, str], said: str
 ) -> None:
-    project = Project(tmp_path, tmp_path / "archive", **{"POSTGRES_PASSWORD": "p", **variables})
+    project = Project(tmp_path, tmp_path, **{"POSTGRES_PASSWORD": "p", **variables})
     path = programs(tmp_path / "bin", docker="exit 0")
     assert said in project.opentr("start", "prod", code=2, PATH=path)
     assert not (tmp_path / "state" / "prod").exists()
