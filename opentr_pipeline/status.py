@@ -1,5 +1,6 @@
 """How an archive stands and what runs at this moment, cheap enough to look every other second."""
 
+import contextlib
 import dataclasses
 import time
 from collections import Counter
@@ -11,12 +12,14 @@ from opentr_pipeline.archive import scan
 from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.dagster_state import ActiveRun, active_runs
 from opentr_pipeline.devices import WorkerSlot
+from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.memory_limits import MemoryLimit, batch_limits, closed_slots
 from opentr_pipeline.operations import NOW, just_finished, pace
 from opentr_pipeline.options import ArchiveOptions
 from opentr_pipeline.overview import Overview, count, probed_work
 from opentr_pipeline.services import services_of
 from opentr_pipeline.settings import Settings
+from opentr_pipeline.stack import Stack
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.usage import DeviceNow, devices_now
 from opentr_pipeline.work import by_content
@@ -39,7 +42,7 @@ class Status:
         num_by_status: published transcripts.
         devices: that have worker slots.
         speed_x: of the last minutes; None where nothing was finished.
-        page: its address, where it runs.
+        page: its address, where it runs, or that of the production stack.
     """
 
     overview: Overview
@@ -92,7 +95,7 @@ class StatusWatch:
             devices_now(slot.device for slot in self._slots),
             active_runs(self._settings),
             self._speed_x,
-            services.address if services.is_running() else None,
+            services.address if services.is_running() else self._page_of_stack,
         )
 
     def _rescan(self) -> None:
@@ -105,5 +108,15 @@ class StatusWatch:
         self._num_by_status = dict(Counter(statuses))
         since = datetime.now(UTC) - NOW
         self._speed_x = pace(just_finished(self._store, since)).speed_x
+        self._page_of_stack = _page_of_stack(self._settings)
         took_s = time.monotonic() - started
         self._rescan_at = time.monotonic() + max(RESCAN_S, took_s / RESCAN_SHARE)
+
+
+def _page_of_stack(settings: Settings) -> str | None:
+    """Where the production stack's page is, and who knows its runs; None where no stack works."""
+    stack = Stack(settings)
+    with contextlib.suppress(ServiceError):  # no Docker, or no engine that answers
+        if stack.is_running():
+            return f"{stack.address} (prod; ./opentr.sh prod status)"
+    return None
