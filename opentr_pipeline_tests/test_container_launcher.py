@@ -147,6 +147,7 @@ def test_a_launch_succeeds_whatever_becomes_of_old_containers(
     run = run_with(instance, **{HOST_TAG: HOST})  # copied from the run that it repeats
     launcher.launch_run(LaunchRunContext(run, None))
     assert tags_of(instance, run)[HOST_TAG] == ""
+    assert tags_of(instance, run)["dagster/retry_strategy"] == "ALL_STEPS"
 
 
 def test_a_stack_without_a_code_location_is_named(launcher: ContainerRunLauncher) -> None:

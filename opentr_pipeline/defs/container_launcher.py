@@ -15,7 +15,7 @@ from dagster_docker import DockerRunLauncher
 from dagster_docker.container_context import DockerContainerContext
 from dagster_docker.docker_run_launcher import DOCKER_CONTAINER_ID_TAG
 
-from opentr_pipeline.defs.run_launcher import HOST_TAG, PROCESS_GONE, lost, process_of
+from opentr_pipeline.defs.run_launcher import HOST_TAG, PROCESS_GONE, RETRY_TAGS, lost, process_of
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.stack import PROJECT_LABEL, RUNS_LABEL
 
@@ -60,8 +60,8 @@ class ContainerRunLauncher(DockerRunLauncher):
     def launch_run(self, context: LaunchRunContext) -> None:
         """Start a run, and remove the containers of older ones, the last few left out."""
         run = context.dagster_run
-        if HOST_TAG in run.tags:  # as a re-execution of a command's run has it
-            self._instance.add_run_tags(run.run_id, {HOST_TAG: ""})
+        # The re-execution of a command's run has its tags.
+        self._instance.add_run_tags(run.run_id, {HOST_TAG: "", **RETRY_TAGS})
         super().launch_run(context)
         with contextlib.suppress(OSError):  # as docker's errors are; the run has its container
             ended = self._containers(label=f"{RUNS_LABEL}={self._project()}", status="exited")

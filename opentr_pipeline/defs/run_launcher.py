@@ -12,9 +12,12 @@ from pathlib import Path
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DefaultRunLauncher
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._core.storage.runs import SqliteRunStorage
-from dagster._core.storage.tags import WILL_RETRY_TAG
+from dagster._core.storage.tags import RETRY_STRATEGY_TAG, WILL_RETRY_TAG
 
 HOST_TAG = ".opentr/host"
+# Dagster's default takes up the steps that had begun when a run was lost, leaves out the shards
+# that had not, and so fails. What is finished is kept outside of it, and not done again.
+RETRY_TAGS = {RETRY_STRATEGY_TAG: "ALL_STEPS"}
 PROCESS_GONE = CheckRunHealthResult(WorkerStatus.NOT_FOUND, "The process of this run is gone.")
 
 
@@ -29,7 +32,7 @@ class LocalRunLauncher(DefaultRunLauncher):
     def launch_run(self, context: LaunchRunContext) -> None:
         """Start a run, and note where."""
         run_id = context.dagster_run.run_id
-        self._instance.add_run_tags(run_id, {HOST_TAG: socket.gethostname()})
+        self._instance.add_run_tags(run_id, {HOST_TAG: socket.gethostname(), **RETRY_TAGS})
         super().launch_run(context)
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
