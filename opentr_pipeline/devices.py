@@ -1,19 +1,16 @@
-"""Devices and the worker slots on them (NVML's door).
+"""Devices and the worker slots on them.
 
 A worker slot is one of ``GPU_SCALE_WORKERS`` permits to run a transcription step.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
-from opentr_pipeline.cuda_libraries import INSTALL
 from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.nvml import NoCardsError, known, opened, text
 from opentr_pipeline.settings import Settings, cuda_visible_devices
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,6 @@ class CardState:
     used_bytes: int | None
     utilization_percent: int | None
     temperature_c: int | None
-    processes: tuple[CardProcess, ...]
 
 
 @dataclass(frozen=True)
@@ -103,35 +99,15 @@ class Cards:
     why_none: str = ""
 
 
-class _NoCardsError(Exception):
-    """NVML cannot be asked; says why."""
-
-
-@contextmanager
-def _nvml() -> Iterator[Any]:
-    try:
-        import pynvml  # type: ignore[import-not-found, import-untyped, unused-ignore]
-    except ImportError:
-        raise _NoCardsError(f"the extra gpu is not installed ({INSTALL})") from None
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
-        raise _NoCardsError(f"there is no NVIDIA driver that answers ({error})") from None
-    try:
-        yield pynvml
-    finally:
-        pynvml.nvmlShutdown()
-
-
 def find_cards() -> Cards:
     """The NVIDIA cards that the driver and ``CUDA_VISIBLE_DEVICES`` show."""
     try:
-        with _nvml() as nvml:
-            driver = _text(nvml.nvmlSystemGetDriverVersion())
+        with opened() as nvml:
+            driver = text(nvml.nvmlSystemGetDriverVersion())
             count = nvml.nvmlDeviceGetCount()
             # One that has fallen off its bus keeps its number and cannot be used.
-            there = [_known(nvml, _card, nvml, index) for index in range(count)]
-    except _NoCardsError as reason:
+            there = [known(nvml, _card, nvml, index) for index in range(count)]
+    except NoCardsError as reason:
         return Cards([], why_none=str(reason))
     cards = [card for card in there if card]
     said = cuda_visible_devices()
@@ -174,61 +150,60 @@ def card_state(uuid: str) -> CardState | None:
         uuid: of a ``Device``.
     """
     try:
-        with _nvml() as nvml:
-            handle = _known(nvml, nvml.nvmlDeviceGetHandleByUUID, uuid)
+        with opened() as nvml:
+            handle = known(nvml, nvml.nvmlDeviceGetHandleByUUID, uuid)
             return _state(nvml, handle) if handle else None
-    except _NoCardsError:
+    except NoCardsError:
         return None
 
 
 def _state(nvml: Any, handle: Any) -> CardState:
-    memory = _known(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
-    rates = _known(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
+    memory = known(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
+    rates = known(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
     sensor = nvml.NVML_TEMPERATURE_GPU
     return CardState(
         int(memory.free) if memory else None,
         int(memory.used) if memory else None,
         int(rates.gpu) if rates else None,
-        _known(nvml, nvml.nvmlDeviceGetTemperature, handle, sensor),
-        _processes(nvml, handle),
+        known(nvml, nvml.nvmlDeviceGetTemperature, handle, sensor),
     )
 
 
-def _processes(nvml: Any, handle: Any) -> tuple[CardProcess, ...]:
-    """Who uses a card, for whatever, the largest first; none where the driver does not tell."""
+def card_processes(uuid: str) -> list[CardProcess]:
+    """Who uses a card, for whatever, the largest first; none where the driver does not tell.
+
+    Args:
+        uuid: of a ``Device``.
+    """
+    try:
+        with opened() as nvml:
+            handle = known(nvml, nvml.nvmlDeviceGetHandleByUUID, uuid)
+            return _processes(nvml, handle) if handle else []
+    except NoCardsError:
+        return []
+
+
+def _processes(nvml: Any, handle: Any) -> list[CardProcess]:
     asked = (nvml.nvmlDeviceGetComputeRunningProcesses, nvml.nvmlDeviceGetGraphicsRunningProcesses)
-    used = {one.pid: one.usedGpuMemory for ask in asked for one in _known(nvml, ask, handle) or ()}
+    used = {one.pid: one.usedGpuMemory for ask in asked for one in known(nvml, ask, handle) or ()}
     found = [
-        CardProcess(pid, _text(_known(nvml, nvml.nvmlSystemGetProcessName, pid) or ""), num_bytes)
+        CardProcess(pid, text(known(nvml, nvml.nvmlSystemGetProcessName, pid) or ""), num_bytes)
         for pid, num_bytes in used.items()
     ]
-    return tuple(sorted(found, key=lambda one: -(one.used_bytes or 0)))
+    return sorted(found, key=lambda one: -(one.used_bytes or 0))
 
 
 def _card(nvml: Any, index: int) -> Device:
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
-    memory = _known(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
-    capability = _known(nvml, nvml.nvmlDeviceGetCudaComputeCapability, handle)
+    memory = known(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
+    capability = known(nvml, nvml.nvmlDeviceGetCudaComputeCapability, handle)
     return Device(
         str(index),
-        _text(nvml.nvmlDeviceGetUUID(handle)),
-        _text(nvml.nvmlDeviceGetName(handle)),
+        text(nvml.nvmlDeviceGetUUID(handle)),
+        text(nvml.nvmlDeviceGetName(handle)),
         int(memory.total) if memory else 0,
         tuple(capability) if capability else None,
     )
-
-
-def _known(nvml: Any, ask: Callable[..., Value], *arguments: Any) -> Value | None:
-    """An answer of NVML, or None: virtual, partitioned and lost cards do not tell everything."""
-    try:
-        return ask(*arguments)
-    except nvml.NVMLError:
-        return None
-
-
-def _text(answer: str | bytes) -> str:
-    """NVML's older bindings answer in bytes."""
-    return answer.decode() if isinstance(answer, bytes) else answer
 
 
 def worker_slots(settings: Settings, cards: Sequence[Device]) -> tuple[WorkerSlot, ...]:

@@ -8,7 +8,7 @@ from importlib import metadata
 
 from opentr_pipeline import budget, cuda_libraries, devices, models
 from opentr_pipeline.budget import Budget, gigabytes
-from opentr_pipeline.devices import Cards, CardState, Device, WorkerSlot
+from opentr_pipeline.devices import Cards, Device, WorkerSlot
 from opentr_pipeline.errors import ModelError, OpentrError, SettingsError
 from opentr_pipeline.host_memory import host_memory
 from opentr_pipeline.settings import Settings
@@ -119,14 +119,14 @@ def _card(card: Device) -> str:
         facts.append(f"{state.utilization_percent} % busy")
     if state.temperature_c is not None:
         facts.append(f"{state.temperature_c} °C")
-    return ", ".join(facts) + _users(state)
+    return ", ".join(facts) + _users(card)
 
 
-def _users(state: CardState) -> str:
+def _users(card: Device) -> str:
     users = [
         f"{one.name or 'a program'} (process {one.pid}"
         + (")" if one.used_bytes is None else f", {gigabytes(one.used_bytes)})")
-        for one in state.processes
+        for one in devices.card_processes(card.uuid)
     ]
     return f"; used by {', '.join(users)}" if users else ""
 

@@ -31,6 +31,10 @@ class NVMLError(Exception):
         return MESSAGES[self.value]
 
 
+class NVMLLibraryMismatchError(Exception):
+    """The driver is older than the bindings; not an ``NVMLError``, as the real one is not."""
+
+
 @dataclass
 class FakeCard:
     """A card; what is None is answered with "Not Supported"."""
@@ -58,6 +62,7 @@ class FakeNvml:
     """
 
     NVMLError = NVMLError
+    NVMLLibraryMismatchError = NVMLLibraryMismatchError
     NVML_TEMPERATURE_GPU = 0
 
     def __init__(
