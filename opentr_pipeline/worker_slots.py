@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from opentr_pipeline.devices import WorkerSlot
+from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import POLL_S, is_locked, is_shared, shared, try_lock
 from opentr_pipeline.memory_limits import is_closed, open_slots
 from opentr_pipeline.settings import Settings
@@ -54,15 +55,30 @@ class Holder:
 
 
 def slots_folder(settings: Settings) -> Path:
-    """The folder of the slot files, made where it is missing, open to every user of the host."""
+    """The folder of the slot files, made where it is missing, open to every user of the host.
+
+    Raises:
+        SettingsError: it cannot be made.
+    """
     if settings.worker_slots_dir == "auto":
         folder = Path(tempfile.gettempdir(), "opentr-worker-slots")
     else:
         folder = settings.resolved(settings.worker_slots_dir)
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o777)
+    try:
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o777)
+    except OSError as error:
+        raise cannot_be_used(settings, error) from None
     return folder
+
+
+def cannot_be_used(settings: Settings, error: OSError) -> SettingsError:
+    """What to say of a folder of slots that does not do, and what to do."""
+    return SettingsError(
+        f"WORKER_SLOTS_DIR={settings.worker_slots_dir} cannot be used: {error.strerror} "
+        f"({error.filename}); name a folder on a local disk."
+    )
 
 
 def worker_names(slots: Sequence[WorkerSlot]) -> dict[str, str]:
