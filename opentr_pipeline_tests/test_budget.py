@@ -106,6 +106,7 @@ def refusal(settings: Settings, slots: tuple[WorkerSlot, ...]) -> str:
     ("free_gb", "variables", "remedy"),
     [
         (7.0, {}, "set GPU_SCALE_WORKERS=1 and WHISPER_BATCH_SIZE=8, which fits."),
+        (7.5, {"WHISPER_MODEL": "auto"}, "set GPU_SCALE_WORKERS=2 and WHISPER_BATCH_SIZE=8,"),
         (12.0, {"WHISPER_BATCH_SIZE": 32}, "set GPU_SCALE_WORKERS=1 and WHISPER_BATCH_SIZE=32"),
         (30.0, {"WHISPER_BATCH_SIZE": 128}, "set GPU_SCALE_WORKERS=4 and WHISPER_BATCH_SIZE=24"),
         (3.0, {"GPU_SCALE_ENABLED": 0, "WHISPER_BATCH_SIZE": 8}, "set WHISPER_BATCH_SIZE=5,"),
