@@ -130,13 +130,15 @@ def budgets(settings: Settings, slots: Sequence[WorkerSlot], work: Workload) -> 
     return [_as_set(settings, slots, work, device, num) for device, num in counts.items()]
 
 
-def alternatives(settings: Settings, slots: Sequence[WorkerSlot], work: Workload) -> list[Budget]:
+def alternatives(as_set: Sequence[Budget], work: Workload) -> list[Budget]:
     """Each device with more and fewer workers and larger and smaller batches.
 
-    Those of the settings are among them.
+    Args:
+        as_set: from ``budgets``; they are among them.
+        work: of each worker.
     """
     found = []
-    for own in budgets(settings, slots, work):
+    for own in as_set:
         useful = work.useful_batch(own.device)
         batches = sorted({1, useful // 2, useful, 2 * useful, own.batch_size})
         numbers = sorted({*NUMBERS_OF_WORKERS, own.num_workers})

@@ -1,5 +1,6 @@
 """What fits on cards that exist nowhere, and on this machine; what is refused, and what is said."""
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -178,7 +179,7 @@ def test_more_cpu_workers_than_cores_are_not_useful(
     monkeypatch.setattr("opentr_pipeline.devices.num_cores", lambda: 3)
     variables = {"GPU_SCALE_DEVICE_ID": "cpu", "WHISPER_MODEL": "base"}
     settings, slots = on(monkeypatch, tmp_path, [], **variables)
-    rows = budget.alternatives(settings, slots, budget.workload(settings, slots))
+    rows = budget.alternatives(own(settings, slots), budget.workload(settings, slots))
     verdicts = {row.num_workers: row.verdict for row in rows}
     too_many = "more workers than useful"
     assert verdicts == {1: "fits", 2: "fits", 4: too_many, 6: too_many}
@@ -287,6 +288,18 @@ def test_the_plan_shows_what_fits(bare: Path, monkeypatch: pytest.MonkeyPatch) -
     assert cells[2, 8][1] == cells[6, 1][1] == "does not fit"
     assert facts["as_set"][0]["room"] == {"free_bytes": 5 * GB, "total_bytes": 24 * GB}
     assert "models fetch owner/new" in asked("plan", "--model", "owner/new", code=2)
+
+
+def test_the_plan_has_the_row_of_the_settings_while_memory_comes_and_goes(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = itertools.count(60 * GB, -GB)
+    monkeypatch.setattr(budget, "host_memory", lambda: HostMemory(64 * GB, next(left)))
+    monkeypatch.setenv("GPU_DEVICE_ID", "cpu")
+    facts = json.loads(asked("plan", "--json"))
+    assert facts["as_set"][0].items() <= next(
+        row for row in facts["rows"] if row["num_workers"] == 1 and row["batch_size"] == 6
+    ).items()
 
 
 def doctors(code: int = 0) -> dict[str, tuple[bool, str]]:
