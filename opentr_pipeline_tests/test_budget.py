@@ -3,6 +3,7 @@
 import itertools
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from opentr_pipeline.host_memory import HostMemory
 from opentr_pipeline.models import Model
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.whisper import Whisper
-from opentr_pipeline.worker_slots import lease
+from opentr_pipeline.worker_slots import has_loaded, lease
 from opentr_pipeline_tests.fake_nvml import UUIDS, FakeCard, FakeNvml
 from opentr_pipeline_tests.making import OPTIONS, settings_of, wav
 
@@ -89,9 +90,52 @@ def test_slots_that_are_held_have_their_memory_already(
     settings, slots = on(monkeypatch, tmp_path, [a_card(free_gb=8.0, total_gb=24.0)])
     assert own(settings, slots)[0].verdict != "fits"
     with lease(slots, tmp_path), lease(slots, tmp_path), lease(slots, tmp_path):
+        assert own(settings, slots)[0].room.free_bytes == 8 * GB  # nothing is loaded yet
+        for slot in slots[:3]:
+            has_loaded(slot, budget.need_bytes(settings, slot, slots, 8), tmp_path)
         (one,) = own(settings, slots)
         assert (one.verdict, one.batch_size) == ("fits", 8)
         assert one.room.free_bytes == pytest.approx(18.7 * GB, rel=0.01)
+    with lease(slots, tmp_path):  # who says nothing is not taken for the last holder
+        assert own(settings, slots)[0].room.free_bytes == 8 * GB
+
+
+@pytest.mark.parametrize("num_workers", [2, 4, 8])
+@pytest.mark.parametrize("free_gb", [8.0, 10.0, 13.0, 15.0, 23.0])
+@pytest.mark.parametrize("loads", ["all of it", "after all have asked", "its weights"])
+def test_workers_that_start_leave_the_others_what_was_checked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, num_workers: int, free_gb: float, loads: str
+) -> None:
+    """Neighbours have the rest of the card; ours take nothing from them, or from one another."""
+    card = a_card(free_gb, total_gb=24.0)
+    settings, slots = on(monkeypatch, tmp_path, [card], GPU_SCALE_WORKERS=num_workers)
+    (checked,) = own(settings, slots)
+    needs, sizes = [], []
+    with ExitStack() as held:
+        for _ in slots:
+            slot = held.enter_context(lease(slots, tmp_path))
+            sizes.append(budget.batch_size(settings, slot, slots))
+            needs.append(budget.need_bytes(settings, slot, slots, sizes[-1]))
+            if loads != "after all have asked":
+                taken = sizes[-1] if loads == "all of it" else 0  # the first batch comes later
+                card.free_bytes -= budget.need_bytes(settings, slot, slots, taken)
+                has_loaded(slot, needs[-1], tmp_path)
+    assert min(sizes) == sizes[0] == checked.batch_size
+    assert loads == "its weights" or max(sizes) == checked.batch_size
+    assert sum(needs) <= max(free_gb * GB, checked.needed_bytes or 0)
+
+
+def test_a_worker_takes_no_more_than_a_neighbour_left(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    card = a_card(free_gb=20.0, total_gb=24.0)
+    settings, slots = on(monkeypatch, tmp_path, [card])
+    with lease(slots, tmp_path), lease(slots, tmp_path), lease(slots, tmp_path):
+        for slot in slots[:3]:
+            has_loaded(slot, budget.need_bytes(settings, slot, slots, 8), tmp_path)
+        card.free_bytes = 2 * GB + 10**8
+        assert own(settings, slots)[0].batch_size == 5
+        assert budget.batch_size(settings, slots[3], slots) == 1
 
 
 def refusal(settings: Settings, slots: tuple[WorkerSlot, ...]) -> str:
@@ -191,8 +235,8 @@ def test_more_cpu_workers_than_cores_are_not_useful(
     [
         (a_card(70.0), {}, 8),
         (a_card(70.0), {"WHISPER_BATCH_SIZE": 3}, 3),
-        (a_card(3.0), {}, 4),  # somebody else's program is on the card
-        (a_card(11.0, 12.0), {}, 4),  # three more of ours may be about to load
+        (a_card(3.0), {"GPU_SCALE_WORKERS": 1}, 4),  # somebody else's program is on the card
+        (a_card(11.0, 12.0), {}, 3),  # three more of ours may be about to load
         (a_card(0.1), {}, 1),
         (a_card(70.0), {"GPU_DEVICE_ID": "cpu", "GPU_SCALE_ENABLED": 0}, 6),
     ],
@@ -297,9 +341,12 @@ def test_the_plan_has_the_row_of_the_settings_while_memory_comes_and_goes(
     monkeypatch.setattr(budget, "host_memory", lambda: HostMemory(64 * GB, next(left)))
     monkeypatch.setenv("GPU_DEVICE_ID", "cpu")
     facts = json.loads(asked("plan", "--json"))
-    assert facts["as_set"][0].items() <= next(
-        row for row in facts["rows"] if row["num_workers"] == 1 and row["batch_size"] == 6
-    ).items()
+    assert (
+        facts["as_set"][0].items()
+        <= next(
+            row for row in facts["rows"] if row["num_workers"] == 1 and row["batch_size"] == 6
+        ).items()
+    )
 
 
 def doctors(code: int = 0) -> dict[str, tuple[bool, str]]:
