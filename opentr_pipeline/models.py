@@ -88,8 +88,9 @@ def model_name(settings: Settings, slots: Sequence[WorkerSlot]) -> str:
     shape = SHAPES[AUTO_ON_A_CARD]
     arithmetic = compute_type("auto", {slot.device for slot in slots})
     # Of one worker, with the usual batch and beam, and of the card's memory all, not what is free
-    # now: another model makes all transcripts stale, so the choice must change neither while workers
-    # hold the card nor with what changes no words. Whether all have room is ``check_fits``'s part.
+    # now: another model makes all transcripts stale, so the choice must change neither with how
+    # many workers there are, nor while they hold the card, nor with what changes no words. Whether
+    # all have room is for ``check_fits`` to say.
     need = worker_bytes(shape, arithmetic, useful_batch(shape), beam_size=5)
     memory = min(slot.device.memory_bytes for slot in slots)
     return AUTO_ON_A_CARD if memory >= need else "base"
