@@ -10,7 +10,7 @@ from typing import Any
 
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.nvml import NoCardsError, known, opened, text
-from opentr_pipeline.settings import Settings, cuda_visible_devices
+from opentr_pipeline.settings import Settings, cuda_variable
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,9 @@ class Device:
     """Something that a model can run on; what changes about a card is in ``CardState``.
 
     Attributes:
-        number: the CUDA device number as a string, or ``cpu``. Cards are counted in the order of
-            their PCI addresses, as ``nvidia-smi`` does, or along ``CUDA_VISIBLE_DEVICES``.
+        number: of the card as a string, or ``cpu``. Cards are counted in the order of their PCI
+            addresses, as ``nvidia-smi`` does, or along ``CUDA_VISIBLE_DEVICES``; never in CUDA's
+            own order, fastest first, which a step does not meet: it names its card by UUID.
         uuid: names the card wherever it is seen from, or ``cpu``; slot files are keyed by it.
         memory_bytes: in all, whoever uses it; 0 where it is unknown, and for the CPU.
         capability: CUDA's compute capability, such as (8, 6); None where it is unknown.
@@ -91,31 +92,38 @@ class Cards:
 
     Attributes:
         driver: its version; empty without one.
+        cuda: the newest CUDA that it supports, as 12040 for 12.4; None where it does not tell.
         why_none: the reason where there are none, for people.
     """
 
     devices: list[Device]
     driver: str = ""
+    cuda: int | None = None
     why_none: str = ""
 
 
 def find_cards() -> Cards:
-    """The NVIDIA cards that the driver and ``CUDA_VISIBLE_DEVICES`` show."""
+    """The NVIDIA cards that the driver and ``CUDA_VISIBLE_DEVICES`` show.
+
+    Raises:
+        SettingsError: that variable may mean other cards to CUDA than to ``nvidia-smi``.
+    """
     try:
         with opened() as nvml:
             driver = text(nvml.nvmlSystemGetDriverVersion())
+            cuda = known(nvml, nvml.nvmlSystemGetCudaDriverVersion)
             count = nvml.nvmlDeviceGetCount()
             # One that has fallen off its bus keeps its number and cannot be used.
             there = [known(nvml, _card, nvml, index) for index in range(count)]
     except NoCardsError as reason:
         return Cards([], why_none=str(reason))
     cards = [card for card in there if card]
-    said = cuda_visible_devices()
+    said = cuda_variable("CUDA_VISIBLE_DEVICES")
     seen = cards if said is None else _visible(cards, said)
     why_none = "" if cards else "the driver shows no card"
     if cards and not seen:
         why_none = f"CUDA_VISIBLE_DEVICES={said} shows none of the {len(cards)} here"
-    return Cards(seen, driver, why_none)
+    return Cards(seen, driver, cuda, why_none)
 
 
 def list_cards() -> list[Device]:
@@ -129,8 +137,11 @@ def _visible(cards: Sequence[Device], said: str) -> list[Device]:
     Names are numbers or the first letters of one card's UUID; what stands after a name that fits no
     card is not seen either. Source: CUDA C++ Programming Guide, CUDA Environment Variables.
     """
+    names = [part.strip().lower() for part in said.split(",")]
+    if any(name.isdecimal() for name in names):
+        _check_order(cards, said)
     seen: list[Device] = []
-    for name in (part.strip().lower() for part in said.split(",")):
+    for name in names:
         found = [
             card
             for card in cards
@@ -141,6 +152,18 @@ def _visible(cards: Sequence[Device], said: str) -> list[Device]:
             break
         seen += found
     return [replace(card, number=str(number)) for number, card in enumerate(seen)]
+
+
+def _check_order(cards: Sequence[Device], said: str) -> None:
+    """By default CUDA counts the fastest card first; among equal ones that order is the PCI's."""
+    if len({card.name for card in cards}) < 2 or cuda_variable("CUDA_DEVICE_ORDER") == "PCI_BUS_ID":
+        return
+    names = ", ".join(f"{card.uuid} ({card.name})" for card in cards)
+    raise SettingsError(
+        f"CUDA_VISIBLE_DEVICES={said} may mean other cards to CUDA than to nvidia-smi, as those "
+        "here differ; set CUDA_DEVICE_ORDER=PCI_BUS_ID if the numbers are nvidia-smi's, or name "
+        f"the cards by UUID: {names}."
+    )
 
 
 def card_state(uuid: str) -> CardState | None:

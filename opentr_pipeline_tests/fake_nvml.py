@@ -58,6 +58,7 @@ class FakeNvml:
         cards: in NVML's order.
         programs: by process number, those that can be named.
         fails_with: the error of ``nvmlInit``; 0 for none.
+        cuda: the newest that the driver supports.
         text: ``str.encode`` answers as bindings before 11.5 did.
     """
 
@@ -70,10 +71,11 @@ class FakeNvml:
         cards: Sequence[FakeCard] = (),
         programs: Mapping[int, str] | None = None,
         fails_with: int = 0,
+        cuda: int | None = 13_000,
         text: Callable[[str], Any] = str,
     ) -> None:
         self._cards, self._programs = cards, programs or {}
-        self._fails_with, self._text = fails_with, text
+        self._fails_with, self._cuda, self._text = fails_with, cuda, text
         self._is_open = False
 
     def _asked(self, value: Any) -> Any:
@@ -94,6 +96,9 @@ class FakeNvml:
 
     def nvmlSystemGetDriverVersion(self) -> Any:
         return self._asked("580.95.05")
+
+    def nvmlSystemGetCudaDriverVersion(self) -> Any:
+        return self._asked(self._cuda)
 
     def nvmlSystemGetProcessName(self, pid: int) -> Any:
         if pid not in self._programs:

@@ -14,6 +14,7 @@ from opentr_pipeline.devices import (
     find_cards,
     list_cards,
 )
+from opentr_pipeline.errors import SettingsError
 from opentr_pipeline_tests.fake_nvml import (
     DRIVER_NOT_LOADED,
     UUIDS,
@@ -28,7 +29,8 @@ CARDS = [FakeCard(uuid) for uuid in UUIDS]
 
 @pytest.fixture(autouse=True)
 def _no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    for name in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def install(monkeypatch: pytest.MonkeyPatch, *arguments: Any, **more: Any) -> None:
@@ -149,6 +151,34 @@ def test_cuda_visible_devices_chooses_and_numbers_the_cards(
     assert [card.number for card in found.devices] == [str(number) for number in range(len(seen))]
     why_none = "" if seen else f"CUDA_VISIBLE_DEVICES={said} shows none of the 3 here"
     assert found.why_none == why_none
+
+
+@pytest.mark.parametrize(
+    ("visible", "order", "names", "is_clear"),
+    [
+        ("1", "", ["H100", "RTX 4090"], False),
+        (f"{UUIDS[0]},1", "FASTEST_FIRST", ["H100", "RTX 4090"], False),
+        ("1", "PCI_BUS_ID", ["H100", "RTX 4090"], True),
+        ("1", "", ["H100", "H100"], True),
+        (UUIDS[1], "", ["H100", "RTX 4090"], True),
+        ("", "", ["H100", "RTX 4090"], True),
+        ("-1", "", ["H100", "RTX 4090"], True),
+    ],
+)
+def test_numbers_that_cuda_may_take_for_other_cards_are_refused(
+    monkeypatch: pytest.MonkeyPatch, visible: str, order: str, names: list[str], is_clear: bool
+) -> None:
+    install(monkeypatch, [FakeCard(*one) for one in zip(UUIDS, names, strict=False)])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", order)
+    if is_clear:
+        find_cards()
+        return
+    with pytest.raises(SettingsError) as caught:
+        find_cards()
+    said = str(caught.value)
+    assert said.startswith(f"CUDA_VISIBLE_DEVICES={visible} may mean other cards to CUDA than")
+    assert said.endswith(f"by UUID: {UUIDS[0]} (H100), {UUIDS[1]} (RTX 4090).")
 
 
 def slot_name(
