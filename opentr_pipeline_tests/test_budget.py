@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from opentr_pipeline import budget, cuda_libraries
+from opentr_pipeline import budget, cuda_libraries, doctor
 from opentr_pipeline.cli import main
-from opentr_pipeline.devices import Device, WorkerSlot, list_cards, worker_slots
+from opentr_pipeline.devices import Device, WorkerSlot, find_cards, list_cards, worker_slots
 from opentr_pipeline.errors import ModelError, SettingsError
 from opentr_pipeline.host_memory import HostMemory
 from opentr_pipeline.models import Model
@@ -376,6 +376,7 @@ def test_the_doctor_says_what_is_wrong_with_a_card(
 
 
 def test_the_doctor_says_why_there_is_no_card(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "host_memory", lambda: HostMemory(64 * GB, 60 * GB))
     monkeypatch.setitem(sys.modules, "pynvml", None)
     monkeypatch.setattr(cuda_libraries, "LIBRARIES", {"libnothing.so.12": "no-such-package"})
     said = doctors(code=1)  # there is no model
@@ -387,6 +388,61 @@ def test_the_doctor_says_why_there_is_no_card(bare: Path, monkeypatch: pytest.Mo
     assert said["worker slots"] == (True, "1 worker slot on the CPU")
     assert said["memory"][0]
     assert {name for name, (is_ok, _) in said.items() if not is_ok} == {"model"}
+
+
+@pytest.mark.parametrize(
+    ("cuda", "said"),
+    [
+        (11_040, "The driver 580.95.05 supports CUDA 11.4, and CTranslate2 needs CUDA 12;"),
+        (12_000, "1 card, driver 580.95.05"),
+        (None, "1 card, driver 580.95.05"),
+    ],
+)
+def test_the_doctor_notices_a_driver_that_is_too_old(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, cuda: int | None, said: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml([a_card(5.0)], cuda=cuda))
+    is_ok, cards = doctors(code=1)["cards"]  # there is no model
+    assert cards.startswith(said)
+    assert is_ok == (cuda != 11_040)
+
+
+def test_the_doctor_says_that_numbers_are_not_clear(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards = [a_card(5.0), FakeCard(UUIDS[1], "NVIDIA T4")]
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(cards))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    is_ok, said = doctors(code=1)["cards"]
+    assert not is_ok
+    assert said.startswith("CUDA_VISIBLE_DEVICES=1 may mean other cards")
+
+
+@pytest.mark.parametrize(
+    ("files", "variables", "is_said"),
+    [
+        (["nvidia0", "nvidiactl"], {}, True),
+        (["nvidiactl", "null"], {}, False),
+        (["nvidia0"], {"GPU_DEVICE_ID": "cpu"}, False),
+        (["nvidia0"], {"GPU_SCALE_ENABLED": 1, "GPU_SCALE_DEVICE_ID": "cpu"}, False),
+    ],
+)
+def test_a_card_that_nothing_can_use_is_not_passed_over_in_silence(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    files: list[str],
+    variables: dict[str, object],
+    is_said: bool,
+) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    said = doctor.unused_card(settings_of(variables), find_cards(), tmp_path)
+    start = "This machine has an NVIDIA card that is not used: the extra gpu is not installed ("
+    assert (said or "").startswith(start) is is_said
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml([a_card(5.0)]))
+    assert doctor.unused_card(settings_of(variables), find_cards(), tmp_path) is None
 
 
 def test_the_doctor_sees_that_the_main_memory_is_used_by_others(
