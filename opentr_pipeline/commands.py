@@ -46,12 +46,23 @@ gpu_scale_option = click.option(
 )
 
 
-def settings_of(archive: Path | None, *, gpu_scale: bool = False) -> Settings:
-    """The settings, with the archive and the flag that were typed."""
+def settings_of(archive: Path | None, *, gpu_scale: bool | None = None) -> Settings:
+    """The settings, with the archive and the flag that were typed.
+
+    Args:
+        archive: where one was named.
+        gpu_scale: the flag of a start; None: that of the services that run, if they do.
+    """
+    from opentr_pipeline import services
+
     if archive:
         os.environ["ARCHIVE_DIR"] = str(archive.absolute())
-    if gpu_scale:
-        os.environ["GPU_SCALE_ENABLED"] = "true"
+    settings = load_settings()
+    if gpu_scale is None:
+        gpu_scale = services.DevServices.of(settings).is_scaled()
+    if not gpu_scale or settings.gpu_scale_enabled:
+        return settings
+    os.environ["GPU_SCALE_ENABLED"] = "true"
     return load_settings()
 
 

@@ -284,7 +284,8 @@ def test_steps_at_once_hear_every_recording_once(step: Step) -> None:
     assert errors == []
     step.model.decoded_s = [length_s for one in steps for length_s in one.model.decoded_s]
     assert_each_is_done_once(step)
-    assert [limit.name for limit in closed_slots(SLOTS, step.folder)] == names(0)
+    # None, where one step did everything between two tries of the other.
+    assert [limit.name for limit in closed_slots(SLOTS, step.folder)] in (names(0), [])
 
 
 def test_who_waits_for_a_slot_that_is_closed_meanwhile_does_not_wait_for_ever(
