@@ -76,11 +76,14 @@ def options_of(
         fetch: a model that is not there, instead of refusing.
         to_start: the workers as well, so that they must have room.
     """
-    from opentr_pipeline import budget, devices, models
+    from opentr_pipeline import budget, devices, doctor, models
     from opentr_pipeline.options import archive_options
 
-    slots = devices.worker_slots(settings, devices.list_cards())
+    cards = devices.find_cards()
+    slots = devices.worker_slots(settings, cards.devices)
     if to_start:
+        if said := doctor.unused_card(settings, cards):
+            click.echo(f"opentr: {said}", err=True)
         budget.check_fits(settings, slots)
     name = models.model_name(settings, slots)
     if fetch:

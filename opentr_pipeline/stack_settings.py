@@ -11,7 +11,7 @@ from urllib.parse import quote
 from opentr_pipeline.devices import Device, visible, worker_slots
 from opentr_pipeline.errors import ServiceError, SettingsError
 from opentr_pipeline.models import is_directory_name
-from opentr_pipeline.settings import Settings, cuda_visible_devices
+from opentr_pipeline.settings import Settings, cuda_variable
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.worker_slots import slots_folder
 
@@ -69,7 +69,7 @@ def list_host_cards() -> list[Device]:
     done = subprocess.run(["nvidia-smi", *query], check=False, capture_output=True, text=True)
     rows = [line.split(", ") for line in done.stdout.splitlines()] if not done.returncode else []
     cards = [Device(row[0], row[1], row[2], _memory_bytes(row[3])) for row in rows if len(row) == 4]
-    said = cuda_visible_devices()
+    said = cuda_variable("CUDA_VISIBLE_DEVICES")
     return cards if said is None else visible(cards, said)
 
 

@@ -355,6 +355,18 @@ def test_what_is_known_holds_while_somebody_works_on_the_device(tmp_path: Path) 
     assert closed_slots(SLOTS, tmp_path) == batch_limits(SLOTS, tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    "text", ["", "[]", "\xff", '{"name": "x", "batch_size": 0}', '{"name": "x", "more": 1}']
+)
+def test_a_limit_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
+    """Broken, or written by another version."""
+    for name in (SLOTS[0].name, CARD.uuid):
+        (tmp_path / f"{name}.memory-limit").write_text(text, encoding="latin-1")
+    assert closed_slots(SLOTS, tmp_path) == batch_limits(SLOTS, tmp_path) == []
+    with lease(SLOTS[:1], tmp_path) as slot:
+        assert batch_size_in(slot, 8, tmp_path) == 8
+
+
 def test_any_user_may_read_a_limit(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
