@@ -10,6 +10,7 @@ import click
 
 from opentr_pipeline.cli_bench import bench
 from opentr_pipeline.cli_devices import doctor, plan
+from opentr_pipeline.cli_export import export
 from opentr_pipeline.cli_operators import (
     errors,
     eta,
@@ -217,6 +218,7 @@ main = Commands(
     context_settings={"help_option_names": ["-h", "--help"]},
     commands=[
         *(run, retry_failed, backfill, scan),
+        export,
         *(status, eta, throughput, errors, queue, metrics),
         *(models_group, plan, bench, start, stop, reset, logs, health, doctor),
         *(prod, backup, restore, serve),

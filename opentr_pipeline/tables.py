@@ -177,6 +177,23 @@ def transcript_of(tables: Mapping[str, pa.Table], recording_id: str) -> Transcri
     return Transcript(**{**_fields(Transcript, row), **written}, segments=tuple(segments))
 
 
+def by_recording(tables: Mapping[str, pa.Table]) -> Iterator[tuple[str, dict[str, pa.Table]]]:
+    """Each recording of a partition's tables with its rows, which lie together in each of them."""
+    spans: dict[str, dict[str, tuple[int, int]]] = {}
+    for table, rows in tables.items():
+        begin = 0
+        for counted in pc.value_counts(rows["recording_id"]).to_pylist():
+            spans.setdefault(counted["values"], {})[table] = begin, counted["counts"]
+            begin += counted["counts"]
+    for recording_id, found in spans.items():
+        if "transcripts" in found:
+            none = (0, 0)
+            yield (
+                recording_id,
+                {table: rows.slice(*found.get(table, none)) for table, rows in tables.items()},
+            )
+
+
 def _fields(kind: type, row: Mapping[str, Any]) -> dict[str, Any]:
     """The columns that are fields of a dataclass."""
     return {field.name: row[field.name] for field in dataclasses.fields(kind) if field.name in row}

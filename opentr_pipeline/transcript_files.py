@@ -1,0 +1,102 @@
+r"""A transcript as the text of a file: SRT, WebVTT, plain text, JSON, TSV, CSV; pure.
+
+The writers are ours because pysubs2 1.8 takes text for markup: it drops ``{...}``, breaks lines at
+``\N``, leaves ``<`` and ``&`` as they are in WebVTT, and ends at 100 hours. Tests read the files
+with pysubs2 and with FFmpeg.
+"""
+
+import csv
+import dataclasses
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+
+from opentr_pipeline.subtitle_settings import SubtitleSettings
+from opentr_pipeline.subtitles import Cue, cues_of
+from opentr_pipeline.transcript import Segment, Transcript
+
+# SRT knows no escape. An invisible WORD JOINER keeps players from taking text for a tag or a time.
+_SRT_MARKUP = re.compile(r"<(?=/?[^\W\d_])|\{(?=\\)|--(?=>)|\d:\d+:\d+(?=[.,]\d)")
+_VTT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_COLUMNS = ("start_s", "end_s", "channel", "language", "avg_logprob", "flags", "text")
+
+
+def _srt(path: str, transcript: Transcript, layout: SubtitleSettings) -> str:
+    blocks = []
+    for number, cue in enumerate(cues_of(transcript, layout), 1):
+        text = _SRT_MARKUP.sub("\\g<0>\u2060", "\n".join(cue.lines))
+        blocks.append(f"{number}\n{_times(cue, ',')}\n{text}\n")
+    return "\n".join(blocks)
+
+
+def _vtt(path: str, transcript: Transcript, layout: SubtitleSettings) -> str:
+    blocks = ["WEBVTT\n"]
+    for cue in cues_of(transcript, layout):
+        text = "\n".join(cue.lines).translate(_VTT_ESCAPES)
+        blocks.append(f"{_times(cue, '.')}\n{text}\n")
+    return "\n".join(blocks)
+
+
+def _times(cue: Cue, point: str) -> str:
+    return " --> ".join(_time(at_ms, point) for at_ms in (cue.start_ms, cue.end_ms))
+
+
+def _time(at_ms: int, point: str) -> str:
+    seconds, ms = divmod(at_ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{point}{ms:03d}"
+
+
+def _txt(path: str, transcript: Transcript, layout: SubtitleSettings) -> str:
+    """A line for each segment; none where nobody speaks."""
+    if transcript.status == "no_speech":
+        return ""
+    return "".join(f"{_on_one_line(segment)}\n" for segment in transcript.segments)
+
+
+def _on_one_line(segment: Segment) -> str:
+    return " ".join(segment.text.split())
+
+
+def _json(path: str, transcript: Transcript, layout: SubtitleSettings) -> str:
+    """All that is known."""
+    facts = {"path": path, **dataclasses.asdict(transcript)}
+    facts["flags"] = transcript.flags
+    for segment, fields in zip(transcript.segments, facts["segments"], strict=True):
+        fields["flags"] = segment.flags
+    return json.dumps(facts, ensure_ascii=False, indent=1) + "\n"
+
+
+def _tsv(path: str, transcript: Transcript, layout: SubtitleSettings) -> str:
+    """A row for each segment, without quotes: no field holds a tab or ends a line."""
+    rows = ("\t".join(map(str, row)) for row in _rows(transcript))
+    return "".join(f"{row}\n" for row in rows)
+
+
+def _csv(path: str, transcript: Transcript, layout: SubtitleSettings) -> str:
+    """A row for each segment."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(_rows(transcript))
+    return text.getvalue()
+
+
+def _rows(transcript: Transcript) -> Iterator[list[object]]:
+    yield list(_COLUMNS)
+    for segment in transcript.segments:
+        facts = {name: getattr(segment, name) for name in _COLUMNS}
+        facts["channel"] = "" if segment.channel is None else segment.channel
+        facts.update(flags=" ".join(segment.flags), text=_on_one_line(segment))
+        yield list(facts.values())
+
+
+# By the ending of the file.
+FORMATS: dict[str, Callable[[str, Transcript, SubtitleSettings], str]] = {
+    "srt": _srt,
+    "vtt": _vtt,
+    "txt": _txt,
+    "json": _json,
+    "tsv": _tsv,
+    "csv": _csv,
+}
