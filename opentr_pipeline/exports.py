@@ -2,21 +2,24 @@
 
 ``film/a.mp3`` becomes ``film/a.mp3.srt``, so that ``a.mp3`` and ``a.wav`` never meet. What was
 written for a partition is noted in the tree (``.written/KEY.json``), so that files of recordings
-that are gone go too, and nobody else's. Files are replaced one by one, atomically; a second export
-leaves alone what would be the same.
+that are gone go too, and nobody else's. Files are replaced one by one, atomically. What would be
+the same is left alone, and a partition of which nothing has changed is not even read.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from opentr_pipeline import __version__
 from opentr_pipeline.locks import locked
+from opentr_pipeline.partition_facts import file_state, generation_of
 from opentr_pipeline.subtitle_settings import SubtitleSettings
 from opentr_pipeline.tables import by_recording, disk_sentences, transcript_of
 from opentr_pipeline.transcript import Transcript
-from opentr_pipeline.transcript_files import FORMATS
+from opentr_pipeline.transcript_files import FORMATS, Document
 from opentr_pipeline.transcript_store import TranscriptStore
 
 # What the asset keeps; ``opentr export`` writes the others as well.
@@ -45,6 +48,21 @@ class Exported:
         """Count another partition's."""
         for name, number in vars(other).items():
             setattr(self, name, getattr(self, name) + number)
+
+
+@dataclass(frozen=True)
+class Note:
+    """What was written for a partition.
+
+    Attributes:
+        made_from: digest of what the files depend on; empty where that is not all of one kind.
+        names: of the files, from the tree's root on; those of formats that others wrote too.
+    """
+
+    made_from: str = ""
+    names: Sequence[str] = ()
+    num_recordings: int = 0
+    num_wordless: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,27 +98,44 @@ class Export:
                 return self._write(partition_key)
 
     def _write(self, partition_key: str) -> Exported:
-        done = Exported()
         noted = self._noted(partition_key)
-        kept = {name for name in noted if not self._is_ours(name)}
+        made_from = self._made_from(partition_key)
+        kept = {name for name in noted.names if not self._is_ours(name)}
+        ours = set(noted.names) - kept
+        if made_from and noted.made_from == made_from and all(map(self._is_there, ours)):
+            return Exported(noted.num_recordings, noted.num_wordless, num_unchanged=len(ours))
+        done = Exported()
         for path, recording_id, transcript in self._transcripts(partition_key):
             if not transcript.segments or transcript.status == "no_speech":
                 done.num_wordless += 1
                 continue
             done.num_recordings += 1
+            document = Document(path, transcript, self.layout)
             for ending in self.formats:
                 name = file_name(path, recording_id, ending)
                 kept.add(name)
-                text = FORMATS[ending](path, transcript, self.layout)
-                if self._replace(name, text.encode()):
-                    done.num_written += 1
-                else:
-                    done.num_unchanged += 1
-        stale = noted - kept
-        if stale:
+                is_news = self._replace(name, FORMATS[ending](document).encode())
+                done.num_written += is_news
+                done.num_unchanged += not is_news
+        if stale := set(noted.names) - kept:
             done.num_removed = self._remove(stale, partition_key)
-        self._replace(f".written/{partition_key}.json", json.dumps(sorted(kept)).encode())
+        note = Note(made_from, sorted(kept), done.num_recordings, done.num_wordless)
+        self._replace(f".written/{partition_key}.json", json.dumps(vars(note)).encode())
         return done
+
+    def _made_from(self, partition_key: str) -> str:
+        """What the files of a partition depend on; empty where they are to be made anyhow."""
+        rows = self.store.path("recordings", partition_key)
+        layout = self.layout.model_dump_json(include=set(SubtitleSettings.model_fields))
+        try:
+            parts = [
+                generation_of(self.store, partition_key).name,
+                file_state(rows) if rows.exists() else "",
+                *(__version__, *self.formats, layout),
+            ]
+        except FileNotFoundError:  # not published
+            return ""
+        return "" if self.paths else hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def _transcripts(self, partition_key: str) -> Iterator[tuple[str, str, Transcript]]:
         """Path, id and transcript of the recordings that are asked for and not gone."""
@@ -127,9 +162,12 @@ class Export:
     def _notes(self) -> Path:
         return self.root / ".written"
 
-    def _noted(self, partition_key: str) -> set[str]:
+    def _noted(self, partition_key: str) -> Note:
         path = self._notes / f"{partition_key}.json"
-        return set(json.loads(path.read_bytes())) if path.exists() else set()
+        return Note(**json.loads(path.read_bytes())) if path.exists() else Note()
+
+    def _is_there(self, name: str) -> bool:
+        return (self.root / name).is_file()
 
     def _replace(self, name: str, content: bytes) -> bool:
         """Write a file unless it is the same already."""
@@ -148,7 +186,7 @@ class Export:
         A recording whose partition changed with its modified time has its files noted by both.
         """
         others = {path.stem for path in self._notes.glob("*.json")} - {partition_key}
-        names = names.difference(*map(self._noted, sorted(others)))
+        names = names.difference(*(self._noted(key).names for key in sorted(others)))
         for name in names:
             target = self.root / name
             target.unlink(missing_ok=True)

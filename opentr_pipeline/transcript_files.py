@@ -11,6 +11,8 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 from opentr_pipeline.subtitle_settings import SubtitleSettings
 from opentr_pipeline.subtitles import Cue, cues_of
@@ -22,17 +24,36 @@ _VTT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _COLUMNS = ("start_s", "end_s", "channel", "language", "avg_logprob", "flags", "text")
 
 
-def _srt(path: str, transcript: Transcript, layout: SubtitleSettings) -> str:
+@dataclass(frozen=True)
+class Document:
+    """What is to be written of a recording.
+
+    Attributes:
+        path: of the media file in the archive.
+        layout: lengths and times of a cue.
+    """
+
+    path: str
+    transcript: Transcript
+    layout: SubtitleSettings
+
+    @cached_property
+    def cues(self) -> list[Cue]:
+        """Made once for all formats that have cues."""
+        return cues_of(self.transcript, self.layout)
+
+
+def _srt(document: Document) -> str:
     blocks = []
-    for number, cue in enumerate(cues_of(transcript, layout), 1):
+    for number, cue in enumerate(document.cues, 1):
         text = _SRT_MARKUP.sub("\\g<0>\u2060", "\n".join(cue.lines))
         blocks.append(f"{number}\n{_times(cue, ',')}\n{text}\n")
     return "\n".join(blocks)
 
 
-def _vtt(path: str, transcript: Transcript, layout: SubtitleSettings) -> str:
+def _vtt(document: Document) -> str:
     blocks = ["WEBVTT\n"]
-    for cue in cues_of(transcript, layout):
+    for cue in document.cues:
         text = "\n".join(cue.lines).translate(_VTT_ESCAPES)
         blocks.append(f"{_times(cue, '.')}\n{text}\n")
     return "\n".join(blocks)
@@ -49,36 +70,37 @@ def _time(at_ms: int, point: str) -> str:
     return f"{hours:02d}:{minutes:02d}:{seconds:02d}{point}{ms:03d}"
 
 
-def _txt(path: str, transcript: Transcript, layout: SubtitleSettings) -> str:
+def _txt(document: Document) -> str:
     """A line for each segment; none where nobody speaks."""
-    if transcript.status == "no_speech":
+    if document.transcript.status == "no_speech":
         return ""
-    return "".join(f"{_on_one_line(segment)}\n" for segment in transcript.segments)
+    return "".join(f"{_on_one_line(segment)}\n" for segment in document.transcript.segments)
 
 
 def _on_one_line(segment: Segment) -> str:
     return " ".join(segment.text.split())
 
 
-def _json(path: str, transcript: Transcript, layout: SubtitleSettings) -> str:
+def _json(document: Document) -> str:
     """All that is known."""
-    facts = {"path": path, **dataclasses.asdict(transcript)}
+    transcript = document.transcript
+    facts = {"path": document.path, **dataclasses.asdict(transcript)}
     facts["flags"] = transcript.flags
     for segment, fields in zip(transcript.segments, facts["segments"], strict=True):
         fields["flags"] = segment.flags
     return json.dumps(facts, ensure_ascii=False, indent=1) + "\n"
 
 
-def _tsv(path: str, transcript: Transcript, layout: SubtitleSettings) -> str:
+def _tsv(document: Document) -> str:
     """A row for each segment, without quotes: no field holds a tab or ends a line."""
-    rows = ("\t".join(map(str, row)) for row in _rows(transcript))
+    rows = ("\t".join(map(str, row)) for row in _rows(document.transcript))
     return "".join(f"{row}\n" for row in rows)
 
 
-def _csv(path: str, transcript: Transcript, layout: SubtitleSettings) -> str:
+def _csv(document: Document) -> str:
     """A row for each segment."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(_rows(transcript))
+    csv.writer(text, lineterminator="\n").writerows(_rows(document.transcript))
     return text.getvalue()
 
 
@@ -92,7 +114,7 @@ def _rows(transcript: Transcript) -> Iterator[list[object]]:
 
 
 # By the ending of the file.
-FORMATS: dict[str, Callable[[str, Transcript, SubtitleSettings], str]] = {
+FORMATS: dict[str, Callable[[Document], str]] = {
     "srt": _srt,
     "vtt": _vtt,
     "txt": _txt,

@@ -75,6 +75,25 @@ def test_the_tree_mirrors_the_archive_and_a_second_run_writes_nothing(
     assert before == {path: (store.root / "exports" / path).stat().st_ino for path in found}
 
 
+def test_a_partition_of_which_nothing_has_changed_is_not_read(
+    store: TranscriptStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(store)
+    monkeypatch.setattr(TranscriptStore, "read_together", None)
+    assert write(store) == Exported(3, 1, 0, 3, 0)
+    with pytest.raises(TypeError):
+        write(store, "txt")
+
+
+def test_another_layout_makes_other_files(store: TranscriptStore) -> None:
+    publish(store, "film", **{"film/a.mp3": "eleven twelve"})
+    write(store)
+    narrow = SubtitleSettings(subtitle_line_length=20)
+    export = dataclasses.replace(export_of(store), layout=narrow)
+    assert export.write("film") == Exported(2, 0, 1, 1, 0)
+    assert "eleven twelve\neleven twelve\n" in files(store)["film/a.mp3.srt"]
+
+
 def test_what_has_changed_is_replaced_and_what_was_removed_comes_back(
     store: TranscriptStore,
 ) -> None:

@@ -19,7 +19,7 @@ from opentr_pipeline.line_breaks import HALVES_OF_LETTER, pieces_of, width_of
 from opentr_pipeline.subtitle_settings import SubtitleSettings
 from opentr_pipeline.subtitles import Cue, cues_of
 from opentr_pipeline.transcript import Segment, Transcript, Word
-from opentr_pipeline.transcript_files import FORMATS
+from opentr_pipeline.transcript_files import FORMATS, Document
 from opentr_pipeline_tests.making import PROPERTY, transcript
 
 USUAL = SubtitleSettings()
@@ -59,6 +59,10 @@ def spoken(text: str, word_s: float = 0.3, *, each_letter: bool = False) -> Tran
         Word(name, number * word_s, (number + 1) * word_s, 0.5) for number, name in enumerate(names)
     )
     return transcript(segments=(Segment(0.0, len(names) * word_s, text, 0, 0, 1, words),))
+
+
+def written(ending: str, made: Transcript, layout: SubtitleSettings) -> str:
+    return FORMATS[ending](Document("film/a.wav", made, layout))
 
 
 def lines_of(made: Transcript, layout: SubtitleSettings = USUAL) -> list[str]:
@@ -149,7 +153,7 @@ def without(text: str) -> str:
 def test_every_word_is_there_once_and_in_order(
     made: Transcript, layout: SubtitleSettings, ending: str
 ) -> None:
-    text = FORMATS[ending]("a.wav", made, layout)
+    text = written(ending, made, layout)
     found = [line for _, lines in READERS[ending](text) for line in lines]
     assert without("".join(found)) == without("".join(map(said_by, made.segments)))
     assert all(bare(line) for line in found)  # an empty line would end the cue
@@ -251,7 +255,7 @@ def test_words_without_times_get_what_is_left() -> None:
 
 def test_silence_has_no_cues() -> None:
     assert cues_of(transcript(status="no_speech"), USUAL) == []
-    assert FORMATS["txt"]("a.wav", transcript(status="no_speech"), USUAL) == ""
+    assert written("txt", transcript(status="no_speech"), USUAL) == ""
 
 
 @pytest.mark.parametrize("language", ["zh", "ja"])
@@ -318,7 +322,7 @@ def test_ffmpeg_reads_every_cue_at_its_time(ending: str, late_s: float, tmp_path
     )
     made = transcript(segments=(dataclasses.replace(segment, words=later),))
     path = tmp_path / f"a.{ending}"
-    path.write_text(FORMATS[ending]("a.wav", made, USUAL), encoding="utf-8", newline="")
+    path.write_text(written(ending, made, USUAL), encoding="utf-8", newline="")
     with av.open(path) as container:
         found = [
             (
@@ -337,7 +341,7 @@ def test_ffmpeg_shows_what_looks_like_markup(tmp_path: Path) -> None:
 
     path = tmp_path / "a.srt"
     text = "He wrote <b> and {\\an8} here."
-    path.write_text(FORMATS["srt"]("a.wav", spoken(text), USUAL), encoding="utf-8")
+    path.write_text(written("srt", spoken(text), USUAL), encoding="utf-8")
     with av.open(path) as container:
         shown = [
             line.ass.decode().split(",,", 2)[-1].replace("\u2060", "")
@@ -351,7 +355,7 @@ def test_ffmpeg_shows_what_looks_like_markup(tmp_path: Path) -> None:
 def test_pysubs2_reads_the_same(ending: str) -> None:
     import pysubs2
 
-    text = FORMATS[ending]("a.wav", MANY, USUAL)
+    text = written(ending, MANY, USUAL)
     read = pysubs2.SSAFile.from_string(text, format_=ending)
     cues = cues_of(MANY, USUAL)
     assert [(one.start, one.end) for one in read] == [(cue.start_ms, cue.end_ms) for cue in cues]
@@ -360,12 +364,12 @@ def test_pysubs2_reads_the_same(ending: str) -> None:
 
 def test_text_has_a_line_for_each_segment() -> None:
     made = transcript(segments=said(("Good\nmorning.", 0, 1), ("再见。", 1, 2)))
-    assert FORMATS["txt"]("a.wav", made, USUAL) == "Good morning.\n再见。\n"
+    assert written("txt", made, USUAL) == "Good morning.\n再见。\n"
 
 
 def test_json_holds_words_probabilities_and_flags() -> None:
     made = transcript(text="thank you for watching. good morning")
-    found = json.loads(FORMATS["json"]("film/a.wav", made, USUAL))
+    found = json.loads(written("json", made, USUAL))
     assert found["path"] == "film/a.wav"
     assert found["flags"] == found["segments"][0]["flags"] == ["boilerplate"]
     assert found["segments"][1]["words"][0] == {
@@ -381,6 +385,6 @@ def test_json_holds_words_probabilities_and_flags() -> None:
 def test_tables_hold_a_row_for_each_segment(made: Transcript) -> None:
     wanted = [(" ".join(one.text.split()), str(one.start_s)) for one in made.segments]
     for ending, options in (("csv", {}), ("tsv", {"delimiter": "\t", "quoting": csv.QUOTE_NONE})):
-        text = FORMATS[ending]("a.wav", made, USUAL)
+        text = written(ending, made, USUAL)
         rows = list(csv.DictReader(io.StringIO(text, newline="\n"), **options))  # type: ignore[arg-type]
         assert [(row["text"], row["start_s"]) for row in rows] == wanted
