@@ -92,7 +92,7 @@ class Export:
         Raises:
             StoreError: the disk is full, or the tree cannot be written.
         """
-        with disk_sentences(self.root):
+        with disk_sentences(self.root, str(self.root)):
             self._notes.mkdir(parents=True, exist_ok=True)
             with locked(self._notes / f"{partition_key}.lock"):
                 return self._write(partition_key)

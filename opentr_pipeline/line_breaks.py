@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 # All white space but that which forbids a break.
 SPACES = re.compile("[^\\S\u00a0\u202f\u2007]+")
@@ -60,18 +61,38 @@ class Piece:
 
 def pieces_of(words: Iterable[tuple[str, int, int]]) -> list[Piece]:
     """The pieces of words, each with its start and end in milliseconds."""
-    merged: list[tuple[str, bool, int, int]] = []
-    for text, is_spaced, start_ms, end_ms, is_inside in _fragments(words):
-        if merged and not _may_part(merged[-1][0], text, is_spaced, is_inside):
-            before, was_spaced, since_ms, _ = merged[-1]
-            merged[-1] = before + " " * is_spaced + text, was_spaced, since_ms, end_ms
+    # What a space parts is judged when it is whole: » alone closes, before a word it opens.
+    merged = _merged(_merged(_fragments(words), across_spaces=False), across_spaces=True)
+    return [
+        Piece(one.text, one.is_spaced, one.start_ms, one.end_ms, width_of(one.text))
+        for one in merged
+        if not one.text.isspace()
+    ]
+
+
+class _Fragment(NamedTuple):
+    text: str
+    is_spaced: bool
+    start_ms: int
+    end_ms: int
+    is_inside: bool  # a word, whose earlier letters are in the fragment before
+
+
+def _merged(fragments: Iterable[_Fragment], *, across_spaces: bool) -> list[_Fragment]:
+    """Fragments put together again where no line may end between them."""
+    merged: list[_Fragment] = []
+    for one in fragments:
+        last = merged[-1] if merged else None
+        if last and one.is_spaced == across_spaces and not _may_part(last, one):
+            text = last.text + " " * one.is_spaced + one.text
+            merged[-1] = last._replace(text=text, end_ms=one.end_ms)
         else:
-            merged.append((text, is_spaced, start_ms, end_ms))
-    return [Piece(*fields, width_of(fields[0])) for fields in merged if not fields[0].isspace()]
+            merged.append(one)
+    return merged
 
 
-def _fragments(words: Iterable[tuple[str, int, int]]) -> Iterator[tuple[str, bool, int, int, bool]]:
-    """The words cut where their own text allows it; the last says that a cut is inside a word."""
+def _fragments(words: Iterable[tuple[str, int, int]]) -> Iterator[_Fragment]:
+    """The words cut at white space, and where their own letters allow it."""
     is_spaced = False
     for text, start_ms, end_ms in words:
         chunks = SPACES.split(text)
@@ -82,7 +103,7 @@ def _fragments(words: Iterable[tuple[str, int, int]]) -> Iterator[tuple[str, boo
                 since_ms = start_ms + (end_ms - start_ms) * place // length
                 place += len(part)
                 until_ms = start_ms + (end_ms - start_ms) * place // length
-                yield part, is_spaced, since_ms, until_ms, count > 0
+                yield _Fragment(part, is_spaced, since_ms, until_ms, count > 0)
                 is_spaced = False
 
 
@@ -92,21 +113,27 @@ def _cut(chunk: str) -> Iterator[str]:
         return
     begin = 0
     for place in range(1, len(chunk) + 1):
-        if place == len(chunk) or _may_part(chunk[place - 1], chunk[place], False, True):
+        if place == len(chunk) or _may_follow(chunk[place - 1], chunk[place], False, True):
             yield chunk[begin:place]
             begin = place
 
 
-def _may_part(left: str, right: str, is_spaced: bool, is_inside: bool) -> bool:
-    last, first = left[-1], right[0]
+def _may_part(left: _Fragment, right: _Fragment) -> bool:
+    if right.is_spaced and (_is_only(right.text, "Pf") or _is_only(left.text, "Pi")):
+        return False  # some languages put a space inside their quotation marks
+    return _may_follow(left.text[-1], right.text[0], right.is_spaced, right.is_inside)
+
+
+def _may_follow(last: str, first: str, is_spaced: bool, is_inside: bool) -> bool:
+    """Whether a line may end with one letter and the next begin with another."""
     if first.isspace() or last.isspace():  # those that forbid a break
         return False
     if first in _NEVER_FIRST or unicodedata.category(first) in ("Pe", "Mn", "Mc", "Me", "Cf", "Sk"):
         return False
     if last in _NEVER_LAST or last == "\u200d" or unicodedata.category(last) == "Ps":
         return False
-    if is_spaced:  # some languages put a space before, and inside, their punctuation
-        return not (_is_only(right, "Pf") or _is_only(left, "Pi"))
+    if is_spaced:
+        return True
     if unicodedata.category(first) == "Pf" or unicodedata.category(last) == "Pi":
         return False
     both = (last, first)

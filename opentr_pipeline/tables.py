@@ -269,20 +269,25 @@ def _conformed(path: Path, schema: pa.Schema, known_as: Path) -> pa.Table:
 
 
 @contextmanager
-def disk_sentences(output_root: Path) -> Iterator[None]:
+def disk_sentences(output_root: Path, known_as: str = "") -> Iterator[None]:
     """Say what disks do in a sentence.
+
+    Args:
+        output_root: the directory that is written to.
+        known_as: what people know it by, where it is not OUTPUT_DIR.
 
     Raises:
         StoreError: the disk is full, or the directory cannot be written.
     """
+    name = known_as or f"OUTPUT_DIR={output_root}"
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StoreError(
-                f"The disk of OUTPUT_DIR={output_root} is full; what was published before is "
+                f"The disk of {name} is full; what was published before is "
                 "whole. Make room and run again: nothing finished is done twice."
             ) from None
         raise StoreError(
-            f"OUTPUT_DIR={output_root} cannot be written: {error.strerror} ({error.filename})."
+            f"{name} cannot be written: {error.strerror} ({error.filename})."
         ) from None

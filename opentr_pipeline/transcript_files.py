@@ -107,10 +107,15 @@ def _csv(document: Document) -> str:
 def _rows(transcript: Transcript) -> Iterator[list[object]]:
     yield list(_COLUMNS)
     for segment in transcript.segments:
-        facts = {name: getattr(segment, name) for name in _COLUMNS}
-        facts["channel"] = "" if segment.channel is None else segment.channel
-        facts.update(flags=" ".join(segment.flags), text=_on_one_line(segment))
-        yield list(facts.values())
+        yield [
+            round(segment.start_s, 3),
+            round(segment.end_s, 3),
+            "" if segment.channel is None else segment.channel,
+            segment.language or transcript.language,
+            round(segment.avg_logprob, 3),
+            " ".join(segment.flags),
+            _on_one_line(segment),
+        ]
 
 
 # By the ending of the file.

@@ -157,7 +157,7 @@ def test_names_that_are_too_long_to_take_an_ending(tmp_path: Path) -> None:
 
 def test_a_tree_that_cannot_be_written_is_a_sentence(store: TranscriptStore) -> None:
     (store.root / "exports").write_text("a file")
-    with pytest.raises(StoreError, match="cannot be written"):
+    with pytest.raises(StoreError, match="exports cannot be written"):
         write(store)
 
 

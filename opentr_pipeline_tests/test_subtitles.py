@@ -291,6 +291,21 @@ def test_a_space_before_punctuation_is_no_place_to_break() -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "pieces"),
+    [
+        ([" Er", " sagte", " »", "Nein", "«."], ["Er", "sagte", "»Nein«."]),
+        (["Il", " dit", " «", " non", " »", " !"], ["Il", "dit", "« non » !"]),
+        (["2", "0", "24", "年", "は"], ["2024", "年", "は"]),
+        (["New York", " won", "'", "t"], ["New", "York", "won't"]),
+        (["10\u00a0km", " away"], ["10\u00a0km", "away"]),
+        (["ภา", "พ", " ", "ด", "ี"], ["ภา", "พ", "ดี"]),
+    ],
+)
+def test_what_belongs_together_is_one_piece(words: list[str], pieces: list[str]) -> None:
+    assert [one.text for one in pieces_of([(word, 0, 0) for word in words])] == pieces
+
+
+@pytest.mark.parametrize(
     ("text", "sentences"),
     [
         ("Dr. Smith came at last. Then he left.", ["Dr. Smith came at last.", "Then he left."]),
@@ -383,7 +398,7 @@ def test_json_holds_words_probabilities_and_flags() -> None:
 @PROPERTY
 @given(transcripts(None, 1))
 def test_tables_hold_a_row_for_each_segment(made: Transcript) -> None:
-    wanted = [(" ".join(one.text.split()), str(one.start_s)) for one in made.segments]
+    wanted = [(" ".join(one.text.split()), str(round(one.start_s, 3))) for one in made.segments]
     for ending, options in (("csv", {}), ("tsv", {"delimiter": "\t", "quoting": csv.QUOTE_NONE})):
         text = written(ending, made, USUAL)
         rows = list(csv.DictReader(io.StringIO(text, newline="\n"), **options))  # type: ignore[arg-type]
