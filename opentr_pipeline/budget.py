@@ -13,7 +13,7 @@ from opentr_pipeline.memory import CPU_BATCH, largest_batch, useful_batch, worke
 from opentr_pipeline.model_shapes import ModelShape, known_shape, read_shape
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.whisper import MAX_CPU_WORKERS
-from opentr_pipeline.worker_slots import slots_folder, slots_in_use
+from opentr_pipeline.worker_slots import holders, slots_folder
 
 Verdict = Literal["fits", "tight", "does not fit", "more workers than useful", "unknown"]
 # The estimate may be 5 % too low, see memory.py, and a card's memory is never without gaps.
@@ -77,6 +77,10 @@ class Room:
     free_bytes: int | None
     total_bytes: int | None
 
+    def share(self, num_workers: int) -> int | None:
+        """What each of so many workers may have."""
+        return None if self.free_bytes is None else self.free_bytes // num_workers
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -130,13 +134,15 @@ def budgets(settings: Settings, slots: Sequence[WorkerSlot], work: Workload) -> 
     return [_as_set(settings, slots, work, device, num) for device, num in counts.items()]
 
 
-def alternatives(settings: Settings, slots: Sequence[WorkerSlot], work: Workload) -> list[Budget]:
+def alternatives(as_set: Sequence[Budget], work: Workload) -> list[Budget]:
     """Each device with more and fewer workers and larger and smaller batches.
 
-    Those of the settings are among them.
+    Args:
+        as_set: from ``budgets``; they are among them.
+        work: of each worker.
     """
     found = []
-    for own in budgets(settings, slots, work):
+    for own in as_set:
         useful = work.useful_batch(own.device)
         batches = sorted({1, useful // 2, useful, 2 * useful, own.batch_size})
         numbers = sorted({*NUMBERS_OF_WORKERS, own.num_workers})
@@ -151,16 +157,22 @@ def alternatives(settings: Settings, slots: Sequence[WorkerSlot], work: Workload
 def batch_size(settings: Settings, slot: WorkerSlot, slots: Sequence[WorkerSlot]) -> int:
     """Windows decoded together in a worker slot that is about to load the model.
 
-    Its share of the card, others of ours may be about to load as well, and no more than is free.
+    Its share as ``check_fits`` counts it, so that each other slot of the device, and whoever else
+    uses it, keeps what it was left; and no more than is free at this moment.
     """
-    if settings.whisper_batch_size != "auto" or slot.device.is_cpu:
-        return _batch(settings, slot.device, workload(settings, slots), None)
-    room = _room(slot.device)
-    known = [room.free_bytes]
-    if room.total_bytes:
-        known.append(room.total_bytes // _count(slots, slot.device))
-    free = min((one for one in known if one is not None), default=None)
-    return _batch(settings, slot.device, workload(settings, slots), free)
+    device = slot.device
+    share = _room(settings, slots, device).share(_count(slots, device))
+    free = _room(settings, (), device).free_bytes
+    memory = None if share is None or free is None else min(share, free)
+    return _batch(settings, device, workload(settings, slots), memory)
+
+
+def need_bytes(
+    settings: Settings, slot: WorkerSlot, slots: Sequence[WorkerSlot], batch_size: int
+) -> int:
+    """What the worker in a slot needs at its peak; 0 where the model's shape is unknown."""
+    work = workload(settings, slots)
+    return work.bytes_of(slot.device, _count(slots, slot.device), batch_size) or 0
 
 
 def check_fits(settings: Settings, slots: Sequence[WorkerSlot]) -> None:
@@ -213,15 +225,9 @@ def gigabytes(num_bytes: float) -> str:
 def _as_set(
     settings: Settings, slots: Sequence[WorkerSlot], work: Workload, device: Device, number: int
 ) -> Budget:
-    room = _room(device)
-    held = slots_in_use([slot for slot in slots if slot.device == device], slots_folder(settings))
-    if room.free_bytes is not None and held:
-        usual = _batch(settings, device, work, None)
-        theirs = len(held) * (work.bytes_of(device, number, usual) or 0)
-        free = room.free_bytes + theirs
-        room = Room(min(free, room.total_bytes or free), room.total_bytes)
-    share = None if room.free_bytes is None else room.free_bytes // number
-    return _budget(work, device, number, _batch(settings, device, work, share), room)
+    room = _room(settings, slots, device)
+    batch = _batch(settings, device, work, room.share(number))
+    return _budget(work, device, number, batch, room)
 
 
 def _budget(work: Workload, device: Device, number: int, batch: int, room: Room) -> Budget:
@@ -246,12 +252,23 @@ def _cpu_batches(device: Device, number: int) -> int:
     return min(threads, MAX_CPU_WORKERS) if device.is_cpu else 0
 
 
-def _room(device: Device) -> Room:
+def _room(settings: Settings, slots: Sequence[WorkerSlot], device: Device) -> Room:
+    """The memory of a device; what held slots among these have of it is free to workers of ours."""
+    ours = [slot for slot in slots if slot.device == device]
+    # Before the device is asked: who loads meanwhile is then counted too little, not twice.
+    held = sum(holder.memory_bytes for holder in holders(ours, slots_folder(settings)))
+    free, total = _free_and_total(device)
+    if free is None:
+        return Room(None, total)
+    return Room(min(free + held, total or free + held), total)
+
+
+def _free_and_total(device: Device) -> tuple[int | None, int | None]:
     if device.is_cpu:
         memory = host_memory()
-        return Room(memory.free_bytes, memory.total_bytes) if memory else Room(None, None)
+        return (memory.free_bytes, memory.total_bytes) if memory else (None, None)
     state = devices.card_state(device.uuid)
-    return Room(state.free_bytes if state else None, device.memory_bytes or None)
+    return state.free_bytes if state else None, device.memory_bytes or None
 
 
 def _count(slots: Sequence[WorkerSlot], device: Device) -> int:

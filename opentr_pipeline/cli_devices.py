@@ -46,7 +46,7 @@ def plan(archive: Path | None, as_json: bool, model: str | None) -> None:
     like = {"model": work.model, "compute_type": work.compute_type}
     speed = operations.pace(operations.finished(store, **like)[-NUM_MEASURED:])
     own = budget.budgets(settings, slots, work)
-    rows = budget.alternatives(settings, slots, work)
+    rows = budget.alternatives(own, work)
     speeds = [_speed_x(row, work, settings, speed.speed_x if row in own else None) for row in rows]
     if as_json:
         facts = [

@@ -46,12 +46,23 @@ gpu_scale_option = click.option(
 )
 
 
-def settings_of(archive: Path | None, *, gpu_scale: bool = False) -> Settings:
-    """The settings, with the archive and the flag that were typed."""
+def settings_of(archive: Path | None, *, gpu_scale: bool | None = None) -> Settings:
+    """The settings, with the archive and the flag that were typed.
+
+    Args:
+        archive: where one was named.
+        gpu_scale: the flag of a start; None: that of the services that run, if they do.
+    """
+    from opentr_pipeline import services
+
     if archive:
         os.environ["ARCHIVE_DIR"] = str(archive.absolute())
-    if gpu_scale:
-        os.environ["GPU_SCALE_ENABLED"] = "true"
+    settings = load_settings()
+    if gpu_scale is None:
+        gpu_scale = services.DevServices.of(settings).is_scaled()
+    if not gpu_scale or settings.gpu_scale_enabled:
+        return settings
+    os.environ["GPU_SCALE_ENABLED"] = "true"
     return load_settings()
 
 
@@ -65,11 +76,14 @@ def options_of(
         fetch: a model that is not there, instead of refusing.
         to_start: the workers as well, so that they must have room.
     """
-    from opentr_pipeline import budget, devices, models
+    from opentr_pipeline import budget, devices, doctor, models
     from opentr_pipeline.options import archive_options
 
-    slots = devices.worker_slots(settings, devices.list_cards())
+    cards = devices.find_cards()
+    slots = devices.worker_slots(settings, cards.devices)
     if to_start:
+        if said := doctor.unused_card(settings, cards):
+            click.echo(f"opentr: {said}", err=True)
         budget.check_fits(settings, slots)
     name = models.model_name(settings, slots)
     if fetch:

@@ -1,19 +1,16 @@
-"""Devices and the worker slots on them (NVML's door).
+"""Devices and the worker slots on them.
 
 A worker slot is one of ``GPU_SCALE_WORKERS`` permits to run a transcription step.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
-from opentr_pipeline.cuda_libraries import INSTALL
 from opentr_pipeline.errors import SettingsError
-from opentr_pipeline.settings import Settings, cuda_visible_devices
-
-Value = TypeVar("Value")
+from opentr_pipeline.nvml import NoCardsError, known, opened, text
+from opentr_pipeline.settings import Settings, cuda_variable
 
 
 @dataclass(frozen=True)
@@ -21,8 +18,9 @@ class Device:
     """Something that a model can run on; what changes about a card is in ``CardState``.
 
     Attributes:
-        number: the CUDA device number as a string, or ``cpu``. Cards are counted in the order of
-            their PCI addresses, as ``nvidia-smi`` does, or along ``CUDA_VISIBLE_DEVICES``.
+        number: of the card as a string, or ``cpu``. Cards are counted in the order of their PCI
+            addresses, as ``nvidia-smi`` does, or along ``CUDA_VISIBLE_DEVICES``; never in CUDA's
+            own order, fastest first, which a step does not meet: it names its card by UUID.
         uuid: names the card wherever it is seen from, or ``cpu``; slot files are keyed by it.
         memory_bytes: in all, whoever uses it; 0 where it is unknown, and for the CPU.
         capability: CUDA's compute capability, such as (8, 6); None where it is unknown.
@@ -86,7 +84,6 @@ class CardState:
     used_bytes: int | None
     utilization_percent: int | None
     temperature_c: int | None
-    processes: tuple[CardProcess, ...]
 
 
 @dataclass(frozen=True)
@@ -95,51 +92,38 @@ class Cards:
 
     Attributes:
         driver: its version; empty without one.
+        cuda: the newest CUDA that it supports, as 12040 for 12.4; None where it does not tell.
         why_none: the reason where there are none, for people.
     """
 
     devices: list[Device]
     driver: str = ""
+    cuda: int | None = None
     why_none: str = ""
 
 
-class _NoCardsError(Exception):
-    """NVML cannot be asked; says why."""
-
-
-@contextmanager
-def _nvml() -> Iterator[Any]:
-    try:
-        import pynvml  # type: ignore[import-not-found, import-untyped, unused-ignore]
-    except ImportError:
-        raise _NoCardsError(f"the extra gpu is not installed ({INSTALL})") from None
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
-        raise _NoCardsError(f"there is no NVIDIA driver that answers ({error})") from None
-    try:
-        yield pynvml
-    finally:
-        pynvml.nvmlShutdown()
-
-
 def find_cards() -> Cards:
-    """The NVIDIA cards that the driver and ``CUDA_VISIBLE_DEVICES`` show."""
+    """The NVIDIA cards that the driver and ``CUDA_VISIBLE_DEVICES`` show.
+
+    Raises:
+        SettingsError: that variable may mean other cards to CUDA than to ``nvidia-smi``.
+    """
     try:
-        with _nvml() as nvml:
-            driver = _text(nvml.nvmlSystemGetDriverVersion())
+        with opened() as nvml:
+            driver = text(nvml.nvmlSystemGetDriverVersion())
+            cuda = known(nvml, nvml.nvmlSystemGetCudaDriverVersion)
             count = nvml.nvmlDeviceGetCount()
             # One that has fallen off its bus keeps its number and cannot be used.
-            there = [_known(nvml, _card, nvml, index) for index in range(count)]
-    except _NoCardsError as reason:
+            there = [known(nvml, _card, nvml, index) for index in range(count)]
+    except NoCardsError as reason:
         return Cards([], why_none=str(reason))
     cards = [card for card in there if card]
-    said = cuda_visible_devices()
+    said = cuda_variable("CUDA_VISIBLE_DEVICES")
     seen = cards if said is None else _visible(cards, said)
     why_none = "" if cards else "the driver shows no card"
     if cards and not seen:
         why_none = f"CUDA_VISIBLE_DEVICES={said} shows none of the {len(cards)} here"
-    return Cards(seen, driver, why_none)
+    return Cards(seen, driver, cuda, why_none)
 
 
 def list_cards() -> list[Device]:
@@ -153,8 +137,11 @@ def _visible(cards: Sequence[Device], said: str) -> list[Device]:
     Names are numbers or the first letters of one card's UUID; what stands after a name that fits no
     card is not seen either. Source: CUDA C++ Programming Guide, CUDA Environment Variables.
     """
+    names = [part.strip().lower() for part in said.split(",")]
+    if any(name.isdecimal() for name in names):
+        _check_order(cards, said)
     seen: list[Device] = []
-    for name in (part.strip().lower() for part in said.split(",")):
+    for name in names:
         found = [
             card
             for card in cards
@@ -167,6 +154,18 @@ def _visible(cards: Sequence[Device], said: str) -> list[Device]:
     return [replace(card, number=str(number)) for number, card in enumerate(seen)]
 
 
+def _check_order(cards: Sequence[Device], said: str) -> None:
+    """By default CUDA counts the fastest card first; among equal ones that order is the PCI's."""
+    if len({card.name for card in cards}) < 2 or cuda_variable("CUDA_DEVICE_ORDER") == "PCI_BUS_ID":
+        return
+    names = ", ".join(f"{card.uuid} ({card.name})" for card in cards)
+    raise SettingsError(
+        f"CUDA_VISIBLE_DEVICES={said} may mean other cards to CUDA than to nvidia-smi, as those "
+        "here differ; set CUDA_DEVICE_ORDER=PCI_BUS_ID if the numbers are nvidia-smi's, or name "
+        f"the cards by UUID: {names}."
+    )
+
+
 def card_state(uuid: str) -> CardState | None:
     """How a card is at this moment; None where it cannot be asked.
 
@@ -174,61 +173,60 @@ def card_state(uuid: str) -> CardState | None:
         uuid: of a ``Device``.
     """
     try:
-        with _nvml() as nvml:
-            handle = _known(nvml, nvml.nvmlDeviceGetHandleByUUID, uuid)
+        with opened() as nvml:
+            handle = known(nvml, nvml.nvmlDeviceGetHandleByUUID, uuid)
             return _state(nvml, handle) if handle else None
-    except _NoCardsError:
+    except NoCardsError:
         return None
 
 
 def _state(nvml: Any, handle: Any) -> CardState:
-    memory = _known(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
-    rates = _known(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
+    memory = known(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
+    rates = known(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
     sensor = nvml.NVML_TEMPERATURE_GPU
     return CardState(
         int(memory.free) if memory else None,
         int(memory.used) if memory else None,
         int(rates.gpu) if rates else None,
-        _known(nvml, nvml.nvmlDeviceGetTemperature, handle, sensor),
-        _processes(nvml, handle),
+        known(nvml, nvml.nvmlDeviceGetTemperature, handle, sensor),
     )
 
 
-def _processes(nvml: Any, handle: Any) -> tuple[CardProcess, ...]:
-    """Who uses a card, for whatever, the largest first; none where the driver does not tell."""
+def card_processes(uuid: str) -> list[CardProcess]:
+    """Who uses a card, for whatever, the largest first; none where the driver does not tell.
+
+    Args:
+        uuid: of a ``Device``.
+    """
+    try:
+        with opened() as nvml:
+            handle = known(nvml, nvml.nvmlDeviceGetHandleByUUID, uuid)
+            return _processes(nvml, handle) if handle else []
+    except NoCardsError:
+        return []
+
+
+def _processes(nvml: Any, handle: Any) -> list[CardProcess]:
     asked = (nvml.nvmlDeviceGetComputeRunningProcesses, nvml.nvmlDeviceGetGraphicsRunningProcesses)
-    used = {one.pid: one.usedGpuMemory for ask in asked for one in _known(nvml, ask, handle) or ()}
+    used = {one.pid: one.usedGpuMemory for ask in asked for one in known(nvml, ask, handle) or ()}
     found = [
-        CardProcess(pid, _text(_known(nvml, nvml.nvmlSystemGetProcessName, pid) or ""), num_bytes)
+        CardProcess(pid, text(known(nvml, nvml.nvmlSystemGetProcessName, pid) or ""), num_bytes)
         for pid, num_bytes in used.items()
     ]
-    return tuple(sorted(found, key=lambda one: -(one.used_bytes or 0)))
+    return sorted(found, key=lambda one: -(one.used_bytes or 0))
 
 
 def _card(nvml: Any, index: int) -> Device:
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
-    memory = _known(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
-    capability = _known(nvml, nvml.nvmlDeviceGetCudaComputeCapability, handle)
+    memory = known(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
+    capability = known(nvml, nvml.nvmlDeviceGetCudaComputeCapability, handle)
     return Device(
         str(index),
-        _text(nvml.nvmlDeviceGetUUID(handle)),
-        _text(nvml.nvmlDeviceGetName(handle)),
+        text(nvml.nvmlDeviceGetUUID(handle)),
+        text(nvml.nvmlDeviceGetName(handle)),
         int(memory.total) if memory else 0,
         tuple(capability) if capability else None,
     )
-
-
-def _known(nvml: Any, ask: Callable[..., Value], *arguments: Any) -> Value | None:
-    """An answer of NVML, or None: virtual, partitioned and lost cards do not tell everything."""
-    try:
-        return ask(*arguments)
-    except nvml.NVMLError:
-        return None
-
-
-def _text(answer: str | bytes) -> str:
-    """NVML's older bindings answer in bytes."""
-    return answer.decode() if isinstance(answer, bytes) else answer
 
 
 def worker_slots(settings: Settings, cards: Sequence[Device]) -> tuple[WorkerSlot, ...]:

@@ -5,15 +5,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
+from pathlib import Path
 
 from opentr_pipeline import budget, cuda_libraries, devices, models
 from opentr_pipeline.budget import Budget, gigabytes
-from opentr_pipeline.devices import Cards, CardState, Device, WorkerSlot
+from opentr_pipeline.devices import Cards, Device, WorkerSlot
 from opentr_pipeline.errors import ModelError, OpentrError, SettingsError
 from opentr_pipeline.host_memory import host_memory
 from opentr_pipeline.settings import Settings
 
 PACKAGES = ("ctranslate2", "faster-whisper", "onnxruntime", "av", "pyarrow", "dagster")
+
+# As the driver counts: 12.0. Source: NVIDIA's CUDA Compatibility, for all of CUDA 12 on Linux.
+OLDEST_CUDA, OLDEST_DRIVER = 12_000, "525.60.13"
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,14 @@ def examine(load: Callable[[], Settings]) -> Iterator[Check]:
     Args:
         load: gives the settings, or refuses.
     """
-    cards = devices.find_cards()
+    yield from looked_at([("machine", _machine), ("packages", _packages)])
+    try:
+        cards = devices.find_cards()
+    except SettingsError as error:
+        yield Check("cards", False, str(error))
+        return
     yield from looked_at(
         [
-            ("machine", _machine),
-            ("packages", _packages),
             ("cards", lambda: _cards(cards)),
             *((f"card {card.number}", partial(_card, card)) for card in cards.devices),
             ("libraries", lambda: _libraries(cards)),
@@ -67,6 +74,23 @@ def examine(load: Callable[[], Settings]) -> Iterator[Check]:
             ("model", lambda: _model(settings, work)),
             ("memory", lambda: _memory(settings, slots, work)),
         ]
+    )
+
+
+def unused_card(settings: Settings, cards: Cards, files: Path = Path("/dev")) -> str | None:
+    """What to say where a card is there and the CPU works all the same, unasked; None: nothing.
+
+    Args:
+        settings: checked settings.
+        cards: from ``find_cards``.
+        files: the folder in which the kernel shows devices.
+    """
+    is_chosen = settings.gpu_scale_enabled or settings.gpu_device_id != "auto"
+    if cards.driver or is_chosen or not any(files.glob("nvidia[0-9]*")):
+        return None
+    return (
+        f"This machine has an NVIDIA card that is not used: {cards.why_none}; GPU_DEVICE_ID=cpu "
+        "says that it shall not be."
     )
 
 
@@ -103,6 +127,12 @@ def _packages() -> str:
 def _cards(cards: Cards) -> str:
     if cards.why_none:
         return f"none: {cards.why_none}; the CPU does the work"
+    if cards.cuda is not None and cards.cuda < OLDEST_CUDA:
+        version = f"{cards.cuda // 1000}.{cards.cuda % 1000 // 10}"
+        raise OpentrError(
+            f"The driver {cards.driver} supports CUDA {version}, and CTranslate2 needs CUDA 12; "
+            f"install the driver {OLDEST_DRIVER} or a newer one."
+        )
     plural = "s" if len(cards.devices) > 1 else ""
     return f"{len(cards.devices)} card{plural}, driver {cards.driver}"
 
@@ -119,14 +149,14 @@ def _card(card: Device) -> str:
         facts.append(f"{state.utilization_percent} % busy")
     if state.temperature_c is not None:
         facts.append(f"{state.temperature_c} °C")
-    return ", ".join(facts) + _users(state)
+    return ", ".join(facts) + _users(card)
 
 
-def _users(state: CardState) -> str:
+def _users(card: Device) -> str:
     users = [
         f"{one.name or 'a program'} (process {one.pid}"
         + (")" if one.used_bytes is None else f", {gigabytes(one.used_bytes)})")
-        for one in state.processes
+        for one in devices.card_processes(card.uuid)
     ]
     return f"; used by {', '.join(users)}" if users else ""
 

@@ -14,7 +14,7 @@ from opentr_pipeline.locks import try_lock
 from opentr_pipeline.memory_limits import closed_slots
 from opentr_pipeline.services import DevServices, StackServices, services_of
 from opentr_pipeline.settings import Settings
-from opentr_pipeline.worker_slots import slots_folder
+from opentr_pipeline.worker_slots import cannot_be_used, slots_folder
 
 MIN_FREE_BYTES = 1_000_000_000
 # File systems on which a lock of one host may not be seen by another, or not at all.
@@ -81,15 +81,12 @@ def _model(settings: Settings) -> str:
 
 
 def _slots_folder(settings: Settings) -> str:
+    folder = slots_folder(settings)
     try:
-        folder = slots_folder(settings)
         descriptor = try_lock(folder / f"health-{os.getpid()}")
         (folder / f"health-{os.getpid()}").unlink()
     except OSError as error:
-        raise StoreError(
-            f"WORKER_SLOTS_DIR={settings.worker_slots_dir} cannot be used: {error.strerror} "
-            f"({error.filename}); name a folder on a local disk."
-        ) from None
+        raise cannot_be_used(settings, error) from None
     if descriptor is not None:
         os.close(descriptor)
     kind = file_system(folder)

@@ -124,7 +124,7 @@ def _close(
 
 def is_closed(slot: WorkerSlot, folder: Path) -> bool:
     """Whether a slot is given to nobody."""
-    return _path(slot.name, folder).exists()
+    return _read(slot.name, folder) is not None
 
 
 def open_slots(slots: Sequence[WorkerSlot], folder: Path) -> list[WorkerSlot]:
@@ -170,7 +170,8 @@ def _path(name: str, folder: Path) -> Path:
 
 
 def _read(name: str, folder: Path) -> MemoryLimit | None:
-    with contextlib.suppress(FileNotFoundError):
+    # Missing, broken, or of a version that says other things: then it says nothing.
+    with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
         return MemoryLimit(**json.loads(_path(name, folder).read_text(encoding="utf-8")))
     return None
 

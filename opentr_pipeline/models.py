@@ -87,12 +87,13 @@ def model_name(settings: Settings, slots: Sequence[WorkerSlot]) -> str:
         return "base"
     shape = SHAPES[AUTO_ON_A_CARD]
     arithmetic = compute_type("auto", {slot.device for slot in slots})
-    # With the usual batch and beam, and of the card's memory all, not what is free now: the choice
-    # must change neither while workers hold the card nor with what changes no words.
+    # Of one worker, with the usual batch and beam, and of the card's memory all, not what is free
+    # now: another model makes all transcripts stale, so the choice must change neither with how
+    # many workers there are, nor while they hold the card, nor with what changes no words. Whether
+    # all have room is for ``check_fits`` to say.
     need = worker_bytes(shape, arithmetic, useful_batch(shape), beam_size=5)
     memory = min(slot.device.memory_bytes for slot in slots)
-    workers = max(slot.number for slot in slots) + 1
-    return AUTO_ON_A_CARD if memory >= workers * need else "base"
+    return AUTO_ON_A_CARD if memory >= need else "base"
 
 
 def find(name: str, models_root: Path) -> Model:

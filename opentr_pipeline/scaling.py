@@ -27,9 +27,12 @@ from opentr_pipeline.usage import look_at, sampled
 
 # What one worker hears in a turn should take so long that start and end do not count.
 TURN_S = 20.0
-# Heard first, by one worker, to learn how much that is.
+# Heard first, by one worker, to learn how much that is: ever more, until it takes so long.
 TRIAL_AUDIO_S = 60.0
+TRIAL_S = 5.0
+# So that they can be shared evenly; where recordings are longer than it takes, their beginnings.
 MIN_RECORDINGS_PER_WORKER = 4
+MIN_TAKE_S = 30.0
 _SEED = 0
 
 
@@ -102,12 +105,8 @@ def measure(
     """
     numbers = sorted({1, *numbers})
     media = _media(settings)
-    trial = _gathered(media, TRIAL_AUDIO_S, 1)
-    alone = _turn(bench, trial, 1)
-    if alone.failure:
-        raise OpentrError(f"One worker on {bench.device.name} fails: {alone.failure}")
-    wanted_s = TURN_S * alone.speed_x
-    takes = _gathered(media, wanted_s, MIN_RECORDINGS_PER_WORKER * numbers[-1])
+    alone = _trial(bench, media)
+    takes = _gathered(media, TURN_S * alone.speed_x, MIN_RECORDINGS_PER_WORKER * numbers[-1])
     audio_s = sum(take.duration_s for take in takes)
     left_s = 2 * sum(audio_s / alone.speed_x for _ in numbers)
     say(
@@ -130,6 +129,22 @@ def measure(
         audio_s,
         tuple(_together(rows) for rows in turns.values()),
     )
+
+
+def _trial(bench: Bench, media: Iterator[Take]) -> Row:
+    """One worker, long enough to know its speed.
+
+    Raises:
+        OpentrError: it cannot work.
+    """
+    audio_s = TRIAL_AUDIO_S
+    while True:
+        row = _turn(bench, _gathered(media, audio_s, 1), 1)
+        if row.failure:
+            raise OpentrError(f"One worker on {bench.device.name} fails: {row.failure}")
+        if row.wall_s >= TRIAL_S:
+            return row
+        audio_s *= 4
 
 
 def _said(row: Row) -> str:
@@ -171,10 +186,12 @@ def _media(settings: Settings) -> Iterator[Take]:
 
 
 def _gathered(media: Iterator[Take], audio_s: float, num_recordings: int) -> list[Take]:
-    """So much audio, in so many recordings, at least."""
+    """So much audio, in so many recordings, at least; no more of each than it takes."""
+    most_s = max(MIN_TAKE_S, audio_s / num_recordings)
     takes: list[Take] = []
     while sum(take.duration_s for take in takes) < audio_s or len(takes) < num_recordings:
-        takes.append(next(media))
+        take = next(media)
+        takes.append(Take(take.path, min(take.duration_s, most_s)))
     return takes
 
 
@@ -184,10 +201,12 @@ def _turn(bench: Bench, takes: Sequence[Take], num_workers: int) -> Row:
         peak_bytes = sum(one.peak_bytes for one in said if isinstance(one, Done))
     else:
         look = functools.partial(look_at, bench.device)
-        used_before = look().memory_used_bytes
+        with sampled({"before": look}) as before:
+            pass
         with sampled({"gpu": look}, every_s=0.1) as usages:
             said = answers(bench, takes, num_workers)
-        peak_bytes = usages["gpu"].memory_used_bytes_max - used_before
+        used = usages["gpu"].memory_used_bytes_max
+        peak_bytes = used - min(used, before["before"].memory_used_bytes_max)
     if failures := [one for one in said if isinstance(one, str)]:
         own = [failure for failure in failures if failure != NOT_ITS_FAULT]
         return Row(num_workers, failure=(own or failures)[0])

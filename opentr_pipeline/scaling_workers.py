@@ -4,32 +4,53 @@ import heapq
 import multiprocessing
 import queue
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from threading import BrokenBarrierError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from opentr_pipeline.audio import Sound
 from opentr_pipeline.devices import Device, WorkerSlot, cpu_threads
 from opentr_pipeline.models import Model
 from opentr_pipeline.options import TranscriptionOptions
 from opentr_pipeline.usage import peak_memory_bytes
+from opentr_pipeline.windows import SAMPLE_RATE_HZ, Window
+
+if TYPE_CHECKING:
+    from opentr_pipeline.transcriber import Transcriber
 
 NOT_ITS_FAULT = "another worker failed"
+WARM_UP_S = 30.0
 
 
 @dataclass(frozen=True)
 class Take:
-    """A recording that is heard.
+    """A recording, or its beginning, that is heard.
 
     Attributes:
         path: absolute.
-        duration_s: as its container claims.
+        duration_s: so much of it.
     """
 
     path: Path
     duration_s: float
+
+
+class _Beginning(Sound):
+    """The first part of a recording."""
+
+    def __init__(self, take: Take) -> None:
+        super().__init__(take.path)
+        self._end_sample = int(take.duration_s * SAMPLE_RATE_HZ)
+
+    def windows(self) -> Iterator[Window]:
+        """Those that begin in it."""
+        for window in super().windows():
+            if window.place[0] >= self._end_sample:
+                return
+            yield window
 
 
 @dataclass(frozen=True)
@@ -86,28 +107,34 @@ def _answer(mailbox: Any, workers: Sequence[Any]) -> Done | str:
             said: Done | str = mailbox.get(timeout=1.0)
             return said
         except queue.Empty:
-            if killed := [worker.exitcode for worker in workers if (worker.exitcode or 0) < 0]:
+            if codes := [worker.exitcode for worker in workers if worker.exitcode]:
                 for worker in workers:
                     worker.kill()
-                return f"a worker was ended by signal {-killed[0]}"
+                return f"a worker ended with exit code {codes[0]}"
+
+
+def _hear(bench: Bench, loaded: "Transcriber", takes: Sequence[Take]) -> None:
+    from opentr_pipeline.engine import transcribe
+    from opentr_pipeline.sources import Source
+
+    sources = (Source(_Beginning(take), bench.options) for take in takes)
+    for source in transcribe(loaded, bench.batch_size, sources):
+        if source.error:
+            raise source.error
 
 
 def _work(bench: Bench, share: Sequence[Take], threads: int, ready: Barrier, mailbox: Any) -> None:
     """A worker: hears its share once all are ready, or says why it cannot."""
-    from opentr_pipeline.audio import Sound
-    from opentr_pipeline.engine import transcribe
-    from opentr_pipeline.sources import Source
     from opentr_pipeline.transcriber import Transcriber
     from opentr_pipeline.whisper import Whisper
 
     try:
         loaded = Transcriber(Whisper(bench.model, bench.device, bench.options, threads))
+        # The first batch on a card costs more than any other.
+        _hear(bench, loaded, [Take(share[0].path, WARM_UP_S)])
         ready.wait()
         began = time.monotonic()
-        sources = (Source(Sound(take.path), bench.options) for take in share)
-        for source in transcribe(loaded, bench.batch_size, sources):
-            if source.error:
-                raise source.error
+        _hear(bench, loaded, share)
         ended = time.monotonic()
     except BrokenBarrierError:
         mailbox.put(NOT_ITS_FAULT)

@@ -1,5 +1,6 @@
 """The page and the daemon of one archive, as one group of processes in the background."""
 
+import contextlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.locks import is_locked, try_lock
@@ -26,6 +28,14 @@ LOCATIONS = """{ workspaceOrError { ... on Workspace {
   locationEntries { locationOrLoadError { ... on PythonError { message } } } } } }"""
 
 
+class _Note(NamedTuple):
+    """What a start left for the commands after it."""
+
+    process: int
+    port: int
+    is_scaled: bool
+
+
 @dataclass(frozen=True)
 class DevServices:
     """The services of an archive; their lock is held by the supervisor, so it cannot lie.
@@ -37,6 +47,7 @@ class DevServices:
     home: Path
     port: int
     metrics_file: Path | None = None
+    starts_scaled: bool = False
     name = "dev"
 
     @classmethod
@@ -44,7 +55,8 @@ class DevServices:
         """The services of the archive that the settings name."""
         name = settings.prometheus_file
         metrics_file = settings.resolved(name) if name else None
-        return cls(settings.dagster_home, settings.dagster_port, metrics_file)
+        scaled = settings.gpu_scale_enabled
+        return cls(settings.dagster_home, settings.dagster_port, metrics_file, scaled)
 
     @property
     def log(self) -> Path:
@@ -54,7 +66,7 @@ class DevServices:
     @property
     def address(self) -> str:
         """Where the page is, or will be."""
-        port = self._noted()[1] if self.is_running() else self.port
+        port = self._noted().port if self.is_running() else self.port
         return f"http://{HOST}:{port}"
 
     def is_running(self) -> bool:
@@ -69,18 +81,24 @@ class DevServices:
         """Why the page cannot load our definitions; empty where it can."""
         return code_location_error(self.address)
 
-    def _noted(self) -> tuple[int, int]:
+    def is_scaled(self) -> bool:
+        """Whether they run and were started with scaling, by the variable or by the flag."""
+        with contextlib.suppress(ServiceError):  # a start is under way
+            return self.is_running() and self._noted().is_scaled
+        return False
+
+    def _noted(self) -> "_Note":
         try:
-            process, port = (self.home / "dev.pid").read_text().split()
+            said = (self.home / "dev.pid").read_text().split()
         except FileNotFoundError:
             raise ServiceError("A start is under way; try again in a moment.") from None
-        return int(process), int(port)
+        return _Note(int(said[0]), int(said[1]), "scaled" in said)
 
     def processes(self) -> list[Process]:
         """All of them and the runs that they started, also where the first was killed."""
         if not (self.home / "dev.pid").exists():
             return []
-        return members(self._noted()[0], self.home)
+        return members(self._noted().process, self.home)
 
     def start(self) -> None:
         """Bring them up and wait until the page answers.
@@ -110,7 +128,7 @@ class DevServices:
         finally:
             os.close(lock)
         note = self.home / "dev.pid.new"
-        note.write_text(f"{process.pid} {self.port}")
+        note.write_text(f"{process.pid} {self.port}{' scaled' * self.starts_scaled}")
         os.replace(note, self.home / "dev.pid")
         self._wait_until_ready(process)
 
@@ -154,7 +172,7 @@ class DevServices:
         is_running = self.is_running()
         if not is_running and not self.processes():
             return False
-        leader = self._noted()[0]
+        leader = self._noted().process
         if any(process.pid == leader for process in self.processes()):
             os.kill(leader, signal.SIGINT)
             wait_until(lambda: not self.processes(), STOP_TIMEOUT_S)

@@ -155,7 +155,9 @@ class Settings(SubtitleSettings):
         False, description="Several worker slots on GPU_SCALE_DEVICE_ID instead of one."
     )
     gpu_scale_device_id: DeviceList = Field(
-        "0", description="The card to scale on, a list of them (0,2), or cpu."
+        "0",
+        description="The card to scale on, by its UUID or its number in nvidia-smi, a list of them "
+        "(0,2), or cpu.",
     )
     gpu_scale_workers: int = Field(
         4, ge=1, le=MAX_WORKERS, description="Worker slots on each of those devices."
@@ -276,9 +278,9 @@ def load_settings(
         raise SettingsError(_sentence(error)) from None
 
 
-def cuda_visible_devices() -> str | None:
-    """Which cards CUDA is to see, as a person or a container said; None where nobody did."""
-    return os.environ.get("CUDA_VISIBLE_DEVICES")
+def cuda_variable(name: Literal["CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"]) -> str | None:
+    """Which cards CUDA is to see, and how it counts them; None where nobody said it."""
+    return os.environ.get(name)
 
 
 def _sentence(error: ValidationError) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from opentr_pipeline.devices import WorkerSlot
+from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import POLL_S, is_locked, is_shared, shared, try_lock
 from opentr_pipeline.memory_limits import is_closed, open_slots
 from opentr_pipeline.settings import Settings
@@ -36,6 +37,8 @@ class Holder:
         worker: as ``worker_names`` calls the slot, for who asks; other settings count otherwise.
         since: ISO 8601.
         partitions: of the recordings that it transcribes.
+        memory_bytes: that its worker has of the device's memory at its peak; 0 until it has loaded
+            the model, so that what is still free is not counted as his as well.
     """
 
     slot: str
@@ -44,6 +47,7 @@ class Holder:
     since: str = ""
     partitions: tuple[str, ...] = ()
     worker: str = ""
+    memory_bytes: int = 0
 
     @property
     def held_s(self) -> float | None:
@@ -54,15 +58,30 @@ class Holder:
 
 
 def slots_folder(settings: Settings) -> Path:
-    """The folder of the slot files, made where it is missing, open to every user of the host."""
+    """The folder of the slot files, made where it is missing, open to every user of the host.
+
+    Raises:
+        SettingsError: it cannot be made.
+    """
     if settings.worker_slots_dir == "auto":
         folder = Path(tempfile.gettempdir(), "opentr-worker-slots")
     else:
         folder = settings.resolved(settings.worker_slots_dir)
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o777)
+    try:
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o777)
+    except OSError as error:
+        raise cannot_be_used(settings, error) from None
     return folder
+
+
+def cannot_be_used(settings: Settings, error: OSError) -> SettingsError:
+    """What to say of a folder of slots that does not do, and what to do."""
+    return SettingsError(
+        f"WORKER_SLOTS_DIR={settings.worker_slots_dir} cannot be used: {error.strerror} "
+        f"({error.filename}); name a folder on a local disk."
+    )
 
 
 def worker_names(slots: Sequence[WorkerSlot]) -> dict[str, str]:
@@ -103,6 +122,7 @@ def _wait(
                 continue
             if (descriptor := try_lock(folder / slot.name)) is not None:
                 if not is_closed(slot, folder):  # by its last holder, a moment ago
+                    os.truncate(descriptor, 0)  # what that one said of itself
                     return slot, descriptor
                 os.close(descriptor)
         time.sleep(POLL_S)
@@ -124,8 +144,16 @@ def ranks_waiting(slots: Sequence[WorkerSlot], folder: Path) -> list[Rank]:
 
 def introduce(holder: Holder, folder: Path) -> None:
     """Write into the slot's file who holds it, for ``holders``; the lease is taken already."""
-    said = dataclasses.replace(holder, since=now())
-    (folder / holder.slot).write_text(json.dumps(dataclasses.asdict(said)), encoding="utf-8")
+    _say(dataclasses.replace(holder, since=now()), folder)
+
+
+def has_loaded(slot: WorkerSlot, memory_bytes: int, folder: Path) -> None:
+    """Write into the slot's file how much memory its holder has from now on."""
+    _say(dataclasses.replace(_holder(slot.name, folder), memory_bytes=memory_bytes), folder)
+
+
+def _say(holder: Holder, folder: Path) -> None:
+    (folder / holder.slot).write_text(json.dumps(dataclasses.asdict(holder)), encoding="utf-8")
 
 
 def holders(slots: Sequence[WorkerSlot], folder: Path) -> list[Holder]:

@@ -31,6 +31,10 @@ class NVMLError(Exception):
         return MESSAGES[self.value]
 
 
+class NVMLLibraryMismatchError(Exception):
+    """The driver is older than the bindings; not an ``NVMLError``, as the real one is not."""
+
+
 @dataclass
 class FakeCard:
     """A card; what is None is answered with "Not Supported"."""
@@ -54,10 +58,12 @@ class FakeNvml:
         cards: in NVML's order.
         programs: by process number, those that can be named.
         fails_with: the error of ``nvmlInit``; 0 for none.
+        cuda: the newest that the driver supports.
         text: ``str.encode`` answers as bindings before 11.5 did.
     """
 
     NVMLError = NVMLError
+    NVMLLibraryMismatchError = NVMLLibraryMismatchError
     NVML_TEMPERATURE_GPU = 0
 
     def __init__(
@@ -65,10 +71,11 @@ class FakeNvml:
         cards: Sequence[FakeCard] = (),
         programs: Mapping[int, str] | None = None,
         fails_with: int = 0,
+        cuda: int | None = 13_000,
         text: Callable[[str], Any] = str,
     ) -> None:
         self._cards, self._programs = cards, programs or {}
-        self._fails_with, self._text = fails_with, text
+        self._fails_with, self._cuda, self._text = fails_with, cuda, text
         self._is_open = False
 
     def _asked(self, value: Any) -> Any:
@@ -89,6 +96,9 @@ class FakeNvml:
 
     def nvmlSystemGetDriverVersion(self) -> Any:
         return self._asked("580.95.05")
+
+    def nvmlSystemGetCudaDriverVersion(self) -> Any:
+        return self._asked(self._cuda)
 
     def nvmlSystemGetProcessName(self, pid: int) -> Any:
         if pid not in self._programs:

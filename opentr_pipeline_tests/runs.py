@@ -80,6 +80,19 @@ def leases(dagster_home: Path) -> list[Lease]:
     return found
 
 
+def num_asking(dagster_home: Path) -> int:
+    """Transcription steps that have begun, and so asked for a worker slot."""
+    if not (dagster_home / "dagster.yaml").exists():
+        return 0
+    with DagsterInstance.from_config(str(dagster_home)) as instance:
+        begun = [
+            entry.step_key or ""
+            for run in instance.get_runs()
+            for entry in instance.all_logs(run.run_id, of_type=DagsterEventType.STEP_START)
+        ]
+    return sum("transcribe_shard" in key for key in begun)
+
+
 def _lease(facts: dict[str, Any], asked_at: float, priority: str) -> Lease:
     done = (count for name, count in facts.items() if name.removeprefix("num_") in STATUSES)
     span = facts["leased_at"], facts["released_at"]
@@ -110,14 +123,14 @@ def most_at_once(held: Iterable[Lease]) -> int:
     return most
 
 
-def speech_file(path: Path, number: int, num_times: int = 1) -> Path:
-    """12 s of speech, so many times, in bytes that no other number has."""
+def speech_file(path: Path, number: int) -> Path:
+    """12 s of speech in bytes that no other number has."""
     with wave.open(str(SAMPLES / SPEECH[0])) as said:
         parameters, sound = said.getparams(), said.readframes(said.getnframes())
     path.parent.mkdir(parents=True, exist_ok=True)
     with wave.open(str(path), "wb") as stream:
         stream.setparams(parameters)
-        stream.writeframes(bytes(parameters.sampwidth * (number + 1)) + num_times * sound)
+        stream.writeframes(bytes(parameters.sampwidth * (number + 1)) + sound)
     return path
 
 

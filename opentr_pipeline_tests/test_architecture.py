@@ -160,7 +160,7 @@ def test_only_the_entry_points_import_the_shell() -> None:
         ("av", {"probe", "audio"}),
         ("ctranslate2", {"whisper"}),
         ("faster_whisper", {"whisper", "windows", "models"}),
-        ("pynvml", {"devices"}),
+        ("pynvml", {"nvml"}),
         ("matplotlib", {"scaling_chart"}),
         ("huggingface_hub", {"models"}),
         ("tokenizers", {"tokens"}),

@@ -1,21 +1,23 @@
 """What fits on cards that exist nowhere, and on this machine; what is refused, and what is said."""
 
+import itertools
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from opentr_pipeline import budget, cuda_libraries
+from opentr_pipeline import budget, cuda_libraries, doctor
 from opentr_pipeline.cli import main
-from opentr_pipeline.devices import Device, WorkerSlot, list_cards, worker_slots
+from opentr_pipeline.devices import Device, WorkerSlot, find_cards, list_cards, worker_slots
 from opentr_pipeline.errors import ModelError, SettingsError
 from opentr_pipeline.host_memory import HostMemory
 from opentr_pipeline.models import Model
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.whisper import Whisper
-from opentr_pipeline.worker_slots import lease
+from opentr_pipeline.worker_slots import has_loaded, lease
 from opentr_pipeline_tests.fake_nvml import UUIDS, FakeCard, FakeNvml
 from opentr_pipeline_tests.making import OPTIONS, settings_of, wav
 
@@ -88,9 +90,52 @@ def test_slots_that_are_held_have_their_memory_already(
     settings, slots = on(monkeypatch, tmp_path, [a_card(free_gb=8.0, total_gb=24.0)])
     assert own(settings, slots)[0].verdict != "fits"
     with lease(slots, tmp_path), lease(slots, tmp_path), lease(slots, tmp_path):
+        assert own(settings, slots)[0].room.free_bytes == 8 * GB  # nothing is loaded yet
+        for slot in slots[:3]:
+            has_loaded(slot, budget.need_bytes(settings, slot, slots, 8), tmp_path)
         (one,) = own(settings, slots)
         assert (one.verdict, one.batch_size) == ("fits", 8)
         assert one.room.free_bytes == pytest.approx(18.7 * GB, rel=0.01)
+    with lease(slots, tmp_path):  # who says nothing is not taken for the last holder
+        assert own(settings, slots)[0].room.free_bytes == 8 * GB
+
+
+@pytest.mark.parametrize("num_workers", [2, 4, 8])
+@pytest.mark.parametrize("free_gb", [8.0, 10.0, 13.0, 15.0, 23.0])
+@pytest.mark.parametrize("loads", ["all of it", "after all have asked", "its weights"])
+def test_workers_that_start_leave_the_others_what_was_checked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, num_workers: int, free_gb: float, loads: str
+) -> None:
+    """Neighbours have the rest of the card; ours take nothing from them, or from one another."""
+    card = a_card(free_gb, total_gb=24.0)
+    settings, slots = on(monkeypatch, tmp_path, [card], GPU_SCALE_WORKERS=num_workers)
+    (checked,) = own(settings, slots)
+    needs, sizes = [], []
+    with ExitStack() as held:
+        for _ in slots:
+            slot = held.enter_context(lease(slots, tmp_path))
+            sizes.append(budget.batch_size(settings, slot, slots))
+            needs.append(budget.need_bytes(settings, slot, slots, sizes[-1]))
+            if loads != "after all have asked":
+                taken = sizes[-1] if loads == "all of it" else 0  # the first batch comes later
+                card.free_bytes -= budget.need_bytes(settings, slot, slots, taken)
+                has_loaded(slot, needs[-1], tmp_path)
+    assert min(sizes) == sizes[0] == checked.batch_size
+    assert loads == "its weights" or max(sizes) == checked.batch_size
+    assert sum(needs) <= max(free_gb * GB, checked.needed_bytes or 0)
+
+
+def test_a_worker_takes_no_more_than_a_neighbour_left(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    card = a_card(free_gb=20.0, total_gb=24.0)
+    settings, slots = on(monkeypatch, tmp_path, [card])
+    with lease(slots, tmp_path), lease(slots, tmp_path), lease(slots, tmp_path):
+        for slot in slots[:3]:
+            has_loaded(slot, budget.need_bytes(settings, slot, slots, 8), tmp_path)
+        card.free_bytes = 2 * GB + 10**8
+        assert own(settings, slots)[0].batch_size == 5
+        assert budget.batch_size(settings, slots[3], slots) == 1
 
 
 def refusal(settings: Settings, slots: tuple[WorkerSlot, ...]) -> str:
@@ -106,6 +151,7 @@ def refusal(settings: Settings, slots: tuple[WorkerSlot, ...]) -> str:
     ("free_gb", "variables", "remedy"),
     [
         (7.0, {}, "set GPU_SCALE_WORKERS=1 and WHISPER_BATCH_SIZE=8, which fits."),
+        (7.5, {"WHISPER_MODEL": "auto"}, "set GPU_SCALE_WORKERS=2 and WHISPER_BATCH_SIZE=8,"),
         (12.0, {"WHISPER_BATCH_SIZE": 32}, "set GPU_SCALE_WORKERS=1 and WHISPER_BATCH_SIZE=32"),
         (30.0, {"WHISPER_BATCH_SIZE": 128}, "set GPU_SCALE_WORKERS=4 and WHISPER_BATCH_SIZE=24"),
         (3.0, {"GPU_SCALE_ENABLED": 0, "WHISPER_BATCH_SIZE": 8}, "set WHISPER_BATCH_SIZE=5,"),
@@ -177,7 +223,7 @@ def test_more_cpu_workers_than_cores_are_not_useful(
     monkeypatch.setattr("opentr_pipeline.devices.num_cores", lambda: 3)
     variables = {"GPU_SCALE_DEVICE_ID": "cpu", "WHISPER_MODEL": "base"}
     settings, slots = on(monkeypatch, tmp_path, [], **variables)
-    rows = budget.alternatives(settings, slots, budget.workload(settings, slots))
+    rows = budget.alternatives(own(settings, slots), budget.workload(settings, slots))
     verdicts = {row.num_workers: row.verdict for row in rows}
     too_many = "more workers than useful"
     assert verdicts == {1: "fits", 2: "fits", 4: too_many, 6: too_many}
@@ -189,8 +235,8 @@ def test_more_cpu_workers_than_cores_are_not_useful(
     [
         (a_card(70.0), {}, 8),
         (a_card(70.0), {"WHISPER_BATCH_SIZE": 3}, 3),
-        (a_card(3.0), {}, 4),  # somebody else's program is on the card
-        (a_card(11.0, 12.0), {}, 4),  # three more of ours may be about to load
+        (a_card(3.0), {"GPU_SCALE_WORKERS": 1}, 4),  # somebody else's program is on the card
+        (a_card(11.0, 12.0), {}, 3),  # three more of ours may be about to load
         (a_card(0.1), {}, 1),
         (a_card(70.0), {"GPU_DEVICE_ID": "cpu", "GPU_SCALE_ENABLED": 0}, 6),
     ],
@@ -288,6 +334,21 @@ def test_the_plan_shows_what_fits(bare: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "models fetch owner/new" in asked("plan", "--model", "owner/new", code=2)
 
 
+def test_the_plan_has_the_row_of_the_settings_while_memory_comes_and_goes(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = itertools.count(60 * GB, -GB)
+    monkeypatch.setattr(budget, "host_memory", lambda: HostMemory(64 * GB, next(left)))
+    monkeypatch.setenv("GPU_DEVICE_ID", "cpu")
+    facts = json.loads(asked("plan", "--json"))
+    assert (
+        facts["as_set"][0].items()
+        <= next(
+            row for row in facts["rows"] if row["num_workers"] == 1 and row["batch_size"] == 6
+        ).items()
+    )
+
+
 def doctors(code: int = 0) -> dict[str, tuple[bool, str]]:
     facts = json.loads(asked("doctor", "--json", code=code))
     assert facts["is_ok"] is (code == 0)
@@ -315,6 +376,7 @@ def test_the_doctor_says_what_is_wrong_with_a_card(
 
 
 def test_the_doctor_says_why_there_is_no_card(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "host_memory", lambda: HostMemory(64 * GB, 60 * GB))
     monkeypatch.setitem(sys.modules, "pynvml", None)
     monkeypatch.setattr(cuda_libraries, "LIBRARIES", {"libnothing.so.12": "no-such-package"})
     said = doctors(code=1)  # there is no model
@@ -326,6 +388,61 @@ def test_the_doctor_says_why_there_is_no_card(bare: Path, monkeypatch: pytest.Mo
     assert said["worker slots"] == (True, "1 worker slot on the CPU")
     assert said["memory"][0]
     assert {name for name, (is_ok, _) in said.items() if not is_ok} == {"model"}
+
+
+@pytest.mark.parametrize(
+    ("cuda", "said"),
+    [
+        (11_040, "The driver 580.95.05 supports CUDA 11.4, and CTranslate2 needs CUDA 12;"),
+        (12_000, "1 card, driver 580.95.05"),
+        (None, "1 card, driver 580.95.05"),
+    ],
+)
+def test_the_doctor_notices_a_driver_that_is_too_old(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, cuda: int | None, said: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml([a_card(5.0)], cuda=cuda))
+    is_ok, cards = doctors(code=1)["cards"]  # there is no model
+    assert cards.startswith(said)
+    assert is_ok == (cuda != 11_040)
+
+
+def test_the_doctor_says_that_numbers_are_not_clear(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards = [a_card(5.0), FakeCard(UUIDS[1], "NVIDIA T4")]
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(cards))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    is_ok, said = doctors(code=1)["cards"]
+    assert not is_ok
+    assert said.startswith("CUDA_VISIBLE_DEVICES=1 may mean other cards")
+
+
+@pytest.mark.parametrize(
+    ("files", "variables", "is_said"),
+    [
+        (["nvidia0", "nvidiactl"], {}, True),
+        (["nvidiactl", "null"], {}, False),
+        (["nvidia0"], {"GPU_DEVICE_ID": "cpu"}, False),
+        (["nvidia0"], {"GPU_SCALE_ENABLED": 1, "GPU_SCALE_DEVICE_ID": "cpu"}, False),
+    ],
+)
+def test_a_card_that_nothing_can_use_is_not_passed_over_in_silence(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    files: list[str],
+    variables: dict[str, object],
+    is_said: bool,
+) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    said = doctor.unused_card(settings_of(variables), find_cards(), tmp_path)
+    start = "This machine has an NVIDIA card that is not used: the extra gpu is not installed ("
+    assert (said or "").startswith(start) is is_said
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml([a_card(5.0)]))
+    assert doctor.unused_card(settings_of(variables), find_cards(), tmp_path) is None
 
 
 def test_the_doctor_sees_that_the_main_memory_is_used_by_others(

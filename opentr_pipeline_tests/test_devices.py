@@ -6,12 +6,21 @@ from typing import Any
 import pytest
 
 from opentr_pipeline import devices
-from opentr_pipeline.devices import CardProcess, Device, card_state, find_cards, list_cards
+from opentr_pipeline.devices import (
+    CardProcess,
+    Device,
+    card_processes,
+    card_state,
+    find_cards,
+    list_cards,
+)
+from opentr_pipeline.errors import SettingsError
 from opentr_pipeline_tests.fake_nvml import (
     DRIVER_NOT_LOADED,
     UUIDS,
     FakeCard,
     FakeNvml,
+    NVMLLibraryMismatchError,
 )
 from opentr_pipeline_tests.making import settings_of
 
@@ -20,7 +29,8 @@ CARDS = [FakeCard(uuid) for uuid in UUIDS]
 
 @pytest.fixture(autouse=True)
 def _no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    for name in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def install(monkeypatch: pytest.MonkeyPatch, *arguments: Any, **more: Any) -> None:
@@ -48,7 +58,8 @@ def test_what_a_virtual_card_does_not_tell_is_unknown(monkeypatch: pytest.Monkey
     )
     install(monkeypatch, [card])
     assert list_cards() == [Device("0", UUIDS[0], "NVIDIA L4", 0, None)]
-    assert card_state(UUIDS[0]) == devices.CardState(None, None, None, None, ())
+    assert card_state(UUIDS[0]) == devices.CardState(None, None, None, None)
+    assert card_processes(UUIDS[0]) == []
     assert "unknown" in list_cards()[0].description
 
 
@@ -60,17 +71,36 @@ def test_who_uses_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
     assert state
     assert (state.free_bytes, state.used_bytes) == (20 * 10**9, 4 * 10**9)
     assert (state.utilization_percent, state.temperature_c) == (38, 61)
-    assert state.processes == (
+    assert card_processes(UUIDS[0]) == [
         CardProcess(7, "/usr/bin/llm", 3 * 10**9),
         CardProcess(9, "/usr/bin/Xorg", 10**9),
         CardProcess(8, "", None),
-    )
+    ]
+
+
+def test_an_older_driver_may_not_say_who_uses_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lacks the calls that newer bindings make, which have an error of their own for that."""
+    install(monkeypatch, [FakeCard(compute=[(7, 3 * 10**9)], graphics=[(9, 10**9)])])
+
+    def lacking(*arguments: Any) -> Any:
+        raise NVMLLibraryMismatchError
+
+    monkeypatch.setattr(sys.modules["pynvml"], "nvmlDeviceGetComputeRunningProcesses", lacking)
+    assert [one.pid for one in card_processes(UUIDS[0])] == [9]
+
+
+def test_what_is_sampled_asks_for_no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, [FakeCard()])
+    for kind in ("Compute", "Graphics"):
+        monkeypatch.delattr(FakeNvml, f"nvmlDeviceGet{kind}RunningProcesses")
+    assert card_state(UUIDS[0])
 
 
 def test_a_card_that_is_gone_has_no_state(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, [FakeCard(is_lost=True)])
-    assert card_state(UUIDS[0]) is None
-    assert card_state(UUIDS[1]) is None
+    for uuid in UUIDS[:2]:
+        assert card_state(uuid) is None
+        assert card_processes(uuid) == []
 
 
 def test_a_lost_card_keeps_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,6 +151,34 @@ def test_cuda_visible_devices_chooses_and_numbers_the_cards(
     assert [card.number for card in found.devices] == [str(number) for number in range(len(seen))]
     why_none = "" if seen else f"CUDA_VISIBLE_DEVICES={said} shows none of the 3 here"
     assert found.why_none == why_none
+
+
+@pytest.mark.parametrize(
+    ("visible", "order", "names", "is_clear"),
+    [
+        ("1", "", ["H100", "RTX 4090"], False),
+        (f"{UUIDS[0]},1", "FASTEST_FIRST", ["H100", "RTX 4090"], False),
+        ("1", "PCI_BUS_ID", ["H100", "RTX 4090"], True),
+        ("1", "", ["H100", "H100"], True),
+        (UUIDS[1], "", ["H100", "RTX 4090"], True),
+        ("", "", ["H100", "RTX 4090"], True),
+        ("-1", "", ["H100", "RTX 4090"], True),
+    ],
+)
+def test_numbers_that_cuda_may_take_for_other_cards_are_refused(
+    monkeypatch: pytest.MonkeyPatch, visible: str, order: str, names: list[str], is_clear: bool
+) -> None:
+    install(monkeypatch, [FakeCard(*one) for one in zip(UUIDS, names, strict=False)])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", order)
+    if is_clear:
+        find_cards()
+        return
+    with pytest.raises(SettingsError) as caught:
+        find_cards()
+    said = str(caught.value)
+    assert said.startswith(f"CUDA_VISIBLE_DEVICES={visible} may mean other cards to CUDA than")
+    assert said.endswith(f"by UUID: {UUIDS[0]} (H100), {UUIDS[1]} (RTX 4090).")
 
 
 def slot_name(

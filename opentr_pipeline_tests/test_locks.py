@@ -16,6 +16,7 @@ import pytest
 
 from opentr_pipeline import locks
 from opentr_pipeline.devices import CPU, Device, WorkerSlot
+from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import (
     is_being_written,
     is_locked,
@@ -265,6 +266,15 @@ def test_the_folder_of_slots_is_open_to_everybody(
     assert folder == tmp_path / "opentr-worker-slots"
     assert folder.stat().st_mode & 0o777 == 0o777
     assert slots_folder(settings_of()) == folder
+
+
+def test_a_folder_of_slots_that_cannot_be_made_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "slots"
+    with pytest.raises(SettingsError) as caught:
+        slots_folder(settings_of(WORKER_SLOTS_DIR=folder))
+    said = f"WORKER_SLOTS_DIR={folder} cannot be used: Not a directory ({folder}); name a folder on"
+    assert str(caught.value) == f"{said} a local disk."
 
 
 def absolute_folder(**variables: Any) -> Path:

@@ -284,7 +284,8 @@ def test_steps_at_once_hear_every_recording_once(step: Step) -> None:
     assert errors == []
     step.model.decoded_s = [length_s for one in steps for length_s in one.model.decoded_s]
     assert_each_is_done_once(step)
-    assert [limit.name for limit in closed_slots(SLOTS, step.folder)] == names(0)
+    # None, where one step did everything between two tries of the other.
+    assert [limit.name for limit in closed_slots(SLOTS, step.folder)] in (names(0), [])
 
 
 def test_who_waits_for_a_slot_that_is_closed_meanwhile_does_not_wait_for_ever(
@@ -352,6 +353,18 @@ def test_what_is_known_holds_while_somebody_works_on_the_device(tmp_path: Path) 
     assert len(batch_limits(SLOTS, tmp_path)) == 1
     forget([cpu, *SLOTS], tmp_path)
     assert closed_slots(SLOTS, tmp_path) == batch_limits(SLOTS, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "\xff", '{"name": "x", "batch_size": 0}', '{"name": "x", "more": 1}']
+)
+def test_a_limit_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
+    """Broken, or written by another version."""
+    for name in (SLOTS[0].name, CARD.uuid):
+        (tmp_path / f"{name}.memory-limit").write_text(text, encoding="latin-1")
+    assert closed_slots(SLOTS, tmp_path) == batch_limits(SLOTS, tmp_path) == []
+    with lease(SLOTS[:1], tmp_path) as slot:
+        assert batch_size_in(slot, 8, tmp_path) == 8
 
 
 def test_any_user_may_read_a_limit(tmp_path: Path) -> None:

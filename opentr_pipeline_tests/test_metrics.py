@@ -216,6 +216,7 @@ def test_what_runs_beside_the_services_is_started_again_and_ended_with_them(
 ) -> None:
     monkeypatch.setattr(supervisor, "BESIDE_RESTART_S", 0.0)
     monkeypatch.setattr(supervisor, "CHECK_S", 0.05)
+    monkeypatch.setattr(supervisor, "SHORT_LIFE_S", float("inf"))  # on any machine
     note, gate = tmp_path / "note", tmp_path / "gate"
     os.mkfifo(gate)
     said = f"import os, time; open({str(note)!r}, 'a').write(f' {{os.getpid()}}'); time.sleep(99)"

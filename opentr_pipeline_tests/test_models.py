@@ -226,7 +226,9 @@ def card(memory_bytes: int) -> Device:
     [
         ([WorkerSlot(CPU, 0)], "base"),
         ([WorkerSlot(card(24 * 10**9), number) for number in range(4)], "large-v3-turbo"),
-        ([WorkerSlot(card(8 * 10**9), number) for number in range(4)], "base"),
+        # Scaling changes no model: what does not fit then is refused, not replaced.
+        ([WorkerSlot(card(8 * 10**9), number) for number in range(4)], "large-v3-turbo"),
+        ([WorkerSlot(card(3 * 10**9), 0)], "base"),
         ([WorkerSlot(card(24 * 10**9), 0), WorkerSlot(CPU, 0)], "base"),
     ],
 )

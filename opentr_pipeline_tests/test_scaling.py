@@ -24,6 +24,7 @@ from opentr_pipeline_tests.making import OPTIONS, PROPERTY
 from opentr_pipeline_tests.runs import SPEECH, make_archive
 
 slow = pytest.mark.slow
+LONG = Take(Path("long.mp3"), 3600.0)
 MEASURED = Scaling(
     "2026-11-24T12:00:00+00:00",
     "CPU",
@@ -50,6 +51,12 @@ def test_each_recording_is_shared_out_once_and_evenly(
     )
     loads = [sum(take.duration_s for take in share) for share in shares]
     assert max(loads) - min(loads) <= max(durations) * (1 + 1e-9)
+
+
+def test_of_long_recordings_the_beginnings_are_heard() -> None:
+    takes = scaling._gathered(iter([LONG] * 9), 600.0, 4)
+    assert [take.duration_s for take in takes] == [150.0] * 4
+    assert [take.duration_s for take in scaling._gathered(iter([LONG] * 9), 1.0, 3)] == [30.0] * 3
 
 
 def test_speed_up_is_a_ratio_of_speeds_and_never_the_number_of_workers() -> None:
@@ -139,6 +146,7 @@ def test_real_workers_are_measured_in_turns(
 ) -> None:
     monkeypatch.setattr(scaling, "TURN_S", 0.5)
     monkeypatch.setattr(scaling, "TRIAL_AUDIO_S", 5.0)
+    monkeypatch.setattr(scaling, "TRIAL_S", 0.0)
     monkeypatch.setattr(scaling, "MIN_RECORDINGS_PER_WORKER", 1)
     archive = make_archive(tmp_path / "archive", {Path(name).name: name for name in SPEECH[:4]})
     (archive / "broken.mp3").write_bytes(b"no sound at all")
@@ -173,7 +181,7 @@ def test_a_worker_that_dies_is_a_row_and_not_a_wait(models_root: Path, tmp_path:
     killer.start()
     row = scaling._turn(bench, takes, 2)
     killer.join()
-    assert "ended by signal 9" in row.failure
+    assert "exit code -9" in row.failure
 
 
 @slow

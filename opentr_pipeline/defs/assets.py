@@ -35,7 +35,7 @@ from dagster import (
 )
 
 from opentr_pipeline import bottleneck, models, publishing, work
-from opentr_pipeline.budget import batch_size
+from opentr_pipeline.budget import batch_size, need_bytes
 from opentr_pipeline.defs import metadata
 from opentr_pipeline.defs.checks import log_verdicts
 from opentr_pipeline.defs.descriptions import RECORDINGS, TRANSCRIPTS
@@ -56,7 +56,7 @@ from opentr_pipeline.transcriber import Transcriber
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.usage import looks_at, sampled
 from opentr_pipeline.whisper import Whisper
-from opentr_pipeline.worker_slots import Holder, introduce, lease, slots_folder
+from opentr_pipeline.worker_slots import Holder, has_loaded, introduce, lease, slots_folder
 
 # ``backfill_policy`` is in beta in the release that we pin; the notice is not for users.
 warnings.filterwarnings("ignore", category=BetaWarning)
@@ -194,13 +194,14 @@ def _shard_run(
 ) -> ShardRun:
     # Model and arithmetic, which loading needs, are the same for all recordings of a run.
     options = shard["items"][0].options
-    wanted = batch_size(settings, slot, slots)
-    num_together = batch_size_in(slot, wanted, slots_folder(settings))
+    wanted, folder = batch_size(settings, slot, slots), slots_folder(settings)
+    num_together = batch_size_in(slot, wanted, folder)
 
     def load() -> Transcriber:
         started = time.monotonic()
         model = models.find(options.model, settings.models_root)
         whisper = Whisper(model, slot.device, options, cpu_threads(slots))
+        has_loaded(slot, need_bytes(settings, slot, slots, num_together), folder)
         said = "Model %s loaded in %.1f s, batch size %d."
         _log.info(said, model.name, time.monotonic() - started, num_together)
         return Transcriber(whisper)
