@@ -7,6 +7,7 @@ from pathlib import Path
 
 from opentr_pipeline.dagster_state import active_runs
 from opentr_pipeline.errors import ServiceError
+from opentr_pipeline.exports import FOLDER
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.tables import SCHEMAS
 
@@ -17,12 +18,12 @@ def to_delete(settings: Settings, state: Path, *, outputs: bool) -> dict[Path, i
     Args:
         settings: name the archive.
         state: the folder of what Dagster knows of it.
-        outputs: its tables as well, and what is finished and not published.
+        outputs: its tables and exports as well, and what is finished and not published.
     """
     folders = [state]
     if outputs:
         # By name: OUTPUT_DIR may be a folder in which a person keeps other things as well.
-        folders += [settings.output_root / name for name in (*SCHEMAS, ".store")]
+        folders += [settings.output_root / name for name in (*SCHEMAS, ".store", FOLDER)]
     return {folder: size_bytes(folder) for folder in folders if folder.exists()}
 
 
