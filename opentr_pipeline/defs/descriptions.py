@@ -19,3 +19,12 @@ materialising again is cheap. Select `recordings` as well, so that new media are
 *When it fails*: recordings with status `failed` are named in the error; everything else of the
 partition is published. Materialise it again, or run `./opentr.sh retry-failed`. The *checks* judge
 all partitions after every run; the job `check_transcripts` judges without transcribing."""
+
+SEARCH_INDEX = """\
+What is said, ready to be searched with `./opentr.sh search`: one row is one segment that can be
+found.
+
+*Refreshed* whenever you materialise a partition, and by every search that finds something new
+published: only recordings that changed are indexed, without a model, so that nobody has to
+materialise it. *When it fails*: the tables of a partition are damaged, or the disk is full; the
+error says which. The index holds nothing that is not in the tables and may be deleted."""
