@@ -24,9 +24,15 @@ def _day(
     return at.date() if at else None
 
 
+def _lower(context: click.Context, parameter: click.Parameter, text: str) -> str:
+    return text.lower()
+
+
 @click.command()
 @click.argument("words", nargs=-1, required=True, metavar="[ARCHIVE] QUERY")
-@click.option("--language", default="", metavar="en", help="Only segments in this language.")
+@click.option(
+    "--language", default="", callback=_lower, metavar="en", help="Only segments in this language."
+)
 @click.option("--folder", default="", metavar="radio", help="Only this folder of the archive.")
 @click.option("--after", type=day_type, callback=_day, help="Media modified on that day or later.")
 @click.option("--before", type=day_type, callback=_day, help="Media modified before that day, UTC.")
@@ -42,9 +48,8 @@ def _day(
 def search(words: tuple[str, ...], limit: int, as_json: bool, **narrowing: Any) -> None:
     """Find what is said in ARCHIVE (default: ARCHIVE_DIR), the best places first.
 
-    QUERY holds words, which must all be in a segment or its neighbours, beginnings of words
-    (light*), and phrases in quotation marks; put the whole in single quotes. Case, accents and
-    punctuation do not matter.
+    QUERY is words, which must all be in a segment or its neighbours; a phrase in quotation marks,
+    "light house"; the beginning of a word, 'light*'. Case, accents and punctuation do not matter.
     """
     from opentr_pipeline import overview, search_terms
     from opentr_pipeline.search import search as search_in
@@ -76,9 +81,14 @@ def _summary(found: "Found") -> str:
 def _split(words: tuple[str, ...]) -> tuple[Path | None, str]:
     """The archive and the query: a first word of several that is a folder is the archive."""
     first = Path(words[0])
-    if len(words) > 1 and first.is_dir():
-        return first, " ".join(words[1:])
-    return None, " ".join(words)
+    is_archive = len(words) > 1 and first.is_dir()
+    return first if is_archive else None, " ".join(map(_phrase, words[is_archive:]))
+
+
+def _phrase(word: str) -> str:
+    """The shell takes away quotation marks; what has a space in it was in some."""
+    was_quoted = " " in word.strip() and not set(word) & set('"“”„*')
+    return f'"{word}"' if was_quoted else word
 
 
 def _sentences(refreshed: "Refreshed") -> list[str]:

@@ -31,7 +31,7 @@ PRAGMA journal_mode=WAL;
 CREATE TABLE partitions (key TEXT PRIMARY KEY, state TEXT) WITHOUT ROWID;
 CREATE TABLE recordings (id INTEGER PRIMARY KEY, partition_key TEXT, recording_id TEXT, state TEXT,
     path TEXT, day TEXT, num_segments INT, UNIQUE (partition_key, recording_id));
-CREATE TABLE passages (id INTEGER PRIMARY KEY, recording INT, packed BLOB);
+CREATE TABLE passages (id INTEGER PRIMARY KEY, recording INT, best REAL, packed BLOB);
 CREATE INDEX passages_of_recording ON passages (recording);
 CREATE VIRTUAL TABLE said USING fts5(
     tokens, facets, content='', columnsize=0, tokenize='ascii');
@@ -119,11 +119,16 @@ class SearchIndex:
             "SELECT path, recording_id, partition_key, packed FROM said "
             "CROSS JOIN passages ON passages.id = said.rowid "
             "CROSS JOIN recordings ON recordings.id = passages.recording "
-            "WHERE said MATCH ? AND day >= ? AND day < ?"
+            "WHERE said MATCH ? AND best >= ? AND day >= ? AND day < ?"
         )
-        days = str(wanted.after or ""), str(wanted.before or "z")
+        asked = (
+            " AND ".join(matched),
+            wanted.min_confidence,
+            str(wanted.after or ""),
+            str(wanted.before or "z"),
+        )
         with self._opened() as database:
-            for *source, packed in database.execute(query, (" AND ".join(matched), *days)):
+            for *source, packed in database.execute(query, asked):
                 yield Source(*source), Passage.unpacked(packed)
 
     def _stale(self, only: set[str] | None) -> list[str]:
@@ -215,7 +220,7 @@ def _replace(
     """Take out what is not published any more, and put in what is new."""
     query = "SELECT recording_id, id, path, state FROM recordings WHERE partition_key=?"
     known = {name: rest for name, *rest in database.execute(query, (key,))}
-    new = {name for name, one in recordings.items() if known.get(name, [""])[-1] != one.state}
+    new = {n: one for n, one in recordings.items() if known.get(n, [""])[-1] != one.state}
     stale = {name: known[name] for name in known if name in new or name not in recordings}
     segments = segments_of(generation, new) if generation and new else iter(())
     for num_done, (name, spoken) in enumerate(segments, 1):
@@ -248,7 +253,8 @@ def _put_in(
     number = added.lastrowid
     for passage in passages_of(segments):
         row = database.execute(
-            "INSERT INTO passages (recording, packed) VALUES (?,?)", (number, passage.packed())
+            "INSERT INTO passages (recording, best, packed) VALUES (?,?,?)",
+            (number, passage.best_confidence, passage.packed()),
         )
         entry = row.lastrowid, *_entry(passage, recording.path)
         database.execute("INSERT INTO said (rowid, tokens, facets) VALUES (?,?,?)", entry)

@@ -53,6 +53,11 @@ class Passage(NamedTuple):
         """Of all segments."""
         return [token for segment in self.segments for token in tokens_of(segment.text)]
 
+    @property
+    def best_confidence(self) -> float:
+        """Of any segment."""
+        return max((segment.confidence for segment in self.segments), default=0.0)
+
     def facets(self, path: str) -> set[str]:
         """What a search of the recording at this path is narrowed by."""
         folders = [path[:place] for place, letter in enumerate(path) if letter == "/"]

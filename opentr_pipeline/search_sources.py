@@ -1,7 +1,7 @@
 """What there is to be found in a partition, read from its published tables."""
 
 import math
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -18,11 +18,13 @@ class Recording(NamedTuple):
     state: str
     path: str
     day: str
+    language: str
 
 
 def recordings_of(store: TranscriptStore, key: str, generation: Generation) -> dict[str, Recording]:
     """What is to be found of a partition: recordings in the archive in which somebody speaks."""
-    columns = "recording_id path media_fingerprint settings_fingerprint status transcribed_at"
+    columns = "recording_id path media_fingerprint settings_fingerprint status language "
+    columns += "transcribed_at"
     media = {
         row["recording_id"]: row for row in store.read_partition("recordings", key).to_pylist()
     }
@@ -33,11 +35,15 @@ def recordings_of(store: TranscriptStore, key: str, generation: Generation) -> d
             continue
         day = file["modified_at"].date().isoformat() if file["modified_at"] else ""
         state = f"{row['media_fingerprint']} {row['settings_fingerprint']} {row['transcribed_at']}"
-        recordings[row["recording_id"]] = Recording(f"{state} {day}", row["path"], day)
+        recordings[row["recording_id"]] = Recording(
+            f"{state} {day}", row["path"], day, row["language"] or ""
+        )
     return recordings
 
 
-def segments_of(generation: Generation, wanted: Set[str]) -> Iterator[tuple[str, list[Spoken]]]:
+def segments_of(
+    generation: Generation, wanted: Mapping[str, Recording]
+) -> Iterator[tuple[str, list[Spoken]]]:
     """The segments of some recordings, recording by recording as the table has them."""
     columns = "recording_id start_s end_s language avg_logprob text"
     table = read_columns(generation, "segments", columns)
@@ -46,11 +52,14 @@ def segments_of(generation: Generation, wanted: Set[str]) -> Iterator[tuple[str,
     )
     for recording_id, its in groupby(rows, lambda row: row["recording_id"]):
         if recording_id in wanted:
-            yield recording_id, [_spoken(row) for row in its]
+            usual = wanted[recording_id].language
+            yield recording_id, [_spoken(row, usual) for row in its]
 
 
-def _spoken(row: dict[str, Any]) -> Spoken:
+def _spoken(row: dict[str, Any], usual_language: str) -> Spoken:
     logprob = row["avg_logprob"]
     confidence = 0.0 if logprob is None else round(min(math.exp(logprob), 1.0), 3)
     times = round(row["start_s"], 2), round(row["end_s"], 2)
-    return Spoken(*times, row["language"] or "", confidence, row["text"] or "")
+    # Releases before this column knew the recording's language alone.
+    language = row["language"] or usual_language
+    return Spoken(*times, language, confidence, row["text"] or "")

@@ -174,6 +174,7 @@ def test_any_query_finds_what_a_naive_search_does(index: SearchIndex, query: str
         assert found == _reference(TEXTS, query)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.lists(st.sampled_from("a b ab 今 日 a日 ไท".split()), min_size=1), min_size=1),
     st.lists(st.sampled_from(["a", "b*", '"a', 'b"', "今", "日今", '"日 a', "*", '"']), min_size=1),
@@ -323,6 +324,24 @@ def test_what_the_command_shows(archive: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "num"),
+    [
+        (["stands on"], 1),  # as the shell hands on what was in quotation marks
+        (["on stands"], 0),
+        (["on", "stands"], 1),
+        (["ligh* house"], 1),
+        (['"stands on" light'], 1),
+        (["--folder", "radio/a", "stands"], 1),
+        (["--language", "EN", "--min-confidence", "0.7", "stands"], 1),
+        (["--before", "2000-01-01", "--after", "1999-01-01", "stands"], 0),
+    ],
+)
+def test_how_a_query_is_typed(archive: Path, arguments: list[str], num: int) -> None:
+    result = CliRunner().invoke(main, ["search", str(archive), *arguments])
+    assert f"{num} of {num} places.\n" in result.stdout
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (['"*"'], "holds no word"),
@@ -336,6 +355,7 @@ def test_a_mistake_is_a_sentence(archive: Path, arguments: list[str], said: str)
     assert (result.exit_code, said in result.output) == (2, True)
 
 
+@pytest.mark.slow
 def test_the_asset_indexes_the_partitions_of_its_run(archive: Path, tmp_path: Path) -> None:
     with DagsterInstance.local_temp(str(tmp_path)) as instance:
         register_partitions(instance, ["film", "radio"])
