@@ -20,6 +20,7 @@ from opentr_pipeline.partition_facts import Generation, file_state, generation_o
 from opentr_pipeline.search_passages import Passage, Source, Spoken, Wanted, passages_of
 from opentr_pipeline.search_sources import Recording, recordings_of, segments_of
 from opentr_pipeline.search_terms import Term, index_query, indexed
+from opentr_pipeline.tables import disk_sentences
 from opentr_pipeline.transcript_store import TranscriptStore
 
 # Another number builds the index afresh; so does another Unicode, which makes other tokens.
@@ -70,6 +71,8 @@ class SearchIndex:
 
     def num_segments(self, partition_key: str) -> int:
         """How many are indexed of a partition."""
+        if not self.path.exists():
+            return 0
         with self._opened() as database:
             query = "SELECT total(num_segments) FROM recordings WHERE partition_key=?"
             (total,) = database.execute(query, (partition_key,)).fetchone()
@@ -87,9 +90,9 @@ class SearchIndex:
         """
         started = time.monotonic()
         chosen = None if only is None else set(only)
-        if self.path.exists() and not self._stale(chosen):
-            return Refreshed(wall_s=time.monotonic() - started)
-        with self._writing(wait) as is_ours:
+        if not self._stale(chosen):
+            return Refreshed()
+        with disk_sentences(self.store.root), self._writing(wait) as is_ours:
             if not is_ours:
                 return Refreshed(0, len(self._stale(chosen)))
             self._make()
@@ -138,8 +141,8 @@ class SearchIndex:
         if self.path.exists():
             with self._opened() as database:
                 known = dict(database.execute("SELECT key, state FROM partitions"))
-        keys = sorted((published | known.keys()) & (only or published | known.keys()))
-        return [key for key in keys if known.get(key, "") != self._state(key)]
+        keys = published | known.keys() if only is None else only
+        return [key for key in sorted(keys) if known.get(key, "") != self._state(key)]
 
     def _state(self, key: str) -> str:
         """What changes when something of a partition is published; empty where nothing is."""

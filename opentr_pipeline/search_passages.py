@@ -1,8 +1,8 @@
 """Passages: some segments that follow each other, and where in them a query is met; pure.
 
 A segment is found where all terms of a query are in it and its neighbours, the one before and the
-one after, and one of them in itself. So each segment needs to be together with its neighbours in
-one passage, and passages overlap.
+one after; the only term of a query is in the segment itself. So each segment needs to be together
+with its neighbours in one passage, and passages overlap.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
+from opentr_pipeline.archive import readable
 from opentr_pipeline.search_terms import Term, places_of, readable_form, spans_of, tokens_of
 
 # Segments of a passage: with more there are fewer rows, and more of them for nothing.
@@ -99,7 +100,7 @@ class Wanted:
     def facets(self) -> list[str]:
         """What the passages are marked with that may answer."""
         facets = [facet("language", self.language)] if self.language else []
-        folder = self.folder.strip("/")
+        folder = readable(self.folder.strip("/"))
         return [*facets, facet("folder", folder)] if folder not in ("", ".") else facets
 
     def takes(self, segment: Spoken) -> bool:
@@ -145,7 +146,7 @@ class Context:
 
 def facet(kind: str, value: str) -> str:
     """A token for a folder or a language, which the index has beside those of the text."""
-    return hashlib.blake2b(f"{kind} {value}".encode(), digest_size=6).hexdigest()
+    return hashlib.blake2b(f"{kind} {value}".encode(errors="replace"), digest_size=6).hexdigest()
 
 
 def passages_of(segments: Sequence[Spoken]) -> Iterator[Passage]:
@@ -172,7 +173,7 @@ def meetings_in(passage: Passage, terms: Sequence[Term]) -> Iterator[Meeting]:
         near = [[one for one in spans if place - 1 <= one[0] <= one[1] <= place + 1]
                 for spans in found]  # fmt: skip
         touching = any(one[0] <= place <= one[1] for spans in near for one in spans)
-        if touching and all(near):
+        if all(near) and (touching or len(terms) > 1):
             weights = [sum(1.0 if one == (place, place) else 0.5 for one in s) for s in near]
             score = sum(weight / (weight + 1) for weight in weights) / len(weights)
             yield Meeting(place, round(score, 3))

@@ -72,6 +72,7 @@ def _paths(index: SearchIndex, query: str, wanted: Wanted = ANYTHING) -> set[str
         ('"light house"', "radio/a/one.wav", ["light house"]),
         ('"HOUSE -- stands! on"', "radio/a/one.wav", ["house stands on"]),
         ("morning house", "radio/a/one.wav", ["morning", "house"]),
+        ("good hill", "radio/a/one.wav", ["Good", "hill"]),
         ("lightes*", "film/five.mkv", ["lightest"]),
         ("don't", "radio/a/one.wav", ["Don't"]),
         ("numero", "radio/two.wav", ["número"]),
@@ -87,7 +88,7 @@ def test_what_is_found(index: SearchIndex, query: str, first: str, marked: list[
     assert [hit.text[a:b] for a, b in hit.marks] == marked
 
 
-@pytest.mark.parametrize("query", ['"house light"', "good hill", "ligh", "今は", "word1 word4"])
+@pytest.mark.parametrize("query", ['"house light"', "good rains", "ligh", "今は", "word1 word4"])
 def test_what_is_not_found(index: SearchIndex, query: str) -> None:
     assert search(index, query, ANYTHING, 10) == Found([], 0, is_all=True)
 
@@ -109,6 +110,7 @@ def test_a_hit_says_where_and_the_best_comes_first(index: SearchIndex) -> None:
         (Wanted(language="en"), {"radio/a/one.wav", "film/five.mkv"}),
         (Wanted(language="de"), set()),
         (Wanted(min_confidence=0.8), set()),
+        (Wanted(folder="\udc80", language="\udc80"), set()),
         (Wanted(folder="a' OR \"1"), set()),
     ],
 )
@@ -196,6 +198,7 @@ def test_any_text_is_found_like_by_a_naive_search(
 def test_only_what_changed_is_indexed_and_nothing_old_is_found(tmp_path: Path) -> None:
     index = _filled(tmp_path)
     assert index.refresh(wait=False).num_partitions == 0
+    assert index.refresh([], wait=True).num_partitions == 0
     later = "2025-05-17T10:20:30.123+00:00"
     _publish(index.store, "film/five.mkv", "quite another text", transcribed_at=later)
     _publish(index.store, "film/six.mkv", "no light here")
@@ -236,6 +239,17 @@ def test_a_damaged_index_is_a_sentence_and_a_removed_one_is_built_again(tmp_path
     assert search(index, "light", ANYTHING, 5).hits == []
     assert index.refresh(wait=False).num_partitions == 2
     assert len(_paths(index, "light")) == 2
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    index = SearchIndex(TranscriptStore(tmp_path))
+    assert index.refresh(wait=False).num_partitions == 0  # nothing is published, nothing is made
+    assert not index.path.parent.exists()
+    assert (search(index, "light", ANYTHING, 5).hits, index.num_segments("key")) == ([], 0)
+    _publish(index.store, "key/1.wav", "light")
+    index.path.parent.write_text("in the way")
+    with pytest.raises(StoreError, match="cannot be written"):
+        index.refresh(wait=False)
 
 
 # Stops for ever in the middle of the third recording.
