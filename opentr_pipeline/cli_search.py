@@ -34,8 +34,16 @@ def _lower(context: click.Context, parameter: click.Parameter, text: str) -> str
     "--language", default="", callback=_lower, metavar="en", help="Only segments in this language."
 )
 @click.option("--folder", default="", metavar="radio", help="Only this folder of the archive.")
-@click.option("--after", type=day_type, callback=_day, help="Media modified on that day or later.")
-@click.option("--before", type=day_type, callback=_day, help="Media modified before that day, UTC.")
+@click.option(
+    "--after",
+    type=day_type,
+    callback=_day,
+    metavar="2024-05-17",
+    help="Media modified on that day or later, UTC.",
+)
+@click.option(
+    "--before", type=day_type, callback=_day, metavar="2024-06-01", help="Media modified before it."
+)
 @click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
