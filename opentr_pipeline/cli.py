@@ -10,6 +10,7 @@ import click
 
 from opentr_pipeline.cli_bench import bench
 from opentr_pipeline.cli_devices import doctor, plan
+from opentr_pipeline.cli_export import export
 from opentr_pipeline.cli_operators import (
     errors,
     eta,
@@ -20,6 +21,7 @@ from opentr_pipeline.cli_operators import (
     status,
     throughput,
 )
+from opentr_pipeline.cli_search import search
 from opentr_pipeline.cli_services import reset, start, stop
 from opentr_pipeline.cli_stack import backup, prod, restore, serve
 from opentr_pipeline.commands import (
@@ -217,6 +219,7 @@ main = Commands(
     context_settings={"help_option_names": ["-h", "--help"]},
     commands=[
         *(run, retry_failed, backfill, scan),
+        *(search, export),
         *(status, eta, throughput, errors, queue, metrics),
         *(models_group, plan, bench, start, stop, reset, logs, health, doctor),
         *(prod, backup, restore, serve),

@@ -8,14 +8,16 @@ from opentr_pipeline.defs.gpu_slots import slots_executor
 from opentr_pipeline.defs.jobs import check_transcripts, transcribe_archive
 from opentr_pipeline.defs.resources import transcription_resource
 from opentr_pipeline.defs.schedules import nights_schedule
+from opentr_pipeline.defs.search_asset import search_index
 from opentr_pipeline.defs.sensors import uploads_sensor
+from opentr_pipeline.defs.subtitles import subtitles
 from opentr_pipeline.devices import list_cards, worker_slots
 from opentr_pipeline.settings import load_settings
 
 _settings = load_settings()
 
 defs = Definitions(
-    assets=[recordings, transcripts],
+    assets=[recordings, transcripts, subtitles, search_index],
     asset_checks=[judge_transcripts],
     jobs=[transcribe_archive, check_transcripts],
     schedules=[nights_schedule(_settings)],

@@ -4,12 +4,14 @@ import textwrap
 
 from opentr_pipeline.setting_values import allowed
 from opentr_pipeline.settings import Settings
+from opentr_pipeline.subtitle_settings import SubtitleSettings
 
 
 def env_example() -> str:
     """Every variable with default, range and meaning."""
     blocks = ["# Copy to .env and change what you need; every value here is the default."]
-    for name, field in Settings.model_fields.items():
+    inherited = SubtitleSettings.model_fields
+    for name, field in sorted(Settings.model_fields.items(), key=lambda one: one[0] in inherited):
         meaning = str(field.description)
         if (range_ := allowed(field)) != "text":
             meaning += f" ({range_})"

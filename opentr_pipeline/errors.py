@@ -37,6 +37,10 @@ class ReferenceTextError(OpentrError):
     """A reference beside the media cannot be compared; the checks show the sentence."""
 
 
+class QueryError(OpentrError):
+    """A search that cannot be answered as it was typed."""
+
+
 class ServiceError(OpentrError):
     """A long-running service could not be started or stopped."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from opentr_pipeline.dagster_state import active_runs
 from opentr_pipeline.errors import ServiceError
+from opentr_pipeline.exports import FOLDER
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.transcript_store import TranscriptStore
 
@@ -17,11 +18,12 @@ def to_delete(settings: Settings, state: Path, *, outputs: bool) -> dict[Path, i
     Args:
         settings: name the archive.
         state: the folder of what Dagster knows of it.
-        outputs: its tables as well, and what is finished and not published.
+        outputs: its tables and exports as well, and what is finished and not published.
     """
     folders = [state]
     if outputs:
-        folders += TranscriptStore(settings.output_root).folders
+        root = settings.output_root
+        folders += [*TranscriptStore(root).folders, root / FOLDER]
     return {folder: size_bytes(folder) for folder in folders if folder.exists()}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.setting_values import (
@@ -34,19 +34,18 @@ from opentr_pipeline.setting_values import (
     allowed,
     read_env_file,
 )
+from opentr_pipeline.subtitle_settings import SubtitleSettings
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = PROJECT_ROOT / ".env"
 
 
-class Settings(BaseModel):
+class Settings(SubtitleSettings):
     """What a person may set, checked; the field name in capitals is the variable.
 
     Raises:
         SettingsError: from ``load_settings``, one sentence for the first value refused.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     archive_dir: PathText = Field(
         "samples/archive",

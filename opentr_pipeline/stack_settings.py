@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from opentr_pipeline.devices import Device, visible, worker_slots
 from opentr_pipeline.errors import ServiceError, SettingsError
+from opentr_pipeline.exports import FOLDER as EXPORTS
 from opentr_pipeline.models import is_directory_name
 from opentr_pipeline.settings import Settings, cuda_variable
 from opentr_pipeline.transcript_store import TranscriptStore
@@ -102,7 +103,8 @@ def make_folders(settings: Settings, state: Path) -> None:
         if not os.getuid():
             for folder in (settings.models_root, settings.output_root):
                 os.chown(folder, user(), user())
-            for folder in (*TranscriptStore(settings.output_root).folders, state):
+            ours = TranscriptStore(settings.output_root).folders
+            for folder in (*ours, settings.output_root / EXPORTS, state):
                 hand_over(folder)
     except OSError as error:
         raise ServiceError(f"{error.filename} cannot be made: {error.strerror}.") from None

@@ -177,6 +177,23 @@ def transcript_of(tables: Mapping[str, pa.Table], recording_id: str) -> Transcri
     return Transcript(**{**_fields(Transcript, row), **written}, segments=tuple(segments))
 
 
+def by_recording(tables: Mapping[str, pa.Table]) -> Iterator[tuple[str, dict[str, pa.Table]]]:
+    """Each recording of a partition's tables with its rows, which lie together in each of them."""
+    spans: dict[str, dict[str, tuple[int, int]]] = {}
+    for table, rows in tables.items():
+        begin = 0
+        for counted in pc.value_counts(rows["recording_id"]).to_pylist():
+            spans.setdefault(counted["values"], {})[table] = begin, counted["counts"]
+            begin += counted["counts"]
+    for recording_id, found in spans.items():
+        if "transcripts" in found:
+            none = (0, 0)
+            yield (
+                recording_id,
+                {table: rows.slice(*found.get(table, none)) for table, rows in tables.items()},
+            )
+
+
 def _fields(kind: type, row: Mapping[str, Any]) -> dict[str, Any]:
     """The columns that are fields of a dataclass."""
     return {field.name: row[field.name] for field in dataclasses.fields(kind) if field.name in row}
@@ -252,20 +269,25 @@ def _conformed(path: Path, schema: pa.Schema, known_as: Path) -> pa.Table:
 
 
 @contextmanager
-def disk_sentences(output_root: Path) -> Iterator[None]:
+def disk_sentences(output_root: Path, known_as: str = "") -> Iterator[None]:
     """Say what disks do in a sentence.
+
+    Args:
+        output_root: the directory that is written to.
+        known_as: what people know it by, where it is not OUTPUT_DIR.
 
     Raises:
         StoreError: the disk is full, or the directory cannot be written.
     """
+    name = known_as or f"OUTPUT_DIR={output_root}"
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StoreError(
-                f"The disk of OUTPUT_DIR={output_root} is full; what was published before is "
+                f"The disk of {name} is full; what was published before is "
                 "whole. Make room and run again: nothing finished is done twice."
             ) from None
         raise StoreError(
-            f"OUTPUT_DIR={output_root} cannot be written: {error.strerror} ({error.filename})."
+            f"{name} cannot be written: {error.strerror} ({error.filename})."
         ) from None

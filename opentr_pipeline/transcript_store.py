@@ -195,7 +195,7 @@ class TranscriptStore:
             StoreError: the disk is full, or the directory cannot hold links.
         """
         with self._writing(partition_key):
-            old = self._tables(partition_key)
+            old = self.read_together(partition_key)
             rows = {row.recording_id: row for row in _rows_of(old["transcripts"])}
             new = [entry for entry in entries if _replaces(entry, rows)]
             added = self._added(partition_key, new)
@@ -208,9 +208,9 @@ class TranscriptStore:
         home.mkdir(parents=True, exist_ok=True)
         return home
 
-    def _tables(self, partition_key: str) -> dict[str, pa.Table]:
+    def read_together(self, partition_key: str) -> dict[str, pa.Table]:
         """The tables of a partition, all of one generation."""
-        current = self._home(partition_key) / "current"
+        current = self.inner / "partitions" / partition_key / "current"
         while current.is_symlink():
             generation = current.resolve()
             try:
@@ -242,7 +242,7 @@ class TranscriptStore:
                 continue
             key = entry.outcome.partition_key
             if key not in sources:
-                sources[key] = self._tables(key)
+                sources[key] = self.read_together(key)
             if not _holds(sources[key]["transcripts"], entry.outcome):
                 continue  # it has been replaced since; a later run does the work
             for table, rows in sources[key].items():

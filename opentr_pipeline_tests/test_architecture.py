@@ -169,7 +169,7 @@ def test_only_the_entry_points_import_the_shell() -> None:
         ("prometheus_client", {"metrics"}),
         ("dotenv", {"setting_values"}),
         ("fcntl", {"locks", "bootstrap"}),
-        ("sqlite3", {"recordings", "ledger"}),
+        ("sqlite3", {"recordings", "ledger", "search_index"}),
         ("dagster_docker", {"defs.container_launcher"}),
     ],
 )

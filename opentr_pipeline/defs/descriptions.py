@@ -19,3 +19,21 @@ materialising again is cheap. Select `recordings` as well, so that new media are
 *When it fails*: recordings with status `failed` are named in the error; everything else of the
 partition is published. Materialise it again, or run `./opentr.sh retry-failed`. The *checks* judge
 all partitions after every run; the job `check_transcripts` judges without transcribing."""
+
+SUBTITLES = """\
+What is said, to read and to watch: one file is one recording as `.srt`, `.vtt` or `.txt`, in
+folders like the archive's, below `exports`. Recordings without words have none.
+
+*Refreshed* whenever you materialise a partition, and by `opentr export`: from the published
+transcripts, without a model. Files that would be the same stay, those of recordings that are gone
+are removed. *When it fails*: the disk is full or the folder cannot be written; the error names it.
+Materialise it again."""
+
+SEARCH_INDEX = """\
+What is said, ready to be searched with `./opentr.sh search`: one row is one segment that can be
+found.
+
+*Refreshed* whenever you materialise a partition, and by every search that finds something new
+published: only recordings that changed are indexed, without a model, so that nobody has to
+materialise it. *When it fails*: the tables of a partition are damaged, or the disk is full; the
+error says which. The index holds nothing that is not in the tables and may be deleted."""

@@ -1,0 +1,45 @@
+"""The asset ``subtitles``."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    BackfillPolicy,
+    Failure,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+)
+
+from opentr_pipeline.defs.descriptions import SUBTITLES
+from opentr_pipeline.defs.gpu_slots import die_with_the_run
+from opentr_pipeline.defs.partitions import archive_partitions
+from opentr_pipeline.errors import OpentrError
+from opentr_pipeline.exports import FOLDER, SUBTITLE_FORMATS, Export
+from opentr_pipeline.settings import load_settings
+from opentr_pipeline.transcript_store import TranscriptStore
+
+
+@asset(
+    deps=[AssetKey("transcripts")],
+    partitions_def=archive_partitions,
+    backfill_policy=BackfillPolicy.single_run(),
+    description=SUBTITLES,
+    group_name="archive",
+    kinds={"text"},
+)
+def subtitles(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
+    """Write the transcripts of the run's partitions as subtitles and text."""
+    die_with_the_run()
+    settings = load_settings()
+    store = TranscriptStore(settings.output_root)
+    export = Export(store, store.root / FOLDER, SUBTITLE_FORMATS, settings)
+    try:
+        for key in context.partition_keys:
+            facts = {**vars(export.write(key)), "path": MetadataValue.path(str(export.root))}
+            context.add_asset_metadata(facts, partition_key=key)
+    except OpentrError as error:
+        raise Failure(description=str(error), allow_retries=False) from None
+    yield MaterializeResult()
