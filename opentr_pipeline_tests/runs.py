@@ -15,6 +15,7 @@ from dagster import (
     AssetKey,
     DagsterEventType,
     DagsterInstance,
+    RunsFilter,
 )
 
 from opentr_pipeline.checks import CHECKS
@@ -80,14 +81,14 @@ def leases(dagster_home: Path) -> list[Lease]:
     return found
 
 
-def num_asking(dagster_home: Path) -> int:
-    """Transcription steps that have begun, and so asked for a worker slot."""
+def num_asking(dagster_home: Path, tags: dict[str, str] | None = None) -> int:
+    """Transcription steps of runs with these tags that have begun, and so asked for a slot."""
     if not (dagster_home / "dagster.yaml").exists():
         return 0
     with DagsterInstance.from_config(str(dagster_home)) as instance:
         begun = [
             entry.step_key or ""
-            for run in instance.get_runs()
+            for run in instance.get_runs(RunsFilter(tags=tags))
             for entry in instance.all_logs(run.run_id, of_type=DagsterEventType.STEP_START)
         ]
     return sum("transcribe_shard" in key for key in begun)
