@@ -46,6 +46,7 @@ def test_everything_on_the_page_says_what_it_is() -> None:
         assert all(part in said for part in ("one row is", "*Refreshed*", "*When it fails*"))
 
 
+@pytest.mark.slow
 def test_the_checks_run_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On an archive in which a recording has lost its segments."""
     variables = {"OUTPUT_DIR": tmp_path / "output", "ARCHIVE_DIR": tmp_path / "archive"}

@@ -99,6 +99,7 @@ def test_the_sensor_runs_by_default_and_often_enough(eye: Eye) -> None:
     assert uploads_sensor(settings_of()).minimum_interval_seconds == 30
 
 
+@pytest.mark.slow
 def test_a_tick_asks_for_a_run_that_takes_the_upload_alone(eye: Eye) -> None:
     eye.tick()
     wav(eye.settings.archive_root / "new" / "a.wav")

@@ -486,6 +486,7 @@ def publish_newest(store: TranscriptStore) -> None:
     store.publish("radio", [entry("d.wav", "newest")])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", ["republished", "born"])
 def test_a_writer_that_dies_anywhere_leaves_the_old_rows_or_the_new(
     store: TranscriptStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str
@@ -644,6 +645,7 @@ def read_again(read: Callable[[Path], pa.Table], folder: Path) -> Rows:
     raise AssertionError("no reading succeeded")
 
 
+@pytest.mark.slow
 def test_what_a_reader_gets_is_whole(busy: TranscriptStore) -> None:
     for _ in range(30):
         for read in READERS.values():
