@@ -18,7 +18,7 @@ from pathlib import Path
 
 from opentr_pipeline.archive import scan
 from opentr_pipeline.devices import Device
-from opentr_pipeline.errors import ArchiveError, OpentrError
+from opentr_pipeline.errors import ArchiveError, ModelError
 from opentr_pipeline.probe import probe_file
 from opentr_pipeline.scaling_workers import NOT_ITS_FAULT, Bench, Done, Take, answers
 from opentr_pipeline.settings import Settings
@@ -135,13 +135,13 @@ def _trial(bench: Bench, media: Iterator[Take]) -> Row:
     """One worker, long enough to know its speed.
 
     Raises:
-        OpentrError: it cannot work.
+        ModelError: it cannot work.
     """
     audio_s = TRIAL_AUDIO_S
     while True:
         row = _turn(bench, _gathered(media, audio_s, 1), 1)
         if row.failure:
-            raise OpentrError(f"One worker on {bench.device.name} fails: {row.failure}")
+            raise ModelError(f"One worker on {bench.device.name} fails: {row.failure}")
         if row.wall_s >= TRIAL_S:
             return row
         audio_s *= 4

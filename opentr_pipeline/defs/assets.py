@@ -63,7 +63,7 @@ warnings.filterwarnings("ignore", category=BetaWarning)
 _log = logging.getLogger(__name__)
 
 
-def _sentence(error: OpentrError) -> Failure:
+def refused(error: OpentrError) -> Failure:
     """A refusal as Dagster shows it, never tried again: the same settings would refuse again."""
     return Failure(description=str(error), allow_retries=False)
 
@@ -86,7 +86,7 @@ def recordings(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any
         for key, found in partitions.items():
             store.write_recordings(key, found)
     except OpentrError as error:
-        raise _sentence(error) from None
+        raise refused(error) from None
     wall_s = time.monotonic() - started
     for key, found in partitions.items():
         context.add_asset_metadata(
@@ -120,7 +120,7 @@ def plan_shards(
         # What Dagster hands from step to step, and the steps' logs; it never removes them itself.
         sweep(Path(context.instance.root_directory, "storage"))
     except OpentrError as error:
-        raise _sentence(error) from None
+        raise refused(error) from None
     context.log.info(f"{sum(map(len, plan.shards))} contents in {len(plan.shards)} shards.")
     yield Output(str(path), "plan_path")
     for number, items in enumerate(plan.shards):
@@ -163,7 +163,7 @@ def transcribe_shard(
             released_at = time.time()
             _log.info("Worker slot %s released: %s.", slot.name, outcome.summary())
     except OpentrError as error:
-        raise _sentence(error) from None
+        raise refused(error) from None
     except OutOfMemoryError as error:
         raise RetryRequested(MAX_TRIES) from error  # each with less than the one before
     except DeviceError:
@@ -234,7 +234,7 @@ def publish_transcripts(
         verdict = bottleneck.verdict([shard["figures"] for shard in shards], settings)
         facts = metadata.of_transcripts(plan, store, verdict)
     except OpentrError as error:
-        raise _sentence(error) from None
+        raise refused(error) from None
     if verdict:
         context.log.info(verdict)
     versions = {key: plan.data_version(key) for key in plan.partitions}

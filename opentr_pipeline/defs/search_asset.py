@@ -4,7 +4,7 @@ from typing import Any
 
 from dagster import AssetExecutionContext, BackfillPolicy, Failure, MaterializeResult, asset
 
-from opentr_pipeline.defs.assets import transcripts
+from opentr_pipeline.defs.assets import refused, transcripts
 from opentr_pipeline.defs.descriptions import SEARCH_INDEX
 from opentr_pipeline.defs.gpu_slots import die_with_the_run
 from opentr_pipeline.defs.partitions import archive_partitions
@@ -30,7 +30,7 @@ def search_index(context: AssetExecutionContext) -> MaterializeResult[Any]:
         refreshed = index.refresh(context.partition_keys, wait=True)
         num_segments = {key: index.num_segments(key) for key in context.partition_keys}
     except OpentrError as error:
-        raise Failure(str(error), allow_retries=False) from None
+        raise refused(error) from None
     if refreshed.problems:
         raise Failure(" ".join(refreshed.problems), allow_retries=False)
     for key, num in num_segments.items():

@@ -5,14 +5,13 @@ from typing import Any
 
 from dagster import (
     AssetExecutionContext,
-    AssetKey,
     BackfillPolicy,
-    Failure,
     MaterializeResult,
     MetadataValue,
     asset,
 )
 
+from opentr_pipeline.defs.assets import refused, transcripts
 from opentr_pipeline.defs.descriptions import SUBTITLES
 from opentr_pipeline.defs.gpu_slots import die_with_the_run
 from opentr_pipeline.defs.partitions import archive_partitions
@@ -23,7 +22,7 @@ from opentr_pipeline.transcript_store import TranscriptStore
 
 
 @asset(
-    deps=[AssetKey("transcripts")],
+    deps=[transcripts],
     partitions_def=archive_partitions,
     backfill_policy=BackfillPolicy.single_run(),
     description=SUBTITLES,
@@ -41,5 +40,5 @@ def subtitles(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]
             facts = {**vars(export.write(key)), "path": MetadataValue.path(str(export.root))}
             context.add_asset_metadata(facts, partition_key=key)
     except OpentrError as error:
-        raise Failure(description=str(error), allow_retries=False) from None
+        raise refused(error) from None
     yield MaterializeResult()
