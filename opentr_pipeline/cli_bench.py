@@ -72,12 +72,9 @@ def scaling(archive: Path | None, workers: tuple[int, ...], as_json: bool) -> No
     console = overview.console()
     console.print(screens.of_scaling(measured))
     console.print(f"figures  {path}", soft_wrap=True)
-    if scaling_chart.can_draw():
-        chart = path.with_suffix(".png")
-        scaling_chart.draw(measured, chart)
-        console.print(f"chart    {chart}", soft_wrap=True)
-    else:
-        console.print("chart    needs the extra plots: .venv/bin/pip install -e '.[plots]'")
+    chart = path.with_suffix(".png")
+    scaling_chart.draw(measured, chart)
+    console.print(f"chart    {chart}", soft_wrap=True)
 
 
 @contextmanager

@@ -1,16 +1,10 @@
 """A measurement of scaling as a picture (Matplotlib's door)."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from opentr_pipeline.scaling import Scaling
 
 INK, SOFT, IDEAL = "#1b1f24", "#3b6ea5", "#9aa4ae"
-
-
-def can_draw() -> bool:
-    """Whether the extra ``plots`` is installed."""
-    return find_spec("matplotlib") is not None
 
 
 def draw(scaling: Scaling, path: Path) -> None:

@@ -36,3 +36,8 @@ class SubtitleSettings(BaseModel):
         description="Letters that people read in a second. A cue stays longer than it is spoken "
         "where they need that and the next one leaves it time; nothing is left out.",
     )
+
+    @property
+    def cue_layout(self) -> str:
+        """The values of these variables, in a text that changes when one does."""
+        return self.model_dump_json(include=set(SubtitleSettings.model_fields))

@@ -162,6 +162,7 @@ def test_only_the_entry_points_import_the_shell() -> None:
         ("faster_whisper", {"whisper", "windows", "models"}),
         ("pynvml", {"nvml"}),
         ("matplotlib", {"scaling_chart"}),
+        ("jinja2", {"html_files"}),
         ("huggingface_hub", {"models"}),
         ("tokenizers", {"tokens"}),
         ("jiwer", {"references"}),

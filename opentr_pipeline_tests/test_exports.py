@@ -13,9 +13,10 @@ from opentr_pipeline.definitions import defs
 from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.defs.subtitles import subtitles
 from opentr_pipeline.errors import StoreError
-from opentr_pipeline.exports import Export, Exported, file_name
+from opentr_pipeline.exports import Export, Exported
 from opentr_pipeline.subtitle_settings import SubtitleSettings
 from opentr_pipeline.transcript_store import Entry, TranscriptStore
+from opentr_pipeline.written_tree import file_name
 from opentr_pipeline_tests.making import recording, transcript
 
 LATER = "2024-06-17T10:20:30.123+00:00"
