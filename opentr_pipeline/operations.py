@@ -4,9 +4,10 @@ Speed is seconds of audio in a second of the clock, all worker slots together, i
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from opentr_pipeline.archive import readable
@@ -181,10 +182,16 @@ def throughput(outcomes: Sequence[Finished], now: datetime) -> tuple[list[Period
     return _periods(outcomes, hours[::-1]), _periods(outcomes, days[::-1])
 
 
+def days_of_work(outcomes: Sequence[Finished]) -> list[Period]:
+    """The pace of each day of local time on which something was finished, the newest last."""
+    days = sorted({one.at.astimezone().date() for one in outcomes})
+    return _periods(outcomes, [datetime.combine(day, time()).astimezone() for day in days])
+
+
 def _periods(outcomes: Sequence[Finished], begins: Sequence[datetime]) -> list[Period]:
     groups: list[list[tuple[Finished, float]]] = [[] for _ in begins]
     for one, busy_s in zip(outcomes, busy(outcomes), strict=True):
-        number = sum(begin <= one.at for begin in begins) - 1
+        number = bisect_right(begins, one.at) - 1
         if number >= 0:
             groups[number].append((one, busy_s))
     return [

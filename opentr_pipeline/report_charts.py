@@ -1,0 +1,262 @@
+"""The report's numbers as pictures (Matplotlib's other door).
+
+A name that Matplotlib's own font cannot write (Chinese), or that it would write backwards
+(Arabic), is a number in the picture and stands in the list beside it.
+"""
+
+import base64
+import io
+import logging
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from opentr_pipeline.partition_sums import NUM_CONFIDENCE_BINS, TOP, Tally
+from opentr_pipeline.report_facts import ReportFacts
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Both are read on white and on black (contrast 4 to 1 at least). In the report, where a style sheet
+# knows which it is, ``svg`` puts the theme's own in their place.
+BARS, INK = "#c2622d", "#777777"
+THEME = {BARS: "var(--accent)", INK: "var(--soft)"}
+SIZE_INCHES = (6.4, 3.2)
+PNG_DPI = 100
+MAX_BARS = 15
+MAX_LABEL_LETTERS = 24
+MAX_DAYS = 60
+REST = "all others"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture and what it shows.
+
+    Attributes:
+        title: what is measured, with its unit.
+        rows: the same as names and numbers.
+    """
+
+    title: str
+    rows: list[tuple[str, str]]
+    draw: Callable[[Any], None]
+
+    @property
+    def alt(self) -> str:
+        """The picture in a sentence."""
+        shown = "; ".join(f"{name} {said}" for name, said in self.rows[:5])
+        return f"{self.title}: {shown}{' and so on' * (len(self.rows) > 5)}."
+
+    def png(self) -> bytes:
+        """For Dagster's page; small, because it is kept with the event."""
+        stream = io.BytesIO()
+        self._figure().savefig(stream, format="png", dpi=PNG_DPI, transparent=True)
+        return stream.getvalue()
+
+    def svg(self, prefix: str) -> str:
+        """For the report, in the colours of its style sheet.
+
+        Args:
+            prefix: makes its ids unlike those of other pictures on the same page.
+        """
+        import matplotlib
+
+        stream = io.StringIO()
+        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": prefix}):
+            self._figure().savefig(
+                stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
+            )
+        text = stream.getvalue()
+        text = re.sub(r'(\sid="|href="#|url\(#)', rf"\g<1>{prefix}-", text[text.index("<svg") :])
+        for colour, variable in THEME.items():
+            text = text.replace(colour, variable)
+        return text
+
+    def markdown(self) -> str:
+        """The picture and its numbers, for Dagster's page."""
+        picture = base64.b64encode(self.png()).decode()
+        rows = "\n".join(f"| {_escaped(name)} | {_escaped(said)} |" for name, said in self.rows)
+        table = f"| {_escaped(self.title)} | |\n| :-- | --: |\n{rows}"
+        return f"![{_escaped(self.alt)}](data:image/png;base64,{picture})\n\n{table}"
+
+    def _figure(self) -> "Figure":
+        # The first use on a machine lists its fonts and says so, which is nobody's business.
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=SIZE_INCHES, layout="constrained")
+        axes = figure.add_subplot()
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.spines["bottom"].set_color(INK)
+        axes.tick_params(colors=INK, labelsize=9, length=0)
+        axes.set_title(self.title, fontsize=10, color=INK, loc="left")
+        self.draw(axes)
+        return figure
+
+
+def charts(facts: ReportFacts) -> dict[str, Chart]:
+    """The pictures that there is something to see in, by name."""
+    folders = {one.name: one.tally for one in facts.folders}
+    found = {
+        "hours_by_language": _hours("Hours of audio by language", facts.by_language),
+        "hours_by_folder": _hours("Hours of audio by folder", folders),
+        "recordings_by_status": _counts("Recordings by status", facts.by_status),
+        "speed_by_day": speed_by_day(facts),
+        "confidence": confidence(facts),
+        "word_error_rate": _word_errors(facts),
+    }
+    return {name: chart for name, chart in found.items() if chart}
+
+
+def _hours(title: str, tallies: dict[str, Tally]) -> Chart | None:
+    hours = [(_shown(name), tally.audio_s / 3600) for name, tally in tallies.items()]
+    shown, rest = hours[:MAX_BARS], hours[MAX_BARS:]
+    if rest:
+        shown.append((f"{REST} ({len(rest)})", sum(value for _, value in rest)))
+    return _across(title, shown, "{:.3f}" if hours and hours[0][1] < 1 else "{:,.1f}")
+
+
+def _counts(title: str, tallies: dict[str, Tally]) -> Chart | None:
+    counts = [(name, float(tally.num_recordings)) for name, tally in tallies.items()]
+    return _across(title, sorted(counts, key=lambda one: -one[1]), "{:,.0f}")
+
+
+def _across(title: str, bars: Sequence[tuple[str, float]], form: str) -> Chart | None:
+    """Bars that lie, with names before them and numbers behind; None where one bar is all."""
+    if len(bars) < 2:
+        return None
+    rows = [(name, form.format(value)) for name, value in bars]
+
+    def draw(axes: Any) -> None:
+        drawn = axes.barh(range(len(bars)), [value for _, value in bars], color=BARS, height=0.7)
+        labels = [said for _, said in rows]
+        axes.bar_label(drawn, labels, padding=4, fontsize=8, color=INK)
+        _name_across(axes, [name for name, _ in bars])
+        axes.set_xticks([])
+        axes.spines["bottom"].set_visible(False)
+        axes.margins(x=0.1)
+
+    return Chart(title, rows, draw)
+
+
+def _name_across(axes: Any, names: Sequence[str]) -> None:
+    size = 9 if len(names) <= 10 else 7
+    labels = [_label(name, number) for number, name in enumerate(names, 1)]
+    axes.set_yticks(range(len(names)), labels, fontsize=size, parse_math=False)
+    axes.invert_yaxis()
+
+
+def speed_by_day(facts: ReportFacts) -> Chart | None:
+    """How fast it went on each day of work; None where there is one day at most."""
+    days = [
+        (datetime.fromisoformat(one.begins), one.pace.speed_x)
+        for one in facts.days
+        if one.pace.speed_x
+    ][-MAX_DAYS:]
+    if len(days) < 2:
+        return None
+
+    def draw(axes: Any) -> None:
+        axes.bar(range(len(days)), [speed_x for _, speed_x in days], color=BARS, width=0.7)
+        step = -(-len(days) // 8)
+        told = range(0, len(days), step)
+        axes.set_xticks(told, [f"{days[place][0]:%d %b %y}" for place in told], fontsize=8)
+        _scale(axes)
+
+    rows = [(f"{day:%Y-%m-%d}", f"{speed_x:.1f}x") for day, speed_x in days]
+    return Chart("Seconds of audio transcribed in a second, by day", rows, draw)
+
+
+def confidence(facts: ReportFacts) -> Chart | None:
+    """How sure the model was of its words; None without any."""
+    minutes = [seconds / 60 for seconds in facts.by_confidence_s]
+    words_m = sum(minutes)
+    if not words_m:
+        return None
+    edges = [number / NUM_CONFIDENCE_BINS for number in range(NUM_CONFIDENCE_BINS + 1)]
+    shares = [100 * value / words_m for value in minutes]
+
+    def draw(axes: Any) -> None:
+        width = 0.9 / NUM_CONFIDENCE_BINS
+        axes.bar(edges[:-1], shares, width=width, align="edge", color=BARS)
+        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
+        axes.set_xlim(0, 1)
+        axes.set_xlabel("the model's probability of a word", fontsize=9, color=INK)
+        _scale(axes)
+
+    rows = [
+        (f"{low:.2f} to {high:.2f}", f"{share:.1f} %")
+        for low, high, share in zip(edges[:-1], edges[1:], shares, strict=True)
+    ]
+    return Chart("Share of spoken time by confidence, in %", rows, draw)
+
+
+def _scale(axes: Any) -> None:
+    axes.yaxis.grid(True, color=INK, alpha=0.25, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.locator_params(axis="y", nbins=5)
+
+
+def _word_errors(facts: ReportFacts) -> Chart | None:
+    """The word error rate of folders with references, and how sure it is."""
+    known = [(_shown(one.name), one.word_errors) for one in facts.folders if one.word_errors]
+    known = known[:MAX_BARS]
+    if len(known) < 2:
+        return None
+
+    def draw(axes: Any) -> None:
+        for place, (_, one) in enumerate(known):
+            if one.low is not None and one.high is not None:
+                axes.plot([100 * one.low, 100 * one.high], [place, place], color=BARS, linewidth=2)
+            axes.plot(100 * one.rate, place, "o", color=BARS, markersize=6)
+        _name_across(axes, [name for name, _ in known])
+        axes.set_xlim(left=0)
+        axes.margins(y=0.1)
+        axes.xaxis.grid(True, color=INK, alpha=0.25, linewidth=0.6)
+
+    rows = [(name, _rate(one.rate, one.low, one.high)) for name, one in known]
+    return Chart("Word errors by folder, in %, with 95 % intervals", rows, draw)
+
+
+def _rate(rate: float, low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return f"{100 * rate:.1f} %, no interval"
+    return f"{100 * rate:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def _shown(folder: str) -> str:
+    return "(top)" if folder == TOP else folder
+
+
+def _label(name: str, number: int) -> str:
+    """A name short enough for a picture, or its number where the font cannot write it."""
+    if not is_writable(name):
+        return f"no. {number}"
+    return name if len(name) <= MAX_LABEL_LETTERS else f"{name[: MAX_LABEL_LETTERS - 1]}…"
+
+
+def is_writable(text: str) -> bool:
+    """Whether Matplotlib's own font has all of a text, from left to right."""
+    return all(
+        ord(letter) in _letters() and unicodedata.bidirectional(letter) not in ("R", "AL")
+        for letter in text
+    )
+
+
+@cache
+def _letters() -> frozenset[int]:
+    from matplotlib import font_manager, ft2font
+
+    font = ft2font.FT2Font(font_manager.findfont("DejaVu Sans"))
+    return frozenset(code for code in font.get_charmap() if chr(code).isprintable())
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown takes for nothing else, on one line."""
+    plain = " ".join(text.split())
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~&$-])", r"\\\1", plain)
