@@ -278,4 +278,3 @@ def _doubtful(
 def _worst(doubtful: list[DoubtfulRecording]) -> list[DoubtfulRecording]:
     ranked = sorted(doubtful, key=lambda one: (-one.doubt, one.path, one.partition_key))
     return ranked[:MAX_DOUBTFUL]
-

@@ -13,23 +13,39 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opentr_pipeline.partition_sums import NUM_CONFIDENCE_BINS, TOP, Tally
+from opentr_pipeline.references import WordErrors
 from opentr_pipeline.report_facts import ReportFacts
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+FONT = "DejaVu Sans"  # comes with Matplotlib
 # Both are read on white and on black (contrast 4 to 1 at least). In the report, where a style sheet
 # knows which it is, ``svg`` puts the theme's own in their place.
 BARS, INK = "#c2622d", "#777777"
 THEME = {BARS: "var(--accent)", INK: "var(--soft)"}
+STYLE: Any = {
+    "font.family": FONT,
+    "font.size": 8,
+    "axes.titlesize": 10,
+    "axes.edgecolor": INK,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.6,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "report",
+    "text.parse_math": False,
+    **{f"{part}.color": INK for part in ("text", "grid", "xtick", "ytick")},
+    **{f"axes.{part}color": INK for part in ("label", "title")},
+}
 SIZE_INCHES = (6.4, 3.2)
 PNG_DPI = 100
 MAX_BARS = 15
+MIN_ROWS = 5  # of room, so that two bars are no blocks
 MAX_LABEL_LETTERS = 24
 MAX_DAYS = 60
+MAX_DATES = 6
 REST = "all others"
 
 
@@ -54,9 +70,7 @@ class Chart:
 
     def png(self) -> bytes:
         """For Dagster's page; small, because it is kept with the event."""
-        stream = io.BytesIO()
-        self._figure().savefig(stream, format="png", dpi=PNG_DPI, transparent=True)
-        return stream.getvalue()
+        return self._drawn("png", dpi=PNG_DPI)
 
     def svg(self, prefix: str) -> str:
         """For the report, in the colours of its style sheet.
@@ -64,14 +78,7 @@ class Chart:
         Args:
             prefix: makes its ids unlike those of other pictures on the same page.
         """
-        import matplotlib
-
-        stream = io.StringIO()
-        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": prefix}):
-            self._figure().savefig(
-                stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
-            )
-        text = stream.getvalue()
+        text = self._drawn("svg", metadata={"Date": None, "Creator": None}).decode()
         text = re.sub(r'(\sid="|href="#|url\(#)', rf"\g<1>{prefix}-", text[text.index("<svg") :])
         for colour, variable in THEME.items():
             text = text.replace(colour, variable)
@@ -84,19 +91,21 @@ class Chart:
         table = f"| {_escaped(self.title)} | |\n| :-- | --: |\n{rows}"
         return f"![{_escaped(self.alt)}](data:image/png;base64,{picture})\n\n{table}"
 
-    def _figure(self) -> "Figure":
+    def _drawn(self, form: str, **how: Any) -> bytes:
         # The first use on a machine lists its fonts and says so, which is nobody's business.
         logging.getLogger("matplotlib").setLevel(logging.ERROR)
+        import matplotlib
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=SIZE_INCHES, layout="constrained")
-        axes = figure.add_subplot()
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.spines["bottom"].set_color(INK)
-        axes.tick_params(colors=INK, labelsize=9, length=0)
-        axes.set_title(self.title, fontsize=10, color=INK, loc="left")
-        self.draw(axes)
-        return figure
+        stream = io.BytesIO()
+        with matplotlib.rc_context(STYLE):
+            figure = Figure(figsize=SIZE_INCHES, layout="constrained")
+            axes = figure.add_subplot()
+            axes.spines[["top", "right", "left"]].set_visible(False)
+            axes.set_title(self.title, loc="left")
+            self.draw(axes)
+            figure.savefig(stream, format=form, transparent=True, **how)
+        return stream.getvalue()
 
 
 def charts(facts: ReportFacts) -> dict[str, Chart]:
@@ -114,7 +123,7 @@ def charts(facts: ReportFacts) -> dict[str, Chart]:
 
 
 def _hours(title: str, tallies: dict[str, Tally]) -> Chart | None:
-    hours = [(_shown(name), tally.audio_s / 3600) for name, tally in tallies.items()]
+    hours = [(folder_name(name), tally.audio_s / 3600) for name, tally in tallies.items()]
     shown, rest = hours[:MAX_BARS], hours[MAX_BARS:]
     if rest:
         shown.append((f"{REST} ({len(rest)})", sum(value for _, value in rest)))
@@ -135,7 +144,7 @@ def _across(title: str, bars: Sequence[tuple[str, float]], form: str) -> Chart |
     def draw(axes: Any) -> None:
         drawn = axes.barh(range(len(bars)), [value for _, value in bars], color=BARS, height=0.7)
         labels = [said for _, said in rows]
-        axes.bar_label(drawn, labels, padding=4, fontsize=8, color=INK)
+        axes.bar_label(drawn, labels, padding=4)
         _name_across(axes, [name for name, _ in bars])
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
@@ -145,10 +154,9 @@ def _across(title: str, bars: Sequence[tuple[str, float]], form: str) -> Chart |
 
 
 def _name_across(axes: Any, names: Sequence[str]) -> None:
-    size = 9 if len(names) <= 10 else 7
     labels = [_label(name, number) for number, name in enumerate(names, 1)]
-    axes.set_yticks(range(len(names)), labels, fontsize=size, parse_math=False)
-    axes.invert_yaxis()
+    axes.set_yticks(range(len(names)), labels)
+    axes.set_ylim(max(len(names), MIN_ROWS) - 0.5, -0.5)
 
 
 def speed_by_day(facts: ReportFacts) -> Chart | None:
@@ -163,9 +171,9 @@ def speed_by_day(facts: ReportFacts) -> Chart | None:
 
     def draw(axes: Any) -> None:
         axes.bar(range(len(days)), [speed_x for _, speed_x in days], color=BARS, width=0.7)
-        step = -(-len(days) // 8)
+        step = -(-len(days) // MAX_DATES)
         told = range(0, len(days), step)
-        axes.set_xticks(told, [f"{days[place][0]:%d %b %y}" for place in told], fontsize=8)
+        axes.set_xticks(told, [f"{days[place][0]:%d %b %y}" for place in told])
         _scale(axes)
 
     rows = [(f"{day:%Y-%m-%d}", f"{speed_x:.1f}x") for day, speed_x in days]
@@ -186,7 +194,7 @@ def confidence(facts: ReportFacts) -> Chart | None:
         axes.bar(edges[:-1], shares, width=width, align="edge", color=BARS)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
         axes.set_xlim(0, 1)
-        axes.set_xlabel("the model's probability of a word", fontsize=9, color=INK)
+        axes.set_xlabel("the model's probability of a word")
         _scale(axes)
 
     rows = [
@@ -197,14 +205,14 @@ def confidence(facts: ReportFacts) -> Chart | None:
 
 
 def _scale(axes: Any) -> None:
-    axes.yaxis.grid(True, color=INK, alpha=0.25, linewidth=0.6)
+    axes.yaxis.grid(True)
     axes.set_axisbelow(True)
     axes.locator_params(axis="y", nbins=5)
 
 
 def _word_errors(facts: ReportFacts) -> Chart | None:
     """The word error rate of folders with references, and how sure it is."""
-    known = [(_shown(one.name), one.word_errors) for one in facts.folders if one.word_errors]
+    known = [(folder_name(one.name), one.word_errors) for one in facts.folders if one.word_errors]
     known = known[:MAX_BARS]
     if len(known) < 2:
         return None
@@ -213,28 +221,30 @@ def _word_errors(facts: ReportFacts) -> Chart | None:
         for place, (_, one) in enumerate(known):
             if one.low is not None and one.high is not None:
                 axes.plot([100 * one.low, 100 * one.high], [place, place], color=BARS, linewidth=2)
-            axes.plot(100 * one.rate, place, "o", color=BARS, markersize=6)
+            axes.plot(100 * one.rate, place, "o", color=BARS, markersize=6, clip_on=False)
         _name_across(axes, [name for name, _ in known])
         axes.set_xlim(left=0)
-        axes.margins(y=0.1)
-        axes.xaxis.grid(True, color=INK, alpha=0.25, linewidth=0.6)
+        axes.xaxis.grid(True)
 
-    rows = [(name, _rate(one.rate, one.low, one.high)) for name, one in known]
+    rows = [(name, rate_text(one)) for name, one in known]
     return Chart("Word errors by folder, in %, with 95 % intervals", rows, draw)
 
 
-def _rate(rate: float, low: float | None, high: float | None) -> str:
-    if low is None or high is None:
-        return f"{100 * rate:.1f} %, no interval"
-    return f"{100 * rate:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+def rate_text(errors: WordErrors) -> str:
+    """``7.5 % (6.1 to 9.0)``."""
+    if errors.low is None or errors.high is None:
+        return f"{100 * errors.rate:.1f} %"
+    return f"{100 * errors.rate:.1f} % ({100 * errors.low:.1f} to {100 * errors.high:.1f})"
 
 
-def _shown(folder: str) -> str:
+def folder_name(folder: str) -> str:
+    """As people are shown it."""
     return "(top)" if folder == TOP else folder
 
 
 def _label(name: str, number: int) -> str:
     """A name short enough for a picture, or its number where the font cannot write it."""
+    name = unicodedata.normalize("NFC", name)
     if not is_writable(name):
         return f"no. {number}"
     return name if len(name) <= MAX_LABEL_LETTERS else f"{name[: MAX_LABEL_LETTERS - 1]}…"
@@ -252,7 +262,7 @@ def is_writable(text: str) -> bool:
 def _letters() -> frozenset[int]:
     from matplotlib import font_manager, ft2font
 
-    font = ft2font.FT2Font(font_manager.findfont("DejaVu Sans"))
+    font = ft2font.FT2Font(font_manager.findfont(FONT))
     return frozenset(code for code in font.get_charmap() if chr(code).isprintable())
 
 

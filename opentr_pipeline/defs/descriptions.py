@@ -37,3 +37,12 @@ found.
 published: only recordings that changed are indexed, without a model, so that nobody has to
 materialise it. *When it fails*: the tables of a partition are damaged, or the disk is full; the
 error says which. The index holds nothing that is not in the tables and may be deleted."""
+
+ARCHIVE_REPORT = """\
+How the archive stands, to read and to hand on: one HTML file, `pages/report.html`. Hours by
+language, folder and status, what to check first, what went wrong, speed, confidence, duplicates,
+and word error rates where references exist.
+
+*Refreshed* whenever you materialise it, and by `opentr report`: only partitions that changed are
+read, and nothing is transcribed. *When it fails*: nothing is transcribed yet, the model that the
+settings name is not there, or the disk is full; the error says which."""

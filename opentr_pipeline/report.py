@@ -1,0 +1,126 @@
+"""The report of an archive as one HTML file, which needs no network and no script."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from opentr_pipeline import report_charts
+from opentr_pipeline.html_files import render
+from opentr_pipeline.overview import duration_text
+from opentr_pipeline.partition_sums import DoubtfulRecording, Tally
+from opentr_pipeline.report_charts import folder_name, rate_text
+from opentr_pipeline.report_facts import Folder, ReportFacts
+from opentr_pipeline.transcript import STATUSES
+from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.written_tree import WrittenTree, file_name
+
+FOLDER = "pages"  # below OUTPUT_DIR
+NAME = "report.html"
+HOME = "index.html"  # the archive's, where somebody has written it
+MAX_FOLDERS = 40
+MEANINGS = {**STATUSES, "missing": "not transcribed yet"}
+
+
+def write(facts: ReportFacts, store: TranscriptStore) -> Path:
+    """Write the report, whole or not at all; where it is.
+
+    Raises:
+        StoreError: the disk is full, or the folder cannot be written.
+    """
+    tree = WrittenTree(store, store.root / FOLDER)
+    with tree.writing(NAME):
+        tree.replace(NAME, html(facts, tree.root).encode())
+    return tree.root / NAME
+
+
+def html(facts: ReportFacts, pages: Path) -> str:
+    """The text of the report.
+
+    Args:
+        facts: what it says.
+        pages: the folder that it is for; what is not in there is not linked to.
+    """
+    pictures = {"speed": report_charts.speed_by_day(facts), "sure": report_charts.confidence(facts)}
+    shown, rest = facts.folders[:MAX_FOLDERS], facts.folders[MAX_FOLDERS:]
+    return render(
+        "report.html",
+        facts=facts,
+        name=os.path.basename(facts.archive) or facts.archive,
+        home=HOME if (pages / HOME).is_file() else "",
+        meanings=MEANINGS,
+        folders=shown,
+        rest=_together(rest),
+        num_rest=len(rest),
+        checked=[one for one in facts.folders if one.word_errors],
+        scale=_scale(facts.folders),
+        pictures={name: chart for name, chart in pictures.items() if chart},
+        link=lambda one: _link(one, pages),
+        day=_day,
+        days=_days(facts),
+        duration=duration_text,
+        folder_name=folder_name,
+        length=length_text,
+        percent=percent_text,
+        rate=rate_text,
+        size=size_text,
+    )
+
+
+def _link(one: DoubtfulRecording, pages: Path) -> str:
+    """The first doubtful place on the recording's page; empty where it has none."""
+    page = f"recordings/{file_name(one.path, one.recording_id, 'html')}"
+    if not (pages / page).is_file():
+        return ""
+    return f"{quote(page)}#t={one.first_doubtful_s:.1f}"
+
+
+def _together(folders: list[Folder]) -> Tally:
+    whole = Tally()
+    for one in folders:
+        whole.add(one.tally)
+    return whole
+
+
+def _scale(folders: list[Folder]) -> float:
+    """The highest word error rate that is to be shown."""
+    known = [one.word_errors for one in folders if one.word_errors]
+    return max((max(one.rate, one.high or 0.0) for one in known), default=0.0) or 1.0
+
+
+def _day(at: str) -> str:
+    moment = datetime.fromisoformat(at)
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def _days(facts: ReportFacts) -> str:
+    """When the archive was transcribed."""
+    if not (facts.transcribed_from and facts.transcribed_until):
+        return ""
+    first, last = _day(facts.transcribed_from), _day(facts.transcribed_until)
+    return f"on {first}" if first == last else f"from {first} to {last}"
+
+
+def length_text(seconds: float) -> str:
+    """An amount of sound: ``48 s``, ``12 min``, ``3.4 h``, ``12,345 h``."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    if seconds < 59.5 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:,.1f} h" if seconds < 100 * 3600 else f"{seconds / 3600:,.0f} h"
+
+
+def percent_text(share: float | None) -> str:
+    """A share: ``7.5 %``, ``93 %``; never 100 % where something is missing."""
+    if share is None:
+        return "–"
+    if 0.0 < share < 0.1 or 0.99 <= share < 1.0:
+        return f"{min(100 * share, 99.9):.1f} %"
+    return f"{100 * share:.0f} %"
+
+
+def size_text(num_bytes: int) -> str:
+    """``812 kB``, ``1.4 GB``."""
+    if num_bytes < 1e6:
+        return f"{num_bytes / 1e3:,.0f} kB"
+    return f"{num_bytes / 1e6:,.1f} MB" if num_bytes < 1e9 else f"{num_bytes / 1e9:,.1f} GB"
