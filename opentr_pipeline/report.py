@@ -18,7 +18,7 @@ from opentr_pipeline.written_tree import WrittenTree, file_name
 FOLDER = "pages"  # below OUTPUT_DIR
 NAME = "report.html"
 HOME = "index.html"  # the archive's, where somebody has written it
-MAX_FOLDERS = 40
+MAX_FOLDERS = 25
 MEANINGS = {**STATUSES, "missing": "not transcribed yet"}
 
 
@@ -43,6 +43,7 @@ def html(facts: ReportFacts, pages: Path) -> str:
     """
     pictures = {"speed": report_charts.speed_by_day(facts), "sure": report_charts.confidence(facts)}
     shown, rest = facts.folders[:MAX_FOLDERS], facts.folders[MAX_FOLDERS:]
+    checked = [one for one in facts.folders if one.word_errors]
     return render(
         "report.html",
         facts=facts,
@@ -52,8 +53,9 @@ def html(facts: ReportFacts, pages: Path) -> str:
         folders=shown,
         rest=_together(rest),
         num_rest=len(rest),
-        checked=[one for one in facts.folders if one.word_errors],
-        scale=_scale(facts.folders),
+        checked=checked[:MAX_FOLDERS],
+        num_rest_checked=len(checked[MAX_FOLDERS:]),
+        scale=_scale(checked[:MAX_FOLDERS]),
         pictures={name: chart for name, chart in pictures.items() if chart},
         link=lambda one: _link(one, pages),
         day=_day,

@@ -33,6 +33,7 @@ STYLE: Any = {
     "grid.linewidth": 0.6,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
+    "ytick.major.pad": 6,
     "svg.fonttype": "none",
     "svg.hashsalt": "report",
     "text.parse_math": False,
@@ -46,7 +47,6 @@ MIN_ROWS = 5  # of room, so that two bars are no blocks
 MAX_LABEL_LETTERS = 24
 MAX_DAYS = 60
 MAX_DATES = 6
-REST = "all others"
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,11 @@ class Chart:
     def markdown(self) -> str:
         """The picture and its numbers, for Dagster's page."""
         picture = base64.b64encode(self.png()).decode()
-        rows = "\n".join(f"| {_escaped(name)} | {_escaped(said)} |" for name, said in self.rows)
-        table = f"| {_escaped(self.title)} | |\n| :-- | --: |\n{rows}"
+        rows = (
+            f"| {number} | {_escaped(name)} | {_escaped(said)} |"
+            for number, (name, said) in enumerate(self.rows, 1)
+        )
+        table = "\n".join(("| no. | | |", "| --: | :-- | --: |", *rows))
         return f"![{_escaped(self.alt)}](data:image/png;base64,{picture})\n\n{table}"
 
     def _drawn(self, form: str, **how: Any) -> bytes:
@@ -116,18 +119,15 @@ def charts(facts: ReportFacts) -> dict[str, Chart]:
         "hours_by_folder": _hours("Hours of audio by folder", folders),
         "recordings_by_status": _counts("Recordings by status", facts.by_status),
         "speed_by_day": speed_by_day(facts),
-        "confidence": confidence(facts),
-        "word_error_rate": _word_errors(facts),
+        "confidence_of_words": confidence(facts),
+        "word_errors_by_folder": _word_errors(facts),
     }
     return {name: chart for name, chart in found.items() if chart}
 
 
 def _hours(title: str, tallies: dict[str, Tally]) -> Chart | None:
     hours = [(folder_name(name), tally.audio_s / 3600) for name, tally in tallies.items()]
-    shown, rest = hours[:MAX_BARS], hours[MAX_BARS:]
-    if rest:
-        shown.append((f"{REST} ({len(rest)})", sum(value for _, value in rest)))
-    return _across(title, shown, "{:.3f}" if hours and hours[0][1] < 1 else "{:,.1f}")
+    return _across(title, hours, "{:.3f}" if hours and hours[0][1] < 1 else "{:,.1f}")
 
 
 def _counts(title: str, tallies: dict[str, Tally]) -> Chart | None:
@@ -135,16 +135,19 @@ def _counts(title: str, tallies: dict[str, Tally]) -> Chart | None:
     return _across(title, sorted(counts, key=lambda one: -one[1]), "{:,.0f}")
 
 
-def _across(title: str, bars: Sequence[tuple[str, float]], form: str) -> Chart | None:
-    """Bars that lie, with names before them and numbers behind; None where one bar is all."""
-    if len(bars) < 2:
+def _across(title: str, values: Sequence[tuple[str, float]], form: str) -> Chart | None:
+    """Bars that lie, the longest first; None where one bar is all."""
+    if len(values) < 2:
         return None
+    bars, rest = values[:MAX_BARS], values[MAX_BARS:]
     rows = [(name, form.format(value)) for name, value in bars]
+    if rest:  # no bar, beside which all others would be short
+        title = f"{title}, the first {len(bars)} of {len(values)}"
+        rows.append((f"{len(rest)} others", form.format(sum(value for _, value in rest))))
 
     def draw(axes: Any) -> None:
         drawn = axes.barh(range(len(bars)), [value for _, value in bars], color=BARS, height=0.7)
-        labels = [said for _, said in rows]
-        axes.bar_label(drawn, labels, padding=4)
+        axes.bar_label(drawn, [said for _, said in rows[: len(bars)]], padding=4)
         _name_across(axes, [name for name, _ in bars])
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
