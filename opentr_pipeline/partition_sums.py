@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from opentr_pipeline.archive_facts import HEARD_WHOLE
+from opentr_pipeline.operations import TROUBLE_COLUMNS
 from opentr_pipeline.partition_facts import Generation, read_columns
 from opentr_pipeline.tables import SCHEMAS, read_table
+from opentr_pipeline.transcript import REMEDIES
 from opentr_pipeline.transcript_store import TranscriptStore
 
 HEARD = (*HEARD_WHOLE, "truncated")
@@ -83,6 +85,9 @@ class Sums:
         weighted_s: the same seconds, each times its probability.
         doubtful: the worst, at most ``MAX_DOUBTFUL``.
         files: media fingerprint, size in bytes and path of each media file.
+        outcomes: media fingerprint, end (seconds since 1970), seconds of audio and of work of each
+            transcript, be its recording in the archive or not.
+        troubled: ``TROUBLE_COLUMNS`` of transcripts that are not as they should be, likewise.
     """
 
     by_folder: dict[str, Tally] = field(default_factory=dict)
@@ -93,6 +98,8 @@ class Sums:
     weighted_s: float = 0.0
     doubtful: list[DoubtfulRecording] = field(default_factory=list)
     files: list[tuple[str, int, str]] = field(default_factory=list)
+    outcomes: list[tuple[str, float, float, float]] = field(default_factory=list)
+    troubled: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def mean_confidence(self) -> float | None:
@@ -109,7 +116,8 @@ class Sums:
         self.by_confidence_s = [mine + theirs for mine, theirs in pairs]
         self.weighted_s += other.weighted_s
         self.doubtful = _worst([*self.doubtful, *other.doubtful])
-        self.files.extend(other.files)
+        for name in ("files", "outcomes", "troubled"):
+            getattr(self, name).extend(getattr(other, name))
 
 
 def sums_from_dict(facts: Mapping[str, Any]) -> Sums:
@@ -119,8 +127,8 @@ def sums_from_dict(facts: Mapping[str, Any]) -> Sums:
         for name in ("by_folder", "by_language", "by_status", "by_model")
     }
     doubtful = [DoubtfulRecording(**one) for one in facts["doubtful"]]
-    files = [(digest, size, path) for digest, size, path in facts["files"]]
-    return Sums(**{**facts, **tallies, "doubtful": doubtful, "files": files})
+    rows = {name: list(map(tuple, facts[name])) for name in ("files", "outcomes")}
+    return Sums(**{**facts, **tallies, **rows, "doubtful": doubtful})
 
 
 def folder_of(path: str) -> str:
@@ -145,6 +153,12 @@ def partition_sums(
     sums = Sums()
     for recording_id in sorted((media.keys() | heard.keys()) - gone):
         _count(sums, media.get(recording_id), heard.get(recording_id))
+    sums.outcomes = [_outcome(row) for row in heard.values()]
+    sums.troubled = [
+        {name: row[name] for name in TROUBLE_COLUMNS}
+        for row in heard.values()
+        if row["status"] in REMEDIES
+    ]
     if generation:
         spoken = {one: row for one, row in heard.items() if one not in gone and _is_spoken(row)}
         _weigh(sums, generation, spoken, partition_key)
@@ -161,9 +175,14 @@ def _media_rows(store: TranscriptStore, partition_key: str) -> dict[str, dict[st
 
 
 def _transcript_rows(generation: Generation) -> dict[str, dict[str, Any]]:
-    names = "recording_id path status flags language model duration_s speech_s"
-    rows = read_columns(generation, "transcripts", names)
+    names = "media_fingerprint language model duration_s speech_s wall_s transcribed_at"
+    rows = read_columns(generation, "transcripts", " ".join([names, *TROUBLE_COLUMNS]))
     return {row["recording_id"]: row for row in rows.to_pylist()}
+
+
+def _outcome(heard: Mapping[str, Any]) -> tuple[str, float, float, float]:
+    at = heard["transcribed_at"].timestamp()
+    return heard["media_fingerprint"], at, heard["duration_s"] or 0.0, heard["wall_s"] or 0.0
 
 
 def _is_spoken(heard: Mapping[str, Any]) -> bool:

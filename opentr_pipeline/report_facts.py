@@ -7,9 +7,8 @@ computed from, so that only what has changed is read again; removing the folder 
 import dataclasses
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 from opentr_pipeline import operations
@@ -20,8 +19,9 @@ from opentr_pipeline.archive_facts import (
     archive_facts,
     of_one_generation,
 )
+from opentr_pipeline.duplicates import Duplicates, duplicates
 from opentr_pipeline.errors import StoreError
-from opentr_pipeline.operations import ErrorClass, Period
+from opentr_pipeline.operations import ErrorClass, Finished, Period
 from opentr_pipeline.options import ArchiveOptions
 from opentr_pipeline.overview import probed_work
 from opentr_pipeline.partition_facts import Generation, file_state
@@ -38,8 +38,6 @@ from opentr_pipeline.references import WordErrors, word_errors
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.transcript_store import TranscriptStore
 
-MAX_GROUPS = 20
-MAX_PATHS = 10
 MAX_FAILED_SHOWN = 10
 
 
@@ -55,36 +53,6 @@ class Folder:
     name: str
     tally: Tally
     word_errors: WordErrors | None
-
-
-@dataclass(frozen=True)
-class DuplicateGroup:
-    """Media files with the same bytes.
-
-    Attributes:
-        size_bytes: of one of them.
-        bytes_saved: if one were kept.
-        paths: at most ``MAX_PATHS``.
-    """
-
-    num_files: int
-    size_bytes: int
-    bytes_saved: int
-    paths: list[str]
-
-
-@dataclass(frozen=True)
-class Duplicates:
-    """What is in the archive more than once.
-
-    Attributes:
-        groups: those that would save most, at most ``MAX_GROUPS``.
-    """
-
-    num_groups: int
-    num_files: int
-    bytes_saved: int
-    groups: list[DuplicateGroup]
 
 
 @dataclass(frozen=True)
@@ -170,7 +138,7 @@ def report_facts(settings: Settings, options: ArchiveOptions) -> ReportFacts:
     found = scan(settings.archive_root)
     all_work = probed_work(settings, found, options)
     checked = archive_facts(settings, [])
-    outcomes = operations.finished(store)
+    outcomes = operations.each_once(map(_finished, sums.outcomes))
     now = datetime.now().astimezone()
     total = Tally()
     for tally in sums.by_status.values():
@@ -192,7 +160,7 @@ def report_facts(settings: Settings, options: ArchiveOptions) -> ReportFacts:
         mean_confidence=sums.mean_confidence,
         by_confidence_s=sums.by_confidence_s,
         doubtful=sums.doubtful,
-        failures=operations.errors(all_work, store, MAX_FAILED_SHOWN),
+        failures=operations.errors(all_work, store, MAX_FAILED_SHOWN, sums.troubled),
         duplicates=duplicates(sums.files),
         days=operations.days_of_work(outcomes),
         word_errors=word_errors(pair for pairs in _counted(checked).values() for pair in pairs),
@@ -231,6 +199,11 @@ def _sums_of(store: TranscriptStore, key: str, generation: Generation | None) ->
     return sums_from_dict(facts)
 
 
+def _finished(outcome: tuple[str, float, float, float]) -> tuple[str, Finished]:
+    media_fingerprint, at, audio_s, wall_s = outcome
+    return media_fingerprint, Finished(datetime.fromtimestamp(at, UTC), audio_s, wall_s)
+
+
 def _share(part_s: float, whole_s: float) -> float | None:
     return part_s / whole_s if whole_s else None
 
@@ -266,30 +239,3 @@ def _reference_problems(checked: ArchiveFacts) -> dict[str, str]:
         for one in partition.references
         if one.problem
     }
-
-
-def duplicates(files: Iterable[tuple[str, int, str]]) -> Duplicates:
-    """Media files with the same bytes.
-
-    Args:
-        files: media fingerprint, size in bytes and path of each; one without a fingerprint, or
-            without bytes, is like no other.
-    """
-    by_content: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for media_fingerprint, size_bytes, path in files:
-        if media_fingerprint and size_bytes:
-            by_content[media_fingerprint].append((size_bytes, path))
-    groups = [_group(same) for same in by_content.values() if len(same) > 1]
-    groups.sort(key=lambda one: (-one.bytes_saved, one.paths))
-    return Duplicates(
-        len(groups),
-        sum(one.num_files - 1 for one in groups),
-        sum(one.bytes_saved for one in groups),
-        groups[:MAX_GROUPS],
-    )
-
-
-def _group(same: Sequence[tuple[int, str]]) -> DuplicateGroup:
-    size_bytes = same[0][0]
-    paths = sorted(path for _, path in same)[:MAX_PATHS]
-    return DuplicateGroup(len(same), size_bytes, size_bytes * (len(same) - 1), paths)

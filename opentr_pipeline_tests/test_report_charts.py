@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from opentr_pipeline.duplicates import Duplicates
 from opentr_pipeline.operations import Pace, Period
 from opentr_pipeline.partition_sums import Tally
 from opentr_pipeline.references import WordErrors
 from opentr_pipeline.report_charts import BARS, INK, MAX_BARS, charts, is_writable
-from opentr_pipeline.report_facts import Duplicates, Folder, ReportFacts
+from opentr_pipeline.report_facts import Folder, ReportFacts
 
 NAMES = (
     "tapes",
@@ -66,6 +67,7 @@ def many(num_folders: int = 40) -> ReportFacts:
     errors = WordErrors(9, 1000, 80, 0.08, 0.06, 0.11)
     names = [*NAMES, *(f"folder {number}" for number in range(num_folders))][:num_folders]
     return facts(
+        total=Tally(11, 7260.0, 7260.0, 3600.0),
         by_language={"en": tally, "zh": tally},
         by_status={"ok": tally, "no_speech": Tally(2, 60.0, 60.0, 0.0)},
         folders=[Folder(name, tally, errors) for name in names],

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from opentr_pipeline import report_facts
 from opentr_pipeline.archive import scan
+from opentr_pipeline.duplicates import duplicates
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.operations import Finished, days_of_work
 from opentr_pipeline.options import ArchiveOptions
@@ -192,6 +193,8 @@ sums = st.builds(
     weighted_s=seconds,
     doubtful=st.lists(doubtful, max_size=25),
     files=st.lists(st.tuples(st.sampled_from("pq"), st.integers(1, 9), st.text(max_size=3))),
+    outcomes=st.lists(st.tuples(st.sampled_from("pq"), seconds, seconds, seconds), max_size=3),
+    troubled=st.lists(st.fixed_dictionaries({"path": st.text(max_size=3)}), max_size=3),
 )
 
 
@@ -199,7 +202,8 @@ def added(parts: list[Sums]) -> Sums:
     whole = Sums()
     for part in parts:
         whole.add(part)
-    whole.files.sort()
+    for rows in (whole.files, whole.outcomes, whole.troubled):
+        rows.sort(key=repr)
     return whole
 
 
@@ -296,7 +300,7 @@ def test_the_same_bytes_are_found_across_partitions_most_to_save_first() -> None
     a = [("x", 10, "a/1"), ("y", 500, "a/2")]
     b = [("x", 10, "b/3"), ("y", 500, "b/4"), ("", 7, "b/7"), ("", 7, "b/8")]
     c = [("x", 10, "c/5"), ("z", 9000, "c/6"), ("empty", 0, "c/9"), ("empty", 0, "c/10")]
-    found = report_facts.duplicates([*a, *b, *c])
+    found = duplicates([*a, *b, *c])
     assert (found.num_groups, found.num_files, found.bytes_saved) == (2, 3, 520)
     assert [(one.num_files, one.bytes_saved, one.paths) for one in found.groups] == [
         (2, 500, ["a/2", "b/4"]),
