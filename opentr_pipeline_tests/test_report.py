@@ -3,21 +3,20 @@
 import dataclasses
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from dagster import DagsterInstance, MaterializeResult, materialize
-from playwright.sync_api import Browser
+from dagster import MaterializeResult
+from playwright.sync_api import Browser, expect
 
 from opentr_pipeline.cli import main
 from opentr_pipeline.cli_report import _said
 from opentr_pipeline.definitions import defs
 from opentr_pipeline.defs import metadata
-from opentr_pipeline.defs.report import archive_report
 from opentr_pipeline.duplicates import DuplicateGroup, Duplicates
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.operations import ErrorClass, TroubledFile
@@ -25,11 +24,20 @@ from opentr_pipeline.partition_sums import DoubtfulRecording, Tally
 from opentr_pipeline.references import WordErrors
 from opentr_pipeline.report import html, length_text, percent_text, size_text, write
 from opentr_pipeline.report_facts import Folder, ReportFacts
+from opentr_pipeline.services import DevServices
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline_tests.conftest import Project
+from opentr_pipeline_tests.page_api import free_port
 from opentr_pipeline_tests.runs import SAMPLES
 from opentr_pipeline_tests.test_report_charts import facts, many
 
+PICTURES_OF_SAMPLES = (
+    "hours_by_language",
+    "hours_by_folder",
+    "recordings_by_status",
+    "confidence_of_words",
+    "word_errors_by_folder",
+)
 EVIL = "<script>alert(1)</script> & \"quoted\" 'names'/100%?#.wav"
 
 
@@ -236,21 +244,25 @@ def test_the_asset_follows_transcripts_without_partitions_and_says_what_it_is() 
     assert all(part in str(node.description) for part in ("one HTML file", "*Refreshed*", "*When"))
 
 
+@pytest.fixture
+def sampled(project: Callable[..., Project]) -> Iterator[Project]:
+    """The sample archive, transcribed."""
+    one = project(SAMPLES, DAGSTER_PORT=free_port())
+    one.opentr("run")
+    yield one
+    DevServices.of(one.settings).stop()
+
+
 @pytest.mark.slow
 def test_the_report_of_the_sample_archive(
-    project: Callable[..., Project],
-    browser: Browser,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    sampled: Project, browser: Browser, tmp_path: Path
 ) -> None:
-    one = project(SAMPLES)
-    one.opentr("run")
-    said = one.opentr("report")
-    path = one.store.root / "pages" / "report.html"
+    said = sampled.opentr("report")
+    path = sampled.store.root / "pages" / "report.html"
     assert re.search(r"recordings +17: 14 ok, 2 no_speech, 1 corrupt\n", said)
     assert re.search(r"word errors +\d+\.\d % .*in 14 references\n", said)
     assert said.endswith(f"{path}\n")
-    found = json.loads(one.opentr("report", "--json"))
+    found = json.loads(sampled.opentr("report", "--json"))
     assert {row["name"] for row in found["folders"]} == {
         *("film", "interviews", "oral_history", "radio", "."),
     }
@@ -258,15 +270,10 @@ def test_the_report_of_the_sample_archive(
     assert found["failures"][0]["files"][0]["path"] == "film/unfinished_copy.mp4"
 
     path.unlink()
-    for name, value in one.environ.items():
-        monkeypatch.setenv(name, value)
-    with DagsterInstance.local_temp(str(tmp_path)) as instance:
-        result = materialize([archive_report], instance=instance)
-    (event,) = result.asset_materializations_for_node("archive_report")
-    assert event.metadata["num_recordings"].value == 17
-    assert event.metadata["path"].value == str(path)
+    sampled.opentr("dagster", "asset", "materialize", "--select", "archive_report")
     _look(browser, path, tmp_path)
-    _look_at_pictures(browser, event.metadata, tmp_path)
+    sampled.opentr("start", "dev")
+    _look_at_pictures(browser, DevServices.of(sampled.settings).address, tmp_path)
 
 
 def _look(browser: Browser, path: Path, tmp_path: Path) -> None:
@@ -296,19 +303,22 @@ def _look(browser: Browser, path: Path, tmp_path: Path) -> None:
             page.close()
 
 
-def _look_at_pictures(browser: Browser, found: Any, tmp_path: Path) -> None:
-    sources = {
-        name: re.findall(r"\((data:image/png;base64,[^)]+)\)", value.value)[0]
-        for name, value in found.items()
-        if type(value).__name__ == "MarkdownMetadataValue"
-    }
-    assert {"hours_by_language", "hours_by_folder", "confidence_of_words"} <= set(sources)
-    page = browser.new_page()
-    page.set_content("".join(f'<img src="{source}">' for source in sources.values()))
-    page.screenshot(path=tmp_path / "pictures.png", full_page=True)
-    sizes = page.evaluate(
-        "Promise.all([...document.images].map(async i => "
-        "(await i.decode(), [i.naturalWidth, i.naturalHeight])))"
-    )
+def _look_at_pictures(browser: Browser, address: str, tmp_path: Path) -> None:
+    """Dagster's page shows numbers, tables and every picture."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1800})
+    page.goto(f"{address}/assets/archive_report")
+    expect(page.get_by_text("num_recordings", exact=True).first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("film/unfinished_copy.mp4").first).to_be_visible()
+    buttons = page.get_by_text("Show Markdown")
+    expect(buttons).to_have_count(len(PICTURES_OF_SAMPLES))
+    for place, name in enumerate(PICTURES_OF_SAMPLES):
+        buttons.nth(place).click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_text(name, exact=True)).to_be_visible()
+        picture = dialog.get_by_role("img", name=re.compile("^(Hours|Recordings|Share|Word)"))
+        size = picture.evaluate("async i => (await i.decode(), [i.naturalWidth, i.naturalHeight])")
+        assert size == [640, 320]
+        page.screenshot(path=tmp_path / f"{name}.png")
+        dialog.get_by_role("button", name="Close").click()
+        expect(dialog).to_be_hidden()
     page.close()
-    assert sizes == [[640, 320]] * len(sources)
