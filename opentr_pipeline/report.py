@@ -19,6 +19,7 @@ FOLDER = "pages"  # below OUTPUT_DIR
 NAME = "report.html"
 HOME = "index.html"  # the archive's, where somebody has written it
 MAX_FOLDERS = 25
+MAX_NAMED = 20
 MEANINGS = {**STATUSES, "missing": "not transcribed yet"}
 
 
@@ -53,6 +54,7 @@ def html(facts: ReportFacts, pages: Path) -> str:
         folders=shown,
         rest=_together(rest),
         num_rest=len(rest),
+        most_named=MAX_NAMED,
         checked=checked[:MAX_FOLDERS],
         num_rest_checked=len(checked[MAX_FOLDERS:]),
         scale=_scale(checked[:MAX_FOLDERS]),

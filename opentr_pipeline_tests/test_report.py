@@ -133,6 +133,25 @@ def test_the_page_says_what_matters_first(tmp_path: Path) -> None:
         assert sentence in said, sentence
 
 
+def test_of_very_many_troubles_the_first_are_named_and_the_others_counted(tmp_path: Path) -> None:
+    base = full()
+    many_of_all = dataclasses.replace(
+        base,
+        failures=[dataclasses.replace(base.failures[0], kind=f"kind {n}") for n in range(120)],
+        unreadable={f"partition-{n}": "It is damaged." for n in range(50)},
+        reference_problems={f"{n}.txt": "It holds no words." for n in range(300)},
+    )
+    page = html(many_of_all, tmp_path)
+    said = text_of(page)
+    for sentence in ("And 100 more kinds of trouble", "And 30 more partitions", "and 280 more "):
+        assert sentence in said, sentence
+    assert "kind 19 " in said
+    assert "kind 20 " not in said
+    assert len(page) < 2 * len(html(base, tmp_path))
+    table = metadata.of_report(many_of_all, tmp_path / "report.html")["failures"]
+    assert len(table.records) == 20
+
+
 def test_what_there_is_nothing_to_say_of_has_no_heading(tmp_path: Path) -> None:
     headings = re.findall(r"<h2>(.*?)</h2>", html(facts(), tmp_path))
     assert headings == ["Folders", "Languages", "Status", "How this was counted"]

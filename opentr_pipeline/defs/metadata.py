@@ -12,6 +12,7 @@ from opentr_pipeline.partition_facts import mean_confidence
 from opentr_pipeline.partition_sums import DoubtfulRecording
 from opentr_pipeline.plan import Plan
 from opentr_pipeline.recordings import Recording
+from opentr_pipeline.report import MAX_NAMED
 from opentr_pipeline.report_charts import charts
 from opentr_pipeline.report_facts import ReportFacts
 from opentr_pipeline.shard_outcome import ShardOutcome
@@ -99,7 +100,7 @@ def of_report(facts: ReportFacts, path: Path) -> Metadata:
     """
     tables = {
         "to_check_first": [_of_doubtful(one) for one in facts.doubtful],
-        "failures": [_of_failures(one) for one in facts.failures],
+        "failures": [_of_failures(one) for one in facts.failures[:MAX_NAMED]],
     }
     return {
         "path": MetadataValue.path(str(path)),
