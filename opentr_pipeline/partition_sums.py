@@ -17,6 +17,7 @@ from opentr_pipeline.tables import SCHEMAS, read_table
 from opentr_pipeline.transcript import REMEDIES
 from opentr_pipeline.transcript_store import TranscriptStore
 
+SUMS_VERSION = "1"  # another one forgets what earlier releases remembered
 HEARD = (*HEARD_WHOLE, "truncated")
 # Recordings of the table ``recordings`` that have no transcript.
 MISSING = "missing"

@@ -27,6 +27,7 @@ from opentr_pipeline.overview import probed_work
 from opentr_pipeline.partition_facts import Generation, file_state
 from opentr_pipeline.partition_sums import (
     MISSING,
+    SUMS_VERSION,
     DoubtfulRecording,
     Sums,
     Tally,
@@ -190,7 +191,8 @@ def _all_sums(store: TranscriptStore) -> tuple[Sums, dict[str, str]]:
 
 def _sums_of(store: TranscriptStore, key: str, generation: Generation | None) -> Sums:
     rows = store.path("recordings", key)
-    state = [generation.name if generation else "", file_state(rows) if rows.exists() else ""]
+    name = generation.name if generation else ""
+    state = [SUMS_VERSION, name, file_state(rows) if rows.exists() else ""]
     memory = FactMemory(store.inner / "report" / f"{key}.json")
     facts = memory.recall(
         "sums", state, lambda: dataclasses.asdict(partition_sums(store, key, generation))
