@@ -21,7 +21,7 @@ NAMES = (
     "广播电台录音",
     "أرشيف الإذاعة",
     "बोलियाँ",
-    "$a$ \\frac{1}{2} $b",
+    "$a$ \\frac{1}{2} $b$",
     "a\nb",
     "x" * 300,
 )
@@ -131,6 +131,7 @@ def test_names_that_the_font_cannot_write_are_numbers_in_the_list() -> None:
     for number in (2, 3, 4, 6):
         assert f">no. {number}<" in drawn
     assert ">no. 1<" not in drawn
+    assert r">$a$ \frac{1}{2} $b$<" in drawn
     assert not re.search("[广أब]", drawn)
     said = chart.markdown()
     assert "| 2 | 广播电台录音 | 2.0 |" in said

@@ -14,7 +14,7 @@ from opentr_pipeline import report_facts
 from opentr_pipeline.archive import scan
 from opentr_pipeline.duplicates import duplicates
 from opentr_pipeline.errors import StoreError
-from opentr_pipeline.operations import Finished, days_of_work
+from opentr_pipeline.operations import Finished, days_of_work, each_once
 from opentr_pipeline.options import ArchiveOptions
 from opentr_pipeline.partition_facts import generation_of, mean_confidence
 from opentr_pipeline.partition_sums import (
@@ -365,6 +365,12 @@ def test_an_interval_is_narrower_with_more_recordings_and_as_wide_as_theory_says
         # root of their number, and 95 % lie within 1.96 of these.
         assert widths[-1] == pytest.approx(2 * 1.96 * 0.05 / (2 * times) ** 0.5, rel=0.1)
     assert widths[1] < widths[0] / 2
+
+
+def test_copies_of_an_outcome_count_once_and_a_second_one_of_the_same_bytes_counts() -> None:
+    early, late = (Finished(datetime(2026, 3, 1, hour, tzinfo=UTC), 60.0, 6.0) for hour in (1, 2))
+    found = each_once([("x", late), ("x", early), ("x", early), ("y", early)])
+    assert found == [early, early, late]
 
 
 def test_days_without_work_are_left_out() -> None:
