@@ -21,6 +21,7 @@ from opentr_pipeline.cli_operators import (
     status,
     throughput,
 )
+from opentr_pipeline.cli_pages import pages
 from opentr_pipeline.cli_search import search
 from opentr_pipeline.cli_services import reset, start, stop
 from opentr_pipeline.cli_stack import backup, prod, restore, serve
@@ -219,7 +220,7 @@ main = Commands(
     context_settings={"help_option_names": ["-h", "--help"]},
     commands=[
         *(run, retry_failed, backfill, scan),
-        *(search, export),
+        *(search, export, pages),
         *(status, eta, throughput, errors, queue, metrics),
         *(models_group, plan, bench, start, stop, reset, logs, health, doctor),
         *(prod, backup, restore, serve),

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from opentr_pipeline.dagster_state import active_runs
 from opentr_pipeline.errors import ServiceError
-from opentr_pipeline.exports import FOLDER
+from opentr_pipeline.exports import FOLDER as EXPORTS
+from opentr_pipeline.pages import FOLDER as PAGES
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.transcript_store import TranscriptStore
 
@@ -18,12 +19,12 @@ def to_delete(settings: Settings, state: Path, *, outputs: bool) -> dict[Path, i
     Args:
         settings: name the archive.
         state: the folder of what Dagster knows of it.
-        outputs: its tables and exports as well, and what is finished and not published.
+        outputs: its tables, exports and pages as well, and what is finished and not published.
     """
     folders = [state]
     if outputs:
         root = settings.output_root
-        folders += [*TranscriptStore(root).folders, root / FOLDER]
+        folders += [*TranscriptStore(root).folders, root / EXPORTS, root / PAGES]
     return {folder: size_bytes(folder) for folder in folders if folder.exists()}
 
 

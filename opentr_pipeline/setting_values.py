@@ -96,6 +96,12 @@ def _prometheus_file(value: str) -> str:
     return _path(value)
 
 
+def _pages_url(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", value):
+        raise ValueError("empty or an address such as https://archive.example/pages")
+    return value.rstrip("/")
+
+
 def _audio_stream(value: str) -> str:
     if value != "auto" and not re.fullmatch("[0-9]{1,2}", value):
         raise ValueError("auto or the number of an audio stream, 0..99")
@@ -155,6 +161,7 @@ DeviceList = Annotated[str, AfterValidator(_device_list)]
 Language = Annotated[str, AfterValidator(_language)]
 Text = Annotated[str, AfterValidator(_text)]
 Terms = Annotated[str, AfterValidator(_terms)]
+PagesUrl = Annotated[str, AfterValidator(_pages_url)]
 PrometheusFile = Annotated[str, AfterValidator(_prometheus_file)]
 BatchSize = Annotated[str, AfterValidator(_batch_size)]
 AudioStream = Annotated[str, AfterValidator(_audio_stream)]
