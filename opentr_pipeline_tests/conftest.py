@@ -3,12 +3,14 @@
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
@@ -16,6 +18,9 @@ import pytest
 from opentr_pipeline import models
 from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
 from opentr_pipeline.transcript_store import TranscriptStore
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # ``record_property("figures", "a line")`` shows a line at the end, whatever process measured it.
 RecordProperty = Callable[[str, object], None]
@@ -62,6 +67,22 @@ def models_root() -> Path:
     except models.ModelError as error:
         pytest.skip(f"the model base ({error})")
     return root
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """Debian's Chromium: in a container, as root, without a card, asking nobody for anything."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("Chromium (on Debian: apt-get install chromium)")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+    flags += ["--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=flags)
+        yield started
+        started.close()
 
 
 class Project:

@@ -1,13 +1,12 @@
 """Dagster's page in a real browser: what people click, and what they find there."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from dagster import DagsterInstance
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from opentr_pipeline.checks import CHECKS
 from opentr_pipeline.services import DevServices
@@ -17,29 +16,8 @@ from opentr_pipeline_tests.runs import SPEECH, holder_of, make_archive, speech_f
 
 pytestmark = pytest.mark.slow
 NUM_TAPES = 10
-# Debian's Chromium: in a container, as root, without a card, asking nobody for anything.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 RUN_MS = 120_000  # for a run, on a machine that has other things to do
 expect.set_options(timeout=30_000)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("Chromium (on Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -63,14 +63,14 @@ function reveal(what) {
 
 function follow(isWanted) {
   isFollowed = isWanted;
-  if (byId("follow")) byId("follow").hidden = isWanted;
-  if (isWanted && current) reveal(current.node);
+  byId("follow").hidden = isWanted;
+  if (isWanted) reveal((current ?? words[Math.max(0, numberAt(media.currentTime))]).node);
 }
 
 function jump(seconds) {
   media.currentTime = seconds;
-  follow(true);
   show();
+  follow(true);
   movePlayhead();
 }
 
@@ -146,14 +146,17 @@ function rangeOf(segment, first, end) {
 function search() {
   places = findAll(byId("search").value);
   place = -1;
-  CSS.highlights?.set("found", new Highlight(...places));
+  // Not as arguments of the constructor: there is a limit to these.
+  const marked = new Highlight();
+  for (const range of places) marked.add(range);
+  CSS.highlights.set("found", marked);
   if (places.length) goToPlace(1); else sayPlaces();
 }
 
 function goToPlace(step) {
   if (!places.length) return;
   place = (place + step + places.length) % places.length;
-  CSS.highlights?.set("found-now", new Highlight(places[place]));
+  CSS.highlights.set("found-now", new Highlight(places[place]));
   follow(media.paused ? isFollowed : false);
   reveal(places[place]);
   sayPlaces();
@@ -161,7 +164,7 @@ function goToPlace(step) {
 
 function sayPlaces() {
   const isAsked = byId("search").value.trim();
-  if (!places.length) CSS.highlights?.delete("found-now");
+  if (!places.length) CSS.highlights.delete("found-now");
   byId("found").textContent = places.length ? `${place + 1} of ${places.length}` : isAsked && "not found";
 }
 
@@ -179,12 +182,11 @@ const segmentStarts = segments.map((segment) => segment.dataset.t.split(" ")[0] 
 
 const KEYS = {
   " ": () => (media.paused ? play() : media.pause()),
-  ArrowLeft: () => jump(Math.max(0, media.currentTime - 5)),
-  ArrowRight: () => jump(media.currentTime + 5),
+  arrowleft: () => jump(Math.max(0, media.currentTime - 5)),
+  arrowright: () => jump(media.currentTime + 5),
   p: () => step(segmentStarts, true),
   n: () => step(segmentStarts, false),
-  d: () => step(doubts, false),
-  D: () => step(doubts, true),
+  d: (isBack) => step(doubts, isBack),
   ",": () => { media.playbackRate = Math.max(0.5, media.playbackRate - 0.25); },
   ".": () => { media.playbackRate = Math.min(3, media.playbackRate + 0.25); },
   "/": () => byId("search").select(),
@@ -192,32 +194,43 @@ const KEYS = {
 };
 
 function onKey(event) {
-  const isTyping = event.target.closest("input, button, summary, audio, video");
-  const isOurs = byId("keys").checked && !event.ctrlKey && !event.metaKey && !event.altKey;
-  const act = KEYS[event.key] ?? KEYS[event.key.toLowerCase()];
-  if (isTyping || !isOurs || !act) {
-    if (/^(Page|Arrow[UD]|Home|End)/.test(event.key) && !isTyping) follow(false);
-    return;
+  if (event.target.closest("input, button, summary, audio, video")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || !byId("keys").checked) return;
+  const act = KEYS[event.key.toLowerCase()];
+  if (act) {
+    event.preventDefault();
+    act(event.shiftKey);
   }
-  event.preventDefault();
-  act();
+}
+
+// Whoever scrolls while it plays looks for something else.
+const SCROLLING = new Set(["ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End"]);
+
+function listenToScrolling() {
+  const leave = () => { if (!media.paused) follow(false); };
+  addEventListener("wheel", leave, { passive: true });
+  addEventListener("touchmove", leave, { passive: true });
+  addEventListener("keydown", (event) => { if (SCROLLING.has(event.key)) leave(); });
+}
+
+function onClick(event) {
+  const link = event.target.closest(".time");
+  const at = link ? Number(link.hash.slice(3)) : startOf.get(event.target);
+  if (at === undefined || !getSelection().isCollapsed) return;
+  jump(at);
+  play();
 }
 
 function listen() {
   media.addEventListener("play", showWhilePlaying);
-  for (const name of ["seeked", "timeupdate"]) media.addEventListener(name, () => { show(); movePlayhead(); });
+  for (const name of ["seeked", "timeupdate"]) {
+    media.addEventListener(name, () => { show(); movePlayhead(); });
+  }
   media.addEventListener("loadedmetadata", toFragment, { once: true });
   addEventListener("hashchange", toFragment);
   addEventListener("keydown", onKey);
-  for (const name of ["wheel", "touchmove"]) {
-    addEventListener(name, () => { if (!media.paused) follow(false); }, { passive: true });
-  }
-  byId("transcript").addEventListener("click", (event) => {
-    const at = startOf.get(event.target);
-    if (at === undefined || !getSelection().isCollapsed) return;
-    jump(at);
-    play();
-  });
+  listenToScrolling();
+  byId("transcript").addEventListener("click", onClick);
   strip.addEventListener("click", (event) => {
     const { left, width } = strip.getBoundingClientRect();
     jump((event.clientX - left) / width * strip.dataset.duration);
