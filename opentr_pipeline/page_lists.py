@@ -1,5 +1,6 @@
 """What the lists of an archive's pages show: recordings, partitions, sums; pure."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from opentr_pipeline.written_tree import file_name
 
 NUM_ROWS = 200  # on a page of a partition
 NUM_FIRST_ROWS = 12  # of each partition on the home page
-NUM_HOME_ROWS = 100
+NUM_HOME_ROWS = 100  # a larger archive's home page shows partitions alone
 NUM_FIRST_LETTERS = 160
 HOME_PAGE = "index.html"
 
@@ -59,7 +60,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A partition on the home page, with its first recordings."""
+    """A partition on the home page.
+
+    Attributes:
+        recordings: the first of them; none in a large archive.
+    """
 
     partition_key: str
     totals: Totals
@@ -69,6 +74,11 @@ class Chapter:
     def title(self) -> str:
         """What people call it."""
         return title_of(self.partition_key)
+
+    @property
+    def num_rows(self) -> int:
+        """How much room it takes."""
+        return max(1, len(self.recordings))
 
     @property
     def page(self) -> str:
@@ -124,14 +134,16 @@ def added(all_totals: Iterable[Totals]) -> Totals:
     }
 
 
-def home_pages(chapters: Iterable[Chapter]) -> Iterator[list[Chapter]]:
-    """Chapters in pages of about ``NUM_HOME_ROWS`` rows; at least one page, be it empty."""
+def home_pages(chapters: Sequence[Chapter]) -> Iterator[list[Chapter]]:
+    """The chapters in pages of at most ``NUM_HOME_ROWS`` rows; at least one page, be it empty."""
+    if sum(chapter.totals["num_recordings"] for chapter in chapters) > NUM_HOME_ROWS:
+        chapters = [dataclasses.replace(chapter, recordings=()) for chapter in chapters]
     page: list[Chapter] = []
     num_rows = 0
     for chapter in chapters:
-        if page and num_rows + len(chapter.recordings) > NUM_HOME_ROWS:
+        if page and num_rows + chapter.num_rows > NUM_HOME_ROWS:
             yield page
             page, num_rows = [], 0
         page.append(chapter)
-        num_rows += len(chapter.recordings)
+        num_rows += chapter.num_rows
     yield page

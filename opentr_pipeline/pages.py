@@ -14,7 +14,7 @@ follows no links gets the archive at ``media``.
 
 import base64
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,9 @@ from opentr_pipeline.written_tree import Note, WrittenTree
 
 FOLDER = "pages"
 SHARED = ("theme.css", "recording.css", "recording.js")
+# What the container itself says of a recording, in the order in which it is shown.
+TAGS = ("title", "artist", "album", "date")
+UNKNOWN_MEDIA = {"in_archive": True, "has_video": False, "tags": ()}
 HOME = "@home"  # the name of its lock; no partition is called so
 
 
@@ -123,11 +126,11 @@ class Pages:
     def _rows(self, key: str) -> list[dict[str, Any]]:
         """What is published of the recordings that are not gone, by path."""
         store = self._tree.store
-        columns = ["recording_id", "in_archive", "has_video"]
+        columns = ["recording_id", "in_archive", "has_video", "tags"]
         found = store.read_partition("recordings", key).select(columns).to_pylist()
         media = {row["recording_id"]: row for row in found}
         rows = [
-            {"in_archive": True, "has_video": False, **row, **media.get(row["recording_id"], {})}
+            {**UNKNOWN_MEDIA, **row, **media.get(row["recording_id"], {})}
             for row in store.read_partition("transcripts", key).to_pylist()
         ]
         here = [row for row in rows if row["in_archive"] is not False]
@@ -152,6 +155,7 @@ class Pages:
                     next=entries[place + 1] if place + 1 < len(entries) else None,
                     list_page=list_page(key, place),
                     list_title=title_of(key),
+                    tags=_shown_tags(rows[place]["tags"]),
                     **self._of_transcript(
                         entries[place], transcript, bool(rows[place]["has_video"])
                     ),
@@ -212,7 +216,7 @@ class Pages:
             for name in SHARED:
                 self._tree.replace(name, static_file(name).encode())
             self._link_media()
-            pages = list(home_pages(self._chapters()))
+            pages = list(home_pages(list(self._chapters())))
             totals = added(chapter.totals for page in pages for chapter in page)
             names = [home_page(number) for number in range(1, len(pages) + 1)]
             for number, chapters in enumerate(pages, 1):
@@ -245,3 +249,8 @@ class Pages:
         root = "../" * name.count("/")
         has_report = self._tree.is_there("report.html")
         return render(template, root=root, archive=self._archive, has_report=has_report, **facts)
+
+
+def _shown_tags(tags: Iterable[tuple[str, str]] | None) -> list[str]:
+    said = {name.lower(): value.strip() for name, value in tags or ()}
+    return [said[name] for name in TAGS if said.get(name)]

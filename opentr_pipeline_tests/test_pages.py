@@ -21,6 +21,7 @@ from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.page_lists import Chapter, Entry, added, home_pages, totals_of
 from opentr_pipeline.pages import Pages, Written
+from opentr_pipeline.probe import Probe
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.transcript_store import Entry as Published
 from opentr_pipeline.transcript_store import TranscriptStore
@@ -158,6 +159,18 @@ def test_silence_has_a_player_and_says_so(settings: Settings) -> None:
     assert not page.all("article")
 
 
+def test_what_the_container_says_is_shown(settings: Settings) -> None:
+    tags = {"TITLE": "The <old> bridge", "encoder": "Lavf", "date": "1962"}
+    tagged = dataclasses.replace(
+        recording("top.wav", partition_key="@root"), probe=Probe(tags=tags)
+    )
+    TranscriptStore(settings.output_root).write_recordings("@root", [tagged])
+    write(settings)
+    page = Document(root_of(settings) / "recordings" / "top.wav.html")
+    assert "The <old> bridge · 1962" in page.text
+    assert "Lavf" not in page.text
+
+
 def test_pages_of_recordings_that_are_gone_go(settings: Settings) -> None:
     store = TranscriptStore(settings.output_root)
     paths = ("film/b #1?.wav", "film/a 50%.wav", "film/c.wav")
@@ -206,29 +219,36 @@ def test_long_lists_have_pages(settings: Settings, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(page_lists, "NUM_ROWS", 2)
     monkeypatch.setattr("opentr_pipeline.pages.NUM_ROWS", 2)
     monkeypatch.setattr("opentr_pipeline.pages.NUM_FIRST_ROWS", 2)
-    monkeypatch.setattr(page_lists, "NUM_HOME_ROWS", 3)
+    monkeypatch.setattr(page_lists, "NUM_HOME_ROWS", 2)
     write(settings)
     found = pages_of(settings)
     assert {"partitions/film/1.html", "partitions/film/2.html", "index-2.html"} <= found
     second = Document(root_of(settings) / "partitions" / "film" / "2.html")
     assert "c.wav" in second.text
     assert "Page 2 of 2" in second.text
-    assert "All 3 recordings" in Document(root_of(settings) / "index.html").text
+    home = Document(root_of(settings) / "index.html")
+    assert "3 recordings, 0:02, en" in home.text
+    assert not home.all("table")
     test_every_link_leads_to_a_file(settings)
     monkeypatch.setattr(page_lists, "NUM_HOME_ROWS", 100)
     write(settings)
     assert "index-2.html" not in pages_of(settings)
+    assert "All 3 recordings" in Document(root_of(settings) / "index.html").text
 
 
 @PROPERTY
 @given(st.lists(st.integers(0, 12), max_size=60))
 def test_home_pages_hold_every_partition_once_and_in_order(nums: list[int]) -> None:
-    chapters = [Chapter(str(place), {}, [{}] * num) for place, num in enumerate(nums)]
+    chapters = [
+        Chapter(str(place), {"num_recordings": num}, [{}] * num) for place, num in enumerate(nums)
+    ]
     found = list(home_pages(chapters))
-    assert [chapter for page in found for chapter in page] == chapters
+    shown = [chapter for page in found for chapter in page]
+    assert [one.partition_key for one in shown] == [one.partition_key for one in chapters]
     assert found
     for page in found:
-        assert sum(len(chapter.recordings) for chapter in page) <= page_lists.NUM_HOME_ROWS
+        assert sum(chapter.num_rows for chapter in page) <= page_lists.NUM_HOME_ROWS
+    assert (shown == chapters) is (sum(nums) <= page_lists.NUM_HOME_ROWS or not any(nums))
 
 
 def entry(language: str, status: str, duration_s: float = 1.5) -> Entry:
