@@ -23,7 +23,6 @@ from opentr_pipeline.definitions import defs
 from opentr_pipeline.defs.partitions import archive_partitions, register_partitions
 from opentr_pipeline.defs.search_asset import search_index
 from opentr_pipeline.errors import QueryError, StoreError
-from opentr_pipeline.partition_facts import generation_of
 from opentr_pipeline.search import Found, search
 from opentr_pipeline.search_index import SearchIndex
 from opentr_pipeline.search_passages import Wanted
@@ -221,7 +220,7 @@ def test_a_partition_that_cannot_be_read_is_a_sentence_and_others_are_found(
     store = TranscriptStore(tmp_path)
     for path, text in TEXTS.items():
         _publish(store, path, text)
-    generation_of(store, "film").files["segments"].write_bytes(b"no parquet")
+    store.generation("film").files["segments"].write_bytes(b"no parquet")
     index = SearchIndex(store)
     refreshed = index.refresh(wait=False)
     assert (refreshed.num_partitions, refreshed.num_left) == (1, 1)

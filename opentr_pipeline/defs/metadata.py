@@ -11,7 +11,8 @@ from opentr_pipeline.plan import Plan
 from opentr_pipeline.recordings import Recording
 from opentr_pipeline.shard_outcome import ShardOutcome
 from opentr_pipeline.step_figures import StepFigures
-from opentr_pipeline.tables import TRANSCRIPT_TABLES, describe
+from opentr_pipeline.store_layout import TRANSCRIPT_TABLES
+from opentr_pipeline.tables import describe
 from opentr_pipeline.transcript_store import TranscriptStore
 
 Metadata = dict[str, Any]
