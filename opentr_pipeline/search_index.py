@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.locks import locked, try_lock
 from opentr_pipeline.search_passages import Passage, Source, Spoken, Wanted, passages_of
-from opentr_pipeline.search_terms import Term, index_query, indexed
+from opentr_pipeline.search_terms import Term, characters_of, index_query, indexed
 from opentr_pipeline.store_layout import Generation, StoreLayout, disk_sentences
 
 if TYPE_CHECKING:
     from opentr_pipeline.search_sources import Recording
 
 # Another number builds the index afresh; so does another Unicode, which makes other tokens.
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 NUM_RECORDINGS_COMMITTED = 200
 # No rank is computed by the engine, so that it needs no lengths; without content it keeps no text.
 _SCHEMA = """
@@ -116,7 +116,7 @@ class SearchIndex:
         """
         if not self.path.exists():
             return
-        matched = [f"tokens : {index_query(term)}" for term in terms]
+        matched = list(map(_asked, terms))
         matched += [f'facets : "{facet}"' for facet in wanted.facets]
         query = (
             # CROSS: the engine first, in this order; the planner cannot tell how few it gives.
@@ -272,4 +272,17 @@ def _take_out(database: sqlite3.Connection, number: int, path: str) -> None:
 
 def _entry(passage: Passage, path: str) -> tuple[str, str]:
     """What the engine indexes of a passage."""
-    return " ".join(indexed(passage.tokens)), " ".join(sorted(passage.facets(path)))
+    tokens = passage.tokens
+    facets = passage.facets(path) | characters_of(tokens)
+    return " ".join(indexed(tokens)), " ".join(sorted(facets))
+
+
+def _asked(term: Term) -> str:
+    """What the engine is asked for a term.
+
+    A character by itself is the beginning of many pairs. The engine gathers their places, all of
+    them, before it gives the first: 180 ms for the commonest in 1,000 hours.
+    """
+    if len(term.tokens) == 1 and (alone := characters_of(term.tokens)):
+        return f'facets : "{alone.pop()}"'
+    return f"tokens : {index_query(term)}"
