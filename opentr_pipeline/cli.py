@@ -1,4 +1,4 @@
-"""``opentr``: which commands there are, and where."""
+"""``opentr``: which commands there are, and where; every step of a run imports this module."""
 
 from importlib import import_module
 

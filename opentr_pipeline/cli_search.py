@@ -120,6 +120,7 @@ def _shown(hit: "Hit", *, is_terminal: bool) -> "Text":
     from opentr_pipeline.terminal import duration_text
 
     head = f"{hit.path}  {duration_text(hit.start_s)}"
+    link = f" link {_address(hit.page)}" if hit.page else ""
     facts = f"{hit.language}, confidence {hit.confidence:.2f}, score {hit.score:.2f}"
     said, end = Text("  "), 0
     for first, last in _joined(hit.marks):
@@ -128,7 +129,13 @@ def _shown(hit: "Hit", *, is_terminal: bool) -> "Text":
         said.append(marked if is_terminal else f"**{marked}**", "bold yellow")
         end = last
     said.append(hit.text[end:])
-    return Text.assemble((head, "bold"), f"  ({facts})\n", said)
+    return Text.assemble((head, f"bold{link}"), f"  ({facts})\n", said)
+
+
+def _address(page: str) -> str:
+    """What a browser opens: a path may hold any letter, and a # of its own."""
+    path, _, place = page.rpartition("#")
+    return f"{Path(path).as_uri()}#{place}"
 
 
 def _joined(marks: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -11,6 +11,7 @@ from opentr_pipeline.archive import ROOT_KEY
 from opentr_pipeline.transcript import STATUSES
 from opentr_pipeline.written_tree import file_name
 
+FOLDER = "pages"  # below OUTPUT_DIR
 NUM_ROWS = 200  # on a page of a partition
 NUM_FIRST_ROWS = 12  # of each partition on the home page
 NUM_HOME_ROWS = 100  # a larger archive's home page shows partitions alone

@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 from opentr_pipeline.html_files import render, static_file, templates_digest
 from opentr_pipeline.page_lists import (
+    FOLDER,
     NUM_FIRST_ROWS,
     NUM_ROWS,
     Chapter,
@@ -40,7 +41,6 @@ from opentr_pipeline.transcript_files import FORMATS, Document
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.written_tree import Note, WrittenTree
 
-FOLDER = "pages"
 SHARED = ("theme.css", "recording.css", "recording.js")
 # What the container itself says of a recording, in the order in which it is shown.
 TAGS = ("title", "artist", "album", "date")

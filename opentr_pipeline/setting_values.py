@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args, get_origin
 from zoneinfo import available_timezones
 
-from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator
 from pydantic.fields import FieldInfo
 
@@ -183,6 +182,8 @@ def allowed(field: FieldInfo) -> str:
 
 def read_env_file(path: Path, known: Set[str]) -> dict[str, str | None]:
     """The variables of a ``.env`` file; a misspelt one of ours must not be ignored in silence."""
+    from dotenv import dotenv_values
+
     try:
         variables = dotenv_values(path, encoding="utf-8-sig")
     except UnicodeDecodeError:

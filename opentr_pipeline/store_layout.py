@@ -1,7 +1,7 @@
 """Where the tables of an archive are, and what is published of them; reads no rows.
 
-Apart from ``transcript_store``, so that whoever asks only whether something has changed does not
-pay for pyarrow: a search that finds nothing new takes half the time without it.
+Apart from ``transcript_store``, so that who asks only whether something has changed needs no
+pyarrow, whose import takes as long as Python's own start, the settings and a search together.
 """
 
 import errno
