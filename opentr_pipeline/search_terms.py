@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from opentr_pipeline.errors import QueryError
 
@@ -36,6 +37,7 @@ MAX_TERMS = 32
 _TERM = re.compile(r'["“”„](?P<phrase>[^"“”„]*)(?:["“”„]|$)|(?P<word>[^\s"“”„]+)')
 
 
+@cache
 def _is_unspaced(codepoint: int) -> bool:
     return any(first <= codepoint <= last for first, last in UNSPACED)
 
