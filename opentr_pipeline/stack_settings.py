@@ -12,7 +12,7 @@ from opentr_pipeline.devices import Device, visible, worker_slots
 from opentr_pipeline.errors import ServiceError, SettingsError
 from opentr_pipeline.exports import FOLDER as EXPORTS
 from opentr_pipeline.models import is_directory_name
-from opentr_pipeline.pages import FOLDER as PAGES
+from opentr_pipeline.page_lists import FOLDER as PAGES
 from opentr_pipeline.settings import Settings, cuda_variable
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.worker_slots import slots_folder
