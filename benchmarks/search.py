@@ -12,11 +12,14 @@ Tantivy is left out where it is not installed (``pip install tantivy``).
 import argparse
 import dataclasses
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,6 +42,7 @@ SEGMENTS_OF_HOUR = 300
 WORDS_OF_SEGMENT = 30
 HOURS_OF_PARTITION = 50
 NUM_QUERIES = 25
+NUM_COMMANDS = 7
 LIMIT = 20
 SYLLABLES = [a + b for a in "bcdfghjklmnprstvwz" for b in "aeiou"]
 
@@ -51,6 +55,7 @@ class Figures:
         build_s: for all partitions.
         update_s: for one partition more.
         query_ms: median and 95 % of each kind of query, each asked once.
+        command_ms: the same of the first of them, each a process: ``opentr search``.
     """
 
     name: str
@@ -59,6 +64,7 @@ class Figures:
     update_s: float
     size_bytes: int
     query_ms: dict[str, tuple[float, float]]
+    command_ms: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 class Speech:
@@ -149,6 +155,14 @@ class Ours:
         """Answer a query to the end, is anything new included."""
         self.index.refresh(wait=False)
         return len(search(self.index, query, self.wanted, LIMIT).hits)
+
+    def command(self, query: str) -> int:
+        """The same as people ask it, from the start of the process to its end."""
+        words = [query] if query.startswith('"') else query.split()
+        command = [sys.executable, "-m", "opentr_pipeline.cli", "search", *words]
+        environ = {**os.environ, "OUTPUT_DIR": str(self.index.store.root)}
+        done = subprocess.run(command, env=environ, check=True, stdout=subprocess.PIPE)
+        return done.stdout.count(b"\n")
 
     @property
     def size_bytes(self) -> int:
@@ -289,13 +303,16 @@ def measure(
             made.add(key)
             took.append(time.monotonic() - started)
         query_ms = {kind: timed(made.ask, asked) for kind, asked in queries.items()}
+        command_ms = {}
         if isinstance(made, Ours):
+            for kind, asked in queries.items():
+                command_ms[kind] = timed(made.command, asked[:NUM_COMMANDS])
             made.wanted = Wanted(folder=keys[-1], language="en")
             for kind in ("word, common", "word, usual"):
                 query_ms[f"{kind}, narrowed"] = timed(made.ask, queries[kind])
         return Figures(
             made.name, len(keys) * HOURS_OF_PARTITION, round(sum(took), 1),
-            round(took[-1], 2), made.size_bytes, query_ms,
+            round(took[-1], 2), made.size_bytes, query_ms, command_ms,
         )  # fmt: skip
 
 
@@ -319,6 +336,8 @@ def show(rows: list[Figures]) -> None:
         )
         for kind, (median, slow) in row.query_ms.items():
             print(f"    {kind:22} p50 {median:9.1f} ms   p95 {slow:9.1f} ms")
+        for kind, (median, slow) in row.command_ms.items():
+            print(f"    opentr search, {kind:22} p50 {median:7.1f} ms   p95 {slow:7.1f} ms")
 
 
 def main() -> None:

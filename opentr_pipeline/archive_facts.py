@@ -20,13 +20,10 @@ from opentr_pipeline.checkpoints import failed_attempts
 from opentr_pipeline.errors import ReferenceTextError, StoreError
 from opentr_pipeline.partition_facts import (
     ArchiveRowsFacts,
-    Generation,
     PublishedFacts,
     SpeedFacts,
     Trouble,
     archive_rows_facts,
-    file_state,
-    generation_of,
     published_facts,
     read_columns,
 )
@@ -38,6 +35,7 @@ from opentr_pipeline.references import (
     read_reference,
 )
 from opentr_pipeline.settings import Settings
+from opentr_pipeline.store_layout import Generation, file_state
 from opentr_pipeline.transcript_store import TranscriptStore
 
 # Another number forgets what earlier releases kept.
@@ -137,7 +135,7 @@ def of_one_generation(
         StoreError: its files are damaged, or gone.
     """
     tried: Generation | None = None
-    while (generation := generation_of(store, partition_key)) != tried:
+    while (generation := store.generation(partition_key)) != tried:
         tried = generation
         with contextlib.suppress(FileNotFoundError):  # swept, where it was published anew
             return make(generation)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from opentr_pipeline import bottleneck, launch, overview, work
+from opentr_pipeline import bottleneck, launch, overview, terminal, work
 from opentr_pipeline.archive import Scan, scan
 from opentr_pipeline.options import ArchiveOptions
 from opentr_pipeline.plan import Taking
@@ -58,9 +58,9 @@ def run_archive(
     if chosen:
         launch.start_forkserver(settings)
     prepare(settings, found)
-    out = overview.console()
+    out = terminal.console()
     if chosen:
-        hours = overview.hours(overview.audio_s(chosen))
+        hours = terminal.hours(overview.audio_s(chosen))
         slots = f"{num_slots} worker slot{'s' if num_slots > 1 else ''}"
         out.print(
             f"{len(chosen)} of {len(all_work)} recordings to transcribe, {hours} h of audio, "

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from opentr_pipeline.heard import Heard, heard_from_dict
 from opentr_pipeline.locks import try_lock
-from opentr_pipeline.tables import disk_sentences
+from opentr_pipeline.store_layout import disk_sentences
 from opentr_pipeline.transcript import Content, Transcript, from_dict
 from opentr_pipeline.windows import SAMPLE_RATE_HZ
 

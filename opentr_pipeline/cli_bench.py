@@ -16,7 +16,6 @@ from opentr_pipeline.commands import (
     settings_of,
 )
 from opentr_pipeline.errors import ServiceError
-from opentr_pipeline.setting_values import MAX_WORKERS
 
 if TYPE_CHECKING:
     from opentr_pipeline.devices import WorkerSlot
@@ -29,6 +28,8 @@ def bench() -> None:
 
 
 def _numbers(_: object, __: object, said: str) -> tuple[int, ...]:
+    from opentr_pipeline.setting_values import MAX_WORKERS
+
     try:
         numbers = tuple(int(number) for number in said.split(","))
     except ValueError:
@@ -50,7 +51,7 @@ def scaling(archive: Path | None, workers: tuple[int, ...], as_json: bool) -> No
     On the device of the worker slots: GPU_SCALE_DEVICE_ID where scaling is on, else GPU_DEVICE_ID.
     Nothing is kept but the measurement; the machine should have nothing else to do.
     """
-    from opentr_pipeline import budget, models, overview, scaling_chart, screens
+    from opentr_pipeline import budget, models, scaling_chart, screens, terminal
     from opentr_pipeline import scaling as measuring
     from opentr_pipeline.scaling_workers import Bench
 
@@ -69,7 +70,7 @@ def scaling(archive: Path | None, workers: tuple[int, ...], as_json: bool) -> No
     if as_json:
         print_json(measured)
         return
-    console = overview.console()
+    console = terminal.console()
     console.print(screens.of_scaling(measured))
     console.print(f"figures  {path}", soft_wrap=True)
     chart = path.with_suffix(".png")

@@ -28,7 +28,7 @@ NUM_MEASURED = 200
 @click.option("--model", metavar="NAME", help="Another model than the settings mean.")
 def plan(archive: Path | None, as_json: bool, model: str | None) -> None:
     """Show what workers and batches need of the memory, and what fits."""
-    from opentr_pipeline import budget, devices, operations, overview, screens
+    from opentr_pipeline import budget, devices, operations, screens, terminal
     from opentr_pipeline.errors import ModelError
     from opentr_pipeline.transcript_store import TranscriptStore
 
@@ -56,7 +56,7 @@ def plan(archive: Path | None, as_json: bool, model: str | None) -> None:
         print_json({"workload": work, "as_set": own, "rows": facts, "lately": speed})
     else:
         shown = list(zip(rows, speeds, strict=True))
-        overview.console().print(screens.of_plan(work, own, shown, speed, budget.VERDICTS_MEAN))
+        terminal.console().print(screens.of_plan(work, own, shown, speed, budget.VERDICTS_MEAN))
 
 
 def _speed_x(

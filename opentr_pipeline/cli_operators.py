@@ -16,10 +16,10 @@ from opentr_pipeline.commands import (
     settings_of,
     show_checks,
 )
-from opentr_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from opentr_pipeline.archive import Scan
+    from opentr_pipeline.settings import Settings
     from opentr_pipeline.work import RecordingWork
 
 TICK_S = 2.0
@@ -40,12 +40,12 @@ def status(archive: Path | None, as_json: bool, watch: bool) -> None:
     """Say what is done, missing, stale and failed, and what runs."""
     from rich.live import Live
 
-    from opentr_pipeline import overview, screens
+    from opentr_pipeline import screens, terminal
     from opentr_pipeline.status import StatusWatch
 
     settings = settings_of(archive)
     looking = StatusWatch(settings, *options_of(settings, fetch=False))
-    console = overview.console()
+    console = terminal.console()
     if as_json:
         print_json(looking.status().for_programs())
     elif not watch:
@@ -75,7 +75,7 @@ def _until_interrupt(act: Callable[[], object], every_s: float) -> None:
 @json_option
 def eta(archive: Path | None, as_json: bool) -> None:
     """Say what is left to do, and until when, by the speed of late."""
-    from opentr_pipeline import operations, overview, screens
+    from opentr_pipeline import operations, screens, terminal
     from opentr_pipeline.transcript_store import TranscriptStore
 
     settings = settings_of(archive)
@@ -86,10 +86,10 @@ def eta(archive: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(facts)
     else:
-        overview.console().print(screens.of_eta(facts))
+        terminal.console().print(screens.of_eta(facts))
 
 
-def _known(settings: Settings) -> "tuple[Scan, list[RecordingWork], int]":
+def _known(settings: "Settings") -> "tuple[Scan, list[RecordingWork], int]":
     """What the archive holds, how it stands, the number of worker slots."""
     from opentr_pipeline import archive as archives
     from opentr_pipeline import overview
@@ -106,7 +106,7 @@ def throughput(archive: Path | None, as_json: bool) -> None:
     """Show how much was transcribed, per hour and per day, and how fast."""
     from datetime import datetime
 
-    from opentr_pipeline import operations, overview, screens
+    from opentr_pipeline import operations, screens, terminal
     from opentr_pipeline.transcript_store import TranscriptStore
 
     store = TranscriptStore(settings_of(archive).output_root)
@@ -115,7 +115,7 @@ def throughput(archive: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"hours": hours, "days": days})
     else:
-        overview.console().print(screens.of_throughput(hours, days))
+        terminal.console().print(screens.of_throughput(hours, days))
 
 
 @click.command()
@@ -124,7 +124,7 @@ def throughput(archive: Path | None, as_json: bool) -> None:
 @click.option("--all", "every", is_flag=True, help="Name every recording.")
 def errors(archive: Path | None, as_json: bool, every: bool) -> None:
     """Say which recordings are not as they should be, why, and what to do."""
-    from opentr_pipeline import operations, overview, screens
+    from opentr_pipeline import operations, screens, terminal
     from opentr_pipeline.transcript_store import TranscriptStore
 
     settings = settings_of(archive)
@@ -134,7 +134,7 @@ def errors(archive: Path | None, as_json: bool, every: bool) -> None:
     if as_json:
         print_json(classes)
     else:
-        overview.console().print(screens.of_errors(classes))
+        terminal.console().print(screens.of_errors(classes))
 
 
 @click.command()
@@ -142,7 +142,7 @@ def errors(archive: Path | None, as_json: bool, every: bool) -> None:
 @json_option
 def queue(archive: Path | None, as_json: bool) -> None:
     """Show the runs that wait or work, and who holds the worker slots."""
-    from opentr_pipeline import devices, overview, screens
+    from opentr_pipeline import devices, screens, terminal
     from opentr_pipeline.dagster_state import active_runs
     from opentr_pipeline.memory_limits import closed_slots
     from opentr_pipeline.worker_slots import holders, ranks_waiting, slots_folder
@@ -157,7 +157,7 @@ def queue(archive: Path | None, as_json: bool) -> None:
         more = {"num_worker_slots": len(slots), "slots_in_use": held, "ranks_waiting": waiting}
         print_json({"runs": runs, **more, "closed_slots": closed})
     else:
-        overview.console().print(screens.of_queue(runs, held, len(slots), waiting, closed))
+        terminal.console().print(screens.of_queue(runs, held, len(slots), waiting, closed))
 
 
 @click.command()

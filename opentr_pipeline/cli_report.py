@@ -33,18 +33,17 @@ def report(archive: Path | None, as_json: bool) -> None:
     Hours by language, folder and status, what to check first, failures, speed, confidence,
     duplicates, and word error rates where references exist. Reads only what has changed.
     """
-    from opentr_pipeline import overview
     from opentr_pipeline import report as reports
+    from opentr_pipeline import terminal
     from opentr_pipeline.report_facts import report_facts
-    from opentr_pipeline.transcript_store import TranscriptStore
 
     settings = settings_of(archive)
     facts = report_facts(settings, options_of(settings, fetch=False)[0])
-    path = reports.write(facts, TranscriptStore(settings.output_root))
+    path = reports.write(facts, settings)
     if as_json:
         print_json(facts)
         return
-    console = overview.console()
+    console = terminal.console()
     for line in _lines(facts):
         console.print(line)
     click.echo(f"{'report':{NAME_CELLS}}{path}")

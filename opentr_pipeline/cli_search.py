@@ -59,22 +59,22 @@ def search(words: tuple[str, ...], limit: int, as_json: bool, **narrowing: Any) 
     QUERY is words, which must all be in a segment or its neighbours; a phrase in quotation marks,
     "light house"; the beginning of a word, 'light*'. Case, accents and punctuation do not matter.
     """
-    from opentr_pipeline import overview, search_terms
+    from opentr_pipeline import search_terms, terminal
     from opentr_pipeline.search import search as search_in
     from opentr_pipeline.search_index import SearchIndex
     from opentr_pipeline.search_passages import Wanted
-    from opentr_pipeline.transcript_store import TranscriptStore
+    from opentr_pipeline.store_layout import StoreLayout
 
     archive, query = _split(words)
     search_terms.terms_of(query)  # refused before anything is indexed
-    index = SearchIndex(TranscriptStore(settings_of(archive).output_root))
+    index = SearchIndex(StoreLayout(settings_of(archive, gpu_scale=False).output_root))
     for sentence in _sentences(index.refresh(wait=False)):
         click.echo(f"opentr: {sentence}", err=True)
     found = search_in(index, query, Wanted(**narrowing), limit)
     if as_json:
         print_json(found)
         return
-    console = overview.console()
+    console = terminal.console()
     for hit in found.hits:
         console.print(_shown(hit, is_terminal=console.is_terminal), soft_wrap=True)
     console.print(_summary(found))
@@ -117,9 +117,10 @@ def _shown(hit: "Hit", *, is_terminal: bool) -> "Text":
     """A line about the place, and what is said there."""
     from rich.text import Text
 
-    from opentr_pipeline.overview import duration_text
+    from opentr_pipeline.terminal import duration_text
 
     head = f"{hit.path}  {duration_text(hit.start_s)}"
+    link = f" link {_address(hit.page)}" if hit.page else ""
     facts = f"{hit.language}, confidence {hit.confidence:.2f}, score {hit.score:.2f}"
     said, end = Text("  "), 0
     for first, last in _joined(hit.marks):
@@ -128,7 +129,13 @@ def _shown(hit: "Hit", *, is_terminal: bool) -> "Text":
         said.append(marked if is_terminal else f"**{marked}**", "bold yellow")
         end = last
     said.append(hit.text[end:])
-    return Text.assemble((head, "bold"), f"  ({facts})\n", said)
+    return Text.assemble((head, f"bold{link}"), f"  ({facts})\n", said)
+
+
+def _address(page: str) -> str:
+    """What a browser opens: a path may hold any letter, and a # of its own."""
+    path, _, place = page.rpartition("#")
+    return f"{Path(path).as_uri()}#{place}"
 
 
 def _joined(marks: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -1,5 +1,7 @@
 """The commands that start, stop and reset the services of an archive."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from opentr_pipeline.cli_stack import confirm, reset_prod, start_prod, stop_prod
@@ -9,7 +11,9 @@ from opentr_pipeline.commands import (
     options_of,
     settings_of,
 )
-from opentr_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from opentr_pipeline.settings import Settings
 
 stack_argument = click.argument("stack", type=click.Choice(["dev", "prod"]))
 
@@ -26,7 +30,7 @@ def start(stack: str, gpu_scale: bool) -> None:
         _start(settings)
 
 
-def _start(settings: Settings) -> None:
+def _start(settings: "Settings") -> None:
     from opentr_pipeline import archive as archives
     from opentr_pipeline import archive_run, services
 

@@ -13,9 +13,9 @@ from opentr_pipeline.commands import (
     settings_of,
 )
 from opentr_pipeline.errors import ServiceError
-from opentr_pipeline.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
+    from opentr_pipeline.settings import Settings
     from opentr_pipeline.stack import Stack
 
 # What makes sense inside the stack.
@@ -24,7 +24,7 @@ INSIDE = (
     *("metrics", "models", "plan", "bench", "logs", "health", "doctor", "dagster"),
 )
 NUM_LOG_LINES = "50"
-WORKSPACE = ("-w", str(PROJECT_ROOT / "workspace.yaml"))
+WORKSPACE = ("-w", "workspace.yaml")
 EVERYWHERE = ("-h", "0.0.0.0")
 PROGRAMS = {
     "code": ("dagster", "api", "grpc", "-m", "opentr_pipeline.definitions", *EVERYWHERE, "-p4000"),
@@ -34,7 +34,7 @@ PROGRAMS = {
 }
 
 
-def start_prod(settings: Settings) -> None:
+def start_prod(settings: "Settings") -> None:
     """Bring up the stack and say where the page is."""
     from opentr_pipeline.stack import Stack
 
@@ -53,7 +53,7 @@ def _say(sentence: str) -> None:
     click.echo(sentence, err=True)
 
 
-def stop_prod(settings: Settings) -> bool:
+def stop_prod(settings: "Settings") -> bool:
     """End the stack; False where none runs, or there is no Docker."""
     from opentr_pipeline.stack import Stack
 
@@ -67,7 +67,7 @@ def stop_prod(settings: Settings) -> bool:
     return is_running
 
 
-def reset_prod(settings: Settings, *, outputs: bool, yes: bool) -> None:
+def reset_prod(settings: "Settings", *, outputs: bool, yes: bool) -> None:
     """Ask, delete the stack's state, start again."""
     from opentr_pipeline import reset
     from opentr_pipeline.stack import Stack
@@ -96,7 +96,7 @@ def confirm(folders: dict[Path, int], question: str, *, yes: bool) -> None:
         click.confirm(question, abort=True)
 
 
-def logs_prod(settings: Settings, service: str | None, *, follow: bool) -> None:
+def logs_prod(settings: "Settings", service: str | None, *, follow: bool) -> None:
     """Show what the containers print: all of them, or those of one service."""
     from opentr_pipeline.stack import SERVICES, Stack
 
@@ -161,6 +161,7 @@ def serve(part: str) -> None:
     """Be what a container of the stack is."""
     from opentr_pipeline import archive as archives
     from opentr_pipeline import archive_run, launch, memory_limits, worker_slots
+    from opentr_pipeline.settings import PROJECT_ROOT
 
     settings = settings_of(None)
     if part in ("check", "prepare"):
@@ -171,6 +172,7 @@ def serve(part: str) -> None:
             archive_run.prepare(settings, found)
         return
     launch.enter_home(settings)
+    os.chdir(PROJECT_ROOT)  # where workspace.yaml is
     name, *arguments = PROGRAMS[part]
     program = str(Path(sys.executable).with_name(name))
     os.execv(program, [program, *arguments])

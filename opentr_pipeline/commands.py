@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opentr_pipeline.errors import OpentrError
-from opentr_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from opentr_pipeline.devices import WorkerSlot
     from opentr_pipeline.doctor import Check
     from opentr_pipeline.options import ArchiveOptions
+    from opentr_pipeline.settings import Settings
 
 
 class Commands(click.Group):
@@ -46,19 +46,21 @@ gpu_scale_option = click.option(
 )
 
 
-def settings_of(archive: Path | None, *, gpu_scale: bool | None = None) -> Settings:
+def settings_of(archive: Path | None, *, gpu_scale: bool | None = None) -> "Settings":
     """The settings, with the archive and the flag that were typed.
 
     Args:
         archive: where one was named.
         gpu_scale: the flag of a start; None: that of the services that run, if they do.
     """
-    from opentr_pipeline import services
+    from opentr_pipeline.settings import load_settings
 
     if archive:
         os.environ["ARCHIVE_DIR"] = str(archive.absolute())
     settings = load_settings()
     if gpu_scale is None:
+        from opentr_pipeline import services
+
         gpu_scale = services.DevServices.of(settings).is_scaled()
     if not gpu_scale or settings.gpu_scale_enabled:
         return settings
@@ -67,7 +69,7 @@ def settings_of(archive: Path | None, *, gpu_scale: bool | None = None) -> Setti
 
 
 def options_of(
-    settings: Settings, *, fetch: bool, to_start: bool = False
+    settings: "Settings", *, fetch: bool, to_start: bool = False
 ) -> "tuple[ArchiveOptions, tuple[WorkerSlot, ...]]":
     """The options and the worker slots; what cannot work is refused here.
 
@@ -93,7 +95,7 @@ def options_of(
     return archive_options(settings, model, slots), slots
 
 
-def forget_memory_limits(settings: Settings, slots: "Sequence[WorkerSlot]") -> None:
+def forget_memory_limits(settings: "Settings", slots: "Sequence[WorkerSlot]") -> None:
     """Try again what was too much for the devices, unless services run: they have learnt it."""
     from opentr_pipeline import memory_limits, services, worker_slots
 
@@ -108,9 +110,9 @@ def print_json(facts: Any) -> None:
 
 def show_checks(checks: "Iterable[Check]", *, as_json: bool) -> None:
     """Print checks as they are made and exit, with 1 where one does not hold."""
-    from opentr_pipeline import overview, screens
+    from opentr_pipeline import screens, terminal
 
-    console = overview.console()
+    console = terminal.console()
     made = []
     for check in checks:
         made.append(check)

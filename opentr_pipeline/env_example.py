@@ -2,6 +2,7 @@
 
 import textwrap
 
+from opentr_pipeline.night_settings import NightSettings
 from opentr_pipeline.setting_values import allowed
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.subtitle_settings import SubtitleSettings
@@ -10,7 +11,7 @@ from opentr_pipeline.subtitle_settings import SubtitleSettings
 def env_example() -> str:
     """Every variable with default, range and meaning."""
     blocks = ["# Copy to .env and change what you need; every value here is the default."]
-    inherited = SubtitleSettings.model_fields
+    inherited = SubtitleSettings.model_fields | NightSettings.model_fields
     for name, field in sorted(Settings.model_fields.items(), key=lambda one: one[0] in inherited):
         meaning = str(field.description)
         if (range_ := allowed(field)) != "text":

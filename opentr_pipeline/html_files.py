@@ -1,8 +1,10 @@
 """HTML from the templates beside this module (Jinja's door)."""
 
+import hashlib
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from opentr_pipeline import __version__
 
@@ -28,10 +30,17 @@ def static_file(name: str) -> str:
 
 
 @cache
+def templates_digest() -> str:
+    """What changes when a template does."""
+    contents = [path.read_bytes() for path in sorted(FOLDER.iterdir())]
+    return hashlib.sha256(b"\n".join(contents)).hexdigest()
+
+
+@cache
 def _environment() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    from opentr_pipeline.overview import duration_text
+    from opentr_pipeline.terminal import duration_text
 
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
@@ -42,4 +51,5 @@ def _environment() -> "Environment":
     )
     environment.globals["version"] = __version__
     environment.filters["duration"] = duration_text
+    environment.filters["href"] = quote
     return environment

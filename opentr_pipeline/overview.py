@@ -1,6 +1,5 @@
 """How an archive stands, and how people are shown it."""
 
-import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -16,11 +15,11 @@ from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.options import ArchiveOptions
 from opentr_pipeline.recordings import Recording
 from opentr_pipeline.settings import Settings
+from opentr_pipeline.terminal import duration_text, hours
 from opentr_pipeline.transcript import Content
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.work import RecordingWork, by_content, counted, known_work
 
-QUIET_WIDTH = 120
 MAX_TABLE_ROWS = 40
 FIRST_WORDS_CELLS = 48
 ID_COLUMNS = ["recording_id", "partition_key"]
@@ -43,11 +42,6 @@ class Overview:
     num_partitions: int
     done_audio_s: float
     pending_audio_s: float
-
-
-def console() -> Console:
-    """Standard output, wide enough for tables where it is not a terminal."""
-    return Console(width=None if sys.stdout.isatty() else QUIET_WIDTH, highlight=False)
 
 
 def look(settings: Settings, found: Scan, options: ArchiveOptions) -> Overview:
@@ -133,20 +127,6 @@ class Progress:
             f"{self._num_done} of {self._num_total} recordings, {hours(self._done_s)} h of audio "
             f"in {duration_text(wall_s)} ({done_s / wall_s:.1f}x)."
         )
-
-
-def hours(seconds: float) -> str:
-    """Hours with enough digits to see small ones move."""
-    value = seconds / 3600
-    return f"{value:.3f}" if value < 1 else f"{value:.1f}"
-
-
-def duration_text(seconds: float) -> str:
-    """``0:07``, ``1:02:03``."""
-    minutes, rest = divmod(int(seconds), 60)
-    if minutes < 60:
-        return f"{minutes}:{rest:02d}"
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
 def show_table(console: Console, settings: Settings, order: Sequence[Recording]) -> None:

@@ -1,15 +1,14 @@
 """Facts about one published partition, that the checks judge; computed column by column."""
 
 import math
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from opentr_pipeline.tables import SCHEMAS, TRANSCRIPT_TABLES, read_table
+from opentr_pipeline.store_layout import Generation
+from opentr_pipeline.tables import SCHEMAS, read_table
 from opentr_pipeline.transcript_store import TranscriptStore
 
 # Names that the facts keep of each kind of trouble; the numbers are of all.
@@ -19,18 +18,6 @@ DOUBTFUL = ("loop", "low_confidence")
 SPEED_STEP = 1.05
 # What a partition got within a day counts as its latest work.
 LATEST_S = 86_400
-
-
-@dataclass(frozen=True)
-class Generation:
-    """What is published of a partition; another publish makes another name.
-
-    Attributes:
-        files: the file of each table.
-    """
-
-    name: str
-    files: dict[str, Path]
 
 
 @dataclass(frozen=True)
@@ -96,32 +83,6 @@ class ArchiveRowsFacts:
     num_in_archive: int
     missing: Trouble
     changed: list[list[str]]
-
-
-def generation_of(store: TranscriptStore, partition_key: str) -> Generation:
-    """What is published of a partition now.
-
-    Raises:
-        FileNotFoundError: nothing is.
-    """
-    current = store.inner / "partitions" / partition_key / "current"
-    try:
-        name = os.readlink(current)
-    except OSError:  # a copy of the output, whose links have become files
-        files = {table: store.path(table, partition_key) for table in TRANSCRIPT_TABLES}
-        return Generation(file_state(files["transcripts"]), files)
-    folder = current.with_name(name)
-    return Generation(name, {table: folder / f"{table}.parquet" for table in TRANSCRIPT_TABLES})
-
-
-def file_state(path: Path) -> str:
-    """What changes when a file does.
-
-    Raises:
-        FileNotFoundError: it is not there.
-    """
-    info = path.stat()
-    return f"{info.st_ino}-{info.st_size}-{info.st_mtime_ns}"
 
 
 def read_columns(generation: Generation, table: str, names: str) -> pa.Table:

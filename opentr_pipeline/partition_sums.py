@@ -12,7 +12,9 @@ import pyarrow.compute as pc
 
 from opentr_pipeline.archive_facts import HEARD_WHOLE
 from opentr_pipeline.operations import TROUBLE_COLUMNS
-from opentr_pipeline.partition_facts import Generation, read_columns
+from opentr_pipeline.partition_facts import read_columns
+from opentr_pipeline.reading import DOUBTFUL_PROBABILITY
+from opentr_pipeline.store_layout import Generation
 from opentr_pipeline.tables import SCHEMAS, read_table
 from opentr_pipeline.transcript import REMEDIES
 from opentr_pipeline.transcript_store import TranscriptStore
@@ -23,8 +25,6 @@ HEARD = (*HEARD_WHOLE, "truncated")
 MISSING = "missing"
 TOP = "."  # the folder of recordings at the archive's root
 NUM_CONFIDENCE_BINS = 20
-# A word below that is more likely wrong than right, by the model's own account.
-MIN_WORD_PROBABILITY = 0.5
 # As if each recording began with half a minute that is in order, so that of one of three seconds a
 # single word does not come before minutes of another.
 PRIOR_SPEECH_S = 30.0
@@ -57,7 +57,7 @@ class DoubtfulRecording:
     """A recording of whose words some are in doubt.
 
     Attributes:
-        doubtful_s: of flagged segments, and of words below ``MIN_WORD_PROBABILITY`` outside.
+        doubtful_s: of flagged segments, and of words below ``DOUBTFUL_PROBABILITY`` outside.
         first_doubtful_s: where the first of these begins.
         doubt: what recordings are ranked by: the share of speech in doubt, ``PRIOR_SPEECH_S``
             of undoubted speech added.
@@ -265,7 +265,7 @@ def _confidence(words: pa.Table) -> dict[str, float | None]:
 def _doubts(flagged: pa.Table, words: pa.Table) -> dict[str, tuple[float, float]]:
     """Seconds in doubt and where they begin, by recording; what is flagged counts once."""
     segment = ["recording_id", "segment_index"]
-    unsure = words.filter(pc.less(words["probability"], MIN_WORD_PROBABILITY))
+    unsure = words.filter(pc.less(words["probability"], DOUBTFUL_PROBABILITY))
     outside = unsure.join(flagged.select(segment), segment, join_type="left anti")
     columns = ["recording_id", "start_s", "lasts_s"]
     spans = pa.concat_tables([flagged.select(columns), outside.select(columns)])

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.plan import Plan
-from opentr_pipeline.tables import TRANSCRIPT_TABLES, transcript_of
+from opentr_pipeline.store_layout import TRANSCRIPT_TABLES
+from opentr_pipeline.tables import transcript_of
 from opentr_pipeline.transcript import Transcript
 from opentr_pipeline.transcript_store import (
     Entry,

@@ -7,31 +7,35 @@ from urllib.parse import quote
 
 from opentr_pipeline import report_charts
 from opentr_pipeline.html_files import render
-from opentr_pipeline.overview import duration_text
+from opentr_pipeline.page_lists import HOME_PAGE, page_of
+from opentr_pipeline.pages import Pages
 from opentr_pipeline.partition_sums import DoubtfulRecording, Tally
 from opentr_pipeline.report_charts import folder_name, rate_text
 from opentr_pipeline.report_facts import Folder, ReportFacts
+from opentr_pipeline.settings import Settings
 from opentr_pipeline.transcript import STATUSES
 from opentr_pipeline.transcript_store import TranscriptStore
-from opentr_pipeline.written_tree import WrittenTree, file_name
+from opentr_pipeline.written_tree import WrittenTree
 
-FOLDER = "pages"  # below OUTPUT_DIR
 NAME = "report.html"
-HOME = "index.html"  # the archive's, where somebody has written it
 MAX_FOLDERS = 25
 MAX_NAMED = 20
 MEANINGS = {**STATUSES, "missing": "not transcribed yet"}
 
 
-def write(facts: ReportFacts, store: TranscriptStore) -> Path:
-    """Write the report, whole or not at all; where it is.
+def write(facts: ReportFacts, settings: Settings) -> Path:
+    """Write the report among the archive's pages, whole or not at all; where it is.
 
     Raises:
         StoreError: the disk is full, or the folder cannot be written.
     """
-    tree = WrittenTree(store, store.root / FOLDER)
+    pages = Pages(settings)
+    tree = WrittenTree(TranscriptStore(settings.output_root), pages.root)
     with tree.writing(NAME):
+        is_new = not tree.is_there(NAME)
         tree.replace(NAME, html(facts, tree.root).encode())
+    if is_new and tree.is_there(HOME_PAGE):  # which leads to a report where there is one
+        pages.write_home()
     return tree.root / NAME
 
 
@@ -49,7 +53,7 @@ def html(facts: ReportFacts, pages: Path) -> str:
         "report.html",
         facts=facts,
         name=os.path.basename(facts.archive) or facts.archive,
-        home=HOME if (pages / HOME).is_file() else "",
+        home=HOME_PAGE if (pages / HOME_PAGE).is_file() else "",
         meanings=MEANINGS,
         folders=shown,
         rest=_together(rest),
@@ -62,7 +66,6 @@ def html(facts: ReportFacts, pages: Path) -> str:
         link=lambda one: _link(one, pages),
         day=_day,
         days=_days(facts),
-        duration=duration_text,
         folder_name=folder_name,
         length=length_text,
         percent=percent_text,
@@ -73,7 +76,7 @@ def html(facts: ReportFacts, pages: Path) -> str:
 
 def _link(one: DoubtfulRecording, pages: Path) -> str:
     """The first doubtful place on the recording's page; empty where it has none."""
-    page = f"recordings/{file_name(one.path, one.recording_id, 'html')}"
+    page = page_of(one.path, one.recording_id)
     if not (pages / page).is_file():
         return ""
     return f"{quote(page)}#t={one.first_doubtful_s:.1f}"

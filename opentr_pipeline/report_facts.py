@@ -24,7 +24,6 @@ from opentr_pipeline.errors import StoreError
 from opentr_pipeline.operations import ErrorClass, Finished, Period
 from opentr_pipeline.options import ArchiveOptions
 from opentr_pipeline.overview import probed_work
-from opentr_pipeline.partition_facts import Generation, file_state
 from opentr_pipeline.partition_sums import (
     MISSING,
     SUMS_VERSION,
@@ -36,7 +35,8 @@ from opentr_pipeline.partition_sums import (
     sums_from_dict,
 )
 from opentr_pipeline.references import WordErrors, word_errors
-from opentr_pipeline.settings import Settings
+from opentr_pipeline.settings import Settings, archive_on_host
+from opentr_pipeline.store_layout import Generation, file_state
 from opentr_pipeline.transcript_store import TranscriptStore
 
 MAX_FAILED_SHOWN = 10
@@ -61,7 +61,7 @@ class ReportFacts:
     """All that the report says.
 
     Attributes:
-        archive: its path.
+        archive: its path, as people know it.
         made_at: ISO 8601, local time.
         transcribed_from: when the oldest transcript was finished, likewise; None without any.
         heard_share: of the seconds of audio, what is transcribed.
@@ -146,7 +146,7 @@ def report_facts(settings: Settings, options: ArchiveOptions) -> ReportFacts:
         total.add(tally)
     times = [one.at.astimezone(now.tzinfo).isoformat(timespec="seconds") for one in outcomes]
     return ReportFacts(
-        archive=readable(os.fspath(settings.archive_root)),
+        archive=readable(os.fspath(archive_on_host(settings))),
         made_at=now.isoformat(timespec="seconds"),
         transcribed_from=times[0] if times else None,
         transcribed_until=times[-1] if times else None,

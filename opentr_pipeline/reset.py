@@ -8,7 +8,7 @@ from pathlib import Path
 from opentr_pipeline.dagster_state import active_runs
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.exports import FOLDER as EXPORTS
-from opentr_pipeline.report import FOLDER as PAGES
+from opentr_pipeline.page_lists import FOLDER as PAGES
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.transcript_store import TranscriptStore
 

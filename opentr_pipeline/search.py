@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from opentr_pipeline.page_lists import FOLDER, page_of
 from opentr_pipeline.search_index import SearchIndex
 from opentr_pipeline.search_passages import (
     Context,
@@ -29,6 +31,7 @@ class Hit:
         confidence: of the segment.
         score: of the place, 0 to 1.
         marks: first and end of each term in ``text``.
+        page: the recording's page at this place, where there is one: ``/.../a.mp3.html#t=12.3``.
     """
 
     path: str
@@ -41,6 +44,7 @@ class Hit:
     score: float
     text: str
     marks: list[tuple[int, int]]
+    page: str | None
 
 
 @dataclass(frozen=True)
@@ -98,8 +102,10 @@ def search(index: SearchIndex, query: str, wanted: Wanted, limit: int) -> Found:
             is_all = False
             break
     best = list(_apart(places))
+    pages = index.store.root / FOLDER
     hits = [
-        _hit(place, context_of(place.passage, place.meeting.place, terms)) for place in best[:limit]
+        _hit(place, context_of(place.passage, place.meeting.place, terms), pages)
+        for place in best[:limit]
     ]
     return Found(hits, len(best), is_all)
 
@@ -118,8 +124,9 @@ def _apart(places: Iterable[_Place]) -> Iterator[_Place]:
             yield place
 
 
-def _hit(place: _Place, context: Context) -> Hit:
+def _hit(place: _Place, context: Context, pages: Path) -> Hit:
     segment = place.passage.segments[place.meeting.place]
+    page = pages / page_of(place.source.path, place.source.recording_id)
     return Hit(
         path=place.source.path,
         recording_id=place.source.recording_id,
@@ -131,4 +138,5 @@ def _hit(place: _Place, context: Context) -> Hit:
         score=place.meeting.score,
         text=context.text,
         marks=context.marks,
+        page=f"{page}#t={context.start_s}" if page.is_file() else None,
     )

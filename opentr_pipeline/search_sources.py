@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from opentr_pipeline.partition_facts import Generation, read_columns
+from opentr_pipeline.partition_facts import read_columns
 from opentr_pipeline.search_passages import Spoken
+from opentr_pipeline.store_layout import Generation, StoreLayout
 from opentr_pipeline.transcript_store import TranscriptStore
 
 NUM_ROWS_READ = 20_000
@@ -21,10 +22,11 @@ class Recording(NamedTuple):
     language: str
 
 
-def recordings_of(store: TranscriptStore, key: str, generation: Generation) -> dict[str, Recording]:
+def recordings_of(layout: StoreLayout, key: str, generation: Generation) -> dict[str, Recording]:
     """What is to be found of a partition: recordings in the archive in which somebody speaks."""
     columns = "recording_id path media_fingerprint settings_fingerprint status language "
     columns += "transcribed_at"
+    store = TranscriptStore(layout.root)
     media = {
         row["recording_id"]: row for row in store.read_partition("recordings", key).to_pylist()
     }

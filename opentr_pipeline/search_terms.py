@@ -2,14 +2,16 @@
 
 A text becomes tokens: words without case, accents and punctuation; of scripts without spaces
 between words, single characters. Everything that a query means is defined on them. The index gets
-pairs of neighbouring characters in place of single ones, which are much rarer.
+pairs of neighbouring characters in place of single ones, which are much rarer, and each character
+once, for those who look for nothing else.
 """
 
 import contextlib
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from opentr_pipeline.errors import QueryError
 
@@ -35,8 +37,13 @@ MAX_TERMS = 32
 _TERM = re.compile(r'["“”„](?P<phrase>[^"“”„]*)(?:["“”„]|$)|(?P<word>[^\s"“”„]+)')
 
 
+@cache
 def _is_unspaced(codepoint: int) -> bool:
     return any(first <= codepoint <= last for first, last in UNSPACED)
+
+
+def _is_character(token: str) -> bool:
+    return len(token) == 1 and _is_unspaced(ord(token))
 
 
 class _Folding(dict[int, str]):
@@ -107,18 +114,23 @@ def indexed(tokens: Sequence[str]) -> list[str]:
     made = list(tokens)
     if "".join(made).isascii():
         return made
-    unspaced = [len(token) == 1 and _is_unspaced(ord(token)) for token in tokens]
+    unspaced = list(map(_is_character, tokens))
     for place in range(len(made) - 1):
         if unspaced[place] and unspaced[place + 1]:
             made[place] += tokens[place + 1]
     return made
 
 
+def characters_of(tokens: Iterable[str]) -> set[str]:
+    """The tokens that are characters of scripts without spaces."""
+    return set(filter(_is_character, tokens))
+
+
 def index_query(term: Term) -> str:
     """A term in the language of SQLite's FTS5."""
     words, is_open = indexed(term.tokens), term.is_open
     last = words[-1]
-    if len(last) == 1 and _is_unspaced(ord(last)):
+    if _is_character(last):
         # Its pair is whatever follows, and where it is in a pair already it needs no more.
         is_paired = len(words) > 1 and len(words[-2]) == 2 and words[-2][1] == last
         words, is_open = (words[:-1], False) if is_paired else (words, True)

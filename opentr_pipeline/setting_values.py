@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args, get_origin
 from zoneinfo import available_timezones
 
-from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator
 from pydantic.fields import FieldInfo
 
@@ -96,6 +95,12 @@ def _prometheus_file(value: str) -> str:
     return _path(value)
 
 
+def _pages_url(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", value):
+        raise ValueError("empty or an address such as https://archive.example/pages")
+    return value.rstrip("/")
+
+
 def _audio_stream(value: str) -> str:
     if value != "auto" and not re.fullmatch("[0-9]{1,2}", value):
         raise ValueError("auto or the number of an audio stream, 0..99")
@@ -155,6 +160,7 @@ DeviceList = Annotated[str, AfterValidator(_device_list)]
 Language = Annotated[str, AfterValidator(_language)]
 Text = Annotated[str, AfterValidator(_text)]
 Terms = Annotated[str, AfterValidator(_terms)]
+PagesUrl = Annotated[str, AfterValidator(_pages_url)]
 PrometheusFile = Annotated[str, AfterValidator(_prometheus_file)]
 BatchSize = Annotated[str, AfterValidator(_batch_size)]
 AudioStream = Annotated[str, AfterValidator(_audio_stream)]
@@ -176,6 +182,8 @@ def allowed(field: FieldInfo) -> str:
 
 def read_env_file(path: Path, known: Set[str]) -> dict[str, str | None]:
     """The variables of a ``.env`` file; a misspelt one of ours must not be ignored in silence."""
+    from dotenv import dotenv_values
+
     try:
         variables = dotenv_values(path, encoding="utf-8-sig")
     except UnicodeDecodeError:

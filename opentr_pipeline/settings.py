@@ -14,22 +14,21 @@ from typing import Literal
 from pydantic import Field, ValidationError, model_validator
 
 from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.night_settings import NightSettings
 from opentr_pipeline.setting_values import (
     COMPUTE_TYPES,
     MAX_WORKERS,
-    Amount,
     AudioStream,
     BatchSize,
-    Clock,
     DeviceId,
     DeviceList,
     Language,
     Memory,
+    PagesUrl,
     PathText,
     PrometheusFile,
     Terms,
     Text,
-    TimeZone,
     YesNo,
     allowed,
     read_env_file,
@@ -40,7 +39,7 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = PROJECT_ROOT / ".env"
 
 
-class Settings(SubtitleSettings):
+class Settings(SubtitleSettings, NightSettings):
     """What a person may set, checked; the field name in capitals is the variable.
 
     Raises:
@@ -165,18 +164,6 @@ class Settings(SubtitleSettings):
     gpu_scale_default_worker: YesNo = Field(
         False, description="Keep the default worker on GPU_DEVICE_ID while scaling."
     )
-    night_cron: str = Field(
-        "0 22 * * *",
-        description="When the schedule nights begins, as cron has it: minute, hour, day of the "
-        "month, month, day of the week.",
-    )
-    night_until: Clock = Field(
-        "06:00", description="It begins no recording after that; the next night goes on."
-    )
-    night_time_zone: TimeZone = Field("UTC", description="Of both.")
-    night_budget: Amount = Field(
-        "100h", description="Audio that a night transcribes at most, in hours or minutes (90m)."
-    )
     dagster_postgres_url: Text = Field(
         "",
         description="Keep Dagster's state in PostgreSQL, not in SQLite: "
@@ -186,6 +173,11 @@ class Settings(SubtitleSettings):
         "",
         description="Where start dev keeps figures for Prometheus: a file in the folder that node "
         "exporter's textfile collector reads, one for each archive. Empty: nowhere.",
+    )
+    pages_url: PagesUrl = Field(
+        "",
+        description="Where a web server of yours shows the folder pages of OUTPUT_DIR, for links "
+        "on Dagster's page: https://archive.example/pages. Empty: nowhere.",
     )
     dagster_port: int = Field(3000, ge=1, le=65_535, description="The page's port on 127.0.0.1.")
     postgres_password: Text = Field(
@@ -282,6 +274,11 @@ def cuda_variable(name: Literal["CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"]) ->
 def is_in_stack() -> bool:
     """Whether this process is in the production stack, whose compose file alone says so."""
     return os.environ.get("OPENTR_IN_STACK") == "true"
+
+
+def archive_on_host(settings: Settings) -> Path:
+    """The archive where people find it, who are outside of the production stack."""
+    return Path(os.environ.get("OPENTR_ARCHIVE_ON_HOST") or settings.archive_root)
 
 
 def _sentence(error: ValidationError) -> str:

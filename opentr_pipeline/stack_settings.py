@@ -12,7 +12,7 @@ from opentr_pipeline.devices import Device, visible, worker_slots
 from opentr_pipeline.errors import ServiceError, SettingsError
 from opentr_pipeline.exports import FOLDER as EXPORTS
 from opentr_pipeline.models import is_directory_name
-from opentr_pipeline.report import FOLDER as PAGES
+from opentr_pipeline.page_lists import FOLDER as PAGES
 from opentr_pipeline.settings import Settings, cuda_variable
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.worker_slots import slots_folder
@@ -104,9 +104,12 @@ def make_folders(settings: Settings, state: Path) -> None:
         if not os.getuid():
             for folder in (settings.models_root, settings.output_root):
                 os.chown(folder, user(), user())
-            root = settings.output_root
-            ours = TranscriptStore(root).folders
-            for folder in (*ours, root / EXPORTS, root / PAGES, state):
+            ours = TranscriptStore(settings.output_root).folders
+            for folder in (
+                *ours,
+                *(settings.output_root / name for name in (EXPORTS, PAGES)),
+                state,
+            ):
                 hand_over(folder)
     except OSError as error:
         raise ServiceError(f"{error.filename} cannot be made: {error.strerror}.") from None

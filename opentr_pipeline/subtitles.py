@@ -94,9 +94,8 @@ def _timed_words(segment: Segment) -> Iterator[TimedWord]:
 
     A word without a time gets what its neighbours leave.
     """
-    said = "".join(word.text for word in segment.words)
     reached_ms = _ms(segment.start_s) or 0
-    if segment.text.strip() and "".join(said.split()) != "".join(segment.text.split()):
+    if segment.text.strip() and not segment.words_say_the_text:
         yield segment.text, reached_ms, _ms(segment.end_s) or reached_ms
         return
     for number, word in enumerate(segment.words):

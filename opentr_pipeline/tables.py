@@ -1,10 +1,8 @@
 """The tables: their schemas, their rows, and one file written and read."""
 
 import dataclasses
-import errno
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -99,7 +97,6 @@ SCHEMAS = {
     )
     for table, columns in _COLUMNS.items()
 }
-TRANSCRIPT_TABLES = ("transcripts", "segments", "words")
 SORT_KEYS = {
     "transcripts": ["recording_id"],
     "segments": ["recording_id", "segment_index"],
@@ -267,28 +264,3 @@ def _conformed(path: Path, schema: pa.Schema, known_as: Path) -> pa.Table:
         for field in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema)
-
-
-@contextmanager
-def disk_sentences(output_root: Path, known_as: str = "") -> Iterator[None]:
-    """Say what disks do in a sentence.
-
-    Args:
-        output_root: the directory that is written to.
-        known_as: what people know it by, where it is not OUTPUT_DIR.
-
-    Raises:
-        StoreError: the disk is full, or the directory cannot be written.
-    """
-    name = known_as or f"OUTPUT_DIR={output_root}"
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreError(
-                f"The disk of {name} is full; what was published before is "
-                "whole. Make room and run again: nothing finished is done twice."
-            ) from None
-        raise StoreError(
-            f"{name} cannot be written: {error.strerror} ({error.filename})."
-        ) from None

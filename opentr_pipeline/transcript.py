@@ -101,6 +101,12 @@ class Segment:
         return tuple(flag for flag, holds in doubts.items() if holds)
 
     @property
+    def words_say_the_text(self) -> bool:
+        """Whether the words together are the text, spaces aside."""
+        said = "".join(word.text for word in self.words)
+        return "".join(said.split()) == "".join(self.text.split())
+
+    @property
     def is_silence(self) -> bool:
         """Whether nobody speaks: the model doubts it, and its text carries no weight."""
         flags = self.flags

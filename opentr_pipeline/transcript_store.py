@@ -30,11 +30,10 @@ import pyarrow.compute as pc
 from opentr_pipeline.checkpoints import failed_attempts
 from opentr_pipeline.locks import locked
 from opentr_pipeline.recordings import Recording
+from opentr_pipeline.store_layout import TRANSCRIPT_TABLES, StoreLayout, disk_sentences
 from opentr_pipeline.tables import (
     SCHEMAS,
     SORT_KEYS,
-    TRANSCRIPT_TABLES,
-    disk_sentences,
     read_table,
     recording_row,
     relabelled,
@@ -101,13 +100,12 @@ class StoreIndex:
         self.failures.update(other.failures)
 
 
-class TranscriptStore:
+class TranscriptStore(StoreLayout):
     """The tables of one archive."""
 
     def __init__(self, root: Path) -> None:
         """Name the output directory; nothing is made until something is written."""
-        self.root = root
-        self.inner = root / ".store"
+        super().__init__(root)
         # What is ours: the root may be a folder in which a person keeps other things as well.
         self.folders = [*(root / table for table in SCHEMAS), self.inner]
 
@@ -131,10 +129,6 @@ class TranscriptStore:
                 if row.status != "failed" and row.content in contents:
                     found[row.content] = row
         return found
-
-    def path(self, table: str, partition_key: str) -> Path:
-        """The file of a table and partition, there or not."""
-        return self.root / table / f"{partition_key}.parquet"
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A whole table, all partitions.

@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentr_pipeline import __version__
 from opentr_pipeline.locks import locked
-from opentr_pipeline.partition_facts import file_state, generation_of
-from opentr_pipeline.tables import by_recording, disk_sentences, transcript_of
-from opentr_pipeline.transcript import Transcript
-from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.store_layout import disk_sentences
+
+if TYPE_CHECKING:
+    from opentr_pipeline.transcript import Transcript
+    from opentr_pipeline.transcript_store import TranscriptStore
 
 # Source: NAME_MAX of Linux's file systems.
 MAX_NAME_BYTES = 255
@@ -44,13 +45,12 @@ class Note:
 class WrittenTree:
     """A folder of files made from the partitions of a store."""
 
-    store: TranscriptStore
+    store: "TranscriptStore"
     root: Path
 
     def partition_keys(self) -> list[str]:
         """The partitions that are published, or have files."""
-        published = (self.store.root / "transcripts").glob("*.parquet")
-        return sorted({path.stem for path in published} | self._noted_keys())
+        return sorted(self.store.partition_keys() | self._noted_keys())
 
     @contextmanager
     def writing(self, name: str) -> Iterator[None]:
@@ -71,23 +71,21 @@ class WrittenTree:
             partition_key: its tables and this release count always.
             others: whatever else makes other files.
         """
-        rows = self.store.path("recordings", partition_key)
-        try:
-            generation = generation_of(self.store, partition_key).name
-            parts = [__version__, generation, file_state(rows) if rows.exists() else "", *others]
-        except FileNotFoundError:
-            return ""
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        state = self.store.state(partition_key)
+        parts = "\n".join([__version__, state, *others])
+        return hashlib.sha256(parts.encode()).hexdigest() if state else ""
 
     def transcripts(
         self, partition_key: str, is_wanted: Callable[[str], bool] = bool
-    ) -> Iterator[tuple[str, str, Transcript]]:
+    ) -> "Iterator[tuple[str, str, Transcript]]":
         """Path, id and transcript of the recordings that are not gone.
 
         Args:
             partition_key: theirs.
             is_wanted: says so of a path.
         """
+        from opentr_pipeline.tables import by_recording, transcript_of
+
         here = self.store.read_partition("recordings", partition_key).select(
             ["recording_id", "in_archive"]
         )

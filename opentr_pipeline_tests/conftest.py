@@ -22,16 +22,6 @@ from opentr_pipeline.transcript_store import TranscriptStore
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-# Debian's Chromium: in a container, as root, without a card, asking nobody for anything.
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # ``record_property("figures", "a line")`` shows a line at the end, whatever process measured it.
 RecordProperty = Callable[[str, object], None]
 STRICT = os.environ.get("OPENTR_TEST_STRICT") == "1"
@@ -81,14 +71,16 @@ def models_root() -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
-    """A real browser, for all tests of a module."""
+    """Debian's Chromium: in a container, as root, without a card, asking nobody for anything."""
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("Chromium (on Debian: apt-get install chromium)")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+    flags += ["--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        started = playwright.chromium.launch(executable_path=chromium, args=flags)
         yield started
         started.close()
 

@@ -18,9 +18,11 @@ DAGSTER_OUTSIDE_DEFS = {"dagster_state", "definitions", "launch"}
 HEAVY = {"faster_whisper", "ctranslate2", "av", "torch", "onnxruntime", "numpy"}
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 # They hand variables on to processes that they start; only ``settings`` gives them a meaning.
-ENVIRONMENT_FORWARDERS = {"cli", "commands", "launch", "stack", "whisper", "defs.resources"}
+ENVIRONMENT_FORWARDERS = {
+    *("cli_programs", "cli_runs", "commands", "launch", "stack", "whisper", "defs.resources"),
+}
 MAX_LINES_OF_FILE = 300
-LONG_FILES = {"transcript_store": 352}  # one class and what it hands out
+LONG_FILES = {"transcript_store": 346}  # one class and what it hands out
 USUAL_LINES_OF_FUNCTION = 40
 MAX_LINES_OF_FUNCTION = 60
 

@@ -11,8 +11,8 @@ import pytest
 from opentr_pipeline import archive_facts as module
 from opentr_pipeline.archive_facts import FactMemory, ReferenceFacts, archive_facts
 from opentr_pipeline.checkpoints import Checkpoints
-from opentr_pipeline.partition_facts import Generation, generation_of
 from opentr_pipeline.settings import Settings
+from opentr_pipeline.store_layout import Generation
 from opentr_pipeline.transcript import Transcript
 from opentr_pipeline.transcript_store import Entry, TranscriptStore
 from opentr_pipeline_tests.making import fingerprint, recording, settings_of, transcript
@@ -187,8 +187,8 @@ def test_a_partition_that_cannot_be_read_is_a_sentence_and_others_are_judged(
     store = _publish(settings, "a/1.wav", transcript())
     for path in ("b/2.wav", "c/3.wav"):
         _publish(settings, path, transcript())
-    generation_of(store, "b").files["segments"].write_bytes(b"no parquet")
-    generation_of(store, "c").files["words"].unlink()
+    store.generation("b").files["segments"].write_bytes(b"no parquet")
+    store.generation("c").files["words"].unlink()
     facts = archive_facts(settings, [])
     assert [one.partition_key for one in facts.partitions] == ["a"]
     assert "is damaged" in facts.unreadable["b"]

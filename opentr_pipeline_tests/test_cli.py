@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from opentr_pipeline.cli import main
+from opentr_pipeline.cli import MODULES, main
 from opentr_pipeline.settings import PROJECT_ROOT
 
 
@@ -22,8 +22,8 @@ def test_unknown_words_are_refused(arguments: list[str]) -> None:
 def test_help_lists_every_command() -> None:
     result = CliRunner().invoke(main, ["help"])
     assert result.exit_code == 0
-    for name, command in main.commands.items():
-        assert (f"  {name} " in result.output) is not command.hidden
+    for name in [*MODULES, "help"]:
+        assert (f"  {name} " in result.output) is (name != "serve")
 
 
 @pytest.mark.parametrize("value", ["0", "abc", "1000"])

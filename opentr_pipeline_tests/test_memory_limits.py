@@ -416,7 +416,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(services.DevServices, "start", lambda self: None)
     slot = WorkerSlot(CPU, 0)
     found = SimpleNamespace(default=OPTIONS), (slot,)
-    for module in ("cli", "cli_operators", "cli_services", "cli_stack"):
+    for module in ("cli_runs", "cli_operators", "cli_services", "cli_stack"):
         monkeypatch.setattr(f"opentr_pipeline.{module}.options_of", lambda *_, **__: found)
     (tmp_path / "slots").mkdir()
     close(slot, tmp_path / "slots")

@@ -14,13 +14,12 @@ from hypothesis import strategies as st
 from opentr_pipeline.partition_facts import (
     MAX_NAMES,
     SPEED_STEP,
-    Generation,
     archive_rows_facts,
-    generation_of,
     mean_confidence,
     published_facts,
 )
-from opentr_pipeline.tables import TRANSCRIPT_TABLES, write_table
+from opentr_pipeline.store_layout import TRANSCRIPT_TABLES, Generation
+from opentr_pipeline.tables import write_table
 from opentr_pipeline.transcript import Segment, Transcript, Word
 from opentr_pipeline.transcript_store import Entry, TranscriptStore
 from opentr_pipeline_tests.making import (
@@ -43,7 +42,7 @@ def _published(
         path = f"{number:03d}.wav"
         entries.append(Entry(recording(path).recording_id, path, outcome))
     store.publish(key, entries)
-    return store, generation_of(store, key)
+    return store, store.generation(key)
 
 
 def _rewritten(generation: Generation, table: str, change: Any) -> None:
@@ -226,16 +225,16 @@ def test_mean_confidence_weighs_words_by_how_long_they_last(tmp_path: Path) -> N
 
 def test_a_generation_is_named_by_its_link_or_by_the_state_of_a_copy(tmp_path: Path) -> None:
     store, generation = _published(tmp_path / "there", transcript("a"))
-    assert generation_of(store, "key") == generation
+    assert store.generation("key") == generation
     store.publish("key", [Entry("id", "x.wav", transcript("b"))])
-    assert generation_of(store, "key").name != generation.name
+    assert store.generation("key").name != generation.name
 
     copy = TranscriptStore(tmp_path / "copy")
     for table in TRANSCRIPT_TABLES:
         target = copy.path(table, "key")
         target.parent.mkdir(parents=True)
         target.write_bytes(store.path(table, "key").read_bytes())
-    copied = generation_of(copy, "key")
-    assert published_facts(copied) == published_facts(generation_of(store, "key"))
+    copied = copy.generation("key")
+    assert published_facts(copied) == published_facts(store.generation("key"))
     with pytest.raises(FileNotFoundError):
-        generation_of(store, "other")
+        store.generation("other")

@@ -20,13 +20,14 @@ from opentr_pipeline.defs import metadata
 from opentr_pipeline.duplicates import DuplicateGroup, Duplicates
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.operations import ErrorClass, TroubledFile
+from opentr_pipeline.pages import Pages
 from opentr_pipeline.partition_sums import DoubtfulRecording, Tally
 from opentr_pipeline.references import WordErrors
 from opentr_pipeline.report import html, length_text, percent_text, size_text, write
 from opentr_pipeline.report_facts import Folder, ReportFacts
 from opentr_pipeline.services import DevServices
-from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline_tests.conftest import Project
+from opentr_pipeline_tests.making import settings_of
 from opentr_pipeline_tests.page_api import free_port
 from opentr_pipeline_tests.runs import SAMPLES
 from opentr_pipeline_tests.test_report_charts import facts, many
@@ -38,6 +39,7 @@ PICTURES_OF_SAMPLES = (
     "confidence_of_words",
     "word_errors_by_folder",
 )
+NO_ICON = '<link rel="icon" href="data:,">'
 EVIL = "<script>alert(1)</script> & \"quoted\" 'names'/100%?#.wav"
 
 
@@ -80,13 +82,13 @@ def test_whatever_an_archive_is_called_is_text(tmp_path: Path) -> None:
 
 
 def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
-    page = html(full(), tmp_path)
+    page = html(full(), tmp_path).replace(NO_ICON, "")
     assert not re.search(r"<(script|link|iframe|object|img)\b", page)
     assert not re.search(r"""(src|href)\s*=\s*["'](https?:|//)|@import|url\(["']?http""", page)
 
 
 def test_recordings_and_the_home_page_are_linked_to_where_they_are(tmp_path: Path) -> None:
-    assert "href=" not in html(full(), tmp_path).replace('href="#', "")
+    assert "href=" not in html(full(), tmp_path).replace(NO_ICON, "").replace('href="#', "")
     page = tmp_path / "recordings" / "radio" / "1.wav.html"
     page.parent.mkdir(parents=True)
     page.write_text("a page")
@@ -148,7 +150,7 @@ def test_of_very_many_troubles_the_first_are_named_and_the_others_counted(tmp_pa
     assert "kind 19 " in said
     assert "kind 20 " not in said
     assert len(page) < 2 * len(html(base, tmp_path))
-    table = metadata.of_report(many_of_all, tmp_path / "report.html")["failures"]
+    table = metadata.of_report(many_of_all)["failures"]
     assert len(table.records) == 20
 
 
@@ -182,18 +184,27 @@ def test_amounts_are_short(said: str, expected: str) -> None:
     assert said == expected
 
 
+def test_the_home_page_leads_to_a_report_as_soon_as_there_is_one(tmp_path: Path) -> None:
+    settings = settings_of(OUTPUT_DIR=tmp_path, ARCHIVE_DIR=tmp_path / "archive")
+    home = Pages(settings).write_home()
+    assert "report.html" not in home.read_text(encoding="utf-8")
+    path = write(full(), settings)
+    assert 'href="report.html"' in home.read_text(encoding="utf-8")
+    assert 'href="index.html"' in path.read_text(encoding="utf-8")
+
+
 def test_the_file_is_written_whole_and_a_folder_that_cannot_be_is_a_sentence(
     tmp_path: Path,
 ) -> None:
-    store = TranscriptStore(tmp_path)
-    path = write(full(), store)
+    settings = settings_of(OUTPUT_DIR=tmp_path, ARCHIVE_DIR=tmp_path / "archive")
+    path = write(full(), settings)
     assert path == tmp_path / "pages" / "report.html"
     assert path.read_text(encoding="utf-8") == html(full(), path.parent)
     assert [one.name for one in path.parent.iterdir() if one.is_file()] == ["report.html"]
     path.unlink()
     path.mkdir()
     with pytest.raises(StoreError, match="pages cannot be written"):
-        write(full(), store)
+        write(full(), settings)
 
 
 def test_the_command_says_the_main_things() -> None:
@@ -229,8 +240,8 @@ def test_an_archive_of_which_nothing_is_transcribed_gets_a_sentence(
     assert not (tmp_path / "output").exists()
 
 
-def test_metadata_has_numbers_of_one_type_tables_and_pictures(tmp_path: Path) -> None:
-    said = metadata.of_report(full(), tmp_path / "report.html")
+def test_metadata_has_numbers_of_one_type_tables_and_pictures() -> None:
+    said = metadata.of_report(full())
     result: MaterializeResult[Any] = MaterializeResult(metadata=said)
     assert result.metadata is not None
     kinds = {name: type(value).__name__ for name, value in said.items()}
@@ -246,7 +257,6 @@ def test_metadata_has_numbers_of_one_type_tables_and_pictures(tmp_path: Path) ->
             "failures": "TableMetadataValue",
             "hours_by_folder": "MarkdownMetadataValue",
             "word_errors_by_folder": "MarkdownMetadataValue",
-            "path": "PathMetadataValue",
         }.items()
     )
     assert said["word_error_rate"] == 0.08

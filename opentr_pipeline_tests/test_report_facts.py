@@ -16,7 +16,7 @@ from opentr_pipeline.duplicates import duplicates
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.operations import Finished, days_of_work, each_once
 from opentr_pipeline.options import ArchiveOptions
-from opentr_pipeline.partition_facts import generation_of, mean_confidence
+from opentr_pipeline.partition_facts import mean_confidence
 from opentr_pipeline.partition_sums import (
     MAX_DOUBTFUL,
     NUM_CONFIDENCE_BINS,
@@ -84,7 +84,7 @@ def facts_of(settings: Settings) -> report_facts.ReportFacts:
 
 
 def sums_of(store: TranscriptStore, key: str) -> Sums:
-    return partition_sums(store, key, generation_of(store, key))
+    return partition_sums(store, key, store.generation(key))
 
 
 def test_recordings_are_counted_by_folder_language_status_and_model(settings: Settings) -> None:
@@ -254,7 +254,7 @@ def test_a_partition_that_cannot_be_read_is_a_sentence_and_others_count(
 ) -> None:
     publish(settings, "a/1.wav", said((1.5, [0.9])))
     store = publish(settings, "b/2.wav", said((1.5, [0.9])))
-    generation_of(store, "b").files["segments"].write_bytes(b"no parquet")
+    store.generation("b").files["segments"].write_bytes(b"no parquet")
     facts = facts_of(settings)
     assert [one.name for one in facts.folders] == ["a"]
     assert "is damaged" in facts.unreadable["b"]

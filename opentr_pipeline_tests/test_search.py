@@ -1,5 +1,6 @@
 """What is found, and an index that is up to date whatever happens to who writes it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -23,7 +24,6 @@ from opentr_pipeline.definitions import defs
 from opentr_pipeline.defs.partitions import archive_partitions, register_partitions
 from opentr_pipeline.defs.search_asset import search_index
 from opentr_pipeline.errors import QueryError, StoreError
-from opentr_pipeline.partition_facts import generation_of
 from opentr_pipeline.search import Found, search
 from opentr_pipeline.search_index import SearchIndex
 from opentr_pipeline.search_passages import Wanted
@@ -33,6 +33,7 @@ from opentr_pipeline.transcript_store import Entry, TranscriptStore
 from opentr_pipeline_tests.making import PROPERTY, PROPERTY_ON_DISK, recording, transcript
 
 ANYTHING = Wanted()
+OPENTR = [sys.executable, "-m", "opentr_pipeline.cli"]
 TEXTS = {
     "radio/a/one.wav": "Good morning. The light house stands. on the hill. Today, it rains. Don't",
     "radio/two.wav": "Guten Morgen. Der Leuchtturm. número uno",
@@ -221,7 +222,7 @@ def test_a_partition_that_cannot_be_read_is_a_sentence_and_others_are_found(
     store = TranscriptStore(tmp_path)
     for path, text in TEXTS.items():
         _publish(store, path, text)
-    generation_of(store, "film").files["segments"].write_bytes(b"no parquet")
+    store.generation("film").files["segments"].write_bytes(b"no parquet")
     index = SearchIndex(store)
     refreshed = index.refresh(wait=False)
     assert (refreshed.num_partitions, refreshed.num_left) == (1, 1)
@@ -335,6 +336,50 @@ def test_what_the_command_shows(archive: Path) -> None:
     found: dict[str, Any] = json.loads(result.stdout)
     assert [hit["path"] for hit in found["hits"]] == ["radio/a/one.wav"]
     assert found["hits"][0]["marks"] == [[0, 4], [5, 12]]
+    assert found["hits"][0]["page"] is None
+
+
+def _on_a_terminal(command: list[str]) -> str:
+    mine, its = os.openpty()
+    environ = {**os.environ, "TERM": "xterm"}
+    with subprocess.Popen(command, cwd=PROJECT_ROOT, env=environ, stdout=its):
+        os.close(its)
+        shown = b""
+        with contextlib.suppress(OSError):  # nobody writes any more
+            while part := os.read(mine, 65_536):
+                shown += part
+    os.close(mine)
+    return shown.decode()
+
+
+def test_a_hit_leads_to_the_page_of_its_recording(archive: Path, tmp_path: Path) -> None:
+    name = "radio/a #1?/ü [b].wav"
+    _publish(TranscriptStore(tmp_path / "output"), name, "one two three. a lantern")
+    page = tmp_path / "output" / "pages" / "recordings" / f"{name}.html"
+    page.parent.mkdir(parents=True)
+    page.touch()
+    result = CliRunner().invoke(main, ["search", str(archive), "lantern", "--json"])
+    (hit,) = json.loads(result.stdout)["hits"]
+    assert hit["page"] == f"{page}#t=3.0"
+
+    shown = _on_a_terminal([*OPENTR, "search", str(archive), "lantern"])
+    link = f"{page.parent.parent.as_uri()}/a%20%231%3F/%C3%BC%20%5Bb%5D.wav.html#t=3.0"
+    assert f";{link}\x1b\\" in shown
+    assert "\x1b" not in CliRunner().invoke(main, ["search", str(archive), "lantern"]).stdout
+
+
+def test_nothing_new_is_answered_without_what_reads_parquet(archive: Path) -> None:
+    """Half of the time that the command would take."""
+    CliRunner().invoke(main, ["search", str(archive), "light"])
+    script = """
+import sys
+from opentr_pipeline.cli import main
+main(["search", *sys.argv[1:]], standalone_mode=False)
+print({"pyarrow", "numpy", "dagster"} & set(sys.modules))
+"""
+    command = [sys.executable, "-c", script, str(archive), "light"]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ from opentr_pipeline import checkpoints, transcript_store
 from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.settings import PROJECT_ROOT
-from opentr_pipeline.tables import SCHEMA_VERSION, SCHEMAS, TRANSCRIPT_TABLES, transcript_of
+from opentr_pipeline.store_layout import TRANSCRIPT_TABLES
+from opentr_pipeline.tables import SCHEMA_VERSION, SCHEMAS, transcript_of
 from opentr_pipeline.transcript import STATUSES, Transcript
 from opentr_pipeline.transcript_store import Entry, PublishedRow, TranscriptStore
 from opentr_pipeline_tests.making import (

@@ -18,7 +18,7 @@ from opentr_pipeline.options import ArchiveOptions
 from opentr_pipeline.plan import KEPT_DAYS, Plan, Taking, load_plan, sweep
 from opentr_pipeline.recordings import Recording
 from opentr_pipeline.run_ranges import RunRange
-from opentr_pipeline.tables import TRANSCRIPT_TABLES
+from opentr_pipeline.store_layout import TRANSCRIPT_TABLES
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.work import MAX_ATTEMPTS
 from opentr_pipeline_tests.making import OPTIONS, OTHER_OPTIONS, settings_of, transcript, wav

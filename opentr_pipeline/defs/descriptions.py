@@ -38,6 +38,17 @@ published: only recordings that changed are indexed, without a model, so that no
 materialise it. *When it fails*: the tables of a partition are damaged, or the disk is full; the
 error says which. The index holds nothing that is not in the tables and may be deleted."""
 
+PAGES = """\
+What is said, to read and to hear in a browser: one page is one recording with its player, in
+`pages/recordings`; a list for each partition, and a home page for the archive, `pages/index.html`.
+They are files that need no server. Set `PAGES_URL` where a web server shows them, and the links
+below lead there.
+
+*Refreshed* whenever you materialise a partition, and by `opentr pages`: from the published
+transcripts, without a model. Pages that would be the same stay, those of recordings that are gone
+are removed. *When it fails*: the disk is full or the folder cannot be written; the error names it.
+Materialise it again."""
+
 ARCHIVE_REPORT = """\
 How the archive stands, to read and to hand on: one HTML file, `pages/report.html`. Hours by
 language, folder and status, what to check first, what went wrong, speed, confidence, duplicates,

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from dagster import MetadataValue, TableColumn, TableRecord, TableSchema
@@ -17,7 +16,8 @@ from opentr_pipeline.report_charts import charts
 from opentr_pipeline.report_facts import ReportFacts
 from opentr_pipeline.shard_outcome import ShardOutcome
 from opentr_pipeline.step_figures import StepFigures
-from opentr_pipeline.tables import TRANSCRIPT_TABLES, describe
+from opentr_pipeline.store_layout import TRANSCRIPT_TABLES
+from opentr_pipeline.tables import describe
 from opentr_pipeline.transcript_store import TranscriptStore
 
 Metadata = dict[str, Any]
@@ -91,19 +91,13 @@ def of_transcripts(plan: Plan, store: TranscriptStore, verdict: str) -> dict[str
     return facts
 
 
-def of_report(facts: ReportFacts, path: Path) -> Metadata:
-    """For ``archive_report``.
-
-    Args:
-        facts: what it says.
-        path: of the file.
-    """
+def of_report(facts: ReportFacts) -> Metadata:
+    """For ``archive_report``."""
     tables = {
         "to_check_first": [_of_doubtful(one) for one in facts.doubtful],
         "failures": [_of_failures(one) for one in facts.failures[:MAX_NAMED]],
     }
     return {
-        "path": MetadataValue.path(str(path)),
         **facts.numbers,
         **{name: MetadataValue.table(rows) for name, rows in tables.items() if rows},
         **{name: MetadataValue.md(chart.markdown()) for name, chart in charts(facts).items()},

@@ -1,0 +1,325 @@
+"""The pages of an archive: what is written, where links lead, what goes, the command, the asset."""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import pytest
+from click.testing import CliRunner, Result
+from dagster import DagsterInstance, materialize
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opentr_pipeline import page_lists
+from opentr_pipeline.cli import main
+from opentr_pipeline.definitions import defs
+from opentr_pipeline.defs.pages import pages as pages_asset
+from opentr_pipeline.defs.partitions import register_partitions
+from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.page_lists import Chapter, Entry, added, home_pages, totals_of
+from opentr_pipeline.pages import Pages, Written
+from opentr_pipeline.probe import Probe
+from opentr_pipeline.settings import Settings
+from opentr_pipeline.transcript_store import Entry as Published
+from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline_tests.making import PROPERTY, recording, settings_of, transcript, wav
+
+LATER = "2024-06-17T10:20:30.123+00:00"
+
+
+class Document(HTMLParser):
+    """What the tests ask of a page: the attributes of its elements, its text."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str, **like: str) -> list[dict[str, str]]:
+        return [
+            attributes
+            for name, attributes in self.elements
+            if name == tag and like.items() <= attributes.items()
+        ]
+
+    def links(self) -> list[str]:
+        found = (one.get("href") or one.get("src") for _, one in self.elements)
+        return [link for link in found if link and not link.startswith("data:")]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """An archive with media of names that need care, published in three partitions."""
+    made = settings_of(ARCHIVE_DIR=tmp_path / "tapes", OUTPUT_DIR=tmp_path / "output")
+    publish(made, "@root", **{"top.wav": "top of it"})
+    publish(made, "film", **{"film/b #1?.wav": "one", "film/a 50%.wav": "two", "film/c.wav": ""})
+    publish(made, "音%20楽", **{"音 楽/<b>&\"'.wav": "three <i> & four"})
+    return made
+
+
+def publish(settings: Settings, key: str, **texts: str) -> None:
+    entries = []
+    for path, text in texts.items():
+        wav(settings.archive_root / path)
+        one = transcript(path + text, text, transcribed_at=LATER)
+        if not text:
+            one = dataclasses.replace(one, status="no_speech")
+        entries.append(Published(recording(path).recording_id, path, one))
+    TranscriptStore(settings.output_root).publish(key, entries)
+
+
+def write(settings: Settings) -> Written:
+    made, done = Pages(settings), Written()
+    for key in made.partition_keys():
+        done.add(made.write(key))
+    made.write_home()
+    return done
+
+
+def root_of(settings: Settings) -> Path:
+    return settings.output_root / "pages"
+
+
+def pages_of(settings: Settings) -> set[str]:
+    root = root_of(settings)
+    return {os.path.relpath(path, root) for path in all_pages(root)}
+
+
+def all_pages(root: Path) -> Iterator[Path]:
+    for folder, _, names in os.walk(root):  # follows no links
+        yield from (Path(folder, name) for name in names if name.endswith(".html"))
+
+
+def test_a_page_for_each_recording_lists_for_partitions_and_a_home(settings: Settings) -> None:
+    assert write(settings) == Written(5, 8, 0, 0)
+    assert pages_of(settings) == {
+        "index.html",
+        *(f"partitions/{key}/1.html" for key in ("@root", "film", "音%20楽")),
+        "recordings/top.wav.html",
+        *(f"recordings/film/{name}.wav.html" for name in ("b #1?", "a 50%", "c")),
+        "recordings/音 楽/<b>&\"'.wav.html",
+    }
+    assert write(settings) == Written(5, 0, 8, 0)
+
+
+def test_every_link_leads_to_a_file(settings: Settings) -> None:
+    write(settings)
+    seen = set()
+    for page in all_pages(root_of(settings)):
+        for link in Document(page).links():
+            path = unquote(urldefrag(link)[0])
+            target = page.parent / path if path else page
+            assert target.is_file(), f"{link} in {page}"
+            seen.add(os.path.normpath(target))
+    assert {os.path.normpath(path) for path in all_pages(root_of(settings))} <= seen
+    media = {os.path.normpath(root_of(settings) / "media" / path) for path in ("top.wav",)}
+    assert media <= seen
+
+
+def test_names_and_texts_are_no_markup(settings: Settings) -> None:
+    write(settings)
+    page = Document(root_of(settings) / "recordings" / "音 楽" / "<b>&\"'.wav.html")
+    assert "three <i> & four" in page.text
+    assert "<b>&\"'.wav" in page.text
+    assert not page.all("i")
+    assert "three <i> & four" in Document(root_of(settings) / "index.html").text
+
+
+def test_neighbours_are_those_of_the_list(settings: Settings) -> None:
+    write(settings)
+    folder = root_of(settings) / "recordings" / "film"
+    first, middle, last = (
+        Document(folder / f"{name}.wav.html") for name in ("a 50%", "b #1?", "c")
+    )
+
+    def names(page: Document) -> dict[str, str]:
+        links = [one for one in page.all("a") if one.get("rel") in ("prev", "next")]
+        return {one["rel"]: os.path.basename(one["title"]) for one in links}
+
+    assert names(first) == {"next": "b #1?.wav"}
+    assert names(middle) == {"prev": "a 50%.wav", "next": "c.wav"}
+    assert names(last) == {"prev": "b #1?.wav"}
+
+
+def test_silence_has_a_player_and_says_so(settings: Settings) -> None:
+    write(settings)
+    page = Document(root_of(settings) / "recordings" / "film" / "c.wav.html")
+    assert page.all("audio")
+    assert "nobody speaks" in page.text
+    assert not page.all("article")
+
+
+def test_what_the_container_says_is_shown(settings: Settings) -> None:
+    tags = {"TITLE": "The <old> bridge", "encoder": "Lavf", "date": "1962"}
+    tagged = dataclasses.replace(
+        recording("top.wav", partition_key="@root"), probe=Probe(tags=tags)
+    )
+    TranscriptStore(settings.output_root).write_recordings("@root", [tagged])
+    write(settings)
+    page = Document(root_of(settings) / "recordings" / "top.wav.html")
+    assert "The <old> bridge · 1962" in page.text
+    assert "Lavf" not in page.text
+
+
+def test_pages_of_recordings_that_are_gone_go(settings: Settings) -> None:
+    store = TranscriptStore(settings.output_root)
+    paths = ("film/b #1?.wav", "film/a 50%.wav", "film/c.wav")
+    store.write_recordings("film", [recording(path, partition_key="film") for path in paths])
+    write(settings)
+    mine = root_of(settings) / "recordings" / "film" / "mine.html"
+    mine.write_text("mine")
+    store.write_recordings("film", [recording(paths[0], partition_key="film")])
+    assert write(settings).num_removed == 2
+    left = {path for path in pages_of(settings) if path.startswith("recordings/film")}
+    assert left == {"recordings/film/b #1?.wav.html", "recordings/film/mine.html"}
+    store.write_recordings("film", [])
+    write(settings)
+    assert not [path for path in pages_of(settings) if path.startswith("partitions/film")]
+    assert "film" not in Document(root_of(settings) / "index.html").text
+
+
+def test_a_partition_of_which_nothing_has_changed_is_not_read(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(settings)
+    monkeypatch.setattr(TranscriptStore, "read_together", None)
+    assert write(settings) == Written(5, 0, 8, 0)
+    (root_of(settings) / "recordings" / "top.wav.html").unlink()
+    with pytest.raises(TypeError):
+        write(settings)
+
+
+def test_media_leads_to_the_archive_where_it_is_now(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(settings)
+    link = root_of(settings) / "media"
+    assert os.readlink(link) == str(tmp_path / "tapes")
+    monkeypatch.setenv("OPENTR_ARCHIVE_ON_HOST", "/elsewhere/tapes")
+    write(settings)
+    assert os.readlink(link) == "/elsewhere/tapes"
+    link.unlink()
+    link.mkdir()
+    write(settings)
+    assert link.is_dir()
+    assert not link.is_symlink()
+
+
+def test_long_lists_have_pages(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_lists, "NUM_ROWS", 2)
+    monkeypatch.setattr("opentr_pipeline.pages.NUM_ROWS", 2)
+    monkeypatch.setattr("opentr_pipeline.pages.NUM_FIRST_ROWS", 2)
+    monkeypatch.setattr(page_lists, "NUM_HOME_ROWS", 2)
+    write(settings)
+    found = pages_of(settings)
+    assert {"partitions/film/1.html", "partitions/film/2.html", "index-2.html"} <= found
+    second = Document(root_of(settings) / "partitions" / "film" / "2.html")
+    assert "c.wav" in second.text
+    assert "Page 2 of 2" in second.text
+    home = Document(root_of(settings) / "index.html")
+    assert "3 recordings, 0:02, en" in home.text
+    assert not home.all("table")
+    test_every_link_leads_to_a_file(settings)
+    monkeypatch.setattr(page_lists, "NUM_HOME_ROWS", 100)
+    write(settings)
+    assert "index-2.html" not in pages_of(settings)
+    assert "All 3 recordings" in Document(root_of(settings) / "index.html").text
+
+
+@PROPERTY
+@given(st.lists(st.integers(0, 12), max_size=60))
+def test_home_pages_hold_every_partition_once_and_in_order(nums: list[int]) -> None:
+    chapters = [
+        Chapter(str(place), {"num_recordings": num}, [{}] * num) for place, num in enumerate(nums)
+    ]
+    found = list(home_pages(chapters))
+    shown = [chapter for page in found for chapter in page]
+    assert [one.partition_key for one in shown] == [one.partition_key for one in chapters]
+    assert found
+    for page in found:
+        assert sum(chapter.num_rows for chapter in page) <= page_lists.NUM_HOME_ROWS
+    assert (shown == chapters) is (sum(nums) <= page_lists.NUM_HOME_ROWS or not any(nums))
+
+
+def entry(language: str, status: str, duration_s: float = 1.5) -> Entry:
+    return Entry("a", "", "a", "a.html", duration_s, language, status, "")
+
+
+def test_sums_of_sums_are_those_of_all() -> None:
+    some = [entry("en", "ok"), entry("fi", "suspect"), entry("", "failed", 0.0)]
+    others = [entry("fi", "ok")]
+    assert added([totals_of(some), totals_of(others)]) == {
+        "num_recordings": 4,
+        "duration_s": 4.5,
+        "num_by_language": {"fi": 2, "en": 1},
+        "num_by_status": {"ok": 2, "suspect": 1, "failed": 1},
+    }
+
+
+def test_addresses_are_those_of_the_web_server(settings: Settings) -> None:
+    assert Pages(settings).address("a b.html") == str(root_of(settings) / "a b.html")
+    served = settings_of(OUTPUT_DIR=settings.output_root, PAGES_URL="https://a.example/pages/")
+    assert Pages(served).address("partitions/音%20楽/1.html") == (
+        "https://a.example/pages/partitions/%E9%9F%B3%2520%E6%A5%BD/1.html"
+    )
+
+
+@pytest.mark.parametrize("value", ["archive.example", "ftp://a.example", "https://a/?b", "http://"])
+def test_an_address_that_cannot_work_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match="PAGES_URL must be empty or an address"):
+        settings_of(PAGES_URL=value)
+
+
+def opentr(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Result:
+    monkeypatch.setenv("OUTPUT_DIR", str(settings.output_root))
+    return CliRunner().invoke(main, ["pages", str(settings.archive_root)])
+
+
+def test_the_command_says_what_it_wrote_and_where_to_begin(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = opentr(settings, monkeypatch)
+    assert said.exit_code == 0
+    assert said.output == (
+        "5 recordings: 8 pages written, 0 unchanged, 0 removed.\n"
+        f"Open {(root_of(settings) / 'index.html').as_uri()}\n"
+    )
+
+
+def test_an_archive_without_transcripts_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "none").mkdir()
+    empty = settings_of(ARCHIVE_DIR=tmp_path / "none", OUTPUT_DIR=tmp_path / "output")
+    said = opentr(empty, monkeypatch)
+    assert said.exit_code == 2
+    assert "is transcribed yet" in said.output
+    assert not (tmp_path / "output" / "pages" / "index.html").exists()
+
+
+def test_the_asset_links_to_the_pages(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTPUT_DIR", str(settings.output_root))
+    monkeypatch.setenv("ARCHIVE_DIR", str(settings.archive_root))
+    monkeypatch.setenv("PAGES_URL", "https://a.example/pages")
+    assert "pages" in {key.to_user_string() for key in defs.resolve_all_asset_keys()}
+    with DagsterInstance.ephemeral() as instance:
+        register_partitions(instance, ["film"])
+        done = materialize([pages_asset], instance=instance, partition_key="film")
+        (event,) = done.get_asset_materialization_events()
+    said = {name: value.value for name, value in event.materialization.metadata.items()}
+    assert said["num_recordings"] == 3
+    assert said["page"] == "https://a.example/pages/partitions/film/1.html"
+    assert said["home"] == "https://a.example/pages/index.html"
+    assert (root_of(settings) / "index.html").is_file()

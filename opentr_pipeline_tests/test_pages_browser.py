@@ -1,0 +1,472 @@
+"""The pages of recordings in a real browser: what people click, what they see and hear."""
+
+import dataclasses
+import functools
+import http.server
+import re
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from opentr_pipeline.pages import Pages
+from opentr_pipeline.probe import Probe
+from opentr_pipeline.settings import Settings
+from opentr_pipeline.transcript import Segment, Transcript, Word
+from opentr_pipeline.transcript_files import FORMATS, Document
+from opentr_pipeline.transcript_store import Entry, TranscriptStore
+from opentr_pipeline_tests.conftest import RecordProperty
+from opentr_pipeline_tests.making import recording, settings_of, transcript, wav
+
+pytestmark = pytest.mark.slow
+expect.set_options(timeout=30_000)
+RATE_HZ = 8000
+LONG_S = 5 * 3600
+# Words of a second each, one after the other, a segment of ten and then two seconds of silence.
+NUM_WORDS = 10
+PERIOD_S = 12.0
+
+
+def spoken(num_segments: int, **facts: object) -> Transcript:
+    """Words that tell their second; each third is doubtful, each fifth segment flagged."""
+    segments = []
+    for number in range(num_segments):
+        start_s = number * PERIOD_S
+        words = tuple(
+            Word(
+                f" at{start_s + at:.0f}", start_s + at, start_s + at + 1.0, 0.3 if at == 3 else 0.9
+            )
+            for at in range(NUM_WORDS)
+        )
+        text = "".join(word.text for word in words).strip()
+        logprob = -1.5 if number % 5 == 4 else -0.2
+        end_s = start_s + NUM_WORDS
+        segments.append(Segment(start_s, end_s, text, logprob, 0.1, 1.5, words, language="en"))
+    return transcript(segments=tuple(segments), duration_s=num_segments * PERIOD_S, **facts)
+
+
+def silence(path: Path, seconds: int) -> None:
+    """FLAC, which makes next to nothing of hours of silence."""
+    samples = np.zeros((1, RATE_HZ * 60), "int16")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("flac", rate=RATE_HZ, layout="mono")
+        for _ in range(seconds // 60):
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+            frame.sample_rate = RATE_HZ
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def film(path: Path, seconds: int) -> None:
+    """Grey pictures with silence beside them, WebM."""
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream("libvpx", rate=5)
+        pictures.width, pictures.height, pictures.pix_fmt = 160, 120, "yuv420p"
+        sound = container.add_stream("libopus", rate=48_000, layout="mono")
+        grey = np.full((120, 160, 3), 90, "uint8")
+        for _ in range(seconds * 5):
+            container.mux(pictures.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+        for _ in range(seconds * 50):
+            frame = av.AudioFrame.from_ndarray(
+                np.zeros((1, 960), "int16"), format="s16", layout="mono"
+            )
+            frame.sample_rate = 48_000
+            container.mux(sound.encode(frame))
+        for stream in (pictures, sound):
+            container.mux(stream.encode(None))
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A tape, a film, five hours of a meeting, a text with Arabic in it, and what does not play."""
+    folder = tmp_path_factory.mktemp("pages")
+    made = settings_of(ARCHIVE_DIR=folder / "archive", OUTPUT_DIR=folder / "output")
+    wav(made.archive_root / "tape.wav", 60.0)
+    silence(made.archive_root / "meeting.flac", LONG_S)
+    film(made.archive_root / "film.webm", 24)
+    (made.archive_root / "old.wma").write_bytes(b"no browser plays that")
+    arabic = Segment(0.0, 2.0, "مرحبا بالعالم", -0.2, 0.1, 1.5, language="ar")
+    outcomes = {
+        "tape.wav": spoken(5),
+        "meeting.flac": spoken(LONG_S // int(PERIOD_S)),
+        "film.webm": spoken(2),
+        "old.wma": transcript(segments=(arabic,), language="ar", duration_s=2.0),
+    }
+    store = TranscriptStore(made.output_root)
+    store.publish(
+        "@root",
+        [Entry(recording(path).recording_id, path, one) for path, one in outcomes.items()],
+    )
+    rows = [recording(path, partition_key="@root") for path in outcomes]
+    has_video = Probe(has_video=True)
+    store.write_recordings(
+        "@root",
+        [
+            dataclasses.replace(one, probe=has_video) if "film" in one.media_file.path else one
+            for one in rows
+        ],
+    )
+    pages = Pages(made)
+    pages.write("@root")
+    pages.write_home()
+    return made
+
+
+@pytest.fixture
+def opened(browser: Browser, settings: Settings) -> Iterator[Callable[..., Page]]:
+    """Opens the page of a recording from the disk; no script of a page may fail."""
+    problems: list[str] = []
+    contexts = []
+
+    def open_page(name: str, fragment: str = "", **how: object) -> Page:
+        contexts.append(browser.new_context(viewport={"width": 1200, "height": 800}, **how))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        path = settings.output_root / "pages" / "recordings" / f"{name}.html"
+        page.goto(path.as_uri() + fragment)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def at_s(page: Page) -> float:
+    """Where the player is."""
+    return float(page.evaluate("media.currentTime"))
+
+
+def wait_until_at(page: Page, least_s: float, most_s: float) -> None:
+    page.wait_for_function(
+        "([least, most]) => media.currentTime >= least && media.currentTime < most",
+        arg=[least_s, most_s],
+    )
+
+
+def now(page: Page) -> Locator:
+    return page.locator(".said > .now")
+
+
+def word(page: Page, text: str) -> Locator:
+    return page.locator(".said > span").get_by_text(text, exact=True)
+
+
+def is_seen(page: Page, found: Locator) -> bool:
+    """Whether something is in the window, below the player."""
+    box, player = found.bounding_box(), page.locator(".player").bounding_box()
+    assert box
+    assert player
+    return player["y"] + player["height"] <= box["y"] and box["y"] + box["height"] <= 800
+
+
+def test_a_word_that_is_clicked_is_played_and_the_mark_follows(
+    opened: Callable[..., Page],
+) -> None:
+    page = opened("tape.wav")
+    word(page, "at27").click()
+    wait_until_at(page, 27.0, 28.5)
+    expect(now(page)).to_have_text("at27")
+    assert not page.evaluate("media.paused")
+    expect(now(page)).to_have_text("at29")
+    expect(page.locator(".segment.current .time")).to_have_text("0:24")
+
+
+def test_nothing_is_marked_where_nobody_speaks(opened: Callable[..., Page]) -> None:
+    page = opened("tape.wav", "#t=9.2")
+    expect(now(page)).to_have_text("at9")
+    page.evaluate("jump(11.5)")
+    expect(now(page)).to_have_count(0)
+
+
+def test_an_address_with_a_time_leads_there(opened: Callable[..., Page]) -> None:
+    page = opened("meeting.flac", "#t=12004.5")
+    expect(now(page)).to_have_text("at12004")
+    assert is_seen(page, now(page))
+    page.locator(".time", has_text=re.compile("^3:20:12$")).click()
+    wait_until_at(page, 12012.0, 12014.0)
+
+
+def test_keys_work_the_player(opened: Callable[..., Page]) -> None:
+    page = opened("tape.wav", "#t=23")
+    wait_until_at(page, 23.0, 23.1)
+    page.keyboard.press("ArrowRight")
+    wait_until_at(page, 28.0, 28.1)
+    page.keyboard.press("ArrowLeft")
+    wait_until_at(page, 23.0, 23.1)
+    page.keyboard.press("n")
+    wait_until_at(page, 24.0, 24.1)
+    page.keyboard.press("p")
+    wait_until_at(page, 12.0, 12.1)
+    page.keyboard.press("d")
+    expect(now(page)).to_have_text("at15")
+    page.keyboard.press("d")
+    page.keyboard.press("Shift+D")
+    expect(now(page)).to_have_text("at15")
+    page.keyboard.press(".")
+    assert page.evaluate("media.playbackRate") == 1.25
+    page.keyboard.press(" ")
+    page.wait_for_function("!media.paused")
+    page.keyboard.press(" ")
+    page.wait_for_function("media.paused")
+
+
+def test_keys_can_be_switched_off_and_are_letters_where_one_types(
+    opened: Callable[..., Page],
+) -> None:
+    page = opened("tape.wav", "#t=20")
+    page.keyboard.press("/")
+    page.keyboard.type("nd")
+    expect(page.get_by_label("Search")).to_have_value("nd")
+    page.keyboard.press("Escape")
+    page.get_by_text("Keys", exact=True).click()
+    page.get_by_label("Keys do this").uncheck()
+    page.locator("h1").click()
+    page.keyboard.press("n")
+    assert at_s(page) == 20.0
+
+
+def test_search_counts_the_places_and_leads_to_them(opened: Callable[..., Page]) -> None:
+    page = opened("meeting.flac")
+    page.get_by_label("Search").fill("AT1700")
+    expect(page.locator("#found")).to_have_text("1 of 9")  # at1700, at17000 ... at17009
+    page.keyboard.press("Enter")
+    expect(page.locator("#found")).to_have_text("2 of 9")
+    assert is_seen(page, word(page, "at17000"))
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator("#found")).to_have_text("9 of 9")
+    page.get_by_label("Search").fill("at5 at6")  # over the border of words
+    expect(page.locator("#found")).to_have_text("1 of 1")
+    page.get_by_label("Search").fill("nowhere")
+    expect(page.locator("#found")).to_have_text("not found")
+    assert at_s(page) == 0.0
+
+
+def test_doubtful_words_and_flagged_segments_are_marked(opened: Callable[..., Page]) -> None:
+    page = opened("tape.wav")
+    expect(word(page, "at3")).to_have_attribute("title", "30% certain")
+    expect(page.locator(".flagged")).to_have_count(1)
+    expect(page.locator(".flagged .flag")).to_have_text("low confidence")
+    doubt = page.get_by_role("button", name="Next doubt 5")
+    seen = []
+    for _ in range(5):
+        doubt.click()
+        seen.append(at_s(page))
+    assert seen == [3.0, 15.0, 27.0, 39.0, 48.0]
+
+
+def test_five_hours_follow_what_is_said(
+    opened: Callable[..., Page], record_property: RecordProperty
+) -> None:
+    page = opened("meeting.flac")
+    assert page.locator(".said > span").count() == LONG_S / PERIOD_S * NUM_WORDS
+    for second in (17_990, 5, 9_001):
+        page.evaluate(f"jump({second})")
+        expect(now(page)).to_have_text(f"at{second}")
+        assert is_seen(page, now(page))
+    page.evaluate("play()")
+    frames_ms = page.evaluate(
+        """() => new Promise((done) => {
+            const at = [];
+            const look = (ms) => {
+                at.push(ms);
+                if (ms < at[0] + 4000) requestAnimationFrame(look);
+                else done(at.slice(1).map((ms, number) => ms - at[number]));
+            };
+            requestAnimationFrame(look);
+        })"""
+    )
+    record_property(
+        "figures",
+        f"a page of five hours while it plays: frames of {np.median(frames_ms):.0f} ms (median), "
+        f"{np.quantile(frames_ms, 0.99):.0f} ms (99 %)",
+    )
+    expect(now(page)).to_have_text(re.compile("at900[4-9]"))
+    assert is_seen(page, now(page))
+
+
+def test_who_scrolls_while_it_plays_is_left_alone_until_he_comes_back(
+    opened: Callable[..., Page],
+) -> None:
+    page = opened("meeting.flac", "#t=600")
+    page.evaluate("play()")
+    page.mouse.move(600, 500)
+    page.mouse.wheel(0, 5000)
+    back = page.get_by_role("button", name="Back to what is said")
+    expect(back).to_be_visible()
+    expect(now(page)).to_have_text(re.compile("at60[3-9]"))
+    assert not is_seen(page, now(page))
+    back.click()
+    expect(back).to_be_hidden()
+    page.wait_for_function("document.querySelector('.now')?.getBoundingClientRect().top > 0")
+
+
+def test_the_strip_leads_to_a_time(opened: Callable[..., Page]) -> None:
+    page = opened("tape.wav")
+    strip = page.locator(".strip")
+    box = strip.bounding_box()
+    assert box
+    page.wait_for_function("media.readyState >= 1")
+    strip.click(position={"x": box["width"] / 2, "y": 5})
+    wait_until_at(page, 29.5, 30.5)
+
+
+def test_a_browser_takes_the_captions_of_a_film(
+    opened: Callable[..., Page], settings: Settings
+) -> None:
+    page = opened("film.webm")
+    page.wait_for_function("media.readyState >= 1 && media.textTracks[0].cues?.length")
+    shown = page.evaluate(
+        "[...media.textTracks[0].cues].map((cue) => [cue.startTime, cue.endTime, cue.text])"
+    )
+    document = Document("film.webm", spoken(2), settings)
+    assert [text.split() for _, _, text in shown] == [
+        [text for line in cue.lines for text in line.split()] for cue in document.cues
+    ]
+    assert [(start, end) for start, end, _ in shown] == [
+        (cue.start_ms / 1000, cue.end_ms / 1000) for cue in document.cues
+    ]
+    assert page.evaluate("media.textTracks[0].mode") == "showing"
+    word(page, "at13").click()
+    expect(now(page)).to_have_text("at13")
+
+
+def test_a_browser_takes_our_webvtt_as_a_file(
+    browser: Browser, served: str, settings: Settings
+) -> None:
+    """The file that ``opentr export`` writes, beside the film, as any web page would name it."""
+    odd = transcript(text="<b>bold</b> & {x} --> 00:01. two lines")
+    folder = settings.output_root / "pages"
+    (folder / "odd.vtt").write_text(FORMATS["vtt"](Document("film.webm", odd, settings)))
+    (folder / "odd.html").write_text(
+        "<video src='media/film.webm'><track default src='odd.vtt'></video>"
+    )
+    page = browser.new_page()
+    page.goto(f"{served}/odd.html")
+    page.wait_for_function("document.querySelector('track').readyState === 2")
+    cues = page.evaluate(
+        "[...document.querySelector('track').track.cues]"
+        ".map((cue) => cue.getCueAsHTML().textContent)"
+    )
+    page.close()
+    assert " ".join(cues).split() == odd.text.split()
+
+
+def test_media_that_no_browser_plays_are_a_link_and_the_text_stays(
+    opened: Callable[..., Page],
+) -> None:
+    page = opened("old.wma")
+    expect(page.get_by_role("alert")).to_contain_text("cannot play")
+    link = page.get_by_role("link", name="Open the file itself")
+    assert link.evaluate("node => new URL(node.href).pathname").endswith("/media/old.wma")
+    said = page.locator(".said")
+    expect(said).to_have_attribute("lang", "ar")
+    assert said.evaluate("node => getComputedStyle(node).direction") == "rtl"
+
+
+COLOURS = """() => {
+    const shades = (css) => {
+        const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+        canvas.fillStyle = css;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+    };
+    const paper = shades(getComputedStyle(document.body).backgroundColor);
+    const texts = "h1, .facts li, .facts b, .time, .said, .flag, .bar a, footer, label, summary";
+    return [...document.querySelectorAll(texts)].map((node) => (
+        [node.className || node.tagName, shades(getComputedStyle(node).color), paper]));
+}"""
+
+
+def luminance(shades: list[int]) -> float:
+    """Source: WCAG 2.2, relative luminance."""
+    linear = [
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in (shade / 255 for shade in shades)
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_have_contrast(opened: Callable[..., Page], scheme: str) -> None:
+    page = opened("tape.wav", color_scheme=scheme)
+    found = page.evaluate(COLOURS)
+    assert len(found) > 20
+    for name, ink, paper in found:
+        brighter, darker = sorted((luminance(ink), luminance(paper)), reverse=True)
+        assert (brighter + 0.05) / (darker + 0.05) >= 4.5, f"{name}: {ink} on {paper}"
+    (paper,) = {tuple(paper) for _, _, paper in found}
+    assert (paper[0] > 128) is (scheme == "light")
+
+
+def test_a_page_has_landmarks_and_names(opened: Callable[..., Page]) -> None:
+    page = opened("tape.wav")
+    for role, name in (
+        ("navigation", "Archive"),
+        ("region", "Player"),
+        ("article", "Transcript"),
+    ):
+        expect(page.get_by_role(role, name=name)).to_have_count(1)  # type: ignore[arg-type]
+    for role in ("main", "search", "contentinfo", "banner"):
+        expect(page.get_by_role(role)).to_have_count(1)  # type: ignore[arg-type]
+    expect(page.get_by_role("heading", level=1)).to_have_text("tape.wav")
+    expect(page.get_by_role("searchbox", name="Search")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="To the content")).to_be_focused()
+
+
+def test_a_narrow_window_scrolls_in_one_direction(opened: Callable[..., Page]) -> None:
+    for name in ("tape.wav", "film.webm"):
+        page = opened(name)
+        page.set_viewport_size({"width": 360, "height": 700})
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+class WithRanges(http.server.SimpleHTTPRequestHandler):
+    """As web servers do, it answers with a part of a file, so that a player can go there."""
+
+    def do_GET(self) -> None:
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        path = Path(self.translate_path(self.path))
+        if not wanted or not path.is_file():
+            super().do_GET()
+            return
+        content = path.read_bytes()
+        first = int(wanted[1])
+        last = min(int(wanted[2] or len(content)), len(content) - 1)
+        self.send_response(206)
+        self.send_header("Content-Type", self.guess_type(str(path)))
+        self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
+        self.send_header("Content-Length", str(last + 1 - first))
+        self.end_headers()
+        self.wfile.write(content[first : last + 1])
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(scope="module")
+def served(settings: Settings) -> Iterator[str]:
+    """The address of the pages behind a web server."""
+    handler = functools.partial(WithRanges, directory=str(settings.output_root / "pages"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_pages_work_behind_a_web_server(browser: Browser, served: str) -> None:
+    page = browser.new_page()
+    page.goto(served)
+    page.get_by_role("link", name="meeting.flac").click()
+    word(page, "at14400").click()
+    wait_until_at(page, 14_400.0, 14_403.0)
+    expect(now(page)).to_have_text("at14401")
+    page.get_by_role("link", name="Next").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("old.wma")
+    page.close()
