@@ -154,6 +154,15 @@ def test_of_very_many_troubles_the_first_are_named_and_the_others_counted(tmp_pa
     assert len(table.records) == 20
 
 
+def test_a_rate_that_has_no_interval_says_why(tmp_path: Path) -> None:
+    right, lone = WordErrors(3, 90, 0, 0.0), WordErrors(1, 90, 9, 0.1)
+    folders = [Folder("right", facts().total, right), Folder("lone", facts().total, lone)]
+    said = text_of(html(facts(folders=folders, word_errors=lone), tmp_path))
+    assert "0.0 % no interval from no errors" in said
+    assert "10.0 % no interval from one recording" in said
+    assert "; one recording, or none with an error, gives no interval." in said
+
+
 def test_what_there_is_nothing_to_say_of_has_no_heading(tmp_path: Path) -> None:
     headings = re.findall(r"<h2>(.*?)</h2>", html(facts(), tmp_path))
     assert headings == ["Folders", "Languages", "Status", "How this was counted"]
