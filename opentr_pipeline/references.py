@@ -33,6 +33,7 @@ TIME_TAGS = re.compile(r"<[\d:.]+>")
 # Source: Bisani and Ney, Bootstrap estimates for confidence intervals in ASR performance
 # evaluation, ICASSP 2004.
 NUM_RESAMPLES = 1000
+MAX_DRAWN_AT_ONCE = 1_000_000  # recordings; 16 MB
 INTERVAL_PERCENTILES = (2.5, 97.5)
 RESAMPLING_SEED = 20_040_517  # any; the same data give the same interval
 
@@ -195,7 +196,11 @@ def word_errors(counted: Iterable[tuple[int, int]]) -> WordErrors | None:
     if len(rows) < 2 or not errors:
         return WordErrors(*whole)
     random = np.random.default_rng(RESAMPLING_SEED)
-    drawn = (rows[random.integers(len(rows), size=len(rows))] for _ in range(NUM_RESAMPLES))
-    rates = [one[:, 1].sum() / one[:, 0].sum() for one in drawn]
-    low, high = np.percentile(rates, INTERVAL_PERCENTILES).tolist()
+    num_at_once = min(NUM_RESAMPLES, max(1, MAX_DRAWN_AT_ONCE // len(rows)))
+    sums = [
+        rows[random.integers(len(rows), size=(num_at_once, len(rows)))].sum(axis=1)
+        for _ in range(-(-NUM_RESAMPLES // num_at_once))
+    ]
+    words_drawn, errors_drawn = np.concatenate(sums)[:NUM_RESAMPLES].T
+    low, high = np.percentile(errors_drawn / words_drawn, INTERVAL_PERCENTILES).tolist()
     return WordErrors(*whole, low, high)

@@ -355,7 +355,7 @@ def test_an_interval_holds_the_rate_and_is_the_same_for_the_same_recordings(
 def test_an_interval_is_narrower_with_more_recordings_and_as_wide_as_theory_says() -> None:
     rows = [(100, 5), (100, 15)]
     widths = []
-    for times in (5, 50):
+    for times in (5, 50, 5000):
         found = word_errors(rows * times)
         assert found is not None
         assert found.low is not None
@@ -364,7 +364,7 @@ def test_an_interval_is_narrower_with_more_recordings_and_as_wide_as_theory_says
         # Rates of 5 and 15 % have a standard deviation of 5 points; the mean's is that over the
         # root of their number, and 95 % lie within 1.96 of these.
         assert widths[-1] == pytest.approx(2 * 1.96 * 0.05 / (2 * times) ** 0.5, rel=0.1)
-    assert widths[1] < widths[0] / 2
+    assert widths[2] < widths[1] / 5 < widths[0] / 10
 
 
 def test_copies_of_an_outcome_count_once_and_a_second_one_of_the_same_bytes_counts() -> None:
