@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from opentr_pipeline import report_charts
 from opentr_pipeline.html_files import render
-from opentr_pipeline.page_lists import HOME_PAGE, page_of
+from opentr_pipeline.page_lists import HOME_PAGE, page_of, title_of
 from opentr_pipeline.pages import Pages
 from opentr_pipeline.partition_sums import DoubtfulRecording, Tally
 from opentr_pipeline.report_charts import folder_name, rate_text
@@ -71,6 +71,7 @@ def html(facts: ReportFacts, pages: Path) -> str:
         percent=percent_text,
         rate=rate_text,
         size=size_text,
+        title_of=title_of,
     )
 
 

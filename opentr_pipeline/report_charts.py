@@ -197,7 +197,7 @@ def confidence(facts: ReportFacts) -> Chart | None:
         axes.bar(edges[:-1], shares, width=width, align="edge", color=BARS)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
         axes.set_xlim(0, 1)
-        axes.set_xlabel("the model's probability of a word")
+        axes.set_xlabel("the model's probability of a word", labelpad=8)
         _scale(axes)
 
     rows = [
