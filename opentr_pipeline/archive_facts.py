@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from opentr_pipeline.checkpoints import failed_attempts
 from opentr_pipeline.errors import ReferenceTextError, StoreError
@@ -40,6 +40,7 @@ from opentr_pipeline.transcript_store import TranscriptStore
 
 # Another number forgets what earlier releases kept.
 FACTS_VERSION = 1
+Made = TypeVar("Made")
 HEARD_WHOLE = ("ok", "suspect", "no_speech")
 
 
@@ -120,15 +121,28 @@ def archive_facts(settings: Settings, partition_keys: Iterable[str]) -> ArchiveF
 def _partition_facts(
     store: TranscriptStore, archive: Path, key: str, references: Sequence[Reference]
 ) -> PartitionFacts:
+    return of_one_generation(
+        store, key, lambda generation: _facts_of(store, archive, key, generation, references)
+    )
+
+
+def of_one_generation(
+    store: TranscriptStore, partition_key: str, make: Callable[[Generation], Made]
+) -> Made:
+    """What is made from what is published of a partition, be it published anew meanwhile.
+
+    Raises:
+        StoreError: its files are damaged, or gone.
+    """
     tried: Generation | None = None
-    while (generation := store.generation(key)) != tried:
+    while (generation := store.generation(partition_key)) != tried:
         tried = generation
         with contextlib.suppress(FileNotFoundError):  # swept, where it was published anew
-            return _facts_of(store, archive, key, generation, references)
-    home = store.inner / "partitions" / key
+            return make(generation)
+    home = store.inner / "partitions" / partition_key
     raise StoreError(
-        f"Files of the partition {key} are gone; restore {home} from a backup, or remove it and "
-        "run again."
+        f"Files of the partition {partition_key} are gone; restore {home} from a backup, or "
+        "remove it and run again."
     )
 
 

@@ -14,6 +14,7 @@ MODULES = {
     "search": "cli_search",
     "export": "cli_export",
     "pages": "cli_pages",
+    "report": "cli_report",
     "status": "cli_operators",
     "eta": "cli_operators",
     "throughput": "cli_operators",

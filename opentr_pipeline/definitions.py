@@ -7,6 +7,7 @@ from opentr_pipeline.defs.checks import judge_transcripts
 from opentr_pipeline.defs.gpu_slots import slots_executor
 from opentr_pipeline.defs.jobs import check_transcripts, transcribe_archive
 from opentr_pipeline.defs.pages import pages
+from opentr_pipeline.defs.report import archive_report
 from opentr_pipeline.defs.resources import transcription_resource
 from opentr_pipeline.defs.schedules import nights_schedule
 from opentr_pipeline.defs.search_asset import search_index
@@ -18,7 +19,7 @@ from opentr_pipeline.settings import load_settings
 _settings = load_settings()
 
 defs = Definitions(
-    assets=[recordings, transcripts, subtitles, pages, search_index],
+    assets=[recordings, transcripts, subtitles, pages, search_index, archive_report],
     asset_checks=[judge_transcripts],
     jobs=[transcribe_archive, check_transcripts],
     schedules=[nights_schedule(_settings)],

@@ -4,14 +4,15 @@ Speed is seconds of audio in a second of the clock, all worker slots together, i
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from opentr_pipeline.archive import readable
 from opentr_pipeline.checkpoints import Checkpoints
-from opentr_pipeline.transcript import REMEDIES, REMEDY_WHEN_GIVEN_UP, Content
+from opentr_pipeline.transcript import REMEDIES, REMEDY_WHEN_GIVEN_UP
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.work import RecordingWork, by_content
 
@@ -21,6 +22,7 @@ LATELY = timedelta(hours=6)
 NOW = timedelta(minutes=15)
 # Unpublished outcomes to read for a speed: enough for a steady one, in well under a second.
 MAX_UNPUBLISHED = 200
+TROUBLE_COLUMNS = "recording_id partition_key path status reason flags num_attempts".split()
 NUM_HOURS = 24
 NUM_DAYS = 14
 
@@ -113,15 +115,20 @@ def finished(store: TranscriptStore, **like: str) -> list[Finished]:
         store: the tables.
         like: values of columns of ``transcripts``; other rows are left out.
     """
-    columns = ["media_fingerprint", "settings_fingerprint"]
-    columns += ["transcribed_at", "duration_s", "wall_s"]
-    once: dict[tuple[Content, datetime], Finished] = {}
-    for row in store.read("transcripts", [*columns, *like]).to_pylist():
-        if any(row[name] != value for name, value in like.items()):
-            continue
-        content = (row["media_fingerprint"], row["settings_fingerprint"])
-        at = row["transcribed_at"]
-        once[content, at] = Finished(at, row["duration_s"] or 0.0, row["wall_s"] or 0.0)
+    columns = ["media_fingerprint", "transcribed_at", "duration_s", "wall_s"]
+    return each_once(
+        (
+            row["media_fingerprint"],
+            Finished(row["transcribed_at"], row["duration_s"] or 0.0, row["wall_s"] or 0.0),
+        )
+        for row in store.read("transcripts", [*columns, *like]).to_pylist()
+        if all(row[name] == value for name, value in like.items())
+    )
+
+
+def each_once(outcomes: Iterable[tuple[str, Finished]]) -> list[Finished]:
+    """Outcomes with their media fingerprints, in order of time; copies of one count once."""
+    once = {(media_fingerprint, one.at): one for media_fingerprint, one in outcomes}
     return sorted(once.values(), key=lambda one: one.at)
 
 
@@ -181,10 +188,16 @@ def throughput(outcomes: Sequence[Finished], now: datetime) -> tuple[list[Period
     return _periods(outcomes, hours[::-1]), _periods(outcomes, days[::-1])
 
 
+def days_of_work(outcomes: Sequence[Finished]) -> list[Period]:
+    """The pace of each day of local time on which something was finished, the newest last."""
+    days = sorted({one.at.astimezone().date() for one in outcomes})
+    return _periods(outcomes, [datetime.combine(day, time()).astimezone() for day in days])
+
+
 def _periods(outcomes: Sequence[Finished], begins: Sequence[datetime]) -> list[Period]:
     groups: list[list[tuple[Finished, float]]] = [[] for _ in begins]
     for one, busy_s in zip(outcomes, busy(outcomes), strict=True):
-        number = sum(begin <= one.at for begin in begins) - 1
+        number = bisect_right(begins, one.at) - 1
         if number >= 0:
             groups[number].append((one, busy_s))
     return [
@@ -208,14 +221,7 @@ def eta(
         done_at = (now + timedelta(seconds=left_s)).astimezone().isoformat(timespec="seconds")
     given_up = sum(one.state == "failed" and not one.is_pending for one in all_work)
     return Eta(
-        len(pending),
-        pending_audio_s,
-        given_up,
-        num_unprobed,
-        num_slots,
-        lately,
-        left_s,
-        done_at,
+        len(pending), pending_audio_s, given_up, num_unprobed, num_slots, lately, left_s, done_at
     )
 
 
@@ -236,7 +242,10 @@ def still_pending(
 
 
 def errors(
-    all_work: Sequence[RecordingWork], store: TranscriptStore, max_files: int | None = None
+    all_work: Sequence[RecordingWork],
+    store: TranscriptStore,
+    max_files: int | None = None,
+    troubled: Iterable[dict[str, Any]] | None = None,
 ) -> list[ErrorClass]:
     """What is not as it should be among the recordings of an archive, by status and kind.
 
@@ -244,10 +253,11 @@ def errors(
         all_work: of the archive; what has left it is not looked at.
         store: the tables.
         max_files: to name of each class; None for all.
+        troubled: the rows with a status in ``REMEDIES``; None reads them.
     """
-    columns = ["recording_id", "partition_key", "path", "status", "reason", "flags"]
-    table = store.read("transcripts", [*columns, "num_attempts"])
-    rows = {(row["partition_key"], row["recording_id"]): row for row in table.to_pylist()}
+    if troubled is None:
+        troubled = store.read("transcripts", TROUBLE_COLUMNS).to_pylist()
+    rows = {(row["partition_key"], row["recording_id"]): row for row in troubled}
     groups: dict[tuple[str, str, str], list[TroubledFile]] = {}
     for one in all_work:
         row = rows.get((one.recording.partition_key, one.recording.recording_id))

@@ -248,13 +248,14 @@ def read_table(path: Path, schema: pa.Schema, known_as: Path | None = None) -> p
 
 def _conformed(path: Path, schema: pa.Schema, known_as: Path) -> pa.Table:
     with pq.ParquetFile(path) as file:
-        version = int((file.schema_arrow.metadata or {}).get(_VERSION_KEY, b"0"))
+        written = file.schema_arrow  # each look at it costs as much as a small column
+        version = int((written.metadata or {}).get(_VERSION_KEY, b"0"))
         if version > SCHEMA_VERSION:
             raise StoreError(
                 f"{known_as} has schema version {version}, this release reads up to "
                 f"{SCHEMA_VERSION}; update opentr_pipeline."
             )
-        there = [name for name in schema.names if name in file.schema_arrow.names]
+        there = [name for name in schema.names if name in written.names]
         table = file.read(columns=there)
     columns = [
         table[field.name].cast(field.type)

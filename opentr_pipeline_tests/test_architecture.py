@@ -158,12 +158,12 @@ def test_only_the_entry_points_import_the_shell() -> None:
 @pytest.mark.parametrize(
     ("library", "door"),
     [
-        ("pyarrow", {"transcript_store", "tables", "partition_facts"}),
+        ("pyarrow", {"transcript_store", "tables", "partition_facts", "partition_sums"}),
         ("av", {"probe", "audio"}),
         ("ctranslate2", {"whisper"}),
         ("faster_whisper", {"whisper", "windows", "models"}),
         ("pynvml", {"nvml"}),
-        ("matplotlib", {"scaling_chart"}),
+        ("matplotlib", {"scaling_chart", "report_charts"}),
         ("jinja2", {"html_files"}),
         ("huggingface_hub", {"models"}),
         ("tokenizers", {"tokens"}),

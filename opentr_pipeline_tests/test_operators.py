@@ -416,6 +416,7 @@ def test_reset_deletes_what_it_says_and_nothing_else(bare: Path) -> None:
         settings.state_root / "archives" / "other" / "dagster_home" / "dagster.yaml",
         settings.output_root / "words" / "a.parquet",
         settings.output_root / "exports" / "a" / "one.wav.srt",
+        settings.output_root / "pages" / "report.html",
         settings.output_root / "notes.txt",
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -427,7 +428,7 @@ def test_reset_deletes_what_it_says_and_nothing_else(bare: Path) -> None:
     }
     (settings.output_root / ".store").unlink()
     folders = reset.to_delete(settings, settings.dagster_home.parent, outputs=True)
-    ours = (settings.output_root / name for name in ("words", "exports"))
+    ours = (settings.output_root / name for name in ("words", "exports", "pages"))
     assert set(folders) == {settings.dagster_home.parent, *ours}
     reset.delete(folders)
     left = {str(path.relative_to(bare)) for path in bare.rglob("*") if path.is_file()}

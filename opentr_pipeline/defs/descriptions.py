@@ -48,3 +48,12 @@ below lead there.
 transcripts, without a model. Pages that would be the same stay, those of recordings that are gone
 are removed. *When it fails*: the disk is full or the folder cannot be written; the error names it.
 Materialise it again."""
+
+ARCHIVE_REPORT = """\
+How the archive stands, to read and to hand on: one HTML file, `pages/report.html`. Hours by
+language, folder and status, what to check first, what went wrong, speed, confidence, duplicates,
+and word error rates where references exist.
+
+*Refreshed* whenever you materialise it, and by `opentr report`: only partitions that changed are
+read, and nothing is transcribed. *When it fails*: nothing is transcribed yet, the model that the
+settings name is not there, or the disk is full; the error says which."""

@@ -4,11 +4,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dagster import MetadataValue, TableColumn, TableSchema
+from dagster import MetadataValue, TableColumn, TableRecord, TableSchema
 
+from opentr_pipeline.operations import ErrorClass
 from opentr_pipeline.partition_facts import mean_confidence
+from opentr_pipeline.partition_sums import DoubtfulRecording
 from opentr_pipeline.plan import Plan
 from opentr_pipeline.recordings import Recording
+from opentr_pipeline.report import MAX_NAMED
+from opentr_pipeline.report_charts import charts
+from opentr_pipeline.report_facts import ReportFacts
 from opentr_pipeline.shard_outcome import ShardOutcome
 from opentr_pipeline.step_figures import StepFigures
 from opentr_pipeline.store_layout import TRANSCRIPT_TABLES
@@ -84,6 +89,45 @@ def of_transcripts(plan: Plan, store: TranscriptStore, verdict: str) -> dict[str
             "dagster/column_schema": _columns("transcripts"),
         }
     return facts
+
+
+def of_report(facts: ReportFacts) -> Metadata:
+    """For ``archive_report``."""
+    tables = {
+        "to_check_first": [_of_doubtful(one) for one in facts.doubtful],
+        "failures": [_of_failures(one) for one in facts.failures[:MAX_NAMED]],
+    }
+    return {
+        **facts.numbers,
+        **{name: MetadataValue.table(rows) for name, rows in tables.items() if rows},
+        **{name: MetadataValue.md(chart.markdown()) for name, chart in charts(facts).items()},
+    }
+
+
+def _of_doubtful(one: DoubtfulRecording) -> TableRecord:
+    return TableRecord(
+        {
+            "recording": one.path,
+            "partition": one.partition_key,
+            "doubtful_s": round(one.doubtful_s, 1),
+            "duration_s": round(one.duration_s, 1),
+            "first_doubtful_s": round(one.first_doubtful_s, 1),
+            "mean_confidence": round(one.mean_confidence or 0.0, 3),
+            "flags": ", ".join(one.flags),
+        }
+    )
+
+
+def _of_failures(one: ErrorClass) -> TableRecord:
+    return TableRecord(
+        {
+            "status": one.status,
+            "num_recordings": one.num_recordings,
+            "what": one.kind,
+            "what_to_do": one.remedy,
+            "first": one.files[0].path,
+        }
+    )
 
 
 def _of_rows(rows: Sequence[dict[str, Any]]) -> Metadata:

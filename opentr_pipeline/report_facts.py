@@ -1,0 +1,243 @@
+"""What the report of an archive says: facts of all partitions, each computed once and remembered.
+
+The sums of a partition are kept in ``.store/report/KEY.json`` with the state of what they were
+computed from, so that only what has changed is read again; removing the folder costs only time.
+"""
+
+import dataclasses
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from opentr_pipeline import operations
+from opentr_pipeline.archive import readable, scan
+from opentr_pipeline.archive_facts import (
+    ArchiveFacts,
+    FactMemory,
+    archive_facts,
+    of_one_generation,
+)
+from opentr_pipeline.duplicates import Duplicates, duplicates
+from opentr_pipeline.errors import StoreError
+from opentr_pipeline.operations import ErrorClass, Finished, Period
+from opentr_pipeline.options import ArchiveOptions
+from opentr_pipeline.overview import probed_work
+from opentr_pipeline.partition_sums import (
+    MISSING,
+    SUMS_VERSION,
+    DoubtfulRecording,
+    Sums,
+    Tally,
+    folder_of,
+    partition_sums,
+    sums_from_dict,
+)
+from opentr_pipeline.references import WordErrors, word_errors
+from opentr_pipeline.settings import Settings, archive_on_host
+from opentr_pipeline.store_layout import Generation, file_state
+from opentr_pipeline.transcript_store import TranscriptStore
+
+MAX_FAILED_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The recordings below one folder of the archive's root.
+
+    Attributes:
+        name: ``.`` for those that are in none.
+        word_errors: None without references.
+    """
+
+    name: str
+    tally: Tally
+    word_errors: WordErrors | None
+
+
+@dataclass(frozen=True)
+class ReportFacts:
+    """All that the report says.
+
+    Attributes:
+        archive: its path, as people know it.
+        made_at: ISO 8601, local time.
+        transcribed_from: when the oldest transcript was finished, likewise; None without any.
+        heard_share: of the seconds of audio, what is transcribed.
+        speech_share: of what is transcribed, what is speech; None where nothing is.
+        models: seconds of audio by model.
+        by_language: most first, as are ``by_status`` and ``folders``.
+        by_confidence_s: seconds of words by the model's probability, in equal bins.
+        days: on which something was transcribed.
+        word_errors: of all references that were compared; None without any.
+        reference_problems: sentences by path, of those that were not.
+        num_unprobed: media files that no run has looked into yet.
+        unreadable: a sentence for each partition whose tables cannot be read; it is left out.
+    """
+
+    archive: str
+    made_at: str
+    transcribed_from: str | None
+    transcribed_until: str | None
+    total: Tally
+    heard_share: float | None
+    speech_share: float | None
+    speed_x: float | None
+    models: dict[str, float]
+    by_language: dict[str, Tally]
+    by_status: dict[str, Tally]
+    folders: list[Folder]
+    mean_confidence: float | None
+    by_confidence_s: list[float]
+    doubtful: list[DoubtfulRecording]
+    failures: list[ErrorClass]
+    duplicates: Duplicates
+    days: list[Period]
+    word_errors: WordErrors | None
+    reference_problems: dict[str, str]
+    num_unprobed: int
+    unreadable: dict[str, str]
+
+    @property
+    def numbers(self) -> dict[str, int | float]:
+        """Those to plot over time; what was not measured is left out: a zero would plot as well."""
+        measured = {
+            "mean_confidence": self.mean_confidence,
+            "heard_share": self.heard_share,
+            "speech_share": self.speech_share,
+            "speed_x": self.speed_x,
+            "word_error_rate": self.word_errors.rate if self.word_errors else None,
+        }
+        failed = (one.num_recordings for one in self.failures if one.status == "failed")
+        return {
+            "num_recordings": self.total.num_recordings,
+            "audio_h": round(self.total.audio_s / 3600, 5),
+            "heard_h": round(self.total.heard_s / 3600, 5),
+            "num_failed": sum(failed),
+            "num_duplicates": self.duplicates.num_files,
+            **{name: round(value, 5) for name, value in measured.items() if value is not None},
+        }
+
+
+def report_facts(settings: Settings, options: ArchiveOptions) -> ReportFacts:
+    """The facts of an archive; reads no media, and of the tables only what has changed.
+
+    Args:
+        settings: name archive and output.
+        options: that transcripts are wanted for; they tell what failed for good.
+
+    Raises:
+        StoreError: nothing of the archive is transcribed.
+    """
+    store = TranscriptStore(settings.output_root)
+    sums, unreadable = _all_sums(store)
+    if not (sums.by_status.keys() - {MISSING} or unreadable):
+        raise StoreError(
+            f"Nothing of {settings.archive_root} is transcribed yet; ./opentr.sh run does it."
+        )
+    found = scan(settings.archive_root)
+    all_work = probed_work(settings, found, options)
+    checked = archive_facts(settings, [])
+    outcomes = operations.each_once(map(_finished, sums.outcomes))
+    now = datetime.now().astimezone()
+    total = Tally()
+    for tally in sums.by_status.values():
+        total.add(tally)
+    times = [one.at.astimezone(now.tzinfo).isoformat(timespec="seconds") for one in outcomes]
+    return ReportFacts(
+        archive=readable(os.fspath(archive_on_host(settings))),
+        made_at=now.isoformat(timespec="seconds"),
+        transcribed_from=times[0] if times else None,
+        transcribed_until=times[-1] if times else None,
+        total=total,
+        heard_share=_share(total.heard_s, total.audio_s),
+        speech_share=_share(total.speech_s, total.heard_s),
+        speed_x=operations.pace(outcomes).speed_x,
+        models={name: tally.audio_s for name, tally in _ranked(sums.by_model).items()},
+        by_language=_ranked(sums.by_language),
+        by_status=_ranked(sums.by_status),
+        folders=_folders(sums, checked),
+        mean_confidence=sums.mean_confidence,
+        by_confidence_s=sums.by_confidence_s,
+        doubtful=sums.doubtful,
+        failures=operations.errors(all_work, store, MAX_FAILED_SHOWN, sums.troubled),
+        duplicates=duplicates(sums.files),
+        days=operations.days_of_work(outcomes),
+        word_errors=word_errors(pair for pairs in _counted(checked).values() for pair in pairs),
+        reference_problems=_reference_problems(checked),
+        num_unprobed=len(found.media_files) - len(all_work),
+        unreadable={**checked.unreadable, **unreadable},
+    )
+
+
+def _all_sums(store: TranscriptStore) -> tuple[Sums, dict[str, str]]:
+    """The sums of all partitions, and a sentence for each that cannot be read."""
+    published, scanned = (
+        {path.stem for path in (store.root / table).glob("*.parquet") if path.exists()}
+        for table in ("transcripts", "recordings")
+    )
+    sums, unreadable = Sums(), {}
+    for key in sorted(published | scanned):
+        try:
+            make = partial(_sums_of, store, key)
+            one = of_one_generation(store, key, make) if key in published else make(None)
+        except StoreError as error:
+            unreadable[key] = str(error)
+        else:
+            sums.add(one)
+    return sums, unreadable
+
+
+def _sums_of(store: TranscriptStore, key: str, generation: Generation | None) -> Sums:
+    rows = store.path("recordings", key)
+    name = generation.name if generation else ""
+    state = [SUMS_VERSION, name, file_state(rows) if rows.exists() else ""]
+    memory = FactMemory(store.inner / "report" / f"{key}.json")
+    facts = memory.recall(
+        "sums", state, lambda: dataclasses.asdict(partition_sums(store, key, generation))
+    )
+    memory.keep()
+    return sums_from_dict(facts)
+
+
+def _finished(outcome: tuple[str, float, float, float]) -> tuple[str, Finished]:
+    media_fingerprint, at, audio_s, wall_s = outcome
+    return media_fingerprint, Finished(datetime.fromtimestamp(at, UTC), audio_s, wall_s)
+
+
+def _share(part_s: float, whole_s: float) -> float | None:
+    return part_s / whole_s if whole_s else None
+
+
+def _ranked(tallies: dict[str, Tally]) -> dict[str, Tally]:
+    """Most audio first."""
+    order = sorted(tallies, key=lambda kind: (-tallies[kind].audio_s, kind))
+    return {kind: tallies[kind] for kind in order}
+
+
+def _folders(sums: Sums, checked: ArchiveFacts) -> list[Folder]:
+    counted = _counted(checked)
+    return [
+        Folder(name, tally, word_errors(counted.get(name, ())))
+        for name, tally in _ranked(sums.by_folder).items()
+    ]
+
+
+def _counted(checked: ArchiveFacts) -> dict[str, list[tuple[int, int]]]:
+    """Words and errors of each recording with a reference, by folder."""
+    counted: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for partition in checked.partitions:
+        for one in partition.references:
+            if not one.problem:
+                counted[folder_of(one.path)].append((one.num_words, one.num_errors))
+    return counted
+
+
+def _reference_problems(checked: ArchiveFacts) -> dict[str, str]:
+    return {
+        one.path: one.problem
+        for partition in checked.partitions
+        for one in partition.references
+        if one.problem
+    }
