@@ -27,7 +27,7 @@ from benchmarks import machine
 from benchmarks.uploads import in_process_of_its_own
 from opentr_pipeline import report, work
 from opentr_pipeline.archive import MediaFile, scan
-from opentr_pipeline.options import ArchiveOptions, TranscriptionOptions
+from opentr_pipeline.options import TranscriptionOptions
 from opentr_pipeline.page_lists import FOLDER as PAGES
 from opentr_pipeline.probe import Probe
 from opentr_pipeline.report_facts import report_facts
@@ -63,7 +63,7 @@ VOCABULARY = np.array([a + b + c for a in "bdklmnrst" for b in "aeiou" for c in 
 WORD_S = 0.4
 WORDS_OF_SEGMENT = 20
 BEGAN_AT = datetime(2026, 9, 1, 8, tzinfo=UTC)
-OPTIONS = ArchiveOptions(TranscriptionOptions("base", "0" * 64, "int8", "auto", "transcribe", 5))
+OPTIONS = TranscriptionOptions("base", "0" * 64, "int8", "auto", "transcribe", 5)
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def measure(settings: Settings, num_words: int) -> Figures:
 def make_report(settings: Settings) -> Cost:
     """Do what the command does."""
     started, cpu_before_s = time.monotonic(), time.process_time()
-    facts = report_facts(settings, OPTIONS)
+    facts = report_facts(settings)
     report.write(facts, settings)
     wall_s, cpu_s = time.monotonic() - started, time.process_time() - cpu_before_s
     return Cost(wall_s, cpu_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
@@ -213,7 +213,7 @@ def transcript_of(
     return {
         **label,
         "media_fingerprint": label["recording_id"] * 2,
-        "settings_fingerprint": OPTIONS.default.settings_fingerprint,
+        "settings_fingerprint": OPTIONS.settings_fingerprint,
         "status": status,
         "reason": REASONS.get(status, ""),
         "flags": ["low_confidence"] if status == "suspect" else [],

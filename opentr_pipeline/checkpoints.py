@@ -208,13 +208,18 @@ def _load(path: Path) -> Transcript:
     return from_dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def failed_attempts(store_folder: Path) -> dict[Content, int]:
-    """Attempts at each content whose last one failed."""
-    failures = {}
+def failures(store_folder: Path) -> dict[Content, Transcript]:
+    """The outcome of each content whose last attempt failed."""
+    found = {}
     for path in store_folder.glob("checkpoints/*/*.failed"):
         try:
             transcript = _load(path)
         except FileNotFoundError:  # tried again meanwhile
             continue
-        failures[transcript.content] = transcript.num_attempts
-    return failures
+        found[transcript.content] = transcript
+    return found
+
+
+def failed_attempts(store_folder: Path) -> dict[Content, int]:
+    """Attempts at each content whose last one failed."""
+    return {content: one.num_attempts for content, one in failures(store_folder).items()}

@@ -124,13 +124,13 @@ def throughput(archive: Path | None, as_json: bool) -> None:
 @click.option("--all", "every", is_flag=True, help="Name every recording.")
 def errors(archive: Path | None, as_json: bool, every: bool) -> None:
     """Say which recordings are not as they should be, why, and what to do."""
-    from opentr_pipeline import operations, screens, terminal
+    from opentr_pipeline import screens, terminal, troubles
     from opentr_pipeline.transcript_store import TranscriptStore
 
     settings = settings_of(archive)
     _, all_work, _ = _known(settings)
     store = TranscriptStore(settings.output_root)
-    classes = operations.errors(all_work, store, None if every else NUM_FILES_SHOWN)
+    classes = troubles.errors(all_work, store, None if every else NUM_FILES_SHOWN)
     if as_json:
         print_json(classes)
     else:

@@ -8,7 +8,6 @@ import click
 from opentr_pipeline.commands import (
     archive_argument,
     json_option,
-    options_of,
     print_json,
     settings_of,
 )
@@ -38,7 +37,7 @@ def report(archive: Path | None, as_json: bool) -> None:
     from opentr_pipeline.report_facts import report_facts
 
     settings = settings_of(archive)
-    facts = report_facts(settings, options_of(settings, fetch=False)[0])
+    facts = report_facts(settings)
     path = reports.write(facts, settings)
     if as_json:
         print_json(facts)

@@ -1,18 +1,14 @@
-"""What people who run an archive ask: how fast, until when, what went wrong.
+"""What people who run an archive ask: how fast, until when.
 
 Speed is seconds of audio in a second of the clock, all worker slots together, idle time left out.
 """
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
 
-from opentr_pipeline.archive import readable
 from opentr_pipeline.checkpoints import Checkpoints
-from opentr_pipeline.transcript import REMEDIES, REMEDY_WHEN_GIVEN_UP
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.work import RecordingWork, by_content
 
@@ -22,7 +18,6 @@ LATELY = timedelta(hours=6)
 NOW = timedelta(minutes=15)
 # Unpublished outcomes to read for a speed: enough for a steady one, in well under a second.
 MAX_UNPUBLISHED = 200
-TROUBLE_COLUMNS = "recording_id partition_key path status reason flags num_attempts".split()
 NUM_HOURS = 24
 NUM_DAYS = 14
 
@@ -81,31 +76,6 @@ class Eta:
     lately: Pace
     left_s: float | None
     done_at: str | None
-
-
-@dataclass(frozen=True)
-class TroubledFile:
-    """A recording that is not as it should be."""
-
-    path: str
-    partition_key: str
-    num_attempts: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class ErrorClass:
-    """Recordings with the same trouble.
-
-    Attributes:
-        kind: the reason, numbers left out, or the flags.
-    """
-
-    status: str
-    kind: str
-    remedy: str
-    num_recordings: int
-    files: list[TroubledFile]
 
 
 def finished(store: TranscriptStore, **like: str) -> list[Finished]:
@@ -239,61 +209,3 @@ def still_pending(
     under_way = groups.keys() & checkpoints.listed("heard")
     left_s -= sum(map(checkpoints.reached_s, under_way))
     return [one for group in groups.values() for one in group], max(0.0, left_s)
-
-
-def errors(
-    all_work: Sequence[RecordingWork],
-    store: TranscriptStore,
-    max_files: int | None = None,
-    troubled: Iterable[dict[str, Any]] | None = None,
-) -> list[ErrorClass]:
-    """What is not as it should be among the recordings of an archive, by status and kind.
-
-    Args:
-        all_work: of the archive; what has left it is not looked at.
-        store: the tables.
-        max_files: to name of each class; None for all.
-        troubled: the rows with a status in ``REMEDIES``; None reads them.
-    """
-    if troubled is None:
-        troubled = store.read("transcripts", TROUBLE_COLUMNS).to_pylist()
-    rows = {(row["partition_key"], row["recording_id"]): row for row in troubled}
-    groups: dict[tuple[str, str, str], list[TroubledFile]] = {}
-    for one in all_work:
-        row = rows.get((one.recording.partition_key, one.recording.recording_id))
-        if one.state == "failed":
-            name, file = _failed(one, row, Checkpoints(store.inner))
-        elif row and row["status"] in REMEDIES:
-            name, file = _in_doubt(row)
-        else:
-            continue
-        groups.setdefault(name, []).append(file)
-    classes = [
-        ErrorClass(*name, len(files), sorted(files, key=lambda file: file.path)[:max_files])
-        for name, files in groups.items()
-    ]
-    order = list(REMEDIES)
-    return sorted(classes, key=lambda one: (-order.index(one.status), -one.num_recordings))
-
-
-def _failed(
-    one: RecordingWork, row: dict[str, Any] | None, checkpoints: Checkpoints
-) -> tuple[tuple[str, str, str], TroubledFile]:
-    kept = checkpoints.load(one.content)
-    reason = kept.reason if kept else row["reason"] if row else ""
-    remedy = REMEDIES["failed"] if one.is_pending else REMEDY_WHEN_GIVEN_UP
-    recording = one.recording
-    path = readable(recording.media_file.path)
-    file = TroubledFile(path, recording.partition_key, one.num_attempts, reason)
-    return ("failed", _kind(reason), remedy), file
-
-
-def _in_doubt(row: dict[str, Any]) -> tuple[tuple[str, str, str], TroubledFile]:
-    kind = ", ".join(row["flags"] or []) or _kind(row["reason"])
-    file = TroubledFile(row["path"], row["partition_key"], row["num_attempts"], row["reason"])
-    return (row["status"], kind, REMEDIES[row["status"]]), file
-
-
-def _kind(reason: str) -> str:
-    """A reason without what differs from file to file."""
-    return re.sub(r"\d+(\.\d+)?", "N", reason)

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from opentr_pipeline.archive_facts import HEARD_WHOLE
-from opentr_pipeline.operations import TROUBLE_COLUMNS
 from opentr_pipeline.partition_facts import read_columns
 from opentr_pipeline.reading import DOUBTFUL_PROBABILITY
 from opentr_pipeline.store_layout import Generation
 from opentr_pipeline.tables import SCHEMAS, read_table
 from opentr_pipeline.transcript import REMEDIES
 from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.troubles import TROUBLE_COLUMNS
 
 SUMS_VERSION = "1"  # another one forgets what earlier releases remembered
 HEARD = (*HEARD_WHOLE, "truncated")
@@ -88,7 +88,7 @@ class Sums:
         files: media fingerprint, size in bytes and path of each media file.
         outcomes: media fingerprint, end (seconds since 1970), seconds of audio and of work of each
             transcript, be its recording in the archive or not.
-        troubled: ``TROUBLE_COLUMNS`` of transcripts that are not as they should be, likewise.
+        troubled: ``TROUBLE_COLUMNS`` of transcripts that are not as they should be.
     """
 
     by_folder: dict[str, Tally] = field(default_factory=dict)
@@ -157,8 +157,8 @@ def partition_sums(
     sums.outcomes = [_outcome(row) for row in heard.values()]
     sums.troubled = [
         {name: row[name] for name in TROUBLE_COLUMNS}
-        for row in heard.values()
-        if row["status"] in REMEDIES
+        for recording_id, row in heard.items()
+        if row["status"] in REMEDIES and recording_id not in gone
     ]
     if generation:
         spoken = {one: row for one, row in heard.items() if one not in gone and _is_spoken(row)}

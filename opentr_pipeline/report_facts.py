@@ -7,23 +7,24 @@ computed from, so that only what has changed is read again; removing the folder 
 import dataclasses
 import os
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from opentr_pipeline import operations
-from opentr_pipeline.archive import readable, scan
+from opentr_pipeline.archive import readable
 from opentr_pipeline.archive_facts import (
     ArchiveFacts,
     FactMemory,
     archive_facts,
     of_one_generation,
 )
+from opentr_pipeline.checkpoints import failures
 from opentr_pipeline.duplicates import Duplicates, duplicates
 from opentr_pipeline.errors import StoreError
-from opentr_pipeline.operations import ErrorClass, Finished, Period
-from opentr_pipeline.options import ArchiveOptions
-from opentr_pipeline.overview import probed_work
+from opentr_pipeline.operations import Finished, Period
 from opentr_pipeline.partition_sums import (
     MISSING,
     SUMS_VERSION,
@@ -38,6 +39,7 @@ from opentr_pipeline.references import WordErrors, word_errors
 from opentr_pipeline.settings import Settings, archive_on_host
 from opentr_pipeline.store_layout import Generation, file_state
 from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.troubles import ErrorClass, published_errors
 
 MAX_FAILED_SHOWN = 10
 
@@ -72,7 +74,6 @@ class ReportFacts:
         days: on which something was transcribed.
         word_errors: of all references that were compared; None without any.
         reference_problems: sentences by path, of those that were not.
-        num_unprobed: media files that no run has looked into yet.
         unreadable: a sentence for each partition whose tables cannot be read; it is left out.
     """
 
@@ -96,7 +97,6 @@ class ReportFacts:
     days: list[Period]
     word_errors: WordErrors | None
     reference_problems: dict[str, str]
-    num_unprobed: int
     unreadable: dict[str, str]
 
     @property
@@ -120,12 +120,11 @@ class ReportFacts:
         }
 
 
-def report_facts(settings: Settings, options: ArchiveOptions) -> ReportFacts:
-    """The facts of an archive; reads no media, and of the tables only what has changed.
+def report_facts(settings: Settings) -> ReportFacts:
+    """The facts of an archive, by what is published; needs no model, and reads what has changed.
 
     Args:
         settings: name archive and output.
-        options: that transcripts are wanted for; they tell what failed for good.
 
     Raises:
         StoreError: nothing of the archive is transcribed.
@@ -136,8 +135,6 @@ def report_facts(settings: Settings, options: ArchiveOptions) -> ReportFacts:
         raise StoreError(
             f"Nothing of {settings.archive_root} is transcribed yet; ./opentr.sh run does it."
         )
-    found = scan(settings.archive_root)
-    all_work = probed_work(settings, found, options)
     checked = archive_facts(settings, [])
     outcomes = operations.each_once(map(_finished, sums.outcomes))
     now = datetime.now().astimezone()
@@ -161,12 +158,13 @@ def report_facts(settings: Settings, options: ArchiveOptions) -> ReportFacts:
         mean_confidence=sums.mean_confidence,
         by_confidence_s=sums.by_confidence_s,
         doubtful=sums.doubtful,
-        failures=operations.errors(all_work, store, MAX_FAILED_SHOWN, sums.troubled),
+        failures=published_errors(
+            [*sums.troubled, *_kept_failures(checked, store)], MAX_FAILED_SHOWN
+        ),
         duplicates=duplicates(sums.files),
         days=operations.days_of_work(outcomes),
         word_errors=word_errors(pair for pairs in _counted(checked).values() for pair in pairs),
         reference_problems=_reference_problems(checked),
-        num_unprobed=len(found.media_files) - len(all_work),
         unreadable={**checked.unreadable, **unreadable},
     )
 
@@ -199,6 +197,22 @@ def _sums_of(store: TranscriptStore, key: str, generation: Generation | None) ->
     )
     memory.keep()
     return sums_from_dict(facts)
+
+
+def _kept_failures(checked: ArchiveFacts, store: TranscriptStore) -> Iterator[dict[str, Any]]:
+    """Failures that are published nowhere: a transcript of earlier bytes stays in their place."""
+    failed = {one.media_fingerprint: one for one in failures(store.inner).values()}
+    for partition in checked.partitions:
+        for path, media_fingerprint in partition.archive_rows.changed:
+            if one := failed.get(media_fingerprint):
+                yield {
+                    "path": path,
+                    "partition_key": partition.partition_key,
+                    "status": one.status,
+                    "reason": one.reason,
+                    "flags": (),
+                    "num_attempts": one.num_attempts,
+                }
 
 
 def _finished(outcome: tuple[str, float, float, float]) -> tuple[str, Finished]:

@@ -9,9 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from opentr_pipeline.memory_limits import MemoryLimit
-from opentr_pipeline.operations import ErrorClass, Eta, Pace, Period
+from opentr_pipeline.operations import Eta, Pace, Period
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.terminal import duration_text, hours
+from opentr_pipeline.troubles import ErrorClass
 from opentr_pipeline.worker_slots import Holder
 
 if TYPE_CHECKING:  # these import Dagster, which takes a second that not every command needs

@@ -29,6 +29,7 @@ from opentr_pipeline import (
     reset,
     screens,
     supervisor,
+    troubles,
     worker_slots,
 )
 from opentr_pipeline.checkpoints import Checkpoints
@@ -153,7 +154,7 @@ def test_errors_are_grouped_with_their_remedy(tmp_path: Path) -> None:
     all_work[3] = dataclasses.replace(all_work[3], num_attempts=3)
     all_work[4] = dataclasses.replace(all_work[4], num_attempts=1)
 
-    found = operations.errors(all_work, store, max_files=1)
+    found = troubles.errors(all_work, store, max_files=1)
     said = [(one.status, one.kind, one.remedy, one.num_recordings) for one in found]
     assert said == [
         ("failed", "Broken.", REMEDY_WHEN_GIVEN_UP, 1),
@@ -165,7 +166,7 @@ def test_errors_are_grouped_with_their_remedy(tmp_path: Path) -> None:
     assert "cut1.wav" in text
     assert "cut2.wav" not in text
     assert "... and 1 more (--all names them)" in text
-    every = operations.errors(all_work, store)[-1].files
+    every = troubles.errors(all_work, store)[-1].files
     assert [file.path for file in every] == ["cut1.wav", "cut2.wav"]
 
 

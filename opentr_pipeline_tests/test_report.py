@@ -19,13 +19,13 @@ from opentr_pipeline.definitions import defs
 from opentr_pipeline.defs import metadata
 from opentr_pipeline.duplicates import DuplicateGroup, Duplicates
 from opentr_pipeline.errors import StoreError
-from opentr_pipeline.operations import ErrorClass, TroubledFile
 from opentr_pipeline.pages import Pages
 from opentr_pipeline.partition_sums import DoubtfulRecording, Tally
 from opentr_pipeline.references import WordErrors
 from opentr_pipeline.report import html, length_text, percent_text, size_text, write
 from opentr_pipeline.report_facts import Folder, ReportFacts
 from opentr_pipeline.services import DevServices
+from opentr_pipeline.troubles import ErrorClass, TroubledFile
 from opentr_pipeline_tests.conftest import Project
 from opentr_pipeline_tests.making import settings_of
 from opentr_pipeline_tests.page_api import free_port
@@ -53,7 +53,6 @@ def full() -> ReportFacts:
         duplicates=Duplicates(2, 12, 3_400_000, [DuplicateGroup(11, 9, 90, [EVIL, "b"])]),
         unreadable={"radio": "radio.parquet is damaged (<b>)."},
         reference_problems={EVIL: "The reference holds no words."},
-        num_unprobed=3,
     )
 
 
@@ -125,7 +124,6 @@ def test_the_page_says_what_matters_first(tmp_path: Path) -> None:
         "Report of 17 May 2026, 10:20",
         "Somebody speaks in 50 % of what was heard, in 2 languages.",
         "and 1,190 more (./opentr.sh errors --all names them)",
-        "3 media files have not been looked into yet",
         "8.0 % (6.0 to 11.0) of the 1,000 words in 9 references are wrong",
         "12 media files are copies of others, byte by byte: 3.4 MB",
         "The partition radio is not in this report.",

@@ -51,7 +51,6 @@ def facts(**more: Any) -> ReportFacts:
         "days": [day(17)],
         "word_errors": None,
         "reference_problems": {},
-        "num_unprobed": 0,
         "unreadable": {},
     }
     return ReportFacts(**{**values, **more})

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from opentr_pipeline import report_facts
 from opentr_pipeline.archive import scan
+from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.duplicates import duplicates
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.operations import Finished, days_of_work, each_once
-from opentr_pipeline.options import ArchiveOptions
 from opentr_pipeline.partition_facts import mean_confidence
 from opentr_pipeline.partition_sums import (
     MAX_DOUBTFUL,
@@ -32,7 +32,6 @@ from opentr_pipeline.transcript import Segment, Transcript, Word
 from opentr_pipeline.transcript_store import Entry, TranscriptStore
 from opentr_pipeline.work import probe_memory
 from opentr_pipeline_tests.making import (
-    OPTIONS,
     PROPERTY,
     recording,
     settings_of,
@@ -80,7 +79,7 @@ def publish(settings: Settings, path: str, outcome: Transcript, text: str = "") 
 
 
 def facts_of(settings: Settings) -> report_facts.ReportFacts:
-    return report_facts.report_facts(settings, ArchiveOptions(OPTIONS))
+    return report_facts.report_facts(settings)
 
 
 def sums_of(store: TranscriptStore, key: str) -> Sums:
@@ -385,7 +384,14 @@ def test_days_without_work_are_left_out() -> None:
     assert [one.pace.speed_x for one in days] == [10.0, 10.0]
 
 
-def test_media_that_nobody_has_looked_into_are_counted(settings: Settings) -> None:
-    publish(settings, "a/1.wav", said((1.5, [0.9])))
-    (settings.archive_root / "a/new.wav").write_bytes(b"new")
-    assert facts_of(settings).num_unprobed == 1
+def test_a_failure_that_keeps_an_older_transcript_is_told(settings: Settings) -> None:
+    store = publish(settings, "a/1.wav", said((1.5, [0.9])))
+    changed = recording("a/1.wav", "other bytes", "a")
+    store.write_recordings("a", [changed])
+    failed = transcript("other bytes", "", status="failed", reason="It broke at 3 s.")
+    Checkpoints(store.inner).save(failed)
+    store.publish("a", [Entry(changed.recording_id, "a/1.wav", failed)])
+    facts = facts_of(settings)
+    assert [one.num_recordings for one in facts.by_status.values()] == [1]
+    (one,) = facts.failures
+    assert (one.status, one.kind, one.files[0].path) == ("failed", "It broke at N s.", "a/1.wav")

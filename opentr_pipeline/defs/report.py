@@ -4,14 +4,12 @@ from typing import Any
 
 from dagster import MaterializeResult, MetadataValue, asset
 
-from opentr_pipeline import models, report
+from opentr_pipeline import report
 from opentr_pipeline.defs import metadata
 from opentr_pipeline.defs.assets import refused, transcripts
 from opentr_pipeline.defs.descriptions import ARCHIVE_REPORT
 from opentr_pipeline.defs.gpu_slots import die_with_the_run
-from opentr_pipeline.devices import list_cards, worker_slots
 from opentr_pipeline.errors import OpentrError
-from opentr_pipeline.options import archive_options
 from opentr_pipeline.pages import Pages
 from opentr_pipeline.report_facts import report_facts
 from opentr_pipeline.settings import load_settings
@@ -23,9 +21,7 @@ def archive_report() -> MaterializeResult[Any]:
     die_with_the_run()
     settings = load_settings()
     try:
-        slots = worker_slots(settings, list_cards())
-        model = models.find(models.model_name(settings, slots), settings.models_root)
-        facts = report_facts(settings, archive_options(settings, model, slots))
+        facts = report_facts(settings)
         report.write(facts, settings)
     except OpentrError as error:
         raise refused(error) from None
