@@ -36,7 +36,6 @@ from opentr_pipeline_tests.page_api import free_port
 from opentr_pipeline_tests.runs import (
     SPEECH,
     is_any_run_under_way,
-    leases,
     make_archive,
     partition_statuses,
     speech_file,
@@ -135,7 +134,7 @@ class Eye:
             self.instance.report_runless_asset_event(event)
 
 
-BOTH = ["subtitles", "search_index"]
+BOTH = ["subtitles", "search_index"]  # of those that there are
 
 
 @pytest.fixture
@@ -222,12 +221,15 @@ def test_the_sensor_runs_by_default_and_names_all_that_is_made_from_transcripts(
 
 @pytest.fixture
 def one(project: Callable[..., Project], tmp_path: Path) -> Iterator[Project]:
-    """An archive of which a part was transcribed before its services were there."""
-    archive = make_archive(tmp_path / "archive", {"old/a.wav": SPEECH[0]})
+    """An archive that was transcribed before its services were there, all but one recording."""
+    files = {"good/a.wav": SPEECH[0], "mixed/b.opus": SPEECH[1], "old/c.flac": SPEECH[2]}
+    archive = make_archive(tmp_path / "archive", files)
     variables = {"UPLOAD_SETTLE_S": "4", "GPU_DEVICE_ID": "cpu"}
     one = project(archive, DAGSTER_PORT=free_port(), **variables)
-    one.opentr("run")
-    exports(one).write_text("in the way of a folder")
+    with growing(speech_file(archive / "mixed" / "d.wav", 1)):
+        one.opentr("run", code=1)
+    # In the way of a file of subtitles.
+    (exports(one) / "old" / "c.flac.srt" / "folder").mkdir(parents=True)
     one.opentr("start", "dev")
     yield one
     DevServices.of(one.settings).stop()
@@ -288,23 +290,22 @@ def wait_for_idle_ticks(one: Project) -> None:
 @pytest.mark.slow
 def test_subtitles_appear_by_themselves_and_nothing_is_repeated(one: Project) -> None:
     home = one.settings.dagster_home
-    # What was there before is caught up; subtitles fail, for want of their folder.
-    wait_for(lambda: "FAILED" in partition_statuses(home, "subtitles").values(), 60)
-    assert partition_statuses(home, "search_index") == {"old": "MATERIALIZED"}
-    exports(one).unlink()
-
-    speech_file(one.archive / "good" / "b.wav", 1)
-    speech_file(one.archive / "mixed" / "c.wav", 2)
-    with growing(speech_file(one.archive / "mixed" / "d.wav", 3)):
-        one.opentr("run", code=1)
-        assert partition_statuses(home, "transcripts")["mixed"] == "FAILED"
-        wait_for(lambda: is_subtitled(one, "good/b.wav") and is_subtitled(one, "mixed/c.wav"), 60)
-    # By now it is whole, and so an upload.
-    wait_for(lambda: is_subtitled(one, "mixed/d.wav"), 90)
+    # The services catch up; by now the last recording is whole, so it is transcribed as well.
+    wait_for(lambda: is_subtitled(one, "mixed/d.wav"), 120)
+    assert is_subtitled(one, "good/a.wav")
+    assert is_subtitled(one, "mixed/b.opus")
     wait_for_idle_ticks(one)
-    assert not is_subtitled(one, "old/a.wav")
-    stock, *new = [(run.tags[REFRESH_TAG], run.status.value) for run in refreshes_of(one)]
-    assert stock == ("stock", "FAILURE")
-    assert set(new) == {("new", "SUCCESS")}
-    assert len(new) < len(transcribing_runs(home))  # one of which was before the services
-    assert sum(lease.num_transcribed for lease in leases(home)) == 4
+    assert partition_statuses(home, "subtitles") == {
+        "good": "MATERIALIZED",
+        "mixed": "MATERIALIZED",
+        "old": "FAILED",
+    }
+    for name in ("pages", "search_index"):
+        made = dict.fromkeys(("good", "mixed", "old"), "MATERIALIZED")
+        assert partition_statuses(home, name) == made
+    found = [
+        (run.tags[REFRESH_TAG], run.tags.get("dagster/partition"), run.status.value)
+        for run in refreshes_of(one)
+    ]
+    assert found == [("stock", None, "FAILURE"), ("new", "mixed", "SUCCESS")]
+    assert len(transcribing_runs(home)) == 2
