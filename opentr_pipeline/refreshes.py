@@ -7,27 +7,41 @@ made from them, and no run was asked for on that account: what fails is not repe
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import ceil, inf
 from typing import Literal, NamedTuple
 
 from opentr_pipeline.run_ranges import RunRange, grouped
 
 # Else what is made from all partitions at once would be made anew after each upload.
 WHOLE_INTERVAL_S = 3600.0
+# In one look. Dagster writes two events for each partition and asset of a run, with SQLite some 50
+# a second, and half of them before any sensor may go on.
+MAX_KEYS = 100
 
+# Of a refresh: what is published now, what was before anybody looked, an asset without partitions.
 Kind = Literal["new", "stock", "whole"]
 
 
-class Asked(NamedTuple):
-    """What was asked for so far.
+class Place(NamedTuple):
+    """How far runs were asked for.
 
     Attributes:
-        until: the last event of transcripts that needs no run any more.
+        after: this event of transcripts and those before need none any more.
+        until: the last event that counts; None: whatever comes.
         at_s: time of the last run, in seconds since 1970; 0 where there was none.
     """
 
-    until: int = 0
+    after: int = 0
+    until: int | None = None
     at_s: float = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can come any more."""
+        return self.until is not None and self.after >= self.until
+
+
+Places = dict[str, dict[Kind, Place]]
 
 
 @dataclass(frozen=True)
@@ -36,38 +50,24 @@ class Follower:
 
     Attributes:
         name: of the asset.
-        is_whole: it has no partitions, and is made from all of them at once.
-        asked: None where nobody has looked at it yet.
-        made: its partitions with the last event of each; those before ``asked`` may be missing.
+        places: how far it is, in each kind of refresh.
+        made: its partitions with the last event of each; those before its places may be missing.
     """
 
     name: str
-    is_whole: bool
-    asked: Asked | None
+    places: Mapping[Kind, Place]
     made: Mapping[str, int]
 
-    @property
-    def so_far(self) -> Asked:
-        """What was asked for, or nothing."""
-        return self.asked or Asked()
-
-    @property
-    def kind(self) -> Kind:
-        """Of its runs."""
-        if self.is_whole:
-            return "whole"
-        return "stock" if self.asked is None else "new"
-
-    def due_keys(self, published: Mapping[str, int]) -> frozenset[str]:
-        """The partitions with a later event of transcripts."""
-        until, made = self.so_far.until, self.made
-        return frozenset(
-            key for key, event in published.items() if event > max(until, made.get(key, 0))
-        )
-
-    def wait_s(self, now_s: float) -> float:
-        """How long to wait for the sake of an interval; 0 or less: no longer."""
-        return self.so_far.at_s + WHOLE_INTERVAL_S - now_s if self.is_whole else 0.0
+    def due_keys(self, kind: Kind, published: Mapping[str, int]) -> list[str]:
+        """The partitions to be made anew, those published first in front."""
+        place = self.places[kind]
+        until = inf if place.until is None else place.until
+        due = [
+            (event, key)
+            for key, event in published.items()
+            if max(place.after, self.made.get(key, 0)) < event <= until
+        ]
+        return [key for _, key in sorted(due)]
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,14 @@ class Refresh:
     """A run to be started.
 
     Attributes:
+        kind: says what it is for.
         names: of the assets.
         run_range: the partitions; None: the assets have none.
-        kind: news; stock, from before anybody looked at these assets; or a whole.
     """
 
+    kind: Kind
     names: tuple[str, ...]
     run_range: RunRange | None
-    kind: Kind
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,23 @@ class Look:
 
     Attributes:
         refreshes: runs to start.
-        asked: for each asset, these runs counted in.
+        places: of all assets, these runs counted in.
         sentence: says it to people.
     """
 
     refreshes: Sequence[Refresh]
-    asked: Mapping[str, Asked]
+    places: Places
     sentence: str
+
+
+def first_places(is_whole: bool, latest: int) -> dict[Kind, Place]:
+    """The places of an asset that nobody has looked at yet.
+
+    Args:
+        is_whole: it has no partitions, and is made from all of them at once.
+        latest: the last event of transcripts so far.
+    """
+    return {"whole": Place()} if is_whole else {"new": Place(latest), "stock": Place(0, latest)}
 
 
 def look(
@@ -111,39 +121,46 @@ def look(
 
     Args:
         followers: how each of them stands.
-        published: partitions of transcripts with the last event of each; those before all that
-            was asked for may be missing.
+        published: partitions of transcripts with the last event of each; those before all places
+            may be missing.
         order: of all partition keys, as Dagster lists them.
         busy: kinds of which a run waits or works; what comes meanwhile shares the next one.
         now_s: seconds since 1970.
     """
-    due: dict[tuple[Kind, frozenset[str]], list[str]] = {}
-    asked = {one.name: one.so_far for one in followers}
+    due: dict[tuple[Kind, tuple[str, ...]], list[str]] = {}
+    places: Places = {one.name: dict(one.places) for one in followers}
     waiting = []
-    latest = max(published.values(), default=0)
-    for one in followers:
-        keys = one.due_keys(published)
-        if why := keys and _why_not_now(one, busy, now_s):
+    for one, kind in ((each, kind) for each in followers for kind in each.places):
+        place, keys = one.places[kind], one.due_keys(kind, published)
+        if why := keys and _why_not_now(kind, place, busy, now_s):
             waiting.append(f"{one.name} {why}")
             continue
-        if keys:
-            due.setdefault((one.kind, frozenset() if one.is_whole else keys), []).append(one.name)
-        at_s = now_s if keys else one.so_far.at_s
-        asked[one.name] = Asked(max(latest, one.so_far.until), at_s)
+        taken = keys if kind == "whole" else keys[:MAX_KEYS]
+        if taken:
+            due.setdefault((kind, () if kind == "whole" else tuple(taken)), []).append(one.name)
+        places[one.name][kind] = _moved(place, [published[key] for key in taken], published, now_s)
     refreshes = [
-        Refresh(tuple(names), run_range, kind)
-        for (kind, keys), names in due.items()
-        for run_range in (_ranges(keys, order) if keys else [None])
+        Refresh(kind, tuple(names), run_range)
+        for (kind, taken_keys), names in due.items()
+        for run_range in (_ranges(taken_keys, order) if taken_keys else [None])
     ]
-    return Look(refreshes, asked, _sentence(refreshes, waiting))
+    return Look(refreshes, places, _sentence(refreshes, waiting))
 
 
-def _why_not_now(one: Follower, busy: Collection[str], now_s: float) -> str:
+def _moved(place: Place, taken: Sequence[int], published: Mapping[str, int], now_s: float) -> Place:
+    """A place, once some events are taken; where none is due, it moves on all the same."""
+    if taken:
+        return place._replace(after=taken[-1], at_s=now_s)
+    latest = max(published.values(), default=0)
+    return place._replace(after=max(place.after, latest if place.until is None else place.until))
+
+
+def _why_not_now(kind: Kind, place: Place, busy: Collection[str], now_s: float) -> str:
     """Why an asset that is due is not made anew now; empty where it is."""
-    if one.kind in busy:
+    if kind in busy:
         return "follows when the run before has ended"
-    wait_s = one.wait_s(now_s)
-    return f"follows in {wait_s / 60:.0f} min (once an hour)" if wait_s > 0 else ""
+    wait_s = place.at_s + WHOLE_INTERVAL_S - now_s if kind == "whole" else 0.0
+    return f"follows in {ceil(wait_s / 60)} min (once an hour)" if wait_s > 0 else ""
 
 
 def _ranges(keys: Collection[str], order: Sequence[str]) -> list[RunRange]:
@@ -162,11 +179,18 @@ def _sentence(refreshes: Sequence[Refresh], waiting: Sequence[str]) -> str:
     return f"{'; '.join([said, *waiting])}."
 
 
-def to_cursor(asked: Mapping[str, Asked]) -> str:
-    """What was asked for, as a text."""
-    return json.dumps(asked)
+def to_cursor(places: Places) -> str:
+    """All places that are not over, as a text."""
+    kept = {
+        name: {kind: place for kind, place in kinds.items() if not place.is_over}
+        for name, kinds in places.items()
+    }
+    return json.dumps(kept)
 
 
-def from_cursor(text: str | None) -> dict[str, Asked]:
+def from_cursor(text: str | None) -> Places:
     """The same again; nothing where there was none, or somebody has reset it."""
-    return {name: Asked(*numbers) for name, numbers in json.loads(text or "{}").items()}
+    return {
+        name: {kind: Place(*numbers) for kind, numbers in kinds.items()}
+        for name, kinds in json.loads(text or "{}").items()
+    }

@@ -21,7 +21,7 @@ from opentr_pipeline import refreshes
 from opentr_pipeline.defs.gpu_slots import PRIORITIES, PRIORITY_TAG
 from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.sensors import UNDER_WAY, interval_s
-from opentr_pipeline.refreshes import Asked, Follower, Refresh
+from opentr_pipeline.refreshes import Follower, Kind, Place, Refresh
 from opentr_pipeline.settings import Settings
 
 # Of runs of this sensor, with the kind of the refresh; dagster.yaml has a limit for it.
@@ -67,10 +67,15 @@ def refreshes_sensor(settings: Settings, followers: Sequence[AssetsDefinition]) 
 
 def _tick(context: SensorEvaluationContext, are_whole: Mapping[str, bool]) -> SensorResult:
     instance = context.instance
-    asked = refreshes.from_cursor(context.cursor)
+    known = refreshes.from_cursor(context.cursor)
+    published = _published(instance, min(_after(known.get(name)) for name in are_whole))
+    latest = max(published.values(), default=0)
     look = refreshes.look(
-        [_follower(instance, name, whole, asked.get(name)) for name, whole in are_whole.items()],
-        _published(instance, min(asked.get(name, Asked()).until for name in are_whole)),
+        [
+            _follower(instance, name, known.get(name) or refreshes.first_places(whole, latest))
+            for name, whole in are_whole.items()
+        ],
+        published,
         instance.get_dynamic_partitions(str(archive_partitions.name)),
         _busy(instance),
         time.time(),
@@ -80,8 +85,13 @@ def _tick(context: SensorEvaluationContext, are_whole: Mapping[str, bool]) -> Se
     return SensorResult(
         run_requests=[_run_request(refresh) for refresh in look.refreshes],
         skip_reason=None if look.refreshes else look.sentence,
-        cursor=refreshes.to_cursor(look.asked),
+        cursor=refreshes.to_cursor(look.places),
     )
+
+
+def _after(places: Mapping[Kind, Place] | None) -> int:
+    """No event until then matters to an asset."""
+    return min((place.after for place in places.values()), default=0) if places else 0
 
 
 def _published(instance: DagsterInstance, after: int) -> dict[str, int]:
@@ -93,17 +103,13 @@ def _published(instance: DagsterInstance, after: int) -> dict[str, int]:
     return found
 
 
-def _follower(
-    instance: DagsterInstance, name: str, is_whole: bool, asked: Asked | None
-) -> Follower:
+def _follower(instance: DagsterInstance, name: str, places: Mapping[Kind, Place]) -> Follower:
     made: Mapping[str, int] = {}
-    if not is_whole:
+    if "whole" not in places:
         made = instance.get_latest_storage_id_by_partition(
-            AssetKey(name),
-            DagsterEventType.ASSET_MATERIALIZATION,
-            after_cursor=asked.until if asked else 0,
+            AssetKey(name), DagsterEventType.ASSET_MATERIALIZATION, after_cursor=_after(places)
         )
-    return Follower(name, is_whole, asked, made)
+    return Follower(name, places, made)
 
 
 def _busy(instance: DagsterInstance) -> set[str]:
