@@ -5,43 +5,78 @@ made from them, and no run was asked for on that account: what fails is not repe
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, inf
+from math import ceil
 from typing import Literal, NamedTuple
 
 from opentr_pipeline.run_ranges import RunRange, grouped
 
 # Else what is made from all partitions at once would be made anew after each upload.
 WHOLE_INTERVAL_S = 3600.0
-# In one look. Dagster writes two events for each partition and asset of a run, with SQLite some 50
-# a second, and half of them before any sensor may go on.
+# In a run, besides what lies between them. Dagster writes two events for each partition and asset,
+# with SQLite some 50 a second, and half of them before any sensor may go on.
 MAX_KEYS = 100
 
 # Of a refresh: what is published now, what was before anybody looked, an asset without partitions.
 Kind = Literal["new", "stock", "whole"]
 
 
-class Place(NamedTuple):
-    """How far runs were asked for.
+class Asked(NamedTuple):
+    """What was asked for so far.
 
     Attributes:
-        after: this event of transcripts and those before need none any more.
-        until: the last event that counts; None: whatever comes.
-        at_s: time of the last run, in seconds since 1970; 0 where there was none.
+        until: this event of transcripts and those before need no run any more.
+        at_s: time of the last look that asked for one, in seconds since 1970; 0: none did.
     """
 
-    after: int = 0
-    until: int | None = None
+    until: int = 0
     at_s: float = 0.0
 
+
+class Refresh(NamedTuple):
+    """A run to be started.
+
+    Attributes:
+        kind: says what it is for.
+        names: of the assets.
+        keys: the first and the last of its partitions, or the only one; empty: it has none.
+    """
+
+    kind: Kind
+    names: tuple[str, ...]
+    keys: tuple[str, ...]
+
     @property
-    def is_over(self) -> bool:
-        """Whether nothing can come any more."""
-        return self.until is not None and self.after >= self.until
+    def tags(self) -> dict[str, str]:
+        """How Dagster is told of the partitions."""
+        return RunRange(self.keys).tags if self.keys else {}
 
 
-Places = dict[str, dict[Kind, Place]]
+@dataclass(frozen=True)
+class Memory:
+    """What one look leaves to the next one.
+
+    Attributes:
+        asked: what was asked for, for each asset that anybody has looked at.
+        waiting: runs to be started when those before them have ended.
+    """
+
+    asked: Mapping[str, Asked]
+    waiting: Sequence[Refresh]
+
+    def to_cursor(self) -> str:
+        """It, as a text."""
+        return json.dumps([self.asked, self.waiting])
+
+    @classmethod
+    def from_cursor(cls, text: str | None) -> "Memory":
+        """The same again; empty where there was none, or somebody has reset it."""
+        asked, waiting = json.loads(text or "[{}, []]")
+        return cls(
+            {name: Asked(*numbers) for name, numbers in asked.items()},
+            [Refresh(kind, tuple(names), tuple(keys)) for kind, names, keys in waiting],
+        )
 
 
 @dataclass(frozen=True)
@@ -50,39 +85,41 @@ class Follower:
 
     Attributes:
         name: of the asset.
-        places: how far it is, in each kind of refresh.
-        made: its partitions with the last event of each; those before its places may be missing.
+        is_whole: it has no partitions, and is made from all of them at once.
+        asked: None where nobody has looked at it yet.
+        made: its partitions with the last event of each; those before ``asked`` may be missing.
     """
 
     name: str
-    places: Mapping[Kind, Place]
+    is_whole: bool
+    asked: Asked | None
     made: Mapping[str, int]
 
-    def due_keys(self, kind: Kind, published: Mapping[str, int]) -> list[str]:
-        """The partitions to be made anew, those published first in front."""
-        place = self.places[kind]
-        until = inf if place.until is None else place.until
-        due = [
-            (event, key)
-            for key, event in published.items()
-            if max(place.after, self.made.get(key, 0)) < event <= until
-        ]
-        return [key for _, key in sorted(due)]
+    @property
+    def so_far(self) -> Asked:
+        """What was asked for, or nothing."""
+        return self.asked or Asked()
 
+    @property
+    def kind(self) -> Kind:
+        """Of what is to be asked for now."""
+        if self.is_whole:
+            return "whole"
+        return "stock" if self.asked is None else "new"
 
-@dataclass(frozen=True)
-class Refresh:
-    """A run to be started.
+    def due_keys(self, published: Mapping[str, int]) -> frozenset[str]:
+        """The partitions with a later event of transcripts."""
+        until, made = self.so_far.until, self.made
+        return frozenset(
+            key for key, event in published.items() if event > max(until, made.get(key, 0))
+        )
 
-    Attributes:
-        kind: says what it is for.
-        names: of the assets.
-        run_range: the partitions; None: the assets have none.
-    """
-
-    kind: Kind
-    names: tuple[str, ...]
-    run_range: RunRange | None
+    def why_not_now(self, blocked: Collection[str], now_s: float) -> str:
+        """Why it is not made anew now, where it is due; empty where it is."""
+        if self.kind in blocked:
+            return f"{self.name} follows when the runs before have ended"
+        wait_s = self.so_far.at_s + WHOLE_INTERVAL_S - now_s if self.is_whole else 0.0
+        return f"{self.name} follows in {ceil(wait_s / 60)} min (once an hour)" * (wait_s > 0)
 
 
 @dataclass(frozen=True)
@@ -91,106 +128,81 @@ class Look:
 
     Attributes:
         refreshes: runs to start.
-        places: of all assets, these runs counted in.
+        memory: for the next one.
         sentence: says it to people.
     """
 
     refreshes: Sequence[Refresh]
-    places: Places
+    memory: Memory
     sentence: str
 
 
-def first_places(is_whole: bool, latest: int) -> dict[Kind, Place]:
-    """The places of an asset that nobody has looked at yet.
+@dataclass(frozen=True)
+class Seen:
+    """What there is to be seen at a time.
 
-    Args:
-        is_whole: it has no partitions, and is made from all of them at once.
-        latest: the last event of transcripts so far.
+    Attributes:
+        published: partitions of transcripts with the last event of each; those before all that
+            was asked for may be missing.
+        order: of all partition keys, as Dagster lists them.
+        busy: kinds of which a run waits or works; what comes meanwhile shares the next one.
+        at_s: the time, in seconds since 1970.
     """
-    return {"whole": Place()} if is_whole else {"new": Place(latest), "stock": Place(0, latest)}
+
+    published: Mapping[str, int]
+    order: Sequence[str]
+    busy: Collection[str]
+    at_s: float
 
 
-def look(
-    followers: Sequence[Follower],
-    published: Mapping[str, int],
-    order: Sequence[str],
-    busy: Collection[str],
-    now_s: float,
-) -> Look:
-    """Say which runs to start.
+def look(followers: Sequence[Follower], waiting: Sequence[Refresh], seen: Seen) -> Look:
+    """Say which runs to start, one of each kind at most.
 
     Args:
         followers: how each of them stands.
-        published: partitions of transcripts with the last event of each; those before all places
-            may be missing.
-        order: of all partition keys, as Dagster lists them.
-        busy: kinds of which a run waits or works; what comes meanwhile shares the next one.
-        now_s: seconds since 1970.
+        waiting: what the look before has left.
+        seen: what there is to be seen now.
     """
-    due: dict[tuple[Kind, tuple[str, ...]], list[str]] = {}
-    places: Places = {one.name: dict(one.places) for one in followers}
-    waiting = []
-    for one, kind in ((each, kind) for each in followers for kind in each.places):
-        place, keys = one.places[kind], one.due_keys(kind, published)
-        if why := keys and _why_not_now(kind, place, busy, now_s):
-            waiting.append(f"{one.name} {why}")
+    blocked = {*seen.busy, *(one.kind for one in waiting)}
+    latest = max(seen.published.values(), default=0)
+    due: dict[tuple[Kind, frozenset[str]], list[str]] = {}
+    asked = {one.name: one.asked for one in followers if one.asked}
+    reasons = []
+    for one in followers:
+        keys = one.due_keys(seen.published)
+        if why := keys and one.why_not_now(blocked, seen.at_s):
+            reasons.append(why)
             continue
-        taken = keys if kind == "whole" else keys[:MAX_KEYS]
-        if taken:
-            due.setdefault((kind, () if kind == "whole" else tuple(taken)), []).append(one.name)
-        places[one.name][kind] = _moved(place, [published[key] for key in taken], published, now_s)
-    refreshes = [
-        Refresh(kind, tuple(names), run_range)
-        for (kind, taken_keys), names in due.items()
-        for run_range in (_ranges(taken_keys, order) if taken_keys else [None])
-    ]
-    return Look(refreshes, places, _sentence(refreshes, waiting))
+        if keys:
+            due.setdefault((one.kind, frozenset() if one.is_whole else keys), []).append(one.name)
+        at_s = seen.at_s if keys else one.so_far.at_s
+        asked[one.name] = Asked(max(latest, one.so_far.until), at_s)
+    first: dict[Kind, Refresh] = {}
+    left = []
+    for run in [*waiting, *_runs(due, seen.order)]:
+        if run.kind in seen.busy or run.kind in first:
+            left.append(run)
+        else:
+            first[run.kind] = run
+    starting = list(first.values())
+    return Look(starting, Memory(asked, left), _sentence(starting, len(left), reasons))
 
 
-def _moved(place: Place, taken: Sequence[int], published: Mapping[str, int], now_s: float) -> Place:
-    """A place, once some events are taken; where none is due, it moves on all the same."""
-    if taken:
-        return place._replace(after=taken[-1], at_s=now_s)
-    latest = max(published.values(), default=0)
-    return place._replace(after=max(place.after, latest if place.until is None else place.until))
+def _runs(
+    due: Mapping[tuple[Kind, frozenset[str]], Sequence[str]], order: Sequence[str]
+) -> Iterable[Refresh]:
+    for (kind, keys), names in due.items():
+        if not keys:
+            yield Refresh(kind, tuple(names), ())
+        for run_range in grouped(order, dict.fromkeys(keys, 1.0), MAX_KEYS):
+            ends = dict.fromkeys((run_range.keys[0], run_range.keys[-1]))
+            yield Refresh(kind, tuple(names), tuple(ends))
 
 
-def _why_not_now(kind: Kind, place: Place, busy: Collection[str], now_s: float) -> str:
-    """Why an asset that is due is not made anew now; empty where it is."""
-    if kind in busy:
-        return "follows when the run before has ended"
-    wait_s = place.at_s + WHOLE_INTERVAL_S - now_s if kind == "whole" else 0.0
-    return f"follows in {ceil(wait_s / 60)} min (once an hour)" if wait_s > 0 else ""
-
-
-def _ranges(keys: Collection[str], order: Sequence[str]) -> list[RunRange]:
-    return grouped(order, dict.fromkeys(keys, 0.0), inf)
-
-
-def _sentence(refreshes: Sequence[Refresh], waiting: Sequence[str]) -> str:
-    names = dict.fromkeys(name for one in refreshes for name in one.names)
-    if refreshes:
-        runs = f"{len(refreshes)} run" + ("s" if len(refreshes) > 1 else "")
-        said = f"To be made anew in {runs}: {', '.join(names)}"
-    elif waiting:
-        said = "Nothing to be started now"
-    else:
+def _sentence(starting: Sequence[Refresh], num_left: int, reasons: Sequence[str]) -> str:
+    names = dict.fromkeys(name for one in starting for name in one.names)
+    said = f"To be made anew: {', '.join(names)}" if names else "Nothing to be started now"
+    if not names and not num_left and not reasons:
         said = "Nothing new: what is made from transcripts is as new as they are"
-    return f"{'; '.join([said, *waiting])}."
-
-
-def to_cursor(places: Places) -> str:
-    """All places that are not over, as a text."""
-    kept = {
-        name: {kind: place for kind, place in kinds.items() if not place.is_over}
-        for name, kinds in places.items()
-    }
-    return json.dumps(kept)
-
-
-def from_cursor(text: str | None) -> Places:
-    """The same again; nothing where there was none, or somebody has reset it."""
-    return {
-        name: {kind: Place(*numbers) for kind, numbers in kinds.items()}
-        for name, kinds in json.loads(text or "{}").items()
-    }
+    left = f"runs that wait for those before them: {num_left}" if num_left else ""
+    return f"{'; '.join(filter(None, [said, left, *reasons]))}."

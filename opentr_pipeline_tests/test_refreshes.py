@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from dagster import (
+    AssetKey,
     AssetMaterialization,
     AssetObservation,
     AssetsDefinition,
@@ -28,17 +29,7 @@ from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
 from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG, refreshes_sensor
 from opentr_pipeline.defs.search_asset import search_index
 from opentr_pipeline.defs.subtitles import subtitles
-from opentr_pipeline.refreshes import (
-    Follower,
-    Kind,
-    Look,
-    Place,
-    Places,
-    first_places,
-    from_cursor,
-    look,
-    to_cursor,
-)
+from opentr_pipeline.refreshes import Asked, Follower, Look, Memory, Refresh, Seen, look
 from opentr_pipeline.services import DevServices
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.making import settings_of
@@ -55,82 +46,81 @@ from opentr_pipeline_tests.runs import (
 HOUR_S = 3600.0
 
 
-def new(after: int) -> dict[Kind, Place]:
-    return {"new": Place(after)}
-
-
-def test_a_cursor_says_the_same_again_without_what_is_over() -> None:
-    places: Places = {"subtitles": {"new": Place(7), "stock": Place(2, 5, 1.5)}}
-    assert from_cursor(to_cursor(places)) == places
-    places["subtitles"]["stock"] = Place(5, 5)
-    assert from_cursor(to_cursor(places)) == {"subtitles": new(7)}
-    assert from_cursor(None) == from_cursor("") == {}
+def test_a_cursor_says_the_same_again() -> None:
+    asked = {"subtitles": Asked(7, 1.5), "report": Asked()}
+    memory = Memory(asked, [Refresh("stock", ("subtitles",), ("a", "c"))])
+    assert Memory.from_cursor(memory.to_cursor()) == memory
+    assert Memory.from_cursor(None) == Memory.from_cursor("") == Memory({}, [])
 
 
 def test_many_partitions_share_a_run_and_all_assets_with_them() -> None:
     order = [f"p{number:03d}" for number in range(200)]
     published = {key: number + 11 for number, key in enumerate(order) if number % 3 == 0}
-    followers = [Follower(name, new(10), {}) for name in ("subtitles", "pages")]
-    found = look(followers, published, order, (), 5.0)
-    (refresh,) = found.refreshes
-    assert refresh.names == ("subtitles", "pages")
-    assert refresh.run_range
-    assert set(published) <= set(refresh.run_range.keys)
-    assert refresh.kind == "new"
-    assert found.places["pages"] == {"new": Place(max(published.values()), None, 5.0)}
-    assert found.sentence == "To be made anew in 1 run: subtitles, pages."
+    followers = [Follower(name, False, Asked(10), {}) for name in ("subtitles", "pages")]
+    found = look(followers, [], Seen(published, order, (), 5.0))
+    assert found.refreshes == [Refresh("new", ("subtitles", "pages"), ("p000", "p198"))]
+    assert found.memory == Memory(
+        dict.fromkeys(("subtitles", "pages"), Asked(max(published.values()), 5.0)), []
+    )
+    assert found.sentence == "To be made anew: subtitles, pages."
 
 
-def test_what_was_there_before_is_made_by_and_by_and_news_go_first() -> None:
+def test_what_was_there_before_is_made_by_and_by_and_news_go_between() -> None:
     order = [f"p{number:03d}" for number in range(250)]
-    published = {key: number + 1 for number, key in enumerate(order)}
-    places: Places = {"pages": first_places(False, 250)}
-    sizes, kinds = [], []
-    for _ in range(4):
-        found = look([Follower("pages", places["pages"], {})], published, order, (), 5.0)
-        places = from_cursor(to_cursor(found.places))
-        sizes += [len(one.run_range.keys) for one in found.refreshes if one.run_range]
-        kinds += [one.kind for one in found.refreshes]
-        published["p007"] = 251  # again, after the first look
-    assert kinds == ["stock", "new", "stock", "stock"]
-    assert sizes == [100, 1, 100, 50]
-    assert places == {"pages": {"new": Place(251, None, 5.0)}}
+    # A run says in any order what it has published.
+    published = {key: number * 7 % 250 + 1 for number, key in enumerate(order)}
+    memory, found = Memory({}, []), []
+    for busy in ((), ("stock",), (), (), ()):
+        follower = Follower("pages", False, memory.asked.get("pages"), {})
+        one = look([follower], memory.waiting, Seen(published, order, busy, 5.0))
+        memory = Memory.from_cursor(one.memory.to_cursor())
+        found.append([(refresh.kind, *refresh.keys) for refresh in one.refreshes])
+        published["p007"] = 251  # after the first look, again
+    assert found == [
+        [("stock", "p000", "p099")],
+        [("new", "p007")],
+        [("stock", "p100", "p199")],
+        [("stock", "p200", "p249")],
+        [],
+    ]
 
 
 def test_an_asset_that_came_later_is_made_of_what_was_there_and_the_others_are_not() -> None:
-    published = {"a": 3, "b": 9}
     followers = [
-        Follower("subtitles", new(8), {}),
-        Follower("pages", first_places(False, 9), {"b": 10}),  # by hand
+        Follower("subtitles", False, Asked(8), {}),
+        Follower("pages", False, None, {"b": 10}),  # by hand
     ]
-    found = look(followers, published, ["a", "b"], (), 5.0)
-    asked = {one.names: (one.run_range.keys, one.kind) for one in found.refreshes if one.run_range}
-    assert asked == {("subtitles",): (("b",), "new"), ("pages",): (("a",), "stock")}
+    found = look(followers, [], Seen({"a": 3, "b": 9}, ["a", "b"], (), 5.0))
+    stock, new = sorted(found.refreshes, key=lambda one: one.names)
+    assert (stock, new) == (
+        Refresh("stock", ("pages",), ("a",)),
+        Refresh("new", ("subtitles",), ("b",)),
+    )
 
 
 def test_what_comes_while_a_run_works_waits_for_it_and_is_not_forgotten() -> None:
-    followers = [Follower("subtitles", new(8), {})]
-    busy = look(followers, {"a": 9}, ["a"], {"new"}, 5.0)
+    followers = [Follower("subtitles", False, Asked(8), {})]
+    busy = look(followers, [], Seen({"a": 9}, ["a"], {"new"}, 5.0))
     assert not busy.refreshes
-    assert busy.places == {"subtitles": new(8)}
-    assert "subtitles follows when the run before has ended" in busy.sentence
-    assert look(followers, {"a": 9}, ["a"], {"stock", "whole"}, 5.0).refreshes
+    assert busy.memory == Memory({"subtitles": Asked(8)}, [])
+    assert "subtitles follows when the runs before have ended" in busy.sentence
+    assert look(followers, [], Seen({"a": 9}, ["a"], {"stock", "whole"}, 5.0)).refreshes
 
 
 def test_what_has_no_partitions_is_made_once_an_hour_at_most_and_only_for_news() -> None:
-    def at(now_s: float, places: dict[Kind, Place], **published: int) -> Look:
-        return look([Follower("report", places, {})], published, ["a"], (), now_s)
+    def at(now_s: float, asked: Asked | None, **published: int) -> Look:
+        seen = Seen(published, ["a"], (), now_s)
+        return look([Follower("report", True, asked, {})], [], seen)
 
-    first = at(HOUR_S, first_places(True, 3), a=3)
-    (refresh,) = first.refreshes
-    assert (refresh.names, refresh.run_range, refresh.kind) == (("report",), None, "whole")
-    places = first.places["report"]
-    soon = at(HOUR_S + 600, places, a=5)
+    first = at(HOUR_S, None, a=3)
+    assert first.refreshes == [Refresh("whole", ("report",), ())]
+    asked = first.memory.asked["report"]
+    soon = at(HOUR_S + 600, asked, a=5)
     assert not soon.refreshes
-    assert soon.places["report"] == places
+    assert soon.memory.asked["report"] == asked
     assert "report follows in 50 min (once an hour)" in soon.sentence
-    assert at(2 * HOUR_S, places, a=5).refreshes
-    later = at(9 * HOUR_S, places, a=3)
+    assert at(2 * HOUR_S, asked, a=5).refreshes
+    later = at(9 * HOUR_S, asked, a=3)
     assert not later.refreshes
     assert later.sentence.startswith("Nothing new: ")
 
@@ -205,16 +195,13 @@ def test_what_was_there_before_is_caught_up_after_everything_else(
     eye = Eye(instance)
     eye.says(*(AssetMaterialization("transcripts", partition=key) for key in "abc"))
     eye.says(AssetMaterialization("subtitles", partition="a"))
-    requests = eye.tick().run_requests or []
-    assert {one.tags[REFRESH_TAG] for one in requests} == {"stock"}
-    assert {one.tags[PRIORITY_TAG] for one in requests} == {"-10"}
-    keys = {
-        tuple(key.to_user_string() for key in one.asset_selection or ()): one.tags[
-            "dagster/asset_partition_range_start"
-        ]
-        for one in requests
-    }
-    assert keys == {("subtitles",): "b", ("search_index",): "a"}
+    (request,) = eye.tick().run_requests or []
+    assert request.asset_selection == [AssetKey("subtitles")]
+    assert request.tags["dagster/asset_partition_range_start"] == "b"
+    assert request.tags[REFRESH_TAG] == "stock"
+    assert request.tags[PRIORITY_TAG] == "-10"
+    assert eye.asked() == [(["search_index"], "a")]
+    assert eye.asked() == []
 
 
 def test_a_tick_waits_for_the_run_before(instance: DagsterInstance) -> None:

@@ -21,7 +21,7 @@ from opentr_pipeline import refreshes
 from opentr_pipeline.defs.gpu_slots import PRIORITIES, PRIORITY_TAG
 from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.sensors import UNDER_WAY, interval_s
-from opentr_pipeline.refreshes import Follower, Kind, Place, Refresh
+from opentr_pipeline.refreshes import Asked, Follower, Memory, Refresh, Seen
 from opentr_pipeline.settings import Settings
 
 # Of runs of this sensor, with the kind of the refresh; dagster.yaml has a limit for it.
@@ -67,31 +67,25 @@ def refreshes_sensor(settings: Settings, followers: Sequence[AssetsDefinition]) 
 
 def _tick(context: SensorEvaluationContext, are_whole: Mapping[str, bool]) -> SensorResult:
     instance = context.instance
-    known = refreshes.from_cursor(context.cursor)
-    published = _published(instance, min(_after(known.get(name)) for name in are_whole))
-    latest = max(published.values(), default=0)
-    look = refreshes.look(
-        [
-            _follower(instance, name, known.get(name) or refreshes.first_places(whole, latest))
-            for name, whole in are_whole.items()
-        ],
-        published,
+    memory = Memory.from_cursor(context.cursor)
+    followers = [
+        _follower(instance, name, is_whole, memory.asked.get(name))
+        for name, is_whole in are_whole.items()
+    ]
+    seen = Seen(
+        _published(instance, min(one.so_far.until for one in followers)),
         instance.get_dynamic_partitions(str(archive_partitions.name)),
         _busy(instance),
         time.time(),
     )
+    look = refreshes.look(followers, memory.waiting, seen)
     if look.refreshes:  # else the page shows the sentence with the tick
         context.log.info(look.sentence)
     return SensorResult(
         run_requests=[_run_request(refresh) for refresh in look.refreshes],
         skip_reason=None if look.refreshes else look.sentence,
-        cursor=refreshes.to_cursor(look.places),
+        cursor=look.memory.to_cursor(),
     )
-
-
-def _after(places: Mapping[Kind, Place] | None) -> int:
-    """No event until then matters to an asset."""
-    return min((place.after for place in places.values()), default=0) if places else 0
 
 
 def _published(instance: DagsterInstance, after: int) -> dict[str, int]:
@@ -103,13 +97,17 @@ def _published(instance: DagsterInstance, after: int) -> dict[str, int]:
     return found
 
 
-def _follower(instance: DagsterInstance, name: str, places: Mapping[Kind, Place]) -> Follower:
+def _follower(
+    instance: DagsterInstance, name: str, is_whole: bool, asked: Asked | None
+) -> Follower:
     made: Mapping[str, int] = {}
-    if "whole" not in places:
+    if not is_whole:
         made = instance.get_latest_storage_id_by_partition(
-            AssetKey(name), DagsterEventType.ASSET_MATERIALIZATION, after_cursor=_after(places)
+            AssetKey(name),
+            DagsterEventType.ASSET_MATERIALIZATION,
+            after_cursor=asked.until if asked else 0,
         )
-    return Follower(name, places, made)
+    return Follower(name, is_whole, asked, made)
 
 
 def _busy(instance: DagsterInstance) -> set[str]:
@@ -122,7 +120,7 @@ def _run_request(refresh: Refresh) -> RunRequest:
     return RunRequest(
         asset_selection=[AssetKey(name) for name in refresh.names],
         tags={
-            **(refresh.run_range.tags if refresh.run_range else {}),
+            **refresh.tags,
             PRIORITY_TAG: PRIORITIES["backfills" if refresh.kind == "stock" else "usual"],
             REFRESH_TAG: refresh.kind,
         },
