@@ -5,6 +5,7 @@ made from them, and no run was asked for on that account: what fails is not repe
 """
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -14,8 +15,8 @@ from opentr_pipeline.run_ranges import RunRange, grouped
 
 # Else what is made from all partitions at once would be made anew after each upload.
 WHOLE_INTERVAL_S = 3600.0
-# In a run, besides what lies between them. Dagster writes two events for each partition and asset,
-# with SQLite some 50 a second, and half of them before any sensor may go on.
+# In a run, besides what lies between them, and in the runs of a look. Dagster writes two events for
+# each partition and asset, with SQLite some 50 a second, and half of them before a sensor goes on.
 MAX_KEYS = 100
 
 # Of a refresh: what is published now, what was before anybody looked, an asset without partitions.
@@ -41,11 +42,13 @@ class Refresh(NamedTuple):
         kind: says what it is for.
         names: of the assets.
         keys: the first and the last of its partitions, or the only one; empty: it has none.
+        num_keys: of all its partitions.
     """
 
     kind: Kind
     names: tuple[str, ...]
     keys: tuple[str, ...]
+    num_keys: int
 
     @property
     def tags(self) -> dict[str, str]:
@@ -75,7 +78,7 @@ class Memory:
         asked, waiting = json.loads(text or "[{}, []]")
         return cls(
             {name: Asked(*numbers) for name, numbers in asked.items()},
-            [Refresh(kind, tuple(names), tuple(keys)) for kind, names, keys in waiting],
+            [Refresh(kind, tuple(names), tuple(keys), num) for kind, names, keys, num in waiting],
         )
 
 
@@ -156,7 +159,7 @@ class Seen:
 
 
 def look(followers: Sequence[Follower], waiting: Sequence[Refresh], seen: Seen) -> Look:
-    """Say which runs to start, one of each kind at most.
+    """Say which runs to start: few, and none of a kind of which there are any.
 
     Args:
         followers: how each of them stands.
@@ -177,15 +180,26 @@ def look(followers: Sequence[Follower], waiting: Sequence[Refresh], seen: Seen) 
             due.setdefault((one.kind, frozenset() if one.is_whole else keys), []).append(one.name)
         at_s = seen.at_s if keys else one.so_far.at_s
         asked[one.name] = Asked(max(latest, one.so_far.until), at_s)
-    first: dict[Kind, Refresh] = {}
-    left = []
-    for run in [*waiting, *_runs(due, seen.order)]:
-        if run.kind in seen.busy or run.kind in first:
+    starting, left = _few([*waiting, *_runs(due, seen.order)], seen)
+    return Look(starting, Memory(asked, left), _sentence(starting, len(left), reasons))
+
+
+def _few(runs: Iterable[Refresh], seen: Seen) -> tuple[list[Refresh], list[Refresh]]:
+    """The runs to start now, and those to start later."""
+    starting: list[Refresh] = []
+    left: list[Refresh] = []
+    known = {*seen.order}
+    num_keys: Counter[Kind] = Counter()
+    for run in runs:
+        if not known.issuperset(run.keys):
+            continue  # somebody has deleted the partition meanwhile
+        is_too_much = run.kind in num_keys and num_keys[run.kind] + run.num_keys > MAX_KEYS
+        if run.kind in seen.busy or is_too_much:
             left.append(run)
         else:
-            first[run.kind] = run
-    starting = list(first.values())
-    return Look(starting, Memory(asked, left), _sentence(starting, len(left), reasons))
+            starting.append(run)
+            num_keys[run.kind] += run.num_keys
+    return starting, left
 
 
 def _runs(
@@ -193,16 +207,19 @@ def _runs(
 ) -> Iterable[Refresh]:
     for (kind, keys), names in due.items():
         if not keys:
-            yield Refresh(kind, tuple(names), ())
+            yield Refresh(kind, tuple(names), (), 0)
         for run_range in grouped(order, dict.fromkeys(keys, 1.0), MAX_KEYS):
             ends = dict.fromkeys((run_range.keys[0], run_range.keys[-1]))
-            yield Refresh(kind, tuple(names), tuple(ends))
+            yield Refresh(kind, tuple(names), tuple(ends), len(run_range.keys))
 
 
 def _sentence(starting: Sequence[Refresh], num_left: int, reasons: Sequence[str]) -> str:
-    names = dict.fromkeys(name for one in starting for name in one.names)
-    said = f"To be made anew: {', '.join(names)}" if names else "Nothing to be started now"
-    if not names and not num_left and not reasons:
+    names = ", ".join(dict.fromkeys(name for one in starting for name in one.names))
+    if starting:
+        said = f"Runs to be started: {len(starting)} ({names})"
+    elif num_left or reasons:
+        said = "Nothing to be started now"
+    else:
         said = "Nothing new: what is made from transcripts is as new as they are"
     left = f"runs that wait for those before them: {num_left}" if num_left else ""
     return f"{'; '.join(filter(None, [said, left, *reasons]))}."

@@ -48,7 +48,7 @@ HOUR_S = 3600.0
 
 def test_a_cursor_says_the_same_again() -> None:
     asked = {"subtitles": Asked(7, 1.5), "report": Asked()}
-    memory = Memory(asked, [Refresh("stock", ("subtitles",), ("a", "c"))])
+    memory = Memory(asked, [Refresh("stock", ("subtitles",), ("a", "c"), 3)])
     assert Memory.from_cursor(memory.to_cursor()) == memory
     assert Memory.from_cursor(None) == Memory.from_cursor("") == Memory({}, [])
 
@@ -58,11 +58,11 @@ def test_many_partitions_share_a_run_and_all_assets_with_them() -> None:
     published = {key: number + 11 for number, key in enumerate(order) if number % 3 == 0}
     followers = [Follower(name, False, Asked(10), {}) for name in ("subtitles", "pages")]
     found = look(followers, [], Seen(published, order, (), 5.0))
-    assert found.refreshes == [Refresh("new", ("subtitles", "pages"), ("p000", "p198"))]
+    assert found.refreshes == [Refresh("new", ("subtitles", "pages"), ("p000", "p198"), 199)]
     assert found.memory == Memory(
         dict.fromkeys(("subtitles", "pages"), Asked(max(published.values()), 5.0)), []
     )
-    assert found.sentence == "To be made anew: subtitles, pages."
+    assert found.sentence == "Runs to be started: 1 (subtitles, pages)."
 
 
 def test_what_was_there_before_is_made_by_and_by_and_news_go_between() -> None:
@@ -85,6 +85,15 @@ def test_what_was_there_before_is_made_by_and_by_and_news_go_between() -> None:
     ]
 
 
+def test_scattered_partitions_are_started_together_and_deleted_ones_forgotten() -> None:
+    order = [f"p{number:03d}" for number in range(250)]
+    published = {"p000": 1, "p100": 2, "p240": 3}
+    waiting = [Refresh("new", ("pages",), ("p000", "gone"), 2)]
+    found = look([Follower("pages", False, Asked(), {})], [], Seen(published, order, (), 5.0))
+    assert [one.keys for one in found.refreshes] == [("p000",), ("p100",), ("p240",)]
+    assert look([], waiting, Seen({}, order, (), 5.0)).memory.waiting == []
+
+
 def test_an_asset_that_came_later_is_made_of_what_was_there_and_the_others_are_not() -> None:
     followers = [
         Follower("subtitles", False, Asked(8), {}),
@@ -93,8 +102,8 @@ def test_an_asset_that_came_later_is_made_of_what_was_there_and_the_others_are_n
     found = look(followers, [], Seen({"a": 3, "b": 9}, ["a", "b"], (), 5.0))
     stock, new = sorted(found.refreshes, key=lambda one: one.names)
     assert (stock, new) == (
-        Refresh("stock", ("pages",), ("a",)),
-        Refresh("new", ("subtitles",), ("b",)),
+        Refresh("stock", ("pages",), ("a",), 1),
+        Refresh("new", ("subtitles",), ("b",), 1),
     )
 
 
@@ -113,7 +122,7 @@ def test_what_has_no_partitions_is_made_once_an_hour_at_most_and_only_for_news()
         return look([Follower("report", True, asked, {})], [], seen)
 
     first = at(HOUR_S, None, a=3)
-    assert first.refreshes == [Refresh("whole", ("report",), ())]
+    assert first.refreshes == [Refresh("whole", ("report",), (), 0)]
     asked = first.memory.asked["report"]
     soon = at(HOUR_S + 600, asked, a=5)
     assert not soon.refreshes
@@ -195,12 +204,13 @@ def test_what_was_there_before_is_caught_up_after_everything_else(
     eye = Eye(instance)
     eye.says(*(AssetMaterialization("transcripts", partition=key) for key in "abc"))
     eye.says(AssetMaterialization("subtitles", partition="a"))
-    (request,) = eye.tick().run_requests or []
-    assert request.asset_selection == [AssetKey("subtitles")]
-    assert request.tags["dagster/asset_partition_range_start"] == "b"
-    assert request.tags[REFRESH_TAG] == "stock"
-    assert request.tags[PRIORITY_TAG] == "-10"
-    assert eye.asked() == [(["search_index"], "a")]
+    requests = eye.tick().run_requests or []
+    found = [
+        (one.asset_selection, one.tags["dagster/asset_partition_range_start"]) for one in requests
+    ]
+    assert found == [([AssetKey("subtitles")], "b"), ([AssetKey("search_index")], "a")]
+    assert {one.tags[REFRESH_TAG] for one in requests} == {"stock"}
+    assert {one.tags[PRIORITY_TAG] for one in requests} == {"-10"}
     assert eye.asked() == []
 
 
