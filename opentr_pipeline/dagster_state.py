@@ -10,6 +10,7 @@ from dagster._core.storage.dagster_run import RunRecord
 
 from opentr_pipeline import definitions
 from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
+from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG
 from opentr_pipeline.defs.run_launcher import has_process
 from opentr_pipeline.launch import enter_home
 from opentr_pipeline.run_ranges import RANGE_END_TAG, RANGE_START_TAG, SINGLE_TAG
@@ -24,6 +25,7 @@ STATUS_WORDS = {
 }
 # The first tag that a run has says where it came from.
 LAUNCHERS = {
+    REFRESH_TAG: "refresh",
     "dagster/sensor_name": "upload",
     "dagster/schedule_name": "night",
     "dagster/backfill": "backfill",

@@ -6,9 +6,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from dagster import DagsterInstance
-
 from opentr_pipeline_tests.conftest import Project
+from opentr_pipeline_tests.runs import transcribing_runs
 
 # For PYTHONPATH: the daemon looks for backfills every two seconds.
 TICKS = str(Path(__file__).parent / "ticks")
@@ -70,14 +69,13 @@ def backfill(one: Project, keys: list[str]) -> str:
 
 
 def run_ids(one: Project, partition_key: str) -> list[str]:
-    """The runs that cover one partition alone, latest first."""
-    with DagsterInstance.from_config(str(one.settings.dagster_home)) as instance:
-        return [
-            run.run_id
-            for run in instance.get_runs()
-            if partition_key
-            in (
-                run.tags.get("dagster/partition"),
-                run.tags.get("dagster/asset_partition_range_start"),
-            )
-        ]
+    """The runs that transcribe one partition alone, latest first."""
+    return [
+        run.run_id
+        for run in transcribing_runs(one.settings.dagster_home)
+        if partition_key
+        in (
+            run.tags.get("dagster/partition"),
+            run.tags.get("dagster/asset_partition_range_start"),
+        )
+    ]

@@ -15,11 +15,13 @@ from dagster import (
     AssetKey,
     DagsterEventType,
     DagsterInstance,
+    DagsterRun,
     RunsFilter,
 )
 
 from opentr_pipeline.checks import CHECKS
 from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
+from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG
 from opentr_pipeline.settings import PROJECT_ROOT
 from opentr_pipeline.transcript import STATUSES
 
@@ -104,6 +106,12 @@ def cpu_s(process: int) -> float:
     """Seconds that a process has computed."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def transcribing_runs(dagster_home: Path) -> list[DagsterRun]:
+    """The runs of a state folder, latest first, those of the sensor ``refreshes`` left out."""
+    with DagsterInstance.from_config(str(dagster_home)) as instance:
+        return [run for run in instance.get_runs() if REFRESH_TAG not in run.tags]
 
 
 def is_any_run_under_way(dagster_home: Path) -> bool:

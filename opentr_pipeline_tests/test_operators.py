@@ -34,6 +34,7 @@ from opentr_pipeline import (
 )
 from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.cli import main
+from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG
 from opentr_pipeline.devices import CPU, WorkerSlot
 from opentr_pipeline.errors import OpentrError, ServiceError
 from opentr_pipeline.operations import Finished
@@ -269,6 +270,8 @@ def test_runs_say_where_they_come_from_and_whether_they_live(
         }
         lost = create_run_for_test(instance, status=DagsterRunStatus.STARTED, tags=span)
         create_run_for_test(instance, status=DagsterRunStatus.SUCCESS)
+        follows = {"dagster/sensor_name": "s", REFRESH_TAG: "whole"}
+        create_run_for_test(instance, status=DagsterRunStatus.STARTING, tags=follows)
         event = DagsterEvent(DagsterEventType.RUN_START.value, lost.job_name, pid=dead.pid)
         instance.report_dagster_event(event, lost.run_id)
     runs = dagster_state.active_runs(settings)
@@ -276,8 +279,9 @@ def test_runs_say_where_they_come_from_and_whether_they_live(
     assert facts == [
         ("running", ("b", "c"), "command line", 0),
         ("starting", ("a",), "upload", 10),
+        ("starting", (), "refresh", 0),
     ]
-    assert [one.is_orphan for one in runs] == [True, False]
+    assert [one.is_orphan for one in runs] == [True, False, False]
     text = shown(screens.of_queue(runs, [], 2, ["uploads"]))
     assert "process gone" in text
     assert "b...c" in text

@@ -24,19 +24,21 @@ SUBTITLES = """\
 What is said, to read and to watch: one file is one recording as `.srt`, `.vtt` or `.txt`, in
 folders like the archive's, below `exports`. Recordings without words have none.
 
-*Refreshed* whenever you materialise a partition, and by `opentr export`: from the published
-transcripts, without a model. Files that would be the same stay, those of recordings that are gone
-are removed. *When it fails*: the disk is full or the folder cannot be written; the error names it.
-Materialise it again."""
+*Refreshed* by the sensor `refreshes` where new transcripts were published, whenever you materialise
+a partition, and by `opentr export`: from the published transcripts, without a model. Files that
+would be the same stay, those of recordings that are gone are removed. *When it fails*: the disk is
+full or the folder cannot be written; the error names it. Materialise it again; nothing does so by
+itself before there are new transcripts."""
 
 SEARCH_INDEX = """\
 What is said, ready to be searched with `./opentr.sh search`: one row is one segment that can be
 found.
 
-*Refreshed* whenever you materialise a partition, and by every search that finds something new
-published: only recordings that changed are indexed, without a model, so that nobody has to
-materialise it. *When it fails*: the tables of a partition are damaged, or the disk is full; the
-error says which. The index holds nothing that is not in the tables and may be deleted."""
+*Refreshed* by the sensor `refreshes` where new transcripts were published, whenever you materialise
+a partition, and by every search that finds something new published: only recordings that changed
+are indexed, without a model, so that nobody has to materialise it. *When it fails*: the tables of a
+partition are damaged, or the disk is full; the error says which. The index holds nothing that is
+not in the tables and may be deleted."""
 
 PAGES = """\
 What is said, to read and to hear in a browser: one page is one recording with its player, in
@@ -44,16 +46,18 @@ What is said, to read and to hear in a browser: one page is one recording with i
 They are files that need no server. Set `PAGES_URL` where a web server shows them, and the links
 below lead there.
 
-*Refreshed* whenever you materialise a partition, and by `opentr pages`: from the published
-transcripts, without a model. Pages that would be the same stay, those of recordings that are gone
-are removed. *When it fails*: the disk is full or the folder cannot be written; the error names it.
-Materialise it again."""
+*Refreshed* by the sensor `refreshes` where new transcripts were published, whenever you materialise
+a partition, and by `opentr pages`: from the published transcripts, without a model. Pages that
+would be the same stay, those of recordings that are gone are removed. *When it fails*: the disk is
+full or the folder cannot be written; the error names it. Materialise it again; nothing does so by
+itself before there are new transcripts."""
 
 ARCHIVE_REPORT = """\
 How the archive stands, to read and to hand on: one HTML file, `pages/report.html`. Hours by
 language, folder and status, what to check first, what went wrong, speed, confidence, duplicates,
 and word error rates where references exist.
 
-*Refreshed* whenever you materialise it, and by `opentr report`: only partitions that changed are
-read, and nothing is transcribed. *When it fails*: nothing is transcribed yet, the model that the
-settings name is not there, or the disk is full; the error says which."""
+*Refreshed* by the sensor `refreshes` where new transcripts were published, once an hour at most,
+whenever you materialise it, and by `opentr report`: only partitions that changed are read, and
+nothing is transcribed. *When it fails*: nothing is transcribed yet, the model that the settings
+name is not there, or the disk is full; the error says which."""

@@ -1,14 +1,16 @@
 """The asset ``pages``."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from dagster import AssetExecutionContext, BackfillPolicy, MaterializeResult, MetadataValue, asset
 
-from opentr_pipeline.defs.assets import refused, transcripts
+from opentr_pipeline.defs.assets import transcripts
 from opentr_pipeline.defs.descriptions import PAGES
+from opentr_pipeline.defs.each_partition import each_partition
 from opentr_pipeline.defs.gpu_slots import die_with_the_run
+from opentr_pipeline.defs.metadata import Metadata
 from opentr_pipeline.defs.partitions import archive_partitions
-from opentr_pipeline.errors import OpentrError
 from opentr_pipeline.page_lists import HOME_PAGE, list_page
 from opentr_pipeline.pages import Pages
 from opentr_pipeline.settings import load_settings
@@ -22,21 +24,18 @@ from opentr_pipeline.settings import load_settings
     group_name="archive",
     kinds={"html"},
 )
-def pages(context: AssetExecutionContext) -> MaterializeResult[Any]:
+def pages(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
     """Write the pages of the run's partitions, and the archive's home page."""
     die_with_the_run()
     settings = load_settings()
     made = Pages(settings)
     link = MetadataValue.url if settings.pages_url else MetadataValue.path
-    try:
-        for key in context.partition_keys:
-            facts = {
-                **vars(made.write(key)),
-                "page": link(made.address(list_page(key, 0))),
-                "home": link(made.address(HOME_PAGE)),
-            }
-            context.add_asset_metadata(facts, partition_key=key)
-        made.write_home()
-    except OpentrError as error:
-        raise refused(error) from None
-    return MaterializeResult()
+
+    def written(key: str) -> Metadata:
+        return {
+            **vars(made.write(key)),
+            "page": link(made.address(list_page(key, 0))),
+            "home": link(made.address(HOME_PAGE)),
+        }
+
+    yield from each_partition(context, written, made.write_home)

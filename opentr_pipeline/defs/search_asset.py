@@ -1,14 +1,17 @@
 """The asset ``search_index``."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from dagster import AssetExecutionContext, BackfillPolicy, Failure, MaterializeResult, asset
+from dagster import AssetExecutionContext, BackfillPolicy, MaterializeResult, asset
 
-from opentr_pipeline.defs.assets import refused, transcripts
+from opentr_pipeline.defs.assets import transcripts
 from opentr_pipeline.defs.descriptions import SEARCH_INDEX
+from opentr_pipeline.defs.each_partition import each_partition
 from opentr_pipeline.defs.gpu_slots import die_with_the_run
+from opentr_pipeline.defs.metadata import Metadata
 from opentr_pipeline.defs.partitions import archive_partitions
-from opentr_pipeline.errors import OpentrError
+from opentr_pipeline.errors import StoreError
 from opentr_pipeline.search_index import SearchIndex
 from opentr_pipeline.settings import load_settings
 from opentr_pipeline.transcript_store import TranscriptStore
@@ -22,23 +25,21 @@ from opentr_pipeline.transcript_store import TranscriptStore
     group_name="archive",
     kinds={"sqlite"},
 )
-def search_index(context: AssetExecutionContext) -> MaterializeResult[Any]:
+def search_index(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
     """Index what was published in the run's partitions."""
     die_with_the_run()
     index = SearchIndex(TranscriptStore(load_settings().output_root))
-    try:
-        refreshed = index.refresh(context.partition_keys, wait=True)
-        num_segments = {key: index.num_segments(key) for key in context.partition_keys}
-    except OpentrError as error:
-        raise refused(error) from None
-    if refreshed.problems:
-        raise Failure(" ".join(refreshed.problems), allow_retries=False)
-    for key, num in num_segments.items():
-        facts = {
-            "num_segments": num,
-            "dagster/partition_row_count": num,
+
+    def indexed(key: str) -> Metadata:
+        refreshed = index.refresh([key], wait=True)
+        if refreshed.problems:
+            raise StoreError(" ".join(refreshed.problems))
+        num_segments = index.num_segments(key)
+        return {
+            "num_segments": num_segments,
+            "dagster/partition_row_count": num_segments,
             "size_bytes": index.size_bytes,
             "wall_s": round(refreshed.wall_s, 3),
         }
-        context.add_asset_metadata(facts, partition_key=key)
-    return MaterializeResult()
+
+    yield from each_partition(context, indexed)

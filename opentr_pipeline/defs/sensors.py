@@ -55,7 +55,7 @@ def uploads_sensor(settings: Settings) -> SensorDefinition:
     @sensor(
         job=transcribe_archive,
         name="uploads",
-        minimum_interval_seconds=min(USUAL_INTERVAL_S, settings.upload_settle_s),
+        minimum_interval_seconds=interval_s(settings),
         default_status=DefaultSensorStatus.RUNNING,
         description=UPLOADS.format(settle_s=settings.upload_settle_s),
     )
@@ -63,6 +63,11 @@ def uploads_sensor(settings: Settings) -> SensorDefinition:
         return _tick(context, settings)
 
     return find
+
+
+def interval_s(settings: Settings) -> int:
+    """How often sensors look: as often as a short ``UPLOAD_SETTLE_S`` asks for."""
+    return min(USUAL_INTERVAL_S, settings.upload_settle_s)
 
 
 def _tick(context: SensorEvaluationContext, settings: Settings) -> SensorResult:

@@ -11,11 +11,12 @@ from dagster import (
     asset,
 )
 
-from opentr_pipeline.defs.assets import refused, transcripts
+from opentr_pipeline.defs.assets import transcripts
 from opentr_pipeline.defs.descriptions import SUBTITLES
+from opentr_pipeline.defs.each_partition import each_partition
 from opentr_pipeline.defs.gpu_slots import die_with_the_run
+from opentr_pipeline.defs.metadata import Metadata
 from opentr_pipeline.defs.partitions import archive_partitions
-from opentr_pipeline.errors import OpentrError
 from opentr_pipeline.exports import FOLDER, SUBTITLE_FORMATS, Export
 from opentr_pipeline.settings import load_settings
 from opentr_pipeline.transcript_store import TranscriptStore
@@ -35,10 +36,8 @@ def subtitles(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]
     settings = load_settings()
     store = TranscriptStore(settings.output_root)
     export = Export(store, store.root / FOLDER, SUBTITLE_FORMATS, settings)
-    try:
-        for key in context.partition_keys:
-            facts = {**vars(export.write(key)), "path": MetadataValue.path(str(export.root))}
-            context.add_asset_metadata(facts, partition_key=key)
-    except OpentrError as error:
-        raise refused(error) from None
-    yield MaterializeResult()
+
+    def made(key: str) -> Metadata:
+        return {**vars(export.write(key)), "path": MetadataValue.path(str(export.root))}
+
+    yield from each_partition(context, made)

@@ -1,0 +1,127 @@
+"""The sensor that has everything made anew that is made from transcripts."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from dagster import (
+    AssetKey,
+    AssetsDefinition,
+    DagsterEventType,
+    DagsterInstance,
+    DefaultSensorStatus,
+    RunRequest,
+    RunsFilter,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SensorResult,
+    sensor,
+)
+
+from opentr_pipeline import refreshes
+from opentr_pipeline.defs.gpu_slots import PRIORITIES, PRIORITY_TAG
+from opentr_pipeline.defs.partitions import archive_partitions
+from opentr_pipeline.defs.sensors import UNDER_WAY, interval_s
+from opentr_pipeline.refreshes import Asked, Follower, Memory, Refresh, Seen
+from opentr_pipeline.settings import Settings
+
+# Of runs of this sensor, with the kind of the refresh; dagster.yaml has a limit for it.
+REFRESH_TAG = "opentr/refresh"
+TRANSCRIPTS = AssetKey("transcripts")
+# Of a partition in which recordings failed or wait, a run says the second; the others are there.
+PUBLISHED = (DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_OBSERVATION)
+
+REFRESHES = """\
+Has everything made anew that is made from transcripts ({names}), for the partitions in which new
+ones were published: by uploads, nights, backfills or `opentr run`, also where some recordings
+failed. Many partitions share a run; none of these runs needs a worker slot. What has no partitions
+is made at most once an hour.
+
+A tick without runs says in a sentence why. *When a tick fails*: nothing is forgotten, the next one
+goes on. A run that fails is not repeated before there are new transcripts: materialise its
+partitions by hand, or reset the cursor, and the next tick looks for all that is older than its
+transcripts."""
+
+
+def refreshes_sensor(settings: Settings, followers: Sequence[AssetsDefinition]) -> SensorDefinition:
+    """The sensor ``refreshes``, which runs unless somebody switches it off.
+
+    Args:
+        settings: say how often uploads are looked for, and so this is.
+        followers: the assets that are made from transcripts, with the archive's partitions, or
+            without any.
+    """
+    are_whole = {asset.key.to_user_string(): asset.partitions_def is None for asset in followers}
+
+    @sensor(
+        target=list(followers),
+        name="refreshes",
+        minimum_interval_seconds=interval_s(settings),
+        default_status=DefaultSensorStatus.RUNNING,
+        description=REFRESHES.format(names=", ".join(f"`{name}`" for name in are_whole)),
+    )
+    def follow(context: SensorEvaluationContext) -> SensorResult:
+        return _tick(context, are_whole)
+
+    return follow
+
+
+def _tick(context: SensorEvaluationContext, are_whole: Mapping[str, bool]) -> SensorResult:
+    instance = context.instance
+    memory = Memory.from_cursor(context.cursor)
+    followers = [
+        _follower(instance, name, is_whole, memory.asked.get(name))
+        for name, is_whole in are_whole.items()
+    ]
+    seen = Seen(
+        _published(instance, min(one.so_far.until for one in followers)),
+        instance.get_dynamic_partitions(str(archive_partitions.name)),
+        _busy(instance),
+        time.time(),
+    )
+    look = refreshes.look(followers, memory.waiting, seen)
+    if look.refreshes:  # else the page shows the sentence with the tick
+        context.log.info(look.sentence)
+    return SensorResult(
+        run_requests=[_run_request(refresh) for refresh in look.refreshes],
+        skip_reason=None if look.refreshes else look.sentence,
+        cursor=look.memory.to_cursor(),
+    )
+
+
+def _published(instance: DagsterInstance, after: int) -> dict[str, int]:
+    """The partitions of transcripts with events after one, and the last of these."""
+    found: dict[str, int] = {}
+    for kind in PUBLISHED:
+        events = instance.get_latest_storage_id_by_partition(TRANSCRIPTS, kind, after_cursor=after)
+        found |= {key: max(event, found.get(key, 0)) for key, event in events.items()}
+    return found
+
+
+def _follower(
+    instance: DagsterInstance, name: str, is_whole: bool, asked: Asked | None
+) -> Follower:
+    made: Mapping[str, int] = {}
+    if not is_whole:
+        made = instance.get_latest_storage_id_by_partition(
+            AssetKey(name),
+            DagsterEventType.ASSET_MATERIALIZATION,
+            after_cursor=asked.until if asked else 0,
+        )
+    return Follower(name, is_whole, asked, made)
+
+
+def _busy(instance: DagsterInstance) -> set[str]:
+    """The kinds of refreshes that wait or work."""
+    runs = instance.get_runs(RunsFilter(statuses=UNDER_WAY))
+    return {run.tags[REFRESH_TAG] for run in runs if REFRESH_TAG in run.tags}
+
+
+def _run_request(refresh: Refresh) -> RunRequest:
+    return RunRequest(
+        asset_selection=[AssetKey(name) for name in refresh.names],
+        tags={
+            **refresh.tags,
+            PRIORITY_TAG: PRIORITIES["backfills" if refresh.kind == "stock" else "usual"],
+            REFRESH_TAG: refresh.kind,
+        },
+    )

@@ -1,0 +1,225 @@
+"""What is made from transcripts and older than they are -> few runs; pure.
+
+Dagster numbers its events. A partition is due where transcripts have a later event than what is
+made from them, and no run was asked for on that account: what fails is not repeated for ever.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Literal, NamedTuple
+
+from opentr_pipeline.run_ranges import RunRange, grouped
+
+# Else what is made from all partitions at once would be made anew after each upload.
+WHOLE_INTERVAL_S = 3600.0
+# In a run, besides what lies between them, and in the runs of a look. Dagster writes two events for
+# each partition and asset, with SQLite some 50 a second, and half of them before a sensor goes on.
+MAX_KEYS = 100
+
+# Of a refresh: what is published now, what was before anybody looked, an asset without partitions.
+Kind = Literal["new", "stock", "whole"]
+
+
+class Asked(NamedTuple):
+    """What was asked for so far.
+
+    Attributes:
+        until: this event of transcripts and those before need no run any more.
+        at_s: time of the last look that asked for one, in seconds since 1970; 0: none did.
+    """
+
+    until: int = 0
+    at_s: float = 0.0
+
+
+class Refresh(NamedTuple):
+    """A run to be started.
+
+    Attributes:
+        kind: says what it is for.
+        names: of the assets.
+        keys: the first and the last of its partitions, or the only one; empty: it has none.
+        num_keys: of all its partitions.
+    """
+
+    kind: Kind
+    names: tuple[str, ...]
+    keys: tuple[str, ...]
+    num_keys: int
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """How Dagster is told of the partitions."""
+        return RunRange(self.keys).tags if self.keys else {}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What one look leaves to the next one.
+
+    Attributes:
+        asked: what was asked for, for each asset that anybody has looked at.
+        waiting: runs to be started when those before them have ended.
+    """
+
+    asked: Mapping[str, Asked]
+    waiting: Sequence[Refresh]
+
+    def to_cursor(self) -> str:
+        """It, as a text."""
+        return json.dumps([self.asked, self.waiting])
+
+    @classmethod
+    def from_cursor(cls, text: str | None) -> "Memory":
+        """The same again; empty where there was none, or somebody has reset it."""
+        asked, waiting = json.loads(text or "[{}, []]")
+        return cls(
+            {name: Asked(*numbers) for name, numbers in asked.items()},
+            [Refresh(kind, tuple(names), tuple(keys), num) for kind, names, keys, num in waiting],
+        )
+
+
+@dataclass(frozen=True)
+class Follower:
+    """An asset that is made from transcripts.
+
+    Attributes:
+        name: of the asset.
+        is_whole: it has no partitions, and is made from all of them at once.
+        asked: None where nobody has looked at it yet.
+        made: its partitions with the last event of each; those before ``asked`` may be missing.
+    """
+
+    name: str
+    is_whole: bool
+    asked: Asked | None
+    made: Mapping[str, int]
+
+    @property
+    def so_far(self) -> Asked:
+        """What was asked for, or nothing."""
+        return self.asked or Asked()
+
+    @property
+    def kind(self) -> Kind:
+        """Of what is to be asked for now."""
+        if self.is_whole:
+            return "whole"
+        return "stock" if self.asked is None else "new"
+
+    def due_keys(self, published: Mapping[str, int]) -> frozenset[str]:
+        """The partitions with a later event of transcripts."""
+        until, made = self.so_far.until, self.made
+        return frozenset(
+            key for key, event in published.items() if event > max(until, made.get(key, 0))
+        )
+
+    def why_not_now(self, blocked: Collection[str], now_s: float) -> str:
+        """Why it is not made anew now, where it is due; empty where it is."""
+        if self.kind in blocked:
+            return f"{self.name} follows when the runs before have ended"
+        wait_s = self.so_far.at_s + WHOLE_INTERVAL_S - now_s if self.is_whole else 0.0
+        return f"{self.name} follows in {ceil(wait_s / 60)} min (once an hour)" * (wait_s > 0)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look comes to.
+
+    Attributes:
+        refreshes: runs to start.
+        memory: for the next one.
+        sentence: says it to people.
+    """
+
+    refreshes: Sequence[Refresh]
+    memory: Memory
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What there is to be seen at a time.
+
+    Attributes:
+        published: partitions of transcripts with the last event of each; those before all that
+            was asked for may be missing.
+        order: of all partition keys, as Dagster lists them.
+        busy: kinds of which a run waits or works; what comes meanwhile shares the next one.
+        at_s: the time, in seconds since 1970.
+    """
+
+    published: Mapping[str, int]
+    order: Sequence[str]
+    busy: Collection[str]
+    at_s: float
+
+
+def look(followers: Sequence[Follower], waiting: Sequence[Refresh], seen: Seen) -> Look:
+    """Say which runs to start: few, and none of a kind of which there are any.
+
+    Args:
+        followers: how each of them stands.
+        waiting: what the look before has left.
+        seen: what there is to be seen now.
+    """
+    blocked = {*seen.busy, *(one.kind for one in waiting)}
+    latest = max(seen.published.values(), default=0)
+    due: dict[tuple[Kind, frozenset[str]], list[str]] = {}
+    asked = {one.name: one.asked for one in followers if one.asked}
+    reasons = []
+    for one in followers:
+        keys = one.due_keys(seen.published)
+        if why := keys and one.why_not_now(blocked, seen.at_s):
+            reasons.append(why)
+            continue
+        if keys:
+            due.setdefault((one.kind, frozenset() if one.is_whole else keys), []).append(one.name)
+        at_s = seen.at_s if keys else one.so_far.at_s
+        asked[one.name] = Asked(max(latest, one.so_far.until), at_s)
+    starting, left = _few([*waiting, *_runs(due, seen.order)], seen)
+    return Look(starting, Memory(asked, left), _sentence(starting, len(left), reasons))
+
+
+def _few(runs: Iterable[Refresh], seen: Seen) -> tuple[list[Refresh], list[Refresh]]:
+    """The runs to start now, and those to start later."""
+    starting: list[Refresh] = []
+    left: list[Refresh] = []
+    known = {*seen.order}
+    num_keys: Counter[Kind] = Counter()
+    for run in runs:
+        if not known.issuperset(run.keys):
+            continue  # somebody has deleted the partition meanwhile
+        is_too_much = run.kind in num_keys and num_keys[run.kind] + run.num_keys > MAX_KEYS
+        if run.kind in seen.busy or is_too_much:
+            left.append(run)
+        else:
+            starting.append(run)
+            num_keys[run.kind] += run.num_keys
+    return starting, left
+
+
+def _runs(
+    due: Mapping[tuple[Kind, frozenset[str]], Sequence[str]], order: Sequence[str]
+) -> Iterable[Refresh]:
+    for (kind, keys), names in due.items():
+        if not keys:
+            yield Refresh(kind, tuple(names), (), 0)
+        for run_range in grouped(order, dict.fromkeys(keys, 1.0), MAX_KEYS):
+            ends = dict.fromkeys((run_range.keys[0], run_range.keys[-1]))
+            yield Refresh(kind, tuple(names), tuple(ends), len(run_range.keys))
+
+
+def _sentence(starting: Sequence[Refresh], num_left: int, reasons: Sequence[str]) -> str:
+    names = ", ".join(dict.fromkeys(name for one in starting for name in one.names))
+    if starting:
+        said = f"Runs to be started: {len(starting)} ({names})"
+    elif num_left or reasons:
+        said = "Nothing to be started now"
+    else:
+        said = "Nothing new: what is made from transcripts is as new as they are"
+    left = f"runs that wait for those before them: {num_left}" if num_left else ""
+    return f"{'; '.join(filter(None, [said, left, *reasons]))}."
