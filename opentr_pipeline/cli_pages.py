@@ -1,5 +1,6 @@
 """``opentr pages``: an archive to read and to hear in a browser."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -20,16 +21,24 @@ def pages(archive: Path | None) -> None:
 
     settings = settings_of(archive)
     made = Pages(settings)
-    done = Written()
-    for key in made.partition_keys():
-        done.add(made.write(key))
-    if not done.num_recordings + done.num_removed:
+    keys = made.partition_keys()
+    if not keys:
         raise StoreError(
             f"Nothing of {settings.archive_root} is transcribed yet; ./opentr.sh run does it."
         )
+    done = Written()
+    sentences = []
+    for key in keys:
+        try:
+            done.add(made.write(key))
+        except StoreError as error:  # of one partition, which costs the others nothing
+            sentences.append(str(error))
     home = made.write_home()
     click.echo(
         f"{done.num_recordings} recordings: {done.num_written} pages written, "
         f"{done.num_unchanged} unchanged, {done.num_removed} removed.\n"
         f"Open {home.as_uri()}"
     )
+    for sentence in sentences:
+        click.echo(f"opentr: {sentence}", err=True)
+    sys.exit(1 if sentences else 0)

@@ -1,13 +1,15 @@
 """What the lists of an archive's pages show: recordings, partitions, sums; pure."""
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from opentr_pipeline.archive import ROOT_KEY
+from opentr_pipeline.reading import written_language
 from opentr_pipeline.transcript import STATUSES
 from opentr_pipeline.written_tree import file_name
 
@@ -30,6 +32,8 @@ class Entry:
         folder: the path as far as its last slash.
         page: its page, from the tree's root on.
         duration_s: of the sound that could be decoded.
+        language: the one spoken.
+        text_language: the one that the transcript is in.
         first_words: some of what is said, or why nothing is there.
     """
 
@@ -39,6 +43,7 @@ class Entry:
     page: str
     duration_s: float
     language: str
+    text_language: str
     status: str
     first_words: str
 
@@ -54,6 +59,7 @@ class Entry:
             page_of(row["path"], row["recording_id"]),
             row["duration_s"] or 0.0,
             row["language"] or "",
+            written_language(row["task"], row["language"] or ""),
             row["status"],
             said[:NUM_FIRST_LETTERS],
         )
@@ -90,6 +96,20 @@ class Chapter:
 def page_of(path: str, recording_id: str) -> str:
     """The page of a recording, from the tree's root on."""
     return f"recordings/{file_name(path, recording_id, 'html')}"
+
+
+def media_href(path: str) -> str:
+    r"""The address of a media file, from the tree's root on.
+
+    Args:
+        path: as the tables have it, where a byte that is not UTF-8 is written like ``\xe9``.
+    """
+    bytes_there = re.sub(rb"\\x([89a-f][0-9a-f])", _byte, path.encode())
+    return f"media/{quote(bytes_there)}"
+
+
+def _byte(written: re.Match[bytes]) -> bytes:
+    return bytes([int(written[1], 16)])
 
 
 def list_page(partition_key: str, place: int) -> str:

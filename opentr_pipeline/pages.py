@@ -14,6 +14,7 @@ follows no links gets the archive at ``media``.
 
 import base64
 import os
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +32,12 @@ from opentr_pipeline.page_lists import (
     home_page,
     home_pages,
     list_page,
+    media_href,
     title_of,
     totals_of,
 )
 from opentr_pipeline.reading import DOUBTFUL_PROBABILITY, paragraphs_of, strip_of
-from opentr_pipeline.settings import Settings, archive_on_host
+from opentr_pipeline.settings import Settings, archive_on_host, output_on_host
 from opentr_pipeline.transcript import STATUSES, Transcript
 from opentr_pipeline.transcript_files import FORMATS, Document
 from opentr_pipeline.transcript_store import TranscriptStore
@@ -78,12 +80,13 @@ class Pages:
         self._tree = WrittenTree(store, self.root)
         self._layout = settings
         self._url = settings.pages_url
+        self._root_on_host = output_on_host(settings) / FOLDER
         self._archive_root = archive_on_host(settings)
         self._archive = self._archive_root.name
 
     def address(self, page: str) -> str:
         """Where people find a page: by PAGES_URL where that is set, else on the disk."""
-        return f"{self._url}/{quote(page)}" if self._url else str(self.root / page)
+        return f"{self._url}/{quote(page)}" if self._url else str(self._root_on_host / page)
 
     def partition_keys(self) -> list[str]:
         """The partitions that are published, or have pages."""
@@ -151,6 +154,7 @@ class Pages:
                     "recording.html",
                     entries[place].page,
                     entry=entries[place],
+                    media=media_href(entries[place].path),
                     previous=entries[place - 1] if place else None,
                     next=entries[place + 1] if place + 1 < len(entries) else None,
                     list_page=list_page(key, place),
@@ -222,6 +226,7 @@ class Pages:
             for number, chapters in enumerate(pages, 1):
                 name = names[number - 1]
                 facts = {"totals": totals, "number": number, "names": names}
+                facts["has_report"] = self._tree.is_there("report.html")
                 text = self._page("home.html", name, chapters=chapters, **facts)
                 self._tree.replace(name, text.encode())
             for path in self.root.glob("index-*.html"):
@@ -240,15 +245,13 @@ class Pages:
         link = self.root / "media"
         if link.exists() and not link.is_symlink():
             return
-        fresh = self.root / ".written" / f"{os.getpid()}.link"
-        fresh.unlink(missing_ok=True)
+        fresh = self.root / ".written" / f"{uuid.uuid4().hex}.link"
         fresh.symlink_to(self._archive_root)
         os.replace(fresh, link)
 
     def _page(self, template: str, name: str, **facts: Any) -> str:
         root = "../" * name.count("/")
-        has_report = self._tree.is_there("report.html")
-        return render(template, root=root, archive=self._archive, has_report=has_report, **facts)
+        return render(template, root=root, archive=self._archive, **facts)
 
 
 def _shown_tags(tags: Iterable[tuple[str, str]] | None) -> list[str]:

@@ -9,7 +9,6 @@ from opentr_pipeline.transcript import Segment, Transcript
 # Words that the model gives less than even chances are marked.
 DOUBTFUL_PROBABILITY = 0.5
 NUM_BINS = 500
-STRIP_HEIGHT = 24
 
 
 @dataclass(frozen=True)
@@ -60,22 +59,23 @@ class Strip:
     """Where in a recording there is speech, and where it is doubtful.
 
     Attributes:
-        speech: an SVG path over ``num_bins`` by ``STRIP_HEIGHT``; a bar for each bin with speech.
+        speech: an SVG path over ``width`` by ``height``; a bar for each bin with speech.
         doubts: the same for speech in flagged segments, and doubtful words.
     """
 
     speech: str
     doubts: str
-    num_bins: int = NUM_BINS
+    width: int = NUM_BINS
+    height: int = 24
 
 
 def paragraphs_of(transcript: Transcript) -> list[Paragraph]:
     """The segments as people read them, in the order of time; all channels together."""
     ordered = sorted(transcript.segments, key=lambda segment: segment.start_s)
-    return [_paragraph(segment, transcript.language) for segment in ordered if segment.text.strip()]
+    return [_paragraph(segment, transcript) for segment in ordered if segment.text.strip()]
 
 
-def _paragraph(segment: Segment, usual_language: str) -> Paragraph:
+def _paragraph(segment: Segment, transcript: Transcript) -> Paragraph:
     if segment.words_say_the_text:
         words = tuple(ShownWord.of(word.text, _doubt(word.probability)) for word in segment.words)
         starts_s = [word.start_s for word in segment.words]
@@ -85,11 +85,16 @@ def _paragraph(segment: Segment, usual_language: str) -> Paragraph:
         round(segment.start_s, 2),
         round(segment.end_s, 2),
         " ".join(str(round(start_s * 100)) for start_s in starts_s),
-        segment.language or usual_language,
+        written_language(transcript.task, segment.language or transcript.language),
         segment.channel,
         segment.flags,
         words,
     )
+
+
+def written_language(task: str, spoken: str) -> str:
+    """The language of a text, whatever was spoken."""
+    return "en" if task == "translate" else spoken
 
 
 def _doubt(probability: float) -> str:
@@ -134,7 +139,7 @@ def _shares(spans: Iterable[tuple[float, float]], bin_s: float) -> list[float]:
 
 def _bars(shares: Sequence[float]) -> str:
     """Bars from the middle up and down, as an SVG path."""
-    middle = STRIP_HEIGHT / 2
+    middle = Strip.height / 2
     return "".join(
         f"M{number + 0.5:g} {middle - share * middle:.1f}V{middle + share * middle:.1f}"
         for number, share in enumerate(shares)

@@ -50,10 +50,7 @@ class Settings(SubtitleSettings, NightSettings):
         "samples/archive",
         description="The archive: the directory that holds all media. It is only read.",
     )
-    output_dir: PathText = Field(
-        "auto",
-        description="Where transcripts go. auto: a folder per archive below output/.",
-    )
+    output_dir: PathText = Field("auto", description="Where tables go. auto: below output/.")
     state_dir: PathText = Field(
         ".opentr",
         description="Everything else that is kept: Dagster's state, logs, models. May be deleted.",
@@ -279,6 +276,11 @@ def is_in_stack() -> bool:
 def archive_on_host(settings: Settings) -> Path:
     """The archive where people find it, who are outside of the production stack."""
     return Path(os.environ.get("OPENTR_ARCHIVE_ON_HOST") or settings.archive_root)
+
+
+def output_on_host(settings: Settings) -> Path:
+    """The same of where the tables are."""
+    return Path(os.environ.get("OPENTR_OUTPUT_ON_HOST") or settings.output_root)
 
 
 def _sentence(error: ValidationError) -> str:

@@ -5,11 +5,12 @@ recordings that are gone go too, and nobody else's. Files are replaced one by on
 would be the same is left alone, and a partition of which nothing has changed need not be read.
 """
 
+import contextlib
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ class WrittenTree:
         """The partitions that are published, or have files."""
         return sorted(self.store.partition_keys() | self._noted_keys())
 
-    @contextmanager
+    @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[None]:
         """Wait until nobody else writes what has this name.
 
@@ -98,10 +99,11 @@ class WrittenTree:
     def noted(self, partition_key: str) -> Note:
         """What was written for a partition last."""
         path = self._notes / f"{partition_key}.json"
-        if not path.exists():
-            return Note()
-        kept = json.loads(path.read_bytes())
-        return Note(kept["made_from"], kept["names"], kept.get("facts", {}))
+        # None yet, or cut short by a power cut: then all is written again.
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            kept = json.loads(path.read_bytes())
+            return Note(kept["made_from"], kept["names"], kept.get("facts", {}))
+        return Note()
 
     def keep(self, partition_key: str, note: Note) -> None:
         """Note what has been written for a partition."""
@@ -117,9 +119,13 @@ class WrittenTree:
         if target.is_file() and target.read_bytes() == content:
             return False
         target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._notes / f"{os.getpid()}.new"
-        fresh.write_bytes(content)
-        os.replace(fresh, target)
+        # Containers have process numbers of their own, so these would not tell writers apart.
+        fresh = self._notes / f"{uuid.uuid4().hex}.new"
+        try:
+            fresh.write_bytes(content)
+            os.replace(fresh, target)
+        finally:
+            fresh.unlink(missing_ok=True)
         return True
 
     def remove(self, names: Iterable[str], partition_key: str) -> int:

@@ -72,8 +72,9 @@ def models_root() -> Path:
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
     """Debian's Chromium: in a container, as root, without a card, asking nobody for anything."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("Chromium (on Debian: apt-get install chromium)")

@@ -188,6 +188,41 @@ def test_pages_of_recordings_that_are_gone_go(settings: Settings) -> None:
     assert "film" not in Document(root_of(settings) / "index.html").text
 
 
+def test_a_note_that_was_cut_short_costs_nothing_but_time(settings: Settings) -> None:
+    write(settings)
+    (root_of(settings) / ".written" / "film.json").write_bytes(b"")
+    assert write(settings) == Written(5, 0, 8, 0)
+    assert not list((root_of(settings) / ".written").glob("*.new"))
+
+
+def test_a_translation_is_english_whatever_was_spoken(settings: Settings) -> None:
+    spoken = transcript("film/b #1?.wavone", "good morning", language="de", task="translate")
+    path = "film/b #1?.wav"
+    store = TranscriptStore(settings.output_root)
+    store.publish("film", [Published(recording(path).recording_id, path, spoken)])
+    write(settings)
+    page = Document(root_of(settings) / "recordings" / "film" / "b #1?.wav.html")
+    assert [one["lang"] for one in page.all("span") if "lang" in one] == ["en"]
+    assert "Language de" in " ".join(page.text.split())
+
+
+def test_media_whose_names_are_no_text_are_found() -> None:
+    assert page_lists.media_href("a/caf\\xe9 1.wav") == "media/a/caf%E9%201.wav"
+    assert page_lists.media_href("a\\x41é") == "media/a%5Cx41%C3%A9"
+
+
+def test_a_damaged_partition_costs_the_others_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = TranscriptStore(settings.output_root)
+    store.generation("@root").files["words"].write_bytes(b"no parquet")
+    said = opentr(settings, monkeypatch)
+    assert said.exit_code == 1
+    assert "4 recordings" in said.output
+    assert "words/@root.parquet is damaged" in said.output
+    assert "film" in Document(root_of(settings) / "index.html").text
+
+
 def test_a_partition_of_which_nothing_has_changed_is_not_read(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,7 +287,7 @@ def test_home_pages_hold_every_partition_once_and_in_order(nums: list[int]) -> N
 
 
 def entry(language: str, status: str, duration_s: float = 1.5) -> Entry:
-    return Entry("a", "", "a", "a.html", duration_s, language, status, "")
+    return Entry("a", "", "a", "a.html", duration_s, language, language, status, "")
 
 
 def test_sums_of_sums_are_those_of_all() -> None:
@@ -266,8 +301,12 @@ def test_sums_of_sums_are_those_of_all() -> None:
     }
 
 
-def test_addresses_are_those_of_the_web_server(settings: Settings) -> None:
+def test_addresses_are_those_of_the_web_server_or_of_the_host(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert Pages(settings).address("a b.html") == str(root_of(settings) / "a b.html")
+    monkeypatch.setenv("OPENTR_OUTPUT_ON_HOST", "/on/the/host")
+    assert Pages(settings).address("a b.html") == "/on/the/host/pages/a b.html"
     served = settings_of(OUTPUT_DIR=settings.output_root, PAGES_URL="https://a.example/pages/")
     assert Pages(served).address("partitions/音%20楽/1.html") == (
         "https://a.example/pages/partitions/%E9%9F%B3%2520%E6%A5%BD/1.html"

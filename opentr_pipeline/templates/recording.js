@@ -211,6 +211,9 @@ function listenToScrolling() {
   addEventListener("wheel", leave, { passive: true });
   addEventListener("touchmove", leave, { passive: true });
   addEventListener("keydown", (event) => { if (SCROLLING.has(event.key)) leave(); });
+  addEventListener("pointerdown", (event) => {
+    if (event.target === document.documentElement) leave(); // the scrollbar
+  });
 }
 
 function onClick(event) {
@@ -226,7 +229,6 @@ function listen() {
   for (const name of ["seeked", "timeupdate"]) {
     media.addEventListener(name, () => { show(); movePlayhead(); });
   }
-  media.addEventListener("loadedmetadata", toFragment, { once: true });
   addEventListener("hashchange", toFragment);
   addEventListener("keydown", onKey);
   listenToScrolling();
