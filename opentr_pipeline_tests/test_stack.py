@@ -1,6 +1,7 @@
 """The production stack on a real engine, from an upload to a restored backup, in this order."""
 
 import json
+import os
 import shutil
 import subprocess
 import urllib.request
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG
 from opentr_pipeline.stack import PROJECT_LABEL, RUNS_LABEL, Stack
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.page_api import free_port
@@ -17,7 +19,8 @@ from opentr_pipeline_tests.runs import SAMPLES, speech_file
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 NUM_SAMPLES = 17
 NUM_TAPES = 20
-RUNS = "{ runsOrError { ... on Runs { results { runId status parentRunId } } } }"
+RUNS = """{ runsOrError { ... on Runs { results {
+  runId status parentRunId tags { key } } } } }"""
 PARTITIONS = """{ assetNodeOrError(assetKey: {path: ["transcripts"]}) { ... on AssetNode {
   partitionStats { numMaterialized numFailed } } } }"""
 
@@ -70,24 +73,41 @@ def asked(stack: Stack, query: str) -> Any:
     return said
 
 
+def transcribing(stack: Stack) -> list[dict[str, Any]]:
+    """The runs as the page shows them, less those that make subtitles and pages of the others."""
+    found: list[dict[str, Any]] = asked(stack, RUNS)["results"]
+    return [one for one in found if REFRESH_TAG not in {tag["key"] for tag in one["tags"]}]
+
+
 def runs(stack: Stack) -> dict[str, str]:
-    """The status of each run, as the page shows it."""
-    return {one["runId"]: one["status"] for one in asked(stack, RUNS)["results"]}
+    """The status of each of these."""
+    return {one["runId"]: one["status"] for one in transcribing(stack)}
 
 
 def is_over(stack: Stack) -> bool:
     """Whether every run has ended, and each that was lost has been taken up with success."""
-    found = asked(stack, RUNS)["results"]
+    found = transcribing(stack)
     lost = {one["runId"] for one in found if one["status"] == "FAILURE"}
     taken_up = {one["parentRunId"] for one in found if one["status"] == "SUCCESS"}
     return lost <= taken_up and {one["status"] for one in found} <= {"SUCCESS", "FAILURE"}
 
 
 def working_runs(stack: Stack) -> list[dict[str, Any]]:
-    """The containers of runs, once there are any."""
+    """The containers of these, once there are any."""
     found: list[dict[str, Any]] = []
-    wait_for(lambda: found.extend(inspected(f"{RUNS_LABEL}={stack.project}")) or found)
+
+    def look() -> bool:
+        containers = inspected(f"{RUNS_LABEL}={stack.project}")
+        ours = runs(stack)
+        found.extend(one for one in containers if run_of(one) in ours)
+        return bool(found)
+
+    wait_for(look)
     return found
+
+
+def run_of(container: dict[str, Any]) -> str:
+    return str(container["Config"]["Labels"]["dagster/run_id"])
 
 
 def known(project: Project, stack: Stack) -> tuple[object, ...]:
@@ -117,6 +137,17 @@ def test_what_is_uploaded_is_transcribed_in_a_container(stack: tuple[Project, St
     assert statuses.count("ok") == 14
     (row,) = [row for path, row in project.transcripts().items() if "harvest_report" in path]
     assert "farmers" in str(row["text"])
+
+
+def test_pages_and_subtitles_follow_and_lead_to_the_archive_of_the_host(
+    stack: tuple[Project, Stack],
+) -> None:
+    project, _ = stack
+    output = project.settings.output_root
+    page = output / "pages" / "recordings" / "radio" / "harvest_report.flac.html"
+    wait_for(lambda: page.exists() and (output / "pages" / "index.html").exists())
+    wait_for((output / "exports" / "radio" / "harvest_report.flac.srt").exists)
+    assert os.readlink(output / "pages" / "media") == str(project.archive)
 
 
 def test_nobody_but_the_database_is_root_and_only_loopback_is_open(
@@ -151,11 +182,7 @@ def test_a_run_whose_container_is_killed_is_taken_up(stack: tuple[Project, Stack
     assert len(kept) < NUM_TAPES
 
     wait_for(lambda: len(project.transcripts()) == NUM_SAMPLES + NUM_TAPES)
-    killed = {
-        container["Config"]["Labels"]["dagster/run_id"]
-        for container in containers
-        if container["Id"] in done.stdout.split()
-    }
+    killed = {run_of(one) for one in containers if one["Id"] in done.stdout.split()}
     assert killed
     wait_for(lambda: killed <= {run for run, status in runs(one).items() if status == "FAILURE"})
     wait_for(lambda: is_over(one))
