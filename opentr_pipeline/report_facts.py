@@ -23,7 +23,7 @@ from opentr_pipeline.archive_facts import (
 )
 from opentr_pipeline.checkpoints import failures
 from opentr_pipeline.duplicates import Duplicates, duplicates
-from opentr_pipeline.errors import StoreError
+from opentr_pipeline.errors import StoreError, nothing_transcribed
 from opentr_pipeline.operations import Finished, Period
 from opentr_pipeline.partition_sums import (
     MISSING,
@@ -132,9 +132,7 @@ def report_facts(settings: Settings) -> ReportFacts:
     store = TranscriptStore(settings.output_root)
     sums, unreadable = _all_sums(store)
     if not (sums.by_status.keys() - {MISSING} or unreadable):
-        raise StoreError(
-            f"Nothing of {settings.archive_root} is transcribed yet; ./opentr.sh run does it."
-        )
+        raise nothing_transcribed(settings.archive_root)
     checked = archive_facts(settings, [])
     outcomes = operations.each_once(map(_finished, sums.outcomes))
     now = datetime.now().astimezone()
