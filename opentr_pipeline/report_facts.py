@@ -37,7 +37,7 @@ from opentr_pipeline.partition_sums import (
 )
 from opentr_pipeline.references import WordErrors, word_errors
 from opentr_pipeline.settings import Settings, archive_on_host
-from opentr_pipeline.store_layout import Generation, file_state
+from opentr_pipeline.store_layout import file_state
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.troubles import ErrorClass, published_errors
 
@@ -169,15 +169,10 @@ def report_facts(settings: Settings) -> ReportFacts:
 
 def _all_sums(store: TranscriptStore) -> tuple[Sums, dict[str, str]]:
     """The sums of all partitions, and a sentence for each that cannot be read."""
-    published, scanned = (
-        {path.stem for path in (store.root / table).glob("*.parquet") if path.exists()}
-        for table in ("transcripts", "recordings")
-    )
     sums, unreadable = Sums(), {}
-    for key in sorted(published | scanned):
+    for key in sorted(store.partition_keys() | store.partition_keys("recordings")):
         try:
-            make = partial(_sums_of, store, key)
-            one = of_one_generation(store, key, make) if key in published else make(None)
+            one = _sums_of(store, key)
         except StoreError as error:
             unreadable[key] = str(error)
         else:
@@ -185,14 +180,18 @@ def _all_sums(store: TranscriptStore) -> tuple[Sums, dict[str, str]]:
     return sums, unreadable
 
 
-def _sums_of(store: TranscriptStore, key: str, generation: Generation | None) -> Sums:
-    rows = store.path("recordings", key)
-    name = generation.name if generation else ""
-    state = [SUMS_VERSION, name, file_state(rows) if rows.exists() else ""]
+def _sums_of(store: TranscriptStore, key: str) -> Sums:
+    # Asked before anything is read: what is published meanwhile is read again the next time.
+    published, rows = store.state(key), store.path("recordings", key)
+
+    def made() -> dict[str, Any]:
+        make = partial(partition_sums, store, key)
+        sums = of_one_generation(store, key, make) if published else make(None)
+        return dataclasses.asdict(sums)
+
+    state = published or (file_state(rows) if rows.exists() else "")
     memory = FactMemory(store.inner / "report" / f"{key}.json")
-    facts = memory.recall(
-        "sums", state, lambda: dataclasses.asdict(partition_sums(store, key, generation))
-    )
+    facts = memory.recall("sums", [SUMS_VERSION, state], made)
     memory.keep()
     return sums_from_dict(facts)
 
