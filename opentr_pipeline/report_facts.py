@@ -7,7 +7,7 @@ computed from, so that only what has changed is read again; removing the folder 
 import dataclasses
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -25,19 +25,19 @@ from opentr_pipeline.checkpoints import failures
 from opentr_pipeline.duplicates import Duplicates, duplicates
 from opentr_pipeline.errors import StoreError, nothing_transcribed
 from opentr_pipeline.operations import Finished, Period
-from opentr_pipeline.partition_sums import (
+from opentr_pipeline.partition_sums import SUMS_VERSION, partition_sums
+from opentr_pipeline.references import WordErrors, word_errors
+from opentr_pipeline.settings import Settings, archive_on_host
+from opentr_pipeline.store_layout import file_state
+from opentr_pipeline.sums import (
     MISSING,
-    SUMS_VERSION,
     DoubtfulRecording,
     Sums,
     Tally,
     folder_of,
-    partition_sums,
+    left_partitions,
     sums_from_dict,
 )
-from opentr_pipeline.references import WordErrors, word_errors
-from opentr_pipeline.settings import Settings, archive_on_host
-from opentr_pipeline.store_layout import file_state
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.troubles import ErrorClass, published_errors
 
@@ -168,11 +168,20 @@ def report_facts(settings: Settings) -> ReportFacts:
 
 
 def _all_sums(store: TranscriptStore) -> tuple[Sums, dict[str, str]]:
-    """The sums of all partitions, and a sentence for each that cannot be read."""
+    """The sums of all partitions, and a sentence for each that cannot be read.
+
+    A recording counts once, whatever partitions it has been in.
+    """
+    sums, unreadable = _added(store, {})
+    left = left_partitions(sums.places)
+    return _added(store, left) if left else (sums, unreadable)
+
+
+def _added(store: TranscriptStore, left: Mapping[str, Set[str]]) -> tuple[Sums, dict[str, str]]:
     sums, unreadable = Sums(), {}
     for key in sorted(store.partition_keys() | store.partition_keys("recordings")):
         try:
-            one = _sums_of(store, key)
+            one = _sums_of(store, key, left.get(key, frozenset()))
         except StoreError as error:
             unreadable[key] = str(error)
         else:
@@ -180,18 +189,20 @@ def _all_sums(store: TranscriptStore) -> tuple[Sums, dict[str, str]]:
     return sums, unreadable
 
 
-def _sums_of(store: TranscriptStore, key: str) -> Sums:
+def _sums_of(store: TranscriptStore, key: str, left: Set[str]) -> Sums:
     # Asked before anything is read: what is published meanwhile is read again the next time.
     published, rows = store.state(key), store.path("recordings", key)
 
     def made() -> dict[str, Any]:
-        make = partial(partition_sums, store, key)
+        make = partial(partition_sums, store, key, left=left)
         sums = of_one_generation(store, key, make) if published else make(None)
         return dataclasses.asdict(sums)
 
     state = published or (file_state(rows) if rows.exists() else "")
     memory = FactMemory(store.inner / "report" / f"{key}.json")
-    facts = memory.recall("sums", [SUMS_VERSION, state], made)
+    # Both are remembered, since each report asks for the first to find out what has left.
+    part = "sums_of_rest" if left else "sums"
+    facts = memory.recall(part, [SUMS_VERSION, state, *sorted(left)], made)
     memory.keep()
     return sums_from_dict(facts)
 

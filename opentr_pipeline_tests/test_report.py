@@ -20,11 +20,11 @@ from opentr_pipeline.defs import metadata
 from opentr_pipeline.duplicates import DuplicateGroup, Duplicates
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.pages import Pages
-from opentr_pipeline.partition_sums import DoubtfulRecording, Tally
 from opentr_pipeline.references import WordErrors
 from opentr_pipeline.report import html, length_text, percent_text, size_text, write
 from opentr_pipeline.report_facts import Folder, ReportFacts
 from opentr_pipeline.services import DevServices
+from opentr_pipeline.sums import DoubtfulRecording, Tally
 from opentr_pipeline.troubles import ErrorClass, TroubledFile
 from opentr_pipeline_tests.conftest import Project
 from opentr_pipeline_tests.making import settings_of

@@ -11,10 +11,10 @@ import pytest
 
 from opentr_pipeline.duplicates import Duplicates
 from opentr_pipeline.operations import Pace, Period
-from opentr_pipeline.partition_sums import Tally
 from opentr_pipeline.references import WordErrors
 from opentr_pipeline.report_charts import BARS, INK, MAX_BARS, charts, is_writable
 from opentr_pipeline.report_facts import Folder, ReportFacts
+from opentr_pipeline.sums import Tally
 
 NAMES = (
     "tapes",
