@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from opentr_pipeline import operations
@@ -64,6 +65,7 @@ class ReportFacts:
 
     Attributes:
         archive: its path, as people know it.
+        is_archive_there: else nobody could look for references in it.
         made_at: ISO 8601, local time.
         transcribed_from: when the oldest transcript was finished, likewise; None without any.
         heard_share: of the seconds of audio, what is transcribed.
@@ -78,6 +80,7 @@ class ReportFacts:
     """
 
     archive: str
+    is_archive_there: bool
     made_at: str
     transcribed_from: str | None
     transcribed_until: str | None
@@ -142,6 +145,7 @@ def report_facts(settings: Settings) -> ReportFacts:
     times = [one.at.astimezone(now.tzinfo).isoformat(timespec="seconds") for one in outcomes]
     return ReportFacts(
         archive=readable(os.fspath(archive_on_host(settings))),
+        is_archive_there=_is_there(settings.archive_root),
         made_at=now.isoformat(timespec="seconds"),
         transcribed_from=times[0] if times else None,
         transcribed_until=times[-1] if times else None,
@@ -226,6 +230,15 @@ def _kept_failures(checked: ArchiveFacts, store: TranscriptStore) -> Iterator[di
 def _finished(outcome: tuple[str, float, float, float]) -> tuple[str, Finished]:
     media_fingerprint, at, audio_s, wall_s = outcome
     return media_fingerprint, Finished(datetime.fromtimestamp(at, UTC), audio_s, wall_s)
+
+
+def _is_there(archive: Path) -> bool:
+    """Whether something is in it: an empty folder is one where a disk is not mounted."""
+    try:
+        with os.scandir(archive) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
 
 
 def _share(part_s: float, whole_s: float) -> float | None:

@@ -161,6 +161,13 @@ def test_a_rate_that_has_no_interval_says_why(tmp_path: Path) -> None:
     assert "; one recording, or none with an error, gives no interval." in said
 
 
+def test_that_the_archive_is_not_mounted_is_said_in_place_of_word_errors(tmp_path: Path) -> None:
+    one = facts(is_archive_there=False)
+    page = text_of(html(one, tmp_path))
+    assert "Against what is really said The archive's folder is not there, or empty" in page
+    assert _said(one)["word errors"] == ["unknown: the archive's folder is not there, or empty"]
+
+
 def test_what_there_is_nothing_to_say_of_has_no_heading(tmp_path: Path) -> None:
     headings = re.findall(r"<h2>(.*?)</h2>", html(facts(), tmp_path))
     assert headings == ["Folders", "Languages", "Status", "How this was counted"]

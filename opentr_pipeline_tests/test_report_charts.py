@@ -32,6 +32,7 @@ def facts(**more: Any) -> ReportFacts:
     one = Tally(1, 3600.0, 3600.0, 1800.0)
     values: dict[str, Any] = {
         "archive": "/media/archive",
+        "is_archive_there": True,
         "made_at": "2026-05-17T10:20:30+02:00",
         "transcribed_from": "2026-05-16T10:20:30+02:00",
         "transcribed_until": "2026-05-17T09:20:30+02:00",

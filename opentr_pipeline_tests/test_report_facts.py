@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -367,6 +368,19 @@ def test_without_references_there_is_no_word_error_rate(settings: Settings) -> N
     facts = facts_of(settings)
     assert facts.word_errors is None
     assert "word_error_rate" not in facts.numbers
+
+
+def test_an_archive_that_is_not_mounted_has_a_report_that_says_so(settings: Settings) -> None:
+    publish(settings, "a/1.wav", transcript(text="one two"), "one two")
+    assert facts_of(settings).is_archive_there
+    for unmount in (
+        lambda: shutil.rmtree(settings.archive_root / "a"),
+        settings.archive_root.rmdir,
+    ):
+        unmount()
+        facts = facts_of(settings)
+        assert (facts.is_archive_there, facts.word_errors) == (False, None)
+        assert facts.total.num_recordings == 1
 
 
 counted = st.lists(st.tuples(st.integers(1, 300), st.integers(0, 100)), min_size=1, max_size=30)
