@@ -97,10 +97,9 @@ def archive_facts(settings: Settings, partition_keys: Iterable[str]) -> ArchiveF
     """
     store = TranscriptStore(settings.output_root)
     references = find_references(settings)
-    published, scanned = (
-        {path.stem for path in (store.root / table).glob("*.parquet") if path.exists()}
-        for table in ("transcripts", "recordings")
-    )
+    # Not those whose generations were removed by hand, and whose links lead nowhere.
+    published = {key for key in store.partition_keys() if store.state(key)}
+    scanned = store.partition_keys("recordings")
     partitions, unreadable = [], {}
     for key in sorted(published):
         try:

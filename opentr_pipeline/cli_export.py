@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from opentr_pipeline.commands import archive_argument, settings_of
-from opentr_pipeline.errors import StoreError
+from opentr_pipeline.errors import StoreError, nothing_transcribed
 
 
 def _formats(_: object, __: object, said: str) -> tuple[str, ...]:
@@ -54,10 +54,8 @@ def export(
     for key in made.partition_keys():
         done.add(made.write(key))
     if not done.num_recordings + done.num_wordless + done.num_removed:
-        what = (
-            f"{', '.join(inside)} in {settings.archive_root}" if inside else settings.archive_root
-        )
-        raise StoreError(f"Nothing of {what} is transcribed yet; ./opentr.sh run does it.")
+        asked = f"{', '.join(inside)} in " if inside else ""
+        raise nothing_transcribed(f"{asked}{settings.archive_root}")
     click.echo(
         f"{done.num_recordings} recordings as {', '.join(formats)} in {root}: {done.num_written} "
         f"files written, {done.num_unchanged} unchanged, {done.num_removed} removed; "

@@ -77,7 +77,8 @@ def _said(facts: "ReportFacts") -> dict[str, list[str]]:
         "confidence": [f"{facts.mean_confidence:.2f}"] if facts.mean_confidence else [],
         "word errors": [f"{rate_text(errors)} in {errors.num_recordings} references"]
         if errors
-        else [],
+        else ["unknown: the archive's folder is not there, or empty"]
+        * (not facts.is_archive_there),
         "speed": [f"{facts.speed_x:.1f}x, {', '.join(facts.models)}"] if facts.speed_x else [],
         "check first": [
             f"{one.path}  {one.doubtful_s:.1f} s in doubt of {one.duration_s:.0f} s"

@@ -33,6 +33,15 @@ class StoreError(OpentrError):
     """The output directory cannot be read or written."""
 
 
+def nothing_transcribed(where: object) -> StoreError:
+    """The refusal to make something of transcripts where there are none.
+
+    Args:
+        where: the archive, or what of it was asked for.
+    """
+    return StoreError(f"Nothing of {where} is transcribed yet; ./opentr.sh run does it.")
+
+
 class ReferenceTextError(OpentrError):
     """A reference beside the media cannot be compared; the checks show the sentence."""
 

@@ -1,10 +1,9 @@
-"""Sums over one partition, for the report; computed column by column, and added up.
+"""Sums over one partition, for the report; computed column by column.
 
 Only recordings that are in the archive count. A word weighs as much as it lasts.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Set
 from typing import Any
 
 import pyarrow as pa
@@ -14,132 +13,32 @@ from opentr_pipeline.archive_facts import HEARD_WHOLE
 from opentr_pipeline.partition_facts import read_columns
 from opentr_pipeline.reading import DOUBTFUL_PROBABILITY
 from opentr_pipeline.store_layout import Generation
+from opentr_pipeline.sums import (
+    MISSING,
+    NUM_CONFIDENCE_BINS,
+    DoubtfulRecording,
+    Sums,
+    Tally,
+    folder_of,
+    worst,
+)
 from opentr_pipeline.tables import SCHEMAS, read_table
 from opentr_pipeline.transcript import REMEDIES
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.troubles import TROUBLE_COLUMNS
 
-SUMS_VERSION = "1"  # another one forgets what earlier releases remembered
+SUMS_VERSION = "2"  # another one forgets what earlier releases remembered
 HEARD = (*HEARD_WHOLE, "truncated")
-# Recordings of the table ``recordings`` that have no transcript.
-MISSING = "missing"
-TOP = "."  # the folder of recordings at the archive's root
-NUM_CONFIDENCE_BINS = 20
 # As if each recording began with half a minute that is in order, so that of one of three seconds a
 # single word does not come before minutes of another.
 PRIOR_SPEECH_S = 30.0
-MAX_DOUBTFUL = 20
-
-
-@dataclass
-class Tally:
-    """Some recordings.
-
-    Attributes:
-        audio_s: as long as they are; where nothing was decoded, as their headers claim.
-        heard_s: what could be decoded and was transcribed.
-        speech_s: of that.
-    """
-
-    num_recordings: int = 0
-    audio_s: float = 0.0
-    heard_s: float = 0.0
-    speech_s: float = 0.0
-
-    def add(self, other: "Tally") -> None:
-        """Count other recordings as well."""
-        for name, value in vars(other).items():
-            setattr(self, name, getattr(self, name) + value)
-
-
-@dataclass(frozen=True)
-class DoubtfulRecording:
-    """A recording of whose words some are in doubt.
-
-    Attributes:
-        doubtful_s: of flagged segments, and of words below ``DOUBTFUL_PROBABILITY`` outside.
-        first_doubtful_s: where the first of these begins.
-        doubt: what recordings are ranked by: the share of speech in doubt, ``PRIOR_SPEECH_S``
-            of undoubted speech added.
-    """
-
-    path: str
-    recording_id: str
-    partition_key: str
-    duration_s: float
-    doubtful_s: float
-    first_doubtful_s: float
-    doubt: float
-    mean_confidence: float | None
-    flags: list[str]
-
-
-@dataclass
-class Sums:
-    """Sums over recordings, of one partition or more.
-
-    Attributes:
-        by_folder: the first level of the path; ``TOP`` for none.
-        by_language: recordings in which somebody speaks, by their main language.
-        by_confidence_s: seconds of words by the model's probability of them, in
-            ``NUM_CONFIDENCE_BINS`` equal bins from 0 to 1.
-        weighted_s: the same seconds, each times its probability.
-        doubtful: the worst, at most ``MAX_DOUBTFUL``.
-        files: media fingerprint, size in bytes and path of each media file.
-        outcomes: media fingerprint, end (seconds since 1970), seconds of audio and of work of each
-            transcript, be its recording in the archive or not.
-        troubled: ``TROUBLE_COLUMNS`` of transcripts that are not as they should be.
-    """
-
-    by_folder: dict[str, Tally] = field(default_factory=dict)
-    by_language: dict[str, Tally] = field(default_factory=dict)
-    by_status: dict[str, Tally] = field(default_factory=dict)
-    by_model: dict[str, Tally] = field(default_factory=dict)
-    by_confidence_s: list[float] = field(default_factory=lambda: [0.0] * NUM_CONFIDENCE_BINS)
-    weighted_s: float = 0.0
-    doubtful: list[DoubtfulRecording] = field(default_factory=list)
-    files: list[tuple[str, int, str]] = field(default_factory=list)
-    outcomes: list[tuple[str, float, float, float]] = field(default_factory=list)
-    troubled: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def mean_confidence(self) -> float | None:
-        """The model's probability of its words; None without any."""
-        words_s = sum(self.by_confidence_s)
-        return self.weighted_s / words_s if words_s else None
-
-    def add(self, other: "Sums") -> None:
-        """Count what another partition holds."""
-        for name in ("by_folder", "by_language", "by_status", "by_model"):
-            for kind, tally in getattr(other, name).items():
-                getattr(self, name).setdefault(kind, Tally()).add(tally)
-        pairs = zip(self.by_confidence_s, other.by_confidence_s, strict=True)
-        self.by_confidence_s = [mine + theirs for mine, theirs in pairs]
-        self.weighted_s += other.weighted_s
-        self.doubtful = _worst([*self.doubtful, *other.doubtful])
-        for name in ("files", "outcomes", "troubled"):
-            getattr(self, name).extend(getattr(other, name))
-
-
-def sums_from_dict(facts: Mapping[str, Any]) -> Sums:
-    """The inverse of ``dataclasses.asdict``, also after JSON."""
-    tallies = {
-        name: {kind: Tally(**tally) for kind, tally in facts[name].items()}
-        for name in ("by_folder", "by_language", "by_status", "by_model")
-    }
-    doubtful = [DoubtfulRecording(**one) for one in facts["doubtful"]]
-    rows = {name: list(map(tuple, facts[name])) for name in ("files", "outcomes")}
-    return Sums(**{**facts, **tallies, **rows, "doubtful": doubtful})
-
-
-def folder_of(path: str) -> str:
-    """The folder of the archive's root that a path lies in; ``TOP`` for none."""
-    folder, slash, _ = path.partition("/")
-    return folder if slash else TOP
 
 
 def partition_sums(
-    store: TranscriptStore, partition_key: str, generation: Generation | None
+    store: TranscriptStore,
+    partition_key: str,
+    generation: Generation | None,
+    left: Set[str] = frozenset(),
 ) -> Sums:
     """The sums of one partition.
 
@@ -147,13 +46,17 @@ def partition_sums(
         store: holds it.
         partition_key: its key.
         generation: what is published; None where only ``recordings`` is.
+        left: ids of recordings that count in another partition.
     """
     media = _media_rows(store, partition_key)
-    gone = {one for one, row in media.items() if row["in_archive"] is False}
+    gone = {one for one, row in media.items() if row["in_archive"] is False} | left
     heard = _transcript_rows(generation) if generation else {}
     sums = Sums()
     for recording_id in sorted((media.keys() | heard.keys()) - gone):
-        _count(sums, media.get(recording_id), heard.get(recording_id))
+        here, said = media.get(recording_id), heard.get(recording_id)
+        _count(sums, here, said)
+        times = (_at(said, "transcribed_at"), _at(here, "modified_at"))
+        sums.places.append((recording_id, *times, partition_key))
     sums.outcomes = [_outcome(row) for row in heard.values()]
     sums.troubled = [
         {name: row[name] for name in TROUBLE_COLUMNS}
@@ -170,8 +73,9 @@ def _media_rows(store: TranscriptStore, partition_key: str) -> dict[str, dict[st
     path = store.path("recordings", partition_key)
     if not path.exists():
         return {}
-    names = "recording_id path in_archive media_fingerprint size_bytes duration_s".split()
-    rows = read_table(path, pa.schema([SCHEMAS["recordings"].field(name) for name in names]))
+    names = "recording_id path in_archive media_fingerprint size_bytes modified_at duration_s"
+    fields = [SCHEMAS["recordings"].field(name) for name in names.split()]
+    rows = read_table(path, pa.schema(fields))
     return {row["recording_id"]: row for row in rows.to_pylist()}
 
 
@@ -181,8 +85,12 @@ def _transcript_rows(generation: Generation) -> dict[str, dict[str, Any]]:
     return {row["recording_id"]: row for row in rows.to_pylist()}
 
 
+def _at(row: Mapping[str, Any] | None, column: str) -> float:
+    return row[column].timestamp() if row and row[column] else 0.0
+
+
 def _outcome(heard: Mapping[str, Any]) -> tuple[str, float, float, float]:
-    at = heard["transcribed_at"].timestamp()
+    at = _at(heard, "transcribed_at")
     return heard["media_fingerprint"], at, heard["duration_s"] or 0.0, heard["wall_s"] or 0.0
 
 
@@ -236,7 +144,7 @@ def _weigh(
     flagged = _of(read_columns(generation, "segments", f"{_PLACE} flags"), ids)
     flagged = flagged.filter(pc.greater(pc.list_value_length(flagged["flags"]), 0))
     confidence = _confidence(words)
-    sums.doubtful = _worst(
+    sums.doubtful = worst(
         [
             _doubtful(spoken[one], partition_key, first_s, doubtful_s, confidence.get(one))
             for one, (doubtful_s, first_s) in _doubts(flagged, words).items()
@@ -293,8 +201,3 @@ def _doubtful(
         mean_confidence=confidence,
         flags=list(heard["flags"] or ()),
     )
-
-
-def _worst(doubtful: list[DoubtfulRecording]) -> list[DoubtfulRecording]:
-    ranked = sorted(doubtful, key=lambda one: (-one.doubt, one.path, one.partition_key))
-    return ranked[:MAX_DOUBTFUL]

@@ -9,10 +9,10 @@ from opentr_pipeline import report_charts
 from opentr_pipeline.html_files import render
 from opentr_pipeline.page_lists import HOME_PAGE, page_of, title_of
 from opentr_pipeline.pages import Pages
-from opentr_pipeline.partition_sums import DoubtfulRecording, Tally
 from opentr_pipeline.report_charts import folder_name, rate_text
 from opentr_pipeline.report_facts import Folder, ReportFacts
 from opentr_pipeline.settings import Settings
+from opentr_pipeline.sums import DoubtfulRecording, Tally
 from opentr_pipeline.transcript import STATUSES
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.written_tree import WrittenTree

@@ -15,9 +15,9 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from opentr_pipeline.partition_sums import NUM_CONFIDENCE_BINS, TOP, Tally
 from opentr_pipeline.references import WordErrors
 from opentr_pipeline.report_facts import ReportFacts
+from opentr_pipeline.sums import NUM_CONFIDENCE_BINS, TOP, Tally
 
 FONT = "DejaVu Sans"  # comes with Matplotlib
 # Both are read on white and on black (contrast 4 to 1 at least). In the report, where a style sheet

@@ -7,10 +7,11 @@ computed from, so that only what has changed is read again; removing the folder 
 import dataclasses
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from opentr_pipeline import operations
@@ -23,21 +24,21 @@ from opentr_pipeline.archive_facts import (
 )
 from opentr_pipeline.checkpoints import failures
 from opentr_pipeline.duplicates import Duplicates, duplicates
-from opentr_pipeline.errors import StoreError
+from opentr_pipeline.errors import StoreError, nothing_transcribed
 from opentr_pipeline.operations import Finished, Period
-from opentr_pipeline.partition_sums import (
+from opentr_pipeline.partition_sums import SUMS_VERSION, partition_sums
+from opentr_pipeline.references import WordErrors, word_errors
+from opentr_pipeline.settings import Settings, archive_on_host
+from opentr_pipeline.store_layout import file_state
+from opentr_pipeline.sums import (
     MISSING,
-    SUMS_VERSION,
     DoubtfulRecording,
     Sums,
     Tally,
     folder_of,
-    partition_sums,
+    left_partitions,
     sums_from_dict,
 )
-from opentr_pipeline.references import WordErrors, word_errors
-from opentr_pipeline.settings import Settings, archive_on_host
-from opentr_pipeline.store_layout import Generation, file_state
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.troubles import ErrorClass, published_errors
 
@@ -64,6 +65,7 @@ class ReportFacts:
 
     Attributes:
         archive: its path, as people know it.
+        is_archive_there: else nobody could look for references in it.
         made_at: ISO 8601, local time.
         transcribed_from: when the oldest transcript was finished, likewise; None without any.
         heard_share: of the seconds of audio, what is transcribed.
@@ -78,6 +80,7 @@ class ReportFacts:
     """
 
     archive: str
+    is_archive_there: bool
     made_at: str
     transcribed_from: str | None
     transcribed_until: str | None
@@ -132,9 +135,7 @@ def report_facts(settings: Settings) -> ReportFacts:
     store = TranscriptStore(settings.output_root)
     sums, unreadable = _all_sums(store)
     if not (sums.by_status.keys() - {MISSING} or unreadable):
-        raise StoreError(
-            f"Nothing of {settings.archive_root} is transcribed yet; ./opentr.sh run does it."
-        )
+        raise nothing_transcribed(settings.archive_root)
     checked = archive_facts(settings, [])
     outcomes = operations.each_once(map(_finished, sums.outcomes))
     now = datetime.now().astimezone()
@@ -144,6 +145,7 @@ def report_facts(settings: Settings) -> ReportFacts:
     times = [one.at.astimezone(now.tzinfo).isoformat(timespec="seconds") for one in outcomes]
     return ReportFacts(
         archive=readable(os.fspath(archive_on_host(settings))),
+        is_archive_there=_is_there(settings.archive_root),
         made_at=now.isoformat(timespec="seconds"),
         transcribed_from=times[0] if times else None,
         transcribed_until=times[-1] if times else None,
@@ -170,16 +172,20 @@ def report_facts(settings: Settings) -> ReportFacts:
 
 
 def _all_sums(store: TranscriptStore) -> tuple[Sums, dict[str, str]]:
-    """The sums of all partitions, and a sentence for each that cannot be read."""
-    published, scanned = (
-        {path.stem for path in (store.root / table).glob("*.parquet") if path.exists()}
-        for table in ("transcripts", "recordings")
-    )
+    """The sums of all partitions, and a sentence for each that cannot be read.
+
+    A recording counts once, whatever partitions it has been in.
+    """
+    sums, unreadable = _added(store, {})
+    left = left_partitions(sums.places)
+    return _added(store, left) if left else (sums, unreadable)
+
+
+def _added(store: TranscriptStore, left: Mapping[str, Set[str]]) -> tuple[Sums, dict[str, str]]:
     sums, unreadable = Sums(), {}
-    for key in sorted(published | scanned):
+    for key in sorted(store.partition_keys() | store.partition_keys("recordings")):
         try:
-            make = partial(_sums_of, store, key)
-            one = of_one_generation(store, key, make) if key in published else make(None)
+            one = _sums_of(store, key, left.get(key, frozenset()))
         except StoreError as error:
             unreadable[key] = str(error)
         else:
@@ -187,14 +193,20 @@ def _all_sums(store: TranscriptStore) -> tuple[Sums, dict[str, str]]:
     return sums, unreadable
 
 
-def _sums_of(store: TranscriptStore, key: str, generation: Generation | None) -> Sums:
-    rows = store.path("recordings", key)
-    name = generation.name if generation else ""
-    state = [SUMS_VERSION, name, file_state(rows) if rows.exists() else ""]
+def _sums_of(store: TranscriptStore, key: str, left: Set[str]) -> Sums:
+    # Asked before anything is read: what is published meanwhile is read again the next time.
+    published, rows = store.state(key), store.path("recordings", key)
+
+    def made() -> dict[str, Any]:
+        make = partial(partition_sums, store, key, left=left)
+        sums = of_one_generation(store, key, make) if published else make(None)
+        return dataclasses.asdict(sums)
+
+    state = published or (file_state(rows) if rows.exists() else "")
     memory = FactMemory(store.inner / "report" / f"{key}.json")
-    facts = memory.recall(
-        "sums", state, lambda: dataclasses.asdict(partition_sums(store, key, generation))
-    )
+    # Both are remembered, since each report asks for the first to find out what has left.
+    part = "sums_of_rest" if left else "sums"
+    facts = memory.recall(part, [SUMS_VERSION, state, *sorted(left)], made)
     memory.keep()
     return sums_from_dict(facts)
 
@@ -218,6 +230,15 @@ def _kept_failures(checked: ArchiveFacts, store: TranscriptStore) -> Iterator[di
 def _finished(outcome: tuple[str, float, float, float]) -> tuple[str, Finished]:
     media_fingerprint, at, audio_s, wall_s = outcome
     return media_fingerprint, Finished(datetime.fromtimestamp(at, UTC), audio_s, wall_s)
+
+
+def _is_there(archive: Path) -> bool:
+    """Whether something is in it: an empty folder is one where a disk is not mounted."""
+    try:
+        with os.scandir(archive) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
 
 
 def _share(part_s: float, whole_s: float) -> float | None:

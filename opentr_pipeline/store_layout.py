@@ -42,10 +42,10 @@ class StoreLayout:
         """The file of a table and partition, there or not."""
         return self.root / table / f"{partition_key}{_ENDING}"
 
-    def partition_keys(self) -> set[str]:
-        """The partitions that are published."""
+    def partition_keys(self, table: str = "transcripts") -> set[str]:
+        """The partitions that a table has; those of ``transcripts`` are published."""
         try:
-            names = os.listdir(self.root / "transcripts")
+            names = os.listdir(self.root / table)
         except FileNotFoundError:
             return set()
         return {name.removesuffix(_ENDING) for name in names if name.endswith(_ENDING)}

@@ -20,11 +20,11 @@ from opentr_pipeline.defs import metadata
 from opentr_pipeline.duplicates import DuplicateGroup, Duplicates
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.pages import Pages
-from opentr_pipeline.partition_sums import DoubtfulRecording, Tally
 from opentr_pipeline.references import WordErrors
 from opentr_pipeline.report import html, length_text, percent_text, size_text, write
 from opentr_pipeline.report_facts import Folder, ReportFacts
 from opentr_pipeline.services import DevServices
+from opentr_pipeline.sums import DoubtfulRecording, Tally
 from opentr_pipeline.troubles import ErrorClass, TroubledFile
 from opentr_pipeline_tests.conftest import Project
 from opentr_pipeline_tests.making import settings_of
@@ -159,6 +159,13 @@ def test_a_rate_that_has_no_interval_says_why(tmp_path: Path) -> None:
     assert "0.0 % no interval from no errors" in said
     assert "10.0 % no interval from one recording" in said
     assert "; one recording, or none with an error, gives no interval." in said
+
+
+def test_that_the_archive_is_not_mounted_is_said_in_place_of_word_errors(tmp_path: Path) -> None:
+    one = facts(is_archive_there=False)
+    page = text_of(html(one, tmp_path))
+    assert "Against what is really said The archive's folder is not there, or empty" in page
+    assert _said(one)["word errors"] == ["unknown: the archive's folder is not there, or empty"]
 
 
 def test_what_there_is_nothing_to_say_of_has_no_heading(tmp_path: Path) -> None:
@@ -308,6 +315,8 @@ def test_the_report_of_the_sample_archive(
     path.unlink()
     sampled.opentr("dagster", "asset", "materialize", "--select", "archive_report")
     _look(browser, path, tmp_path)
+    # Its sensor would make the report anew at once, and the page then closes what is open in it.
+    sampled.opentr("dagster", "sensor", "stop", "refreshes")
     sampled.opentr("start", "dev")
     _look_at_pictures(browser, DevServices.of(sampled.settings).address, tmp_path)
 

@@ -11,10 +11,10 @@ import pytest
 
 from opentr_pipeline.duplicates import Duplicates
 from opentr_pipeline.operations import Pace, Period
-from opentr_pipeline.partition_sums import Tally
 from opentr_pipeline.references import WordErrors
 from opentr_pipeline.report_charts import BARS, INK, MAX_BARS, charts, is_writable
 from opentr_pipeline.report_facts import Folder, ReportFacts
+from opentr_pipeline.sums import Tally
 
 NAMES = (
     "tapes",
@@ -32,6 +32,7 @@ def facts(**more: Any) -> ReportFacts:
     one = Tally(1, 3600.0, 3600.0, 1800.0)
     values: dict[str, Any] = {
         "archive": "/media/archive",
+        "is_archive_there": True,
         "made_at": "2026-05-17T10:20:30+02:00",
         "transcribed_from": "2026-05-16T10:20:30+02:00",
         "transcribed_until": "2026-05-17T09:20:30+02:00",

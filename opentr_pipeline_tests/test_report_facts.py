@@ -1,7 +1,9 @@
 """What the report counts: sums of partitions, what is remembered, word errors with intervals."""
 
 import dataclasses
+import itertools
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,17 +19,18 @@ from opentr_pipeline.duplicates import duplicates
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.operations import Finished, days_of_work, each_once
 from opentr_pipeline.partition_facts import mean_confidence
-from opentr_pipeline.partition_sums import (
+from opentr_pipeline.partition_sums import partition_sums
+from opentr_pipeline.references import word_errors
+from opentr_pipeline.settings import Settings
+from opentr_pipeline.sums import (
     MAX_DOUBTFUL,
     NUM_CONFIDENCE_BINS,
     DoubtfulRecording,
     Sums,
     Tally,
-    partition_sums,
+    left_partitions,
     sums_from_dict,
 )
-from opentr_pipeline.references import word_errors
-from opentr_pipeline.settings import Settings
 from opentr_pipeline.transcript import Segment, Transcript, Word
 from opentr_pipeline.transcript_store import Entry, TranscriptStore
 from opentr_pipeline.work import probe_memory
@@ -191,6 +194,7 @@ sums = st.builds(
     by_confidence_s=st.lists(seconds, min_size=20, max_size=20),
     weighted_s=seconds,
     doubtful=st.lists(doubtful, max_size=25),
+    places=st.lists(st.tuples(st.text(max_size=3), seconds, seconds, st.just("x")), max_size=3),
     files=st.lists(st.tuples(st.sampled_from("pq"), st.integers(1, 9), st.text(max_size=3))),
     outcomes=st.lists(st.tuples(st.sampled_from("pq"), seconds, seconds, seconds), max_size=3),
     troubled=st.lists(st.fixed_dictionaries({"path": st.text(max_size=3)}), max_size=3),
@@ -201,7 +205,7 @@ def added(parts: list[Sums]) -> Sums:
     whole = Sums()
     for part in parts:
         whole.add(part)
-    for rows in (whole.files, whole.outcomes, whole.troubled):
+    for rows in (whole.places, whole.files, whole.outcomes, whole.troubled):
         rows.sort(key=repr)
     return whole
 
@@ -231,9 +235,9 @@ def test_only_partitions_that_changed_are_read_again(
         store = publish(settings, path, said((1.5, [0.9])))
     read: list[str] = []
 
-    def noted(store: TranscriptStore, key: str, generation: Any) -> Sums:
+    def noted(store: TranscriptStore, key: str, generation: Any, left: Any) -> Sums:
         read.append(key)
-        return partition_sums(store, key, generation)
+        return partition_sums(store, key, generation, left)
 
     monkeypatch.setattr(report_facts, "partition_sums", noted)
     first = facts_of(settings)
@@ -246,6 +250,41 @@ def test_only_partitions_that_changed_are_read_again(
     total = facts_of(settings).total
     assert read == ["a", "b", "b", "c"]
     assert total.num_recordings == 4
+
+
+def test_a_recording_counts_once_after_another_rule_has_changed_its_partition(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(settings, "a/1.wav", said((LOOPS, [0.1])))
+    store = publish(settings, "a/2.wav", said((1.5, [0.9]), status="failed"))
+    rows = [recording(f"a/{number}.wav", str(number), "a") for number in (1, 2)]
+    store.write_recordings("a", rows)
+    before = facts_of(settings)
+    for number, row in enumerate(rows):
+        key = f"h{number}"
+        store.write_recordings(key, [dataclasses.replace(row, partition_key=key)])
+        assert facts_of(settings).by_status == before.by_status  # not "missing" as well
+        known = store.index(["a"]).by_recording["a", row.recording_id]
+        store.publish(key, [Entry(row.recording_id, row.media_file.path, known)])
+    after = facts_of(settings)
+    (doubtful,) = after.doubtful
+    assert doubtful.partition_key == "h0"
+    assert [one.files[0].partition_key for one in after.failures] == ["h1"]
+    same = {name: getattr(before, name) for name in ("made_at", "doubtful", "failures")}
+    assert dataclasses.replace(after, **same) == before
+    monkeypatch.setattr(report_facts, "partition_sums", None)  # all is remembered
+    assert dataclasses.replace(facts_of(settings), made_at=after.made_at) == after
+
+
+def test_the_partition_that_a_recording_was_transcribed_in_last_counts() -> None:
+    places = [
+        ("x", 9.0, 1.0, "a"),
+        ("x", 9.0, 5.0, "b"),
+        ("x", 0.0, 7.0, "c"),
+        ("y", 0.0, 0.0, "a"),
+    ]
+    for order in itertools.permutations(places):
+        assert left_partitions(order) == {"a": {"x"}, "c": {"x"}}
 
 
 def test_a_partition_that_cannot_be_read_is_a_sentence_and_others_count(
@@ -331,6 +370,19 @@ def test_without_references_there_is_no_word_error_rate(settings: Settings) -> N
     assert "word_error_rate" not in facts.numbers
 
 
+def test_an_archive_that_is_not_mounted_has_a_report_that_says_so(settings: Settings) -> None:
+    publish(settings, "a/1.wav", transcript(text="one two"), "one two")
+    assert facts_of(settings).is_archive_there
+    for unmount in (
+        lambda: shutil.rmtree(settings.archive_root / "a"),
+        settings.archive_root.rmdir,
+    ):
+        unmount()
+        facts = facts_of(settings)
+        assert (facts.is_archive_there, facts.word_errors) == (False, None)
+        assert facts.total.num_recordings == 1
+
+
 counted = st.lists(st.tuples(st.integers(1, 300), st.integers(0, 100)), min_size=1, max_size=30)
 
 
@@ -373,10 +425,9 @@ def test_copies_of_an_outcome_count_once_and_a_second_one_of_the_same_bytes_coun
 
 
 def test_days_without_work_are_left_out() -> None:
-    local = datetime.now().astimezone()
+    # By the clock on the wall, of whatever zone and season the tests run in.
     times = [
-        local.replace(2026, 3, day, hour, 0, 0, 0).astimezone(UTC)
-        for day, hour in ((1, 9), (1, 23), (9, 0))
+        datetime(2026, 3, day, hour).astimezone(UTC) for day, hour in ((1, 9), (1, 23), (9, 0))
     ]
     days = days_of_work([Finished(at, 60.0, 6.0) for at in times])
     assert [one.begins[:10] for one in days] == ["2026-03-01", "2026-03-09"]

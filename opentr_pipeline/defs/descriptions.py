@@ -59,5 +59,5 @@ and word error rates where references exist.
 
 *Refreshed* by the sensor `refreshes` where new transcripts were published, once an hour at most,
 whenever you materialise it, and by `opentr report`: only partitions that changed are read, and
-nothing is transcribed. *When it fails*: nothing is transcribed yet, the model that the settings
-name is not there, or the disk is full; the error says which."""
+nothing is transcribed. *When it fails*: nothing is transcribed yet, or the disk is full; the error
+says which."""

@@ -7,7 +7,6 @@ from typing import Any
 from dagster import MetadataValue, TableColumn, TableRecord, TableSchema
 
 from opentr_pipeline.partition_facts import mean_confidence
-from opentr_pipeline.partition_sums import DoubtfulRecording
 from opentr_pipeline.plan import Plan
 from opentr_pipeline.recordings import Recording
 from opentr_pipeline.report import MAX_NAMED
@@ -16,6 +15,7 @@ from opentr_pipeline.report_facts import ReportFacts
 from opentr_pipeline.shard_outcome import ShardOutcome
 from opentr_pipeline.step_figures import StepFigures
 from opentr_pipeline.store_layout import TRANSCRIPT_TABLES
+from opentr_pipeline.sums import DoubtfulRecording
 from opentr_pipeline.tables import describe
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.troubles import ErrorClass
