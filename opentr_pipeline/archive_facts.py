@@ -36,12 +36,12 @@ from opentr_pipeline.references import (
 )
 from opentr_pipeline.settings import Settings
 from opentr_pipeline.store_layout import Generation, file_state
+from opentr_pipeline.transcript import HEARD_WHOLE
 from opentr_pipeline.transcript_store import TranscriptStore
 
 # Another number forgets what earlier releases kept.
 FACTS_VERSION = 1
 Made = TypeVar("Made")
-HEARD_WHOLE = ("ok", "suspect", "no_speech")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from opentr_pipeline.commands import archive_argument, settings_of
-from opentr_pipeline.errors import StoreError
+from opentr_pipeline.errors import StoreError, nothing_transcribed
 
 
 @click.command()
@@ -23,9 +23,7 @@ def pages(archive: Path | None) -> None:
     made = Pages(settings)
     keys = made.partition_keys()
     if not keys:
-        raise StoreError(
-            f"Nothing of {settings.archive_root} is transcribed yet; ./opentr.sh run does it."
-        )
+        raise nothing_transcribed(settings.archive_root)
     done = Written()
     sentences = []
     for key in keys:

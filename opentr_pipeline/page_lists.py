@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from opentr_pipeline.archive import ROOT_KEY
 from opentr_pipeline.reading import written_language
-from opentr_pipeline.transcript import STATUSES
+from opentr_pipeline.transcript import HEARD, STATUSES
 from opentr_pipeline.written_tree import file_name
 
 FOLDER = "pages"  # below OUTPUT_DIR
@@ -128,28 +128,30 @@ def title_of(partition_key: str) -> str:
 
 
 def totals_of(entries: Sequence[Entry]) -> Totals:
-    """Sums over some recordings."""
+    """Sums over some recordings; languages are those in which somebody speaks."""
+    heard = [entry for entry in entries if entry.status in HEARD]
+    spoken = [entry.language for entry in heard if entry.status != "no_speech"]
     return {
         "num_recordings": len(entries),
-        "duration_s": sum(entry.duration_s for entry in entries),
-        "num_by_language": dict(Counter(entry.language for entry in entries if entry.language)),
+        "heard_s": sum(entry.duration_s for entry in heard),
+        "num_by_language": dict(Counter(filter(None, spoken))),
         "num_by_status": dict(Counter(entry.status for entry in entries)),
     }
 
 
 def added(all_totals: Iterable[Totals]) -> Totals:
     """The sums of sums: languages by their numbers, statuses in their usual order."""
-    num_recordings, duration_s = 0, 0.0
+    num_recordings, heard_s = 0, 0.0
     languages: Counter[str] = Counter()
     statuses: Counter[str] = Counter()
     for one in all_totals:
         num_recordings += one["num_recordings"]
-        duration_s += one["duration_s"]
+        heard_s += one["heard_s"]
         languages.update(one["num_by_language"])
         statuses.update(one["num_by_status"])
     return {
         "num_recordings": num_recordings,
-        "duration_s": duration_s,
+        "heard_s": heard_s,
         "num_by_language": dict(languages.most_common()),
         "num_by_status": {status: statuses[status] for status in STATUSES if statuses[status]},
     }

@@ -47,6 +47,8 @@ SHARED = ("theme.css", "recording.css", "recording.js")
 # What the container itself says of a recording, in the order in which it is shown.
 TAGS = ("title", "artist", "album", "date")
 UNKNOWN_MEDIA = {"in_archive": True, "has_video": False, "tags": ()}
+# Of what is noted for the home page; what earlier releases noted waits until it is made anew.
+FACTS_FORM = 1
 HOME = "@home"  # the name of its lock; no partition is called so
 
 
@@ -122,7 +124,7 @@ class Pages:
         if gone := set(noted.names) - names:
             done.num_removed = self._tree.remove(gone, key)
         first = [vars(entry) for entry in entries[:NUM_FIRST_ROWS]]
-        facts = {"totals": totals_of(entries), "first": first}
+        facts = {"form": FACTS_FORM, "totals": totals_of(entries), "first": first}
         self._tree.keep(key, Note(made_from, sorted(names), facts))
         return done
 
@@ -237,7 +239,7 @@ class Pages:
     def _chapters(self) -> Iterator[Chapter]:
         for key in self._tree.partition_keys():
             facts = self._tree.noted(key).facts
-            if facts and facts["totals"]["num_recordings"]:
+            if facts.get("form") == FACTS_FORM and facts["totals"]["num_recordings"]:
                 yield Chapter(key, facts["totals"], facts["first"])
 
     def _link_media(self) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from opentr_pipeline.archive_facts import HEARD_WHOLE
 from opentr_pipeline.partition_facts import read_columns
 from opentr_pipeline.reading import DOUBTFUL_PROBABILITY
 from opentr_pipeline.store_layout import Generation
@@ -23,12 +22,11 @@ from opentr_pipeline.sums import (
     worst,
 )
 from opentr_pipeline.tables import SCHEMAS, read_table
-from opentr_pipeline.transcript import REMEDIES
+from opentr_pipeline.transcript import HEARD, HEARD_WHOLE, REMEDIES
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.troubles import TROUBLE_COLUMNS
 
 SUMS_VERSION = "2"  # another one forgets what earlier releases remembered
-HEARD = (*HEARD_WHOLE, "truncated")
 # As if each recording began with half a minute that is in order, so that of one of three seconds a
 # single word does not come before minutes of another.
 PRIOR_SPEECH_S = 30.0

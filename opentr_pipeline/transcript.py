@@ -18,6 +18,9 @@ STATUSES = {
     "unsupported": "no audio stream, or a codec that FFmpeg's libraries do not know",
     "failed": "something else went wrong; a later run tries again",
 }
+# Of these the sound was heard, and of the first three to the end.
+HEARD_WHOLE = ("ok", "suspect", "no_speech")
+HEARD = (*HEARD_WHOLE, "truncated")
 # What to do about those that are not as they should be.
 REMEDIES = {
     "suspect": "listen to what the flags mark in the table segments; the text is kept as it is",

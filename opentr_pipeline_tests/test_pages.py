@@ -295,7 +295,7 @@ def test_sums_of_sums_are_those_of_all() -> None:
     others = [entry("fi", "ok")]
     assert added([totals_of(some), totals_of(others)]) == {
         "num_recordings": 4,
-        "duration_s": 4.5,
+        "heard_s": 4.5,
         "num_by_language": {"fi": 2, "en": 1},
         "num_by_status": {"ok": 2, "suspect": 1, "failed": 1},
     }
