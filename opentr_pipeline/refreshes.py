@@ -90,7 +90,9 @@ class Follower:
         name: of the asset.
         is_whole: it has no partitions, and is made from all of them at once.
         asked: None where nobody has looked at it yet.
-        made: its partitions with the last event of each; those before ``asked`` may be missing.
+        made: its partitions, each with an event before which no run had read it for what there is;
+            empty where ``asked`` says enough. The event that it was made says nothing: it comes
+            at the end of a run, and transcripts may be published after the run has read them.
     """
 
     name: str
@@ -119,7 +121,7 @@ class Follower:
 
     def why_not_now(self, blocked: Collection[str], now_s: float) -> str:
         """Why it is not made anew now, where it is due; empty where it is."""
-        if self.kind in blocked:
+        if self.kind in blocked and self.kind != "stock":  # which is found once, and then waits
             return f"{self.name} follows when the runs before have ended"
         wait_s = self.so_far.at_s + WHOLE_INTERVAL_S - now_s if self.is_whole else 0.0
         return f"{self.name} follows in {ceil(wait_s / 60)} min (once an hour)" * (wait_s > 0)

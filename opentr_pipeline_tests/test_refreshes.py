@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 from dagster import (
+    AssetExecutionContext,
     AssetKey,
     AssetMaterialization,
     AssetObservation,
     AssetsDefinition,
     AssetSelection,
+    BackfillPolicy,
     DagsterInstance,
     DagsterRun,
     DagsterRunStatus,
@@ -20,16 +22,19 @@ from dagster import (
     SensorResult,
     asset,
     build_sensor_context,
+    materialize,
 )
 from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 from dagster._core.test_utils import create_run_for_test
 
 from opentr_pipeline.definitions import defs
 from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
+from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG, refreshes_sensor
 from opentr_pipeline.defs.search_asset import search_index
 from opentr_pipeline.defs.subtitles import subtitles
 from opentr_pipeline.refreshes import Asked, Follower, Look, Memory, Refresh, Seen, look
+from opentr_pipeline.run_ranges import RunRange
 from opentr_pipeline.services import DevServices
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.making import settings_of
@@ -114,6 +119,12 @@ def test_what_comes_while_a_run_works_waits_for_it_and_is_not_forgotten() -> Non
     assert busy.memory == Memory({"subtitles": Asked(8)}, [])
     assert "subtitles follows when the runs before have ended" in busy.sentence
     assert look(followers, [], Seen({"a": 9}, ["a"], {"stock", "whole"}, 5.0)).refreshes
+    # What was there before is looked at once: what such a run makes meanwhile says nothing.
+    first = look([Follower("pages", False, None, {})], [], Seen({"a": 9}, ["a"], {"stock"}, 5.0))
+    assert not first.refreshes
+    assert first.memory == Memory(
+        {"pages": Asked(9, 5.0)}, [Refresh("stock", ("pages",), ("a",), 1)]
+    )
 
 
 def test_what_has_no_partitions_is_made_once_an_hour_at_most_and_only_for_news() -> None:
@@ -190,12 +201,33 @@ def test_each_publication_is_followed_once_though_the_run_fails(instance: Dagste
     eye.says(AssetObservation("transcripts", partition="b"))
     assert eye.asked() == [(BOTH, "b")]
     assert eye.asked() == []
-    # Somebody has made it by hand meanwhile.
+    # A run that has read what was there before says so later.
     eye.says(AssetMaterialization("transcripts", partition="c"))
     eye.says(*(AssetMaterialization(name, partition="c") for name in BOTH))
+    assert eye.asked() == [(BOTH, "c")]
     assert eye.asked() == []
     eye.cursor = None
     assert eye.asked() == [(BOTH, "a")]
+
+
+def test_a_run_that_began_before_a_publication_has_not_followed_it(
+    instance: DagsterInstance,
+) -> None:
+    @asset(partitions_def=archive_partitions, backfill_policy=BackfillPolicy.single_run())
+    def notes(context: AssetExecutionContext) -> None:
+        if context.has_partition_key_range:  # published while the run works
+            event = AssetMaterialization("transcripts", partition="b")
+            context.instance.report_runless_asset_event(event)
+
+    tags = RunRange(("a", "b")).tags
+    eye = Eye(instance, notes)
+    eye.says(*(AssetMaterialization("transcripts", partition=key) for key in "ab"))
+    assert materialize([notes], tags=tags, instance=instance).success
+    eye.says(*(AssetMaterialization(name, partition=key) for name in BOTH for key in "ab"))
+    assert eye.asked() == [(["notes"], "b")]
+    eye.cursor = None
+    assert materialize([notes], partition_key="b", instance=instance).success
+    assert eye.asked() == []
 
 
 def test_what_was_there_before_is_caught_up_after_everything_else(

@@ -100,14 +100,20 @@ def _published(instance: DagsterInstance, after: int) -> dict[str, int]:
 def _follower(
     instance: DagsterInstance, name: str, is_whole: bool, asked: Asked | None
 ) -> Follower:
-    made: Mapping[str, int] = {}
-    if not is_whole:
-        made = instance.get_latest_storage_id_by_partition(
-            AssetKey(name),
-            DagsterEventType.ASSET_MATERIALIZATION,
-            after_cursor=asked.until if asked else 0,
-        )
+    made = _made(instance, AssetKey(name)) if asked is None and not is_whole else {}
     return Follower(name, is_whole, asked, made)
+
+
+def _made(instance: DagsterInstance, asset: AssetKey) -> dict[str, int]:
+    """The partitions that were made, and where it is known, the event that began the run."""
+    made, planned = (
+        instance.get_latest_storage_id_by_partition(asset, kind)
+        for kind in (
+            DagsterEventType.ASSET_MATERIALIZATION,
+            DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+        )
+    )
+    return {key: min(event, planned.get(key, event)) for key, event in made.items()}
 
 
 def _busy(instance: DagsterInstance) -> set[str]:
