@@ -53,7 +53,7 @@ HOUR_S = 3600.0
 
 def test_a_cursor_says_the_same_again() -> None:
     asked = {"subtitles": Asked(7, 1.5), "report": Asked()}
-    memory = Memory(asked, [Refresh("stock", ("subtitles",), ("a", "c"), 3)])
+    memory = Memory(asked, [Refresh("stock", ("subtitles",), ("a", "b", "c"))])
     assert Memory.from_cursor(memory.to_cursor()) == memory
     assert Memory.from_cursor(None) == Memory.from_cursor("") == Memory({}, [])
 
@@ -63,11 +63,16 @@ def test_many_partitions_share_a_run_and_all_assets_with_them() -> None:
     published = {key: number + 11 for number, key in enumerate(order) if number % 3 == 0}
     followers = [Follower(name, False, Asked(10), {}) for name in ("subtitles", "pages")]
     found = look(followers, [], Seen(published, order, (), 5.0))
-    assert found.refreshes == [Refresh("new", ("subtitles", "pages"), ("p000", "p198"), 199)]
+    assert found.refreshes == [Refresh("new", ("subtitles", "pages"), tuple(published))]
     assert found.memory == Memory(
         dict.fromkeys(("subtitles", "pages"), Asked(max(published.values()), 5.0)), []
     )
     assert found.sentence == "Runs to be started: 1 (subtitles, pages)."
+
+
+def ends(refresh: Refresh) -> tuple[str, str]:
+    """The first and the last of its partitions."""
+    return refresh.keys[0], refresh.keys[-1]
 
 
 def test_what_was_there_before_is_made_by_and_by_and_news_go_between() -> None:
@@ -79,24 +84,35 @@ def test_what_was_there_before_is_made_by_and_by_and_news_go_between() -> None:
         follower = Follower("pages", False, memory.asked.get("pages"), {})
         one = look([follower], memory.waiting, Seen(published, order, busy, 5.0))
         memory = Memory.from_cursor(one.memory.to_cursor())
-        found.append([(refresh.kind, *refresh.keys) for refresh in one.refreshes])
+        found.append([(refresh.kind, *ends(refresh)) for refresh in one.refreshes])
         published["p007"] = 251  # after the first look, again
     assert found == [
         [("stock", "p000", "p099")],
-        [("new", "p007")],
+        [("new", "p007", "p007")],
         [("stock", "p100", "p199")],
         [("stock", "p200", "p249")],
         [],
     ]
 
 
-def test_scattered_partitions_are_started_together_and_deleted_ones_forgotten() -> None:
+def test_scattered_partitions_are_started_together() -> None:
     order = [f"p{number:03d}" for number in range(250)]
     published = {"p000": 1, "p100": 2, "p240": 3}
-    waiting = [Refresh("new", ("pages",), ("p000", "gone"), 2)]
     found = look([Follower("pages", False, Asked(), {})], [], Seen(published, order, (), 5.0))
     assert [one.keys for one in found.refreshes] == [("p000",), ("p100",), ("p240",)]
-    assert look([], waiting, Seen({}, order, (), 5.0)).memory.waiting == []
+
+
+def test_of_runs_that_wait_deleted_partitions_alone_are_forgotten() -> None:
+    order = [f"p{number:03d}" for number in range(20)]
+    waiting = [Refresh("new", ("pages",), ("p000", *order[5:8], "p010"))]
+    waiting += [Refresh("new", ("pages",), ("p015",))]
+    # One is deleted, one deleted and registered again, and one was the only one of its run.
+    order = [*order[1:10], *order[11:15], *order[16:], "p010"]
+    later = look([], waiting, Seen({}, order, {"new"}, 5.0)).memory.waiting
+    assert later == [Refresh("new", ("pages",), ("p005", "p006", "p007", "p010"))]
+    now = look([], later, Seen({}, order, (), 5.0))
+    assert now.refreshes == later
+    assert not now.memory.waiting
 
 
 def test_an_asset_that_came_later_is_made_of_what_was_there_and_the_others_are_not() -> None:
@@ -107,8 +123,8 @@ def test_an_asset_that_came_later_is_made_of_what_was_there_and_the_others_are_n
     found = look(followers, [], Seen({"a": 3, "b": 9}, ["a", "b"], (), 5.0))
     stock, new = sorted(found.refreshes, key=lambda one: one.names)
     assert (stock, new) == (
-        Refresh("stock", ("pages",), ("a",), 1),
-        Refresh("new", ("subtitles",), ("b",), 1),
+        Refresh("stock", ("pages",), ("a",)),
+        Refresh("new", ("subtitles",), ("b",)),
     )
 
 
@@ -122,9 +138,7 @@ def test_what_comes_while_a_run_works_waits_for_it_and_is_not_forgotten() -> Non
     # What was there before is looked at once: what such a run makes meanwhile says nothing.
     first = look([Follower("pages", False, None, {})], [], Seen({"a": 9}, ["a"], {"stock"}, 5.0))
     assert not first.refreshes
-    assert first.memory == Memory(
-        {"pages": Asked(9, 5.0)}, [Refresh("stock", ("pages",), ("a",), 1)]
-    )
+    assert first.memory == Memory({"pages": Asked(9, 5.0)}, [Refresh("stock", ("pages",), ("a",))])
 
 
 def test_what_has_no_partitions_is_made_once_an_hour_at_most_and_only_for_news() -> None:
@@ -133,7 +147,7 @@ def test_what_has_no_partitions_is_made_once_an_hour_at_most_and_only_for_news()
         return look([Follower("report", True, asked, {})], [], seen)
 
     first = at(HOUR_S, None, a=3)
-    assert first.refreshes == [Refresh("whole", ("report",), (), 0)]
+    assert first.refreshes == [Refresh("whole", ("report",), ())]
     asked = first.memory.asked["report"]
     soon = at(HOUR_S + 600, asked, a=5)
     assert not soon.refreshes
