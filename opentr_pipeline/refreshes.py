@@ -31,10 +31,12 @@ class Asked(NamedTuple):
     Attributes:
         until: this event of transcripts and those before need no run any more.
         at_s: time of the last look that asked for one, in seconds since 1970; 0: none did.
+        due_at_s: since when there is more to ask for; 0: there is nothing.
     """
 
     until: int = 0
     at_s: float = 0.0
+    due_at_s: float = 0.0
 
 
 class Refresh(NamedTuple):
@@ -123,12 +125,23 @@ class Follower:
             key for key, event in published.items() if event > max(until, made.get(key, 0))
         )
 
-    def why_not_now(self, blocked: Collection[str], now_s: float) -> str:
-        """Why it is not made anew now, where it is due; empty where it is."""
-        if self.kind in blocked and self.kind != "stock":  # which is found once, and then waits
+    def why_not_now(self, ahead: Collection[str], now_s: float) -> str:
+        """Why it is not made anew now, where it is due; empty where it is.
+
+        Args:
+            ahead: kinds of what waits or works; where it is whole, of what is due as well.
+            now_s: the time, in seconds since 1970.
+        """
+        if self.kind in ahead and self.kind != "stock":  # which is found once, and then waits
             return f"{self.name} follows when the runs before have ended"
-        wait_s = self.so_far.at_s + WHOLE_INTERVAL_S - now_s if self.is_whole else 0.0
-        return f"{self.name} follows in {ceil(wait_s / 60)} min (once an hour)" * (wait_s > 0)
+        if not self.is_whole:
+            return ""
+        wait_s = self.so_far.at_s + WHOLE_INTERVAL_S - now_s
+        if wait_s > 0:
+            return f"{self.name} follows in {ceil(wait_s / 60)} min (once an hour)"
+        # It leads to what the others make; but where they never come to an end, it is made too.
+        is_early = now_s - (self.so_far.due_at_s or now_s) < WHOLE_INTERVAL_S
+        return f"{self.name} follows when the others have been made" * (is_early and bool(ahead))
 
 
 @dataclass(frozen=True)
@@ -172,22 +185,23 @@ def look(followers: Sequence[Follower], waiting: Sequence[Refresh], seen: Seen) 
         waiting: what the look before has left.
         seen: what there is to be seen now.
     """
-    blocked = {*seen.busy, *(one.kind for one in waiting)}
+    keys_of = {one.name: one.due_keys(seen.published) for one in followers}
+    ahead = {*seen.busy, *(one.kind for one in waiting)}
+    others = ahead.union(one.kind for one in followers if keys_of[one.name] and not one.is_whole)
     latest = max(seen.published.values(), default=0)
     due: dict[tuple[Kind, frozenset[str]], list[str]] = {}
     for run in waiting:  # grouped afresh: partitions may have been deleted meanwhile
         due.setdefault((run.kind, frozenset(run.keys)), []).extend(run.names)
-    asked = {one.name: one.asked for one in followers if one.asked}
-    reasons = []
+    asked, reasons = {}, []
     for one in followers:
-        keys = one.due_keys(seen.published)
-        if why := keys and one.why_not_now(blocked, seen.at_s):
+        keys, so_far = keys_of[one.name], one.so_far
+        if why := keys and one.why_not_now(others if one.is_whole else ahead, seen.at_s):
             reasons.append(why)
+            asked[one.name] = so_far._replace(due_at_s=so_far.due_at_s or seen.at_s)
             continue
         if keys:
             due.setdefault((one.kind, frozenset() if one.is_whole else keys), []).append(one.name)
-        at_s = seen.at_s if keys else one.so_far.at_s
-        asked[one.name] = Asked(max(latest, one.so_far.until), at_s)
+        asked[one.name] = Asked(max(latest, so_far.until), seen.at_s if keys else so_far.at_s)
     starting, left = _few(_runs(due, seen.order), seen)
     return Look(starting, Memory(asked, left), _sentence(starting, len(left), reasons))
 
