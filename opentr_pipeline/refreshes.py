@@ -17,6 +17,8 @@ from opentr_pipeline.run_ranges import RunRange, grouped
 
 # Else what is made from all partitions at once would be made anew after each upload.
 WHOLE_INTERVAL_S = 3600.0
+# For what a run publishes while it works: it says so again at its end, and needs the cores itself.
+PATIENCE_S = 300.0
 # In a run, besides what lies between them, and in the runs of a look. Dagster writes two events for
 # each partition and asset, with SQLite some 50 a second, and half of them before a sensor goes on.
 MAX_KEYS = 100
@@ -125,23 +127,30 @@ class Follower:
             key for key, event in published.items() if event > max(until, made.get(key, 0))
         )
 
-    def why_not_now(self, ahead: Collection[str], now_s: float) -> str:
+    def why_not_now(self, ahead: Collection[str], seen: "Seen") -> str:
         """Why it is not made anew now, where it is due; empty where it is.
 
         Args:
             ahead: kinds of what waits or works; where it is whole, of what is due as well.
-            now_s: the time, in seconds since 1970.
+            seen: what there is to be seen now.
         """
-        if self.kind in ahead and self.kind != "stock":  # which is found once, and then waits
-            return f"{self.name} follows when the runs before have ended"
-        if not self.is_whole:
+        if self.kind == "stock":  # is found once, and then waits
             return ""
-        wait_s = self.so_far.at_s + WHOLE_INTERVAL_S - now_s
+        if self.kind in ahead:
+            return f"{self.name} follows when the runs before have ended"
+        due_s = seen.at_s - (self.so_far.due_at_s or seen.at_s)
+        if self.kind == "new":
+            is_early = seen.is_transcribing and due_s < PATIENCE_S
+            return (
+                f"{self.name} follows when the runs that transcribe have ended, or in minutes"
+                * is_early
+            )
+        wait_s = self.so_far.at_s + WHOLE_INTERVAL_S - seen.at_s
         if wait_s > 0:
             return f"{self.name} follows in {ceil(wait_s / 60)} min (once an hour)"
         # It leads to what the others make; but where they never come to an end, it is made too.
-        is_early = now_s - (self.so_far.due_at_s or now_s) < WHOLE_INTERVAL_S
-        return f"{self.name} follows when the others have been made" * (is_early and bool(ahead))
+        is_early = bool(ahead) and due_s < WHOLE_INTERVAL_S
+        return f"{self.name} follows when the others have been made" * is_early
 
 
 @dataclass(frozen=True)
@@ -169,12 +178,14 @@ class Seen:
         order: of all partition keys, as Dagster lists them.
         busy: kinds of which a run waits or works; what comes meanwhile shares the next one.
         at_s: the time, in seconds since 1970.
+        is_transcribing: a run works that may publish more.
     """
 
     published: Mapping[str, int]
     order: Sequence[str]
     busy: Collection[str]
     at_s: float
+    is_transcribing: bool = False
 
 
 def look(followers: Sequence[Follower], waiting: Sequence[Refresh], seen: Seen) -> Look:
@@ -195,7 +206,7 @@ def look(followers: Sequence[Follower], waiting: Sequence[Refresh], seen: Seen) 
     asked, reasons = {}, []
     for one in followers:
         keys, so_far = keys_of[one.name], one.so_far
-        if why := keys and one.why_not_now(others if one.is_whole else ahead, seen.at_s):
+        if why := keys and one.why_not_now(others if one.is_whole else ahead, seen):
             reasons.append(why)
             asked[one.name] = so_far._replace(due_at_s=so_far.due_at_s or seen.at_s)
             continue

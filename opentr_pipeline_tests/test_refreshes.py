@@ -15,6 +15,7 @@ from dagster import (
     AssetsDefinition,
     AssetSelection,
     BackfillPolicy,
+    DagsterEventType,
     DagsterInstance,
     DagsterRun,
     DagsterRunStatus,
@@ -34,7 +35,17 @@ from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG, refreshes_sensor
 from opentr_pipeline.defs.search_asset import search_index
 from opentr_pipeline.defs.subtitles import subtitles
-from opentr_pipeline.refreshes import Asked, Follower, Kind, Look, Memory, Refresh, Seen, look
+from opentr_pipeline.refreshes import (
+    PATIENCE_S,
+    Asked,
+    Follower,
+    Kind,
+    Look,
+    Memory,
+    Refresh,
+    Seen,
+    look,
+)
 from opentr_pipeline.run_ranges import RunRange
 from opentr_pipeline.services import DevServices
 from opentr_pipeline_tests.conftest import Project, wait_for
@@ -139,6 +150,22 @@ def test_what_comes_while_a_run_works_waits_for_it_and_is_not_forgotten() -> Non
     first = look([Follower("pages", False, None, {})], [], Seen({"a": 9}, ["a"], {"stock"}, 5.0))
     assert not first.refreshes
     assert first.memory == Memory({"pages": Asked(9, 5.0)}, [Refresh("stock", ("pages",), ("a",))])
+
+
+def test_what_a_run_publishes_while_it_works_follows_at_its_end_or_in_minutes() -> None:
+    def at(now_s: float, asked: Asked, *, is_transcribing: bool) -> Look:
+        seen = Seen({"a": 9}, ["a"], (), now_s, is_transcribing)
+        return look([Follower("subtitles", False, asked, {})], [], seen)
+
+    first = at(5.0, Asked(8), is_transcribing=True)
+    assert not first.refreshes
+    assert "subtitles follows when the runs that transcribe have ended" in first.sentence
+    asked = at(200.0, first.memory.asked["subtitles"], is_transcribing=True).memory.asked
+    assert asked == first.memory.asked
+    assert at(200.0, asked["subtitles"], is_transcribing=False).refreshes
+    late = at(5.0 + PATIENCE_S, asked["subtitles"], is_transcribing=True)
+    assert late.refreshes
+    assert late.memory.asked["subtitles"] == Asked(9, 5.0 + PATIENCE_S)
 
 
 def test_what_has_no_partitions_is_made_once_an_hour_at_most_and_only_for_news() -> None:
@@ -300,6 +327,19 @@ def test_a_tick_waits_for_the_run_before(instance: DagsterInstance) -> None:
     assert eye.asked() == [(BOTH, "a")]
 
 
+def test_what_a_run_published_before_it_was_terminated_is_followed(
+    instance: DagsterInstance,
+) -> None:
+    eye = Eye(instance)
+    eye.tick()
+    create_run_for_test(instance)  # it has not begun, so it publishes nothing
+    run = create_run_for_test(instance, status=DagsterRunStatus.STARTED)
+    eye.says(AssetObservation("transcripts", partition="a"))
+    assert eye.asked() == []
+    instance.report_run_canceled(run)
+    assert eye.asked() == [(BOTH, "a")]
+
+
 def test_an_asset_without_partitions_has_a_run_of_its_own(instance: DagsterInstance) -> None:
     @asset(deps=["transcripts"])
     def report() -> None: ...
@@ -390,9 +430,17 @@ def is_idle(one: Project) -> bool:
     return len(since) >= 2 and {tick.status for tick in since} == {TickStatus.SKIPPED}
 
 
+def announced(one: Project) -> set[str]:
+    """The partitions of transcripts of which somebody said that they were published."""
+    with DagsterInstance.from_config(str(one.settings.dagster_home)) as instance:
+        kind = DagsterEventType.ASSET_OBSERVATION
+        return {*instance.get_latest_storage_id_by_partition(AssetKey("transcripts"), kind)}
+
+
 @pytest.mark.slow
 def test_subtitles_appear_by_themselves_and_nothing_is_repeated(one: Project) -> None:
     home = one.settings.dagster_home
+    assert announced(one) == {"good", "mixed", "old"}  # by the steps, though one recording failed
     # The services catch up; by now the last recording is whole, so it is transcribed as well.
     wait_for(lambda: is_subtitled(one, "mixed/d.wav"))
     assert is_subtitled(one, "good/a.wav")

@@ -8,6 +8,7 @@ from dagster import (
     AssetsDefinition,
     DagsterEventType,
     DagsterInstance,
+    DagsterRunStatus,
     DefaultSensorStatus,
     RunRequest,
     RunsFilter,
@@ -27,7 +28,10 @@ from opentr_pipeline.settings import Settings
 # Of runs of this sensor, with the kind of the refresh; dagster.yaml has a limit for it.
 REFRESH_TAG = "opentr/refresh"
 TRANSCRIPTS = AssetKey("transcripts")
-# Of a partition in which recordings failed or wait, a run says the second; the others are there.
+# A run that waits publishes nothing yet.
+WORKING = (DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
+# Steps observe what they publish at once, and at the end a run says how each partition stands: of
+# one in which recordings failed or wait, by an observation, of the others by the first.
 PUBLISHED = (DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_OBSERVATION)
 
 REFRESHES = """\
@@ -72,11 +76,13 @@ def _tick(context: SensorEvaluationContext, are_whole: Mapping[str, bool]) -> Se
         _follower(instance, name, is_whole, memory.asked.get(name))
         for name, is_whole in are_whole.items()
     ]
+    runs = instance.get_runs(RunsFilter(statuses=UNDER_WAY))
     seen = Seen(
         _published(instance, min(one.so_far.until for one in followers)),
         instance.get_dynamic_partitions(str(archive_partitions.name)),
-        _busy(instance),
+        {run.tags[REFRESH_TAG] for run in runs if REFRESH_TAG in run.tags},
         time.time(),
+        any(run.status in WORKING and REFRESH_TAG not in run.tags for run in runs),
     )
     look = refreshes.look(followers, memory.waiting, seen)
     if look.refreshes:  # else the page shows the sentence with the tick
@@ -114,12 +120,6 @@ def _made(instance: DagsterInstance, asset: AssetKey) -> dict[str, int]:
         )
     )
     return {key: min(event, planned.get(key, event)) for key, event in made.items()}
-
-
-def _busy(instance: DagsterInstance) -> set[str]:
-    """The kinds of refreshes that wait or work."""
-    runs = instance.get_runs(RunsFilter(statuses=UNDER_WAY))
-    return {run.tags[REFRESH_TAG] for run in runs if REFRESH_TAG in run.tags}
 
 
 def _run_request(refresh: Refresh) -> RunRequest:
