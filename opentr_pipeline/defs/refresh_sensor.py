@@ -37,8 +37,9 @@ PUBLISHED = (DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_OBSE
 REFRESHES = """\
 Has everything made anew that is made from transcripts ({names}), for the partitions in which new
 ones were published: by uploads, nights, backfills or `opentr run`, also where some recordings
-failed. Many partitions share a run; none of these runs needs a worker slot. What has no partitions
-is made at most once an hour.
+failed or the run was ended. While runs transcribe, it waits for their end, five minutes at most.
+Many partitions share a run; none of these runs needs a worker slot. What has no partitions is made
+after all others, at most once an hour.
 
 A tick without runs says in a sentence why. *When a tick fails*: nothing is forgotten, the next one
 goes on. A run that fails is not repeated before there are new transcripts: materialise its
