@@ -53,6 +53,7 @@ from opentr_pipeline_tests.making import settings_of
 from opentr_pipeline_tests.page_api import free_port
 from opentr_pipeline_tests.runs import (
     SPEECH,
+    holder_of,
     make_archive,
     partition_statuses,
     speech_file,
@@ -435,6 +436,25 @@ def announced(one: Project) -> set[str]:
     with DagsterInstance.from_config(str(one.settings.dagster_home)) as instance:
         kind = DagsterEventType.ASSET_OBSERVATION
         return {*instance.get_latest_storage_id_by_partition(AssetKey("transcripts"), kind)}
+
+
+@pytest.mark.slow
+def test_what_a_killed_run_has_published_is_followed(
+    project: Callable[..., Project], tmp_path: Path
+) -> None:
+    files = {f"{key}/{Path(said).name}": said for key, said in zip("abcdef", SPEECH, strict=True)}
+    archive = make_archive(tmp_path / "archive", files)
+    one = project(archive, GPU_DEVICE_ID="cpu", WHISPER_BATCH_SIZE="1")
+    home = one.settings.dagster_home
+    process = one.start("run")
+    wait_for(one.transcripts)  # who asks Dagster earlier is in the way of a run that prepares it
+    wait_for(lambda: announced(one))
+    process.kill()
+    process.communicate()
+    wait_for(lambda: holder_of(tmp_path / "slots" / "cpu.slot-0") is None)
+    assert "MATERIALIZED" not in partition_statuses(home, "transcripts").values()
+    with DagsterInstance.from_config(str(home)) as instance:
+        assert Eye(instance).asked() == [(BOTH, min(announced(one)))]
 
 
 @pytest.mark.slow
