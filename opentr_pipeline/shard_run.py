@@ -84,6 +84,8 @@ class ShardRun:
         # Items are taken on in the engine's threads and finished in the caller's.
         self._lock = threading.RLock()
         self.outcome = ShardOutcome(batch_size=batch_size)
+        # Called with each partition that was published, in any thread.
+        self.announce: Callable[[str], object] = lambda partition_key: None
 
     def run(self, items: Sequence[ShardItem]) -> ShardOutcome:
         """Work through the items; those that another run holds come last.
@@ -288,6 +290,7 @@ class ShardRun:
                 map(self._has_outcome, self._plan.contents_to_do(key))  # other shards' parts
             ):
                 publish_partition(key, self._plan, self._store, self._index)
+                self.announce(key)
 
     def _has_outcome(self, content: Content) -> bool:
         return self._checkpoints.has(content) or content in self._index.by_content

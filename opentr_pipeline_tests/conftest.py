@@ -136,6 +136,11 @@ class Project:
         assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
         return out + err
 
+    def serve(self, *options: str, **variables: str) -> str:
+        """Start the services, without runs of ``refreshes`` beside what a test is about."""
+        self.opentr("dagster", "sensor", "stop", "refreshes")
+        return self.opentr("start", "dev", *options, **variables)
+
     def rows(self, table: str) -> list[dict[str, object]]:
         read: pa.Table = self.store.read(table)
         return read.to_pylist()

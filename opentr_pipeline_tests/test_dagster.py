@@ -204,11 +204,10 @@ def _check_operators(served: Project) -> None:
     # The flag of the start holds for the commands after it.
     facts = json.loads(served.opentr("status", "--json", GPU_SCALE_ENABLED="false"))
     assert (facts["num_done"], facts["num_worker_slots"]) == (3, 2)
-    assert {run["launched_by"] for run in facts["runs"]} <= {"refresh"}
+    assert facts["runs"] == []
     assert facts["page"].endswith(served.environ["DAGSTER_PORT"])
     assert facts["speed_x"] > 0
-    runs = json.loads(served.opentr("queue", "--json"))["runs"]
-    assert {run["launched_by"] for run in runs} <= {"refresh"}
+    assert json.loads(served.opentr("queue", "--json"))["runs"] == []
     assert served.opentr("errors", "--json").strip() == "[]"
     wait_for(DevServices.of(served.settings).answers)
     health = {
@@ -264,7 +263,7 @@ def _check_killed_services(served: Project) -> None:
 
 @slow
 def test_the_services_and_what_is_launched_from_the_page(served: Project) -> None:
-    started = served.opentr("start", "dev", "--gpu-scale", GPU_SCALE_ENABLED="false")
+    started = served.serve("--gpu-scale", GPU_SCALE_ENABLED="false")
     address = f"http://127.0.0.1:{served.environ['DAGSTER_PORT']}"
     assert address in started
     assert "2 worker slots" in started

@@ -48,7 +48,7 @@ def one(tmp_path_factory: pytest.TempPathFactory, models_root: Path) -> Iterator
         WHISPER_BATCH_SIZE="2",
         GPU_DEVICE_ID="cpu",
     )
-    project.opentr("start", "dev")
+    project.serve()
     yield project
     DevServices.of(project.settings).stop()
 

@@ -93,7 +93,7 @@ def test_never_more_steps_than_slots(
     for number, key in enumerate(keys):
         speech_file(one.archive / key / "a.wav", number)
     try:
-        one.opentr("start", "dev")
+        one.serve()
         record_property("figures", f"{database}: {_everything_at_once(one, keys)}")
     finally:
         DevServices.of(one.settings).stop()

@@ -362,3 +362,21 @@ def test_the_asset_links_to_the_pages(
     assert said["page"] == "https://a.example/pages/partitions/film/1.html"
     assert said["home"] == "https://a.example/pages/index.html"
     assert (root_of(settings) / "index.html").is_file()
+
+
+def test_the_asset_says_what_could_not_be_made_and_no_more(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTPUT_DIR", str(settings.output_root))
+    monkeypatch.setenv("ARCHIVE_DIR", str(settings.archive_root))
+    (root_of(settings) / "index.html" / "folder").mkdir(parents=True)  # in the home page's way
+    with DagsterInstance.ephemeral() as instance:
+        register_partitions(instance, ["film"])
+        done = materialize(
+            [pages_asset], instance=instance, partition_key="film", raise_on_error=False
+        )
+        assert instance.get_materialized_partitions(pages_asset.key) == {"film"}
+    (event,) = done.get_step_failure_events()
+    said = event.step_failure_data.user_failure_data
+    assert said
+    assert str(said.description).startswith(f"{root_of(settings)} cannot be written")

@@ -316,8 +316,7 @@ def test_the_report_of_the_sample_archive(
     sampled.opentr("dagster", "asset", "materialize", "--select", "archive_report")
     _look(browser, path, tmp_path)
     # Its sensor would make the report anew at once, and the page then closes what is open in it.
-    sampled.opentr("dagster", "sensor", "stop", "refreshes")
-    sampled.opentr("start", "dev")
+    sampled.serve()
     _look_at_pictures(browser, DevServices.of(sampled.settings).address, tmp_path)
 
 

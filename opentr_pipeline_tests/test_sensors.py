@@ -191,7 +191,7 @@ def watched(project: Callable[..., Project], tmp_path: Path) -> Iterator[Project
     (tmp_path / "archive").mkdir()
     variables = {"UPLOAD_SETTLE_S": "4", "SHARD_AUDIO_S": "10", "GPU_DEVICE_ID": "cpu"}
     one = project(tmp_path / "archive", DAGSTER_PORT=free_port(), **variables)
-    one.opentr("start", "dev")
+    one.serve()
     yield one
     DevServices.of(one.settings).stop()
 

@@ -143,6 +143,22 @@ def test_a_shard_is_transcribed_with_one_load_and_published(world: World) -> Non
     assert row["duration_s"] == pytest.approx(2.0)
 
 
+def test_each_partition_is_announced_when_it_is_published(world: World) -> None:
+    plan, model = world.plan(), Model()
+    found: list[tuple[str, set[str]]] = []
+
+    def announce(key: str) -> None:
+        found.append((key, set(world.rows())))
+
+    for _ in range(2):  # who was killed before it could say so says it in its next attempt
+        made = ShardRun(world.archive, world.store, plan, model.load, BATCH_SIZE)
+        made.announce = announce
+        made.run(items_of(plan))
+    assert {key for key, _ in found[:2]} == {key for key, _ in found[2:]} == {"film", "radio"}
+    paths = {"film": {"film/1.wav"}, "radio": {"radio/2.wav", "radio/3.wav"}}
+    assert all(paths[key] <= rows for key, rows in found)
+
+
 def test_what_is_done_loads_no_model(world: World) -> None:
     plan = world.plan()
     world.transcribe(plan)

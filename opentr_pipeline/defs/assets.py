@@ -1,6 +1,7 @@
 """The assets ``recordings`` and ``transcripts``."""
 
 import contextlib
+import functools
 import itertools
 import logging
 import time
@@ -13,11 +14,11 @@ from typing import Any
 from dagster import (
     AssetExecutionContext,
     AssetIn,
-    AssetKey,
     AssetMaterialization,
     AssetObservation,
     BackfillPolicy,
     BetaWarning,
+    DagsterInstance,
     DataVersion,
     DynamicOut,
     DynamicOutput,
@@ -157,6 +158,7 @@ def transcribe_shard(
             leased_at = time.time()
             _introduce(context, settings, slot, shard)
             run = _shard_run(settings, slot, slots, shard)
+            run.announce = functools.partial(_announce, context.instance)
             under_way.callback(run.withdraw)
             with contextlib.closing(run), learning(slot, slots, folder, run.batch_size):
                 outcome = run.run(shard["items"])
@@ -187,6 +189,15 @@ def _introduce(
     _log.info(said, slot.name, context.run_id, len(items), shown)
     holder = Holder(slot.name, context.run_id, str(settings.archive_root), partitions=keys)
     introduce(holder, slots_folder(settings))
+
+
+def _announce(instance: DagsterInstance, partition_key: str) -> None:
+    """Say at once that a partition was published: the run may end before it says so itself."""
+    seen = AssetObservation("transcripts", partition=partition_key)
+    try:
+        instance.report_runless_asset_event(seen)  # what a step logs is written when it ends
+    except Exception as error:  # a database that is away costs nothing that is transcribed
+        _log.warning("Dagster did not hear that %s was published: %s", partition_key, error)
 
 
 def _shard_run(
@@ -247,13 +258,9 @@ def publish_transcripts(
         # The output gave all partitions one version; those with another say so afterwards.
         keys = {key for key in keys if versions[key] != usual}
     for key in keys:
+        tags = {"dagster/data_version": versions[key]}
         context.log_event(
-            AssetMaterialization(
-                AssetKey("transcripts"),
-                partition=key,
-                metadata=facts[key],
-                tags={"dagster/data_version": versions[key]},
-            )
+            AssetMaterialization("transcripts", partition=key, metadata=facts[key], tags=tags)
         )
     for key, works in left.items():
         seen = AssetObservation("transcripts", partition=key, metadata=facts[key])

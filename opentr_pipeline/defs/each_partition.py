@@ -53,5 +53,5 @@ def each_partition(
 
 def _incomplete(num_missing: int, sentences: list[str]) -> Failure:
     shown = " ".join(sentences[:MAX_SENTENCES]) + (" ..." if sentences[MAX_SENTENCES:] else "")
-    said = f"{num_missing} of the run's partitions could not be made. {shown}"
-    return Failure(said, allow_retries=False)
+    said = f"{num_missing} of the run's partitions could not be made. " if num_missing else ""
+    return Failure(said + shown, allow_retries=False)

@@ -8,6 +8,7 @@ from dagster import (
     AssetsDefinition,
     DagsterEventType,
     DagsterInstance,
+    DagsterRunStatus,
     DefaultSensorStatus,
     RunRequest,
     RunsFilter,
@@ -27,14 +28,18 @@ from opentr_pipeline.settings import Settings
 # Of runs of this sensor, with the kind of the refresh; dagster.yaml has a limit for it.
 REFRESH_TAG = "opentr/refresh"
 TRANSCRIPTS = AssetKey("transcripts")
-# Of a partition in which recordings failed or wait, a run says the second; the others are there.
+# A run that waits publishes nothing yet.
+WORKING = (DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
+# Steps observe what they publish at once, and at the end a run says how each partition stands: of
+# one in which recordings failed or wait, by an observation, of the others by the first.
 PUBLISHED = (DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_OBSERVATION)
 
 REFRESHES = """\
 Has everything made anew that is made from transcripts ({names}), for the partitions in which new
 ones were published: by uploads, nights, backfills or `opentr run`, also where some recordings
-failed. Many partitions share a run; none of these runs needs a worker slot. What has no partitions
-is made at most once an hour.
+failed or the run was ended. While runs transcribe, it waits for their end, five minutes at most.
+Many partitions share a run; none of these runs needs a worker slot. What has no partitions is made
+after all others, at most once an hour.
 
 A tick without runs says in a sentence why. *When a tick fails*: nothing is forgotten, the next one
 goes on. A run that fails is not repeated before there are new transcripts: materialise its
@@ -72,11 +77,13 @@ def _tick(context: SensorEvaluationContext, are_whole: Mapping[str, bool]) -> Se
         _follower(instance, name, is_whole, memory.asked.get(name))
         for name, is_whole in are_whole.items()
     ]
+    runs = instance.get_runs(RunsFilter(statuses=UNDER_WAY))
     seen = Seen(
         _published(instance, min(one.so_far.until for one in followers)),
         instance.get_dynamic_partitions(str(archive_partitions.name)),
-        _busy(instance),
+        {run.tags[REFRESH_TAG] for run in runs if REFRESH_TAG in run.tags},
         time.time(),
+        any(run.status in WORKING and REFRESH_TAG not in run.tags for run in runs),
     )
     look = refreshes.look(followers, memory.waiting, seen)
     if look.refreshes:  # else the page shows the sentence with the tick
@@ -100,20 +107,20 @@ def _published(instance: DagsterInstance, after: int) -> dict[str, int]:
 def _follower(
     instance: DagsterInstance, name: str, is_whole: bool, asked: Asked | None
 ) -> Follower:
-    made: Mapping[str, int] = {}
-    if not is_whole:
-        made = instance.get_latest_storage_id_by_partition(
-            AssetKey(name),
-            DagsterEventType.ASSET_MATERIALIZATION,
-            after_cursor=asked.until if asked else 0,
-        )
+    made = _made(instance, AssetKey(name)) if asked is None and not is_whole else {}
     return Follower(name, is_whole, asked, made)
 
 
-def _busy(instance: DagsterInstance) -> set[str]:
-    """The kinds of refreshes that wait or work."""
-    runs = instance.get_runs(RunsFilter(statuses=UNDER_WAY))
-    return {run.tags[REFRESH_TAG] for run in runs if REFRESH_TAG in run.tags}
+def _made(instance: DagsterInstance, asset: AssetKey) -> dict[str, int]:
+    """The partitions that were made, and where it is known, the event that began the run."""
+    made, planned = (
+        instance.get_latest_storage_id_by_partition(asset, kind)
+        for kind in (
+            DagsterEventType.ASSET_MATERIALIZATION,
+            DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+        )
+    )
+    return {key: min(event, planned.get(key, event)) for key, event in made.items()}
 
 
 def _run_request(refresh: Refresh) -> RunRequest:
