@@ -12,7 +12,7 @@ from opentr_pipeline import definitions
 from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
 from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG
 from opentr_pipeline.defs.run_launcher import has_process
-from opentr_pipeline.launch import enter_home
+from opentr_pipeline.launch import enter_home, is_prepared
 from opentr_pipeline.run_ranges import RANGE_END_TAG, RANGE_START_TAG, SINGLE_TAG
 from opentr_pipeline.settings import Settings
 
@@ -92,7 +92,7 @@ class Automation:
 @contextmanager
 def _instance(settings: Settings) -> Iterator[DagsterInstance | None]:
     """The state, or None where no command has made it yet: looking must not make it."""
-    if not (settings.dagster_home / "dagster.yaml").exists():
+    if not is_prepared(settings.dagster_home):
         yield None
         return
     enter_home(settings)

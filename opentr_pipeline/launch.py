@@ -38,6 +38,8 @@ LOG_NAME = "runs.log"
 # pool, is the guarantee.
 POOL_EXTRA = 9
 ARCHIVE_KEY = "opentr/archive"
+# The last thing that is made in a fresh state folder.
+PREPARED = "pool_limit"
 # The URL holds a password: the file names the variable.
 LOCAL_LAUNCHER = "run_launcher\n  class: LocalRunLauncher"
 CONTAINER_LAUNCHER = "container_launcher\n  class: ContainerRunLauncher"
@@ -70,6 +72,15 @@ def start_forkserver(settings: Settings) -> None:
         forkserver.ensure_running()
 
 
+def is_prepared(home: Path) -> bool:
+    """Whether the databases of a state folder are there; whoever opens them earlier breaks them.
+
+    Args:
+        home: from the settings' ``dagster_home``.
+    """
+    return (home / PREPARED).exists()
+
+
 def prepare_home(settings: Settings, partition_keys: Iterable[str] = ()) -> None:
     """Make Dagster's state folder of the archive, once, and register its partition keys.
 
@@ -91,7 +102,7 @@ def prepare_home(settings: Settings, partition_keys: Iterable[str] = ()) -> None
         _write_dagster_yaml(home / "dagster.yaml", settings)
         limit = len(worker_slots(settings, list_cards())) + POOL_EXTRA
         note = f"{limit} {hashlib.sha256(url.encode()).hexdigest()}"
-        done = home / "pool_limit"
+        done = home / PREPARED
         if not done.exists() or done.read_text() != note:
             with DagsterInstance.get() as instance:
                 instance.event_log_storage.set_concurrency_slots(GPU_POOL, limit)

@@ -22,6 +22,7 @@ from dagster import (
 from opentr_pipeline.checks import CHECKS
 from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
 from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG
+from opentr_pipeline.launch import is_prepared
 from opentr_pipeline.settings import PROJECT_ROOT
 from opentr_pipeline.transcript import STATUSES
 
@@ -85,7 +86,7 @@ def leases(dagster_home: Path) -> list[Lease]:
 
 def num_asking(dagster_home: Path, tags: dict[str, str] | None = None) -> int:
     """Transcription steps of runs with these tags that have begun, and so asked for a slot."""
-    if not (dagster_home / "dagster.yaml").exists():
+    if not is_prepared(dagster_home):
         return 0
     with DagsterInstance.from_config(str(dagster_home)) as instance:
         begun = [

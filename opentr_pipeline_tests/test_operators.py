@@ -37,6 +37,7 @@ from opentr_pipeline.cli import main
 from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG
 from opentr_pipeline.devices import CPU, WorkerSlot
 from opentr_pipeline.errors import OpentrError, ServiceError
+from opentr_pipeline.launch import PREPARED
 from opentr_pipeline.operations import Finished
 from opentr_pipeline.shard_outcome import ShardOutcome
 from opentr_pipeline.transcript import REMEDIES, REMEDY_WHEN_GIVEN_UP, STATUSES
@@ -245,8 +246,9 @@ def test_the_file_system_of_a_folder(tmp_path: Path) -> None:
 
 
 def state(home: Path) -> DagsterInstance:
-    home.mkdir(parents=True)
+    home.mkdir(parents=True, exist_ok=True)
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    (home / PREPARED).touch()
     return DagsterInstance.from_config(str(home))
 
 
@@ -258,7 +260,11 @@ def test_runs_say_where_they_come_from_and_whether_they_live(
     for name in ("DAGSTER_HOME", "ARCHIVE_DIR", "DAGSTER_POSTGRES_URL"):
         monkeypatch.setenv(name, "")  # given back at the end
     settings = settings_of(ARCHIVE_DIR=tmp_path, STATE_DIR=tmp_path / "state")
+    home = settings.dagster_home
+    home.mkdir(parents=True)
+    (home / "dagster.yaml").touch()  # another process is about to make the databases
     assert dagster_state.active_runs(settings) == []
+    assert [path.name for path in home.iterdir()] == ["dagster.yaml"]
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     with state(settings.dagster_home) as instance:
