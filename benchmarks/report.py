@@ -29,6 +29,7 @@ from opentr_pipeline import report, work
 from opentr_pipeline.archive import MediaFile, scan
 from opentr_pipeline.options import TranscriptionOptions
 from opentr_pipeline.page_lists import FOLDER as PAGES
+from opentr_pipeline.page_lists import REPORT_PAGE
 from opentr_pipeline.probe import Probe
 from opentr_pipeline.report_facts import report_facts
 from opentr_pipeline.settings import Settings, load_settings
@@ -126,7 +127,7 @@ def measure(settings: Settings, num_words: int) -> Figures:
     key, group = next(iter(scan(settings.archive_root).by_partition(settings).items()))
     write_partition(settings, key, group, num_words, 1)
     changed = in_process_of_its_own(make_report, settings)
-    size_bytes = (settings.output_root / PAGES / report.NAME).stat().st_size
+    size_bytes = (settings.output_root / PAGES / REPORT_PAGE).stat().st_size
     return Figures(first, again, changed, size_bytes)
 
 

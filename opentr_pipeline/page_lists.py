@@ -19,6 +19,7 @@ NUM_FIRST_ROWS = 12  # of each partition on the home page
 NUM_HOME_ROWS = 100  # a larger archive's home page shows partitions alone
 NUM_FIRST_LETTERS = 160
 HOME_PAGE = "index.html"
+REPORT_PAGE = "report.html"
 
 # Sums over recordings, as JSON keeps them.
 Totals = dict[str, Any]

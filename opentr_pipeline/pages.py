@@ -26,6 +26,7 @@ from opentr_pipeline.page_lists import (
     FOLDER,
     NUM_FIRST_ROWS,
     NUM_ROWS,
+    REPORT_PAGE,
     Chapter,
     Entry,
     added,
@@ -228,7 +229,7 @@ class Pages:
             for number, chapters in enumerate(pages, 1):
                 name = names[number - 1]
                 facts = {"totals": totals, "number": number, "names": names}
-                facts["has_report"] = self._tree.is_there("report.html")
+                facts["report"] = REPORT_PAGE if self._tree.is_there(REPORT_PAGE) else ""
                 text = self._page("home.html", name, chapters=chapters, **facts)
                 self._tree.replace(name, text.encode())
             for path in self.root.glob("index-*.html"):

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from opentr_pipeline import report_charts
 from opentr_pipeline.html_files import render
-from opentr_pipeline.page_lists import HOME_PAGE, page_of, title_of
+from opentr_pipeline.page_lists import HOME_PAGE, REPORT_PAGE, page_of, title_of
 from opentr_pipeline.pages import Pages
 from opentr_pipeline.report_charts import folder_name, rate_text
 from opentr_pipeline.report_facts import Folder, ReportFacts
@@ -17,7 +17,6 @@ from opentr_pipeline.transcript import STATUSES
 from opentr_pipeline.transcript_store import TranscriptStore
 from opentr_pipeline.written_tree import WrittenTree
 
-NAME = "report.html"
 MAX_FOLDERS = 25
 MAX_NAMED = 20
 MEANINGS = {**STATUSES, "missing": "not transcribed yet"}
@@ -31,12 +30,12 @@ def write(facts: ReportFacts, settings: Settings) -> Path:
     """
     pages = Pages(settings)
     tree = WrittenTree(TranscriptStore(settings.output_root), pages.root)
-    with tree.writing(NAME):
-        is_new = not tree.is_there(NAME)
-        tree.replace(NAME, html(facts, tree.root).encode())
+    with tree.writing(REPORT_PAGE):
+        is_new = not tree.is_there(REPORT_PAGE)
+        tree.replace(REPORT_PAGE, html(facts, tree.root).encode())
     if is_new and tree.is_there(HOME_PAGE):  # which leads to a report where there is one
         pages.write_home()
-    return tree.root / NAME
+    return tree.root / REPORT_PAGE
 
 
 def html(facts: ReportFacts, pages: Path) -> str:

@@ -10,6 +10,7 @@ from opentr_pipeline.defs.assets import refused, transcripts
 from opentr_pipeline.defs.descriptions import ARCHIVE_REPORT
 from opentr_pipeline.defs.gpu_slots import die_with_the_run
 from opentr_pipeline.errors import OpentrError
+from opentr_pipeline.page_lists import REPORT_PAGE
 from opentr_pipeline.pages import Pages
 from opentr_pipeline.report_facts import report_facts
 from opentr_pipeline.settings import load_settings
@@ -26,5 +27,5 @@ def archive_report() -> MaterializeResult[Any]:
     except OpentrError as error:
         raise refused(error) from None
     link = MetadataValue.url if settings.pages_url else MetadataValue.path
-    page = link(Pages(settings).address(report.NAME))
+    page = link(Pages(settings).address(REPORT_PAGE))
     return MaterializeResult(metadata={"page": page, **metadata.of_report(facts)})
