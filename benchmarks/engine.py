@@ -20,8 +20,8 @@ from benchmarks import machine, speech_sets
 from benchmarks.candidates.protocol import Answer, Request
 from benchmarks.measured import CANDIDATES, CandidateError, run
 from benchmarks.speech_sets import BenchmarkRecording
-from opentr_pipeline import models
-from opentr_pipeline.settings import load_settings
+from opentr_pipeline.recognition import models
+from opentr_pipeline.settings.environment import load_settings
 from opentr_pipeline_tests.speech import word_error_rate
 
 BASELINE = "faster_whisper_batched"

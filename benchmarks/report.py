@@ -25,16 +25,17 @@ import pyarrow as pa
 
 from benchmarks import machine
 from benchmarks.uploads import in_process_of_its_own
-from opentr_pipeline import report, work
-from opentr_pipeline.archive import MediaFile, scan
-from opentr_pipeline.options import TranscriptionOptions
-from opentr_pipeline.page_lists import FOLDER as PAGES
-from opentr_pipeline.page_lists import REPORT_PAGE
-from opentr_pipeline.probe import Probe
-from opentr_pipeline.report_facts import report_facts
-from opentr_pipeline.settings import Settings, load_settings
-from opentr_pipeline.tables import SCHEMAS, write_table
-from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.archive.media_files import MediaFile, scan
+from opentr_pipeline.audio.probe import Probe
+from opentr_pipeline.pages.lists import FOLDER as PAGES
+from opentr_pipeline.pages.lists import REPORT_PAGE
+from opentr_pipeline.planning import backlog
+from opentr_pipeline.planning.options import TranscriptionOptions
+from opentr_pipeline.report import page
+from opentr_pipeline.report.facts import report_facts
+from opentr_pipeline.settings.environment import Settings, load_settings
+from opentr_pipeline.transcripts.schemas import SCHEMAS, write_table
+from opentr_pipeline.transcripts.store import TranscriptStore
 
 FOLDERS = (
     "Oral history of the river towns, collected between the wars",
@@ -135,7 +136,7 @@ def make_report(settings: Settings) -> Cost:
     """Do what the command does."""
     started, cpu_before_s = time.monotonic(), time.process_time()
     facts = report_facts(settings)
-    report.write(facts, settings)
+    page.write(facts, settings)
     wall_s, cpu_s = time.monotonic() - started, time.process_time() - cpu_before_s
     return Cost(wall_s, cpu_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
@@ -148,7 +149,7 @@ def make(settings: Settings, num_recordings: int, num_partitions: int, num_words
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"recording {number:07}.wav").write_bytes(b"RIFF")
     found = scan(settings.archive_root)
-    work.probe_memory(settings)
+    backlog.probe_memory(settings)
     probe = json.dumps(asdict(Probe(duration_s=num_words * WORD_S)))
     with closing(sqlite3.connect(settings.state_root / "probes.sqlite")) as database, database:
         database.executemany(

@@ -24,7 +24,7 @@ from benchmarks import machine, sound, speech_sets
 from benchmarks.engine import request_for
 from benchmarks.measured import CANDIDATES, run
 from benchmarks.speech_sets import BenchmarkRecording
-from opentr_pipeline.settings import PROJECT_ROOT
+from opentr_pipeline.settings.environment import PROJECT_ROOT
 from opentr_pipeline_tests.conftest import Project
 
 POLL_S = 0.05
@@ -78,7 +78,7 @@ def whole_run(archive: Path) -> WholeRun:
     """
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:
         project = Project(Path(folder), archive)
-        command = [sys.executable, "-m", "opentr_pipeline.cli", "run"]
+        command = [sys.executable, "-m", "opentr_pipeline.cli.app", "run"]
         begun = time.monotonic()
         with subprocess.Popen(
             command, cwd=PROJECT_ROOT, env=project.environ, stdout=log, stderr=log

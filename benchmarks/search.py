@@ -28,12 +28,12 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks import machine
-from opentr_pipeline.search import search
-from opentr_pipeline.search_index import SearchIndex
-from opentr_pipeline.search_passages import Wanted
-from opentr_pipeline.search_terms import index_query, indexed, terms_of, tokens_of
-from opentr_pipeline.tables import SCHEMAS, write_table
-from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.search.index import SearchIndex
+from opentr_pipeline.search.passages import Wanted
+from opentr_pipeline.search.query import search
+from opentr_pipeline.search.terms import index_query, indexed, terms_of, tokens_of
+from opentr_pipeline.transcripts.schemas import SCHEMAS, write_table
+from opentr_pipeline.transcripts.store import TranscriptStore
 
 VOCABULARY = 100_000
 CHARACTERS = 3_000
@@ -159,7 +159,7 @@ class Ours:
     def command(self, query: str) -> int:
         """The same as people ask it, from the start of the process to its end."""
         words = [query] if query.startswith('"') else query.split()
-        command = [sys.executable, "-m", "opentr_pipeline.cli", "search", *words]
+        command = [sys.executable, "-m", "opentr_pipeline.cli.app", "search", *words]
         environ = {**os.environ, "OUTPUT_DIR": str(self.index.store.root)}
         done = subprocess.run(command, env=environ, check=True, stdout=subprocess.PIPE)
         return done.stdout.count(b"\n")

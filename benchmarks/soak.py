@@ -25,7 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import machine
-from opentr_pipeline.services import DevServices
+from opentr_pipeline.services.dev import DevServices
 from opentr_pipeline_tests.conftest import Project
 from opentr_pipeline_tests.page_api import free_port
 from opentr_pipeline_tests.runs import (

@@ -26,15 +26,15 @@ from typing import TypeVar
 import pyarrow as pa
 
 from benchmarks import machine
-from opentr_pipeline import work
-from opentr_pipeline.archive import scan
-from opentr_pipeline.options import ArchiveOptions, TranscriptionOptions
-from opentr_pipeline.probe import Probe
-from opentr_pipeline.settings import Settings, load_settings
-from opentr_pipeline.tables import SCHEMAS, write_table
-from opentr_pipeline.transcript_store import TranscriptStore
-from opentr_pipeline.uploads import Uploads
-from opentr_pipeline.watch import Clock
+from opentr_pipeline.archive.changes import Clock
+from opentr_pipeline.archive.media_files import scan
+from opentr_pipeline.audio.probe import Probe
+from opentr_pipeline.planning import backlog
+from opentr_pipeline.planning.options import ArchiveOptions, TranscriptionOptions
+from opentr_pipeline.planning.uploads import Uploads
+from opentr_pipeline.settings.environment import Settings, load_settings
+from opentr_pipeline.transcripts.schemas import SCHEMAS, write_table
+from opentr_pipeline.transcripts.store import TranscriptStore
 
 Made = TypeVar("Made")
 FILES_OF_FOLDER = 1_000
@@ -198,7 +198,7 @@ def measure(folder: Path, num_files: int) -> Looks:
 def fill_store(settings: Settings, options: ArchiveOptions) -> None:
     """Have all files probed and transcribed, as far as anybody can tell."""
     probes = settings.state_root / "probes.sqlite"
-    work.probe_memory(settings)
+    backlog.probe_memory(settings)
     found = scan(settings.archive_root)
     probe = json.dumps(asdict(Probe(duration_s=60.0)))
     with closing(sqlite3.connect(probes)) as database, database:

@@ -14,8 +14,8 @@ from opentr_pipeline.defs.schedules import nights_schedule
 from opentr_pipeline.defs.search_asset import search_index
 from opentr_pipeline.defs.sensors import uploads_sensor
 from opentr_pipeline.defs.subtitles import subtitles
-from opentr_pipeline.devices import list_cards, worker_slots
-from opentr_pipeline.settings import load_settings
+from opentr_pipeline.devices.cards import list_cards, worker_slots
+from opentr_pipeline.settings.environment import load_settings
 
 _settings = load_settings()
 # What is made from transcripts follows them by itself; what has no partitions, once an hour.

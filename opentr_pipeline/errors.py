@@ -9,7 +9,7 @@ What happens on each kind:
   (see ``memory_limits``).
 * ``MediaError`` never stops anything: it becomes the recorded outcome of one media file.
 * Everything else that escapes from one recording is recorded as ``failed`` and tried again
-  by a later run (see ``work.MAX_ATTEMPTS``).
+  by a later run (see ``backlog.MAX_ATTEMPTS``).
 """
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from opentr_pipeline import models
-from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
-from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.recognition import models
+from opentr_pipeline.settings.environment import PROJECT_ROOT, Settings, load_settings
+from opentr_pipeline.transcripts.store import TranscriptStore
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -120,7 +120,7 @@ class Project:
 
     def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-m", "opentr_pipeline.cli", *arguments],
+            [sys.executable, "-m", "opentr_pipeline.cli.app", *arguments],
             cwd=PROJECT_ROOT,
             env={**self.environ, **variables},
             stdout=subprocess.PIPE,

@@ -12,13 +12,13 @@ from typing import Any
 
 import hypothesis
 
-from opentr_pipeline.archive import MediaFile
-from opentr_pipeline.options import TranscriptionOptions
-from opentr_pipeline.probe import Probe
-from opentr_pipeline.recordings import Recording
-from opentr_pipeline.settings import Settings, load_settings
-from opentr_pipeline.transcript import Content, Segment, Transcript, Word
-from opentr_pipeline.windows import Window
+from opentr_pipeline.archive.media_files import MediaFile
+from opentr_pipeline.archive.recordings import Recording
+from opentr_pipeline.audio.probe import Probe
+from opentr_pipeline.audio.windows import Window
+from opentr_pipeline.planning.options import TranscriptionOptions
+from opentr_pipeline.settings.environment import Settings, load_settings
+from opentr_pipeline.transcripts.transcript import Content, Segment, Transcript, Word
 
 # A property is searched for a counterexample, never timed.
 PROPERTY = hypothesis.settings(deadline=None)

@@ -19,12 +19,12 @@ from dagster import (
     RunsFilter,
 )
 
-from opentr_pipeline.checks import CHECKS
 from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
 from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG
-from opentr_pipeline.launch import is_prepared
-from opentr_pipeline.settings import PROJECT_ROOT
-from opentr_pipeline.transcript import STATUSES
+from opentr_pipeline.launching.launch import is_prepared
+from opentr_pipeline.quality.checks import CHECKS
+from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.transcripts.transcript import STATUSES
 
 SAMPLES = PROJECT_ROOT / "samples" / "archive"
 # About 12 s of speech each.

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from opentr_pipeline import archive_facts as module
-from opentr_pipeline.archive_facts import FactMemory, ReferenceFacts, archive_facts
-from opentr_pipeline.checkpoints import Checkpoints
-from opentr_pipeline.settings import Settings
-from opentr_pipeline.store_layout import Generation
-from opentr_pipeline.transcript import Transcript
-from opentr_pipeline.transcript_store import Entry, TranscriptStore
+from opentr_pipeline.quality import archive_facts as module
+from opentr_pipeline.quality.archive_facts import FactMemory, ReferenceFacts, archive_facts
+from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.transcripts.checkpoints import Checkpoints
+from opentr_pipeline.transcripts.layout import Generation
+from opentr_pipeline.transcripts.store import Entry, TranscriptStore
+from opentr_pipeline.transcripts.transcript import Transcript
 from opentr_pipeline_tests.making import fingerprint, recording, settings_of, transcript
 
 

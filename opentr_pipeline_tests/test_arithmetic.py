@@ -2,8 +2,8 @@
 
 import pytest
 
-from opentr_pipeline.arithmetic import PREFERRED, compute_type
-from opentr_pipeline.devices import CPU, Device
+from opentr_pipeline.devices.cards import CPU, Device
+from opentr_pipeline.devices.compute_types import PREFERRED, compute_type
 from opentr_pipeline.errors import SettingsError
 
 

@@ -13,11 +13,10 @@ import av
 import numpy as np
 import pytest
 
-from opentr_pipeline import audio
-from opentr_pipeline.audio import MIN_MISSING_S, Sound, is_cut_off
-from opentr_pipeline.errors import MediaError
-from opentr_pipeline.probe import probe_file
-from opentr_pipeline.windows import (
+from opentr_pipeline.audio import decoding
+from opentr_pipeline.audio.decoding import MIN_MISSING_S, Sound, is_cut_off
+from opentr_pipeline.audio.probe import probe_file
+from opentr_pipeline.audio.windows import (
     KEPT_PAUSE_SAMPLES,
     MAX_EXTENT_SAMPLES,
     MAX_PAUSE_SAMPLES,
@@ -25,6 +24,7 @@ from opentr_pipeline.windows import (
     WINDOW_SAMPLES,
     Window,
 )
+from opentr_pipeline.errors import MediaError
 from opentr_pipeline_tests.making import wav
 from opentr_pipeline_tests.runs import SAMPLES
 
@@ -188,8 +188,8 @@ def failing(monkeypatch: pytest.MonkeyPatch, number: int) -> Callable[[Path], So
     with pytest.raises(av.FFmpegError) as caught:
         av.error.err_check(-number, "a")
     error = caught.value
-    usual = audio.open_media
-    monkeypatch.setattr(audio, "open_media", lambda path: Failing(usual(path), 100, error))
+    usual = decoding.open_media
+    monkeypatch.setattr(decoding, "open_media", lambda path: Failing(usual(path), 100, error))
     return Sound
 
 
@@ -265,9 +265,9 @@ def test_speech_does_not_depend_on_the_blocks(
     spoken: Path, monkeypatch: pytest.MonkeyPatch, block_s: float
 ) -> None:
     samples = content(spoken)[0]
-    monkeypatch.setattr(audio, "BLOCK_S", 1000.0)
+    monkeypatch.setattr(decoding, "BLOCK_S", 1000.0)
     whole = list(Sound(spoken).windows())
-    monkeypatch.setattr(audio, "BLOCK_S", block_s)
+    monkeypatch.setattr(decoding, "BLOCK_S", block_s)
     sound = Sound(spoken)
     windows = list(sound.windows())
     assert sound.duration_s == len(samples) / SAMPLE_RATE_HZ
@@ -295,7 +295,7 @@ def test_speech_without_a_pause_is_cut_into_windows(
     tmp_path: Path, speech: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A vowel that never ends, longer than any window or block."""
-    monkeypatch.setattr(audio, "BLOCK_S", 20.0)
+    monkeypatch.setattr(decoding, "BLOCK_S", 20.0)
     syllable = speech[:, 2 * SAMPLE_RATE_HZ : int(2.5 * SAMPLE_RATE_HZ)]
     path = saved(tmp_path / "endless.wav", np.tile(syllable, 240))
     windows = list(Sound(path).windows())
@@ -306,7 +306,7 @@ def test_speech_without_a_pause_is_cut_into_windows(
 def test_memory_does_not_grow_with_the_length(
     speech: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audio, "BLOCK_S", 30.0)
+    monkeypatch.setattr(decoding, "BLOCK_S", 30.0)
     short = saved(tmp_path / "short.wav", np.tile(speech[:, : 35 * SAMPLE_RATE_HZ], 2))
     long = saved(tmp_path / "long.wav", np.tile(speech[:, : 35 * SAMPLE_RATE_HZ], 12))
     list(Sound(short).blocks())  # loads what stays
@@ -332,7 +332,7 @@ def call(tmp_path: Path, speech: Any) -> Path:
 def test_channels_that_are_split_have_their_own_windows(
     call: Path, monkeypatch: pytest.MonkeyPatch, block_s: float
 ) -> None:
-    monkeypatch.setattr(audio, "BLOCK_S", block_s)
+    monkeypatch.setattr(decoding, "BLOCK_S", block_s)
     samples = content(call, split=True)
     windows = list(Sound(call, split=True).windows())
     assert {one.channel for one in windows} == {0, 1}

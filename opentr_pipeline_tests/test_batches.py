@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline.batches import MAX_PASSED_OVER, Batches
+from opentr_pipeline.recognition.batches import MAX_PASSED_OVER, Batches
 from opentr_pipeline_tests.making import PROPERTY
 
 KINDS = st.integers(0, 6)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from opentr_pipeline.bottleneck import MIN_WORK_S, verdict
-from opentr_pipeline.step_figures import StepFigures
+from opentr_pipeline.steps.bottleneck import MIN_WORK_S, verdict
+from opentr_pipeline.steps.figures import StepFigures
 from opentr_pipeline_tests.making import settings_of
 
 GB = 10**9

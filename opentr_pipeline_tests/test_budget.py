@@ -9,15 +9,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from opentr_pipeline import budget, cuda_libraries, doctor
-from opentr_pipeline.cli import main
-from opentr_pipeline.devices import Device, WorkerSlot, find_cards, list_cards, worker_slots
+from opentr_pipeline.cli.app import main
+from opentr_pipeline.devices import cuda_libraries
+from opentr_pipeline.devices.cards import Device, WorkerSlot, find_cards, list_cards, worker_slots
+from opentr_pipeline.devices.host_memory import HostMemory
+from opentr_pipeline.devices.leases import has_loaded, lease
 from opentr_pipeline.errors import ModelError, SettingsError
-from opentr_pipeline.host_memory import HostMemory
-from opentr_pipeline.models import Model
-from opentr_pipeline.settings import Settings
-from opentr_pipeline.whisper import Whisper
-from opentr_pipeline.worker_slots import has_loaded, lease
+from opentr_pipeline.monitoring import doctor
+from opentr_pipeline.recognition import budget
+from opentr_pipeline.recognition.models import Model
+from opentr_pipeline.recognition.whisper.model import Whisper
+from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline_tests.fake_nvml import UUIDS, FakeCard, FakeNvml
 from opentr_pipeline_tests.making import OPTIONS, settings_of, wav
 
@@ -204,7 +206,7 @@ def test_on_a_cpu_only_what_is_surely_not_there_is_refused(
 ) -> None:
     """What is free now may grow: others end, files that are kept in memory give way."""
     monkeypatch.setattr(budget, "host_memory", lambda: HostMemory(total_gb * GB, free_gb * GB))
-    monkeypatch.setattr("opentr_pipeline.devices.num_cores", lambda: 4)
+    monkeypatch.setattr("opentr_pipeline.devices.cards.num_cores", lambda: 4)
     variables = {"GPU_SCALE_DEVICE_ID": "cpu", "WHISPER_MODEL": "base"}
     settings, slots = on(monkeypatch, tmp_path, [], **variables)
     if verdict == "refused":
@@ -220,7 +222,7 @@ def test_more_cpu_workers_than_cores_are_not_useful(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(budget, "host_memory", lambda: HostMemory(64 * GB, 60 * GB))
-    monkeypatch.setattr("opentr_pipeline.devices.num_cores", lambda: 3)
+    monkeypatch.setattr("opentr_pipeline.devices.cards.num_cores", lambda: 3)
     variables = {"GPU_SCALE_DEVICE_ID": "cpu", "WHISPER_MODEL": "base"}
     settings, slots = on(monkeypatch, tmp_path, [], **variables)
     rows = budget.alternatives(own(settings, slots), budget.workload(settings, slots))

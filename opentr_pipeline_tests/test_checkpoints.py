@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from opentr_pipeline.checkpoints import Checkpoints
-from opentr_pipeline.heard import Heard
-from opentr_pipeline.transcript import Segment, Word
+from opentr_pipeline.transcripts.checkpoints import Checkpoints
+from opentr_pipeline.transcripts.transcript import Segment, Word
+from opentr_pipeline.transcripts.window_results import Heard
 from opentr_pipeline_tests.making import OTHER_OPTIONS, content, transcript
 
 SOUND = content("sound")

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline.archive_facts import ArchiveFacts, PartitionFacts, ReferenceFacts
-from opentr_pipeline.checks import CHECKS, judge_all
-from opentr_pipeline.partition_facts import (
+from opentr_pipeline.quality.archive_facts import ArchiveFacts, PartitionFacts, ReferenceFacts
+from opentr_pipeline.quality.checks import CHECKS, judge_all
+from opentr_pipeline.quality.partition_facts import (
     ArchiveRowsFacts,
     PublishedFacts,
     SpeedFacts,
     Trouble,
 )
-from opentr_pipeline.verdicts import ENOUGH_S, MAX_ROWS, RECENT_S, Verdict
+from opentr_pipeline.quality.verdicts import ENOUGH_S, MAX_ROWS, RECENT_S, Verdict
 from opentr_pipeline_tests.making import PROPERTY
 
 NONE = Trouble(0, [])

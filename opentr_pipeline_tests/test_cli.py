@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from opentr_pipeline.cli import MODULES, main
-from opentr_pipeline.settings import PROJECT_ROOT
+from opentr_pipeline.cli.app import MODULES, main
+from opentr_pipeline.settings.environment import PROJECT_ROOT
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from opentr_pipeline import cuda_libraries
+from opentr_pipeline.devices import cuda_libraries
 from opentr_pipeline.errors import ModelError
 
 SYSTEM = ctypes.util.find_library("z") or "libc.so.6"

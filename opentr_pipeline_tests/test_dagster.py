@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from dagster import AssetKey, DagsterInstance
 
-from opentr_pipeline.checks import CHECKS
 from opentr_pipeline.defs.gpu_slots import slots_executor
-from opentr_pipeline.services import DevServices
-from opentr_pipeline.settings import PROJECT_ROOT
+from opentr_pipeline.quality.checks import CHECKS
+from opentr_pipeline.services.dev import DevServices
+from opentr_pipeline.settings.environment import PROJECT_ROOT
 from opentr_pipeline_tests import step_imports
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.page_api import TICKS, backfill, free_port, launch
@@ -65,7 +65,7 @@ def test_a_step_is_born_with_what_it_needs(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     (tmp_path / "dagster.yaml").write_text((PROJECT_ROOT / "dagster.yaml").read_text())
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["opentr_pipeline.defs.preload"])
+    context.set_forkserver_preload(["opentr_pipeline.launching.preload"])
     queue = context.Queue()
     child = context.Process(target=step_imports.report, args=(queue,))
     child.start()
@@ -242,7 +242,7 @@ def _check_killed_services(served: Project) -> None:
     def pid_of(name: str) -> int | None:
         return next((one.pid for one in services.processes() if name in one.command), None)
 
-    leader = pid_of("opentr_pipeline.supervisor")
+    leader = pid_of("opentr_pipeline.services.supervisor")
     assert leader
     os.kill(leader, signal.SIGKILL)
     wait_for(lambda: not services.is_running(), 10)
@@ -255,7 +255,7 @@ def _check_killed_services(served: Project) -> None:
         assert set(instance.get_dynamic_partitions("archive")) == set("abc")
     assert len(served.transcripts()) == 3
 
-    leader = pid_of("opentr_pipeline.supervisor")
+    leader = pid_of("opentr_pipeline.services.supervisor")
     assert leader
     os.kill(leader, signal.SIGKILL)
     wait_for(lambda: not services.is_running(), 10)

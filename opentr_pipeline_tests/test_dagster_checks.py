@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from dagster import DagsterEventType, DagsterInstance, graph_asset, materialize, op
 
-from opentr_pipeline.checks import CHECKS
 from opentr_pipeline.definitions import defs
 from opentr_pipeline.defs.assets import publish_transcripts
 from opentr_pipeline.defs.checks import judge_transcripts
 from opentr_pipeline.defs.partitions import archive_partitions, register_partitions
-from opentr_pipeline.options import ArchiveOptions
-from opentr_pipeline.plan import Plan, Taking
-from opentr_pipeline.tables import write_table
-from opentr_pipeline.transcript_store import Entry, TranscriptStore
+from opentr_pipeline.planning.options import ArchiveOptions
+from opentr_pipeline.planning.plan import Plan, Taking
+from opentr_pipeline.quality.checks import CHECKS
+from opentr_pipeline.transcripts.schemas import write_table
+from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline_tests.making import OPTIONS, recording, transcript
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from opentr_pipeline import devices
-from opentr_pipeline.devices import (
+from opentr_pipeline.devices import cards as devices
+from opentr_pipeline.devices.cards import (
     CardProcess,
     Device,
     card_processes,

@@ -17,14 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline import engine
-from opentr_pipeline.engine import STRETCH, transcribe
+from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, Window
 from opentr_pipeline.errors import DeviceError, MediaError, StoreError
-from opentr_pipeline.heard import Heard
-from opentr_pipeline.sources import Source
-from opentr_pipeline.transcriber import Part
-from opentr_pipeline.transcript import Segment
-from opentr_pipeline.windows import SAMPLE_RATE_HZ, Window
+from opentr_pipeline.recognition import engine
+from opentr_pipeline.recognition.engine import STRETCH, transcribe
+from opentr_pipeline.recognition.sources import Source
+from opentr_pipeline.recognition.whisper.transcriber import Part
+from opentr_pipeline.transcripts.transcript import Segment
+from opentr_pipeline.transcripts.window_results import Heard
 from opentr_pipeline_tests import making
 from opentr_pipeline_tests.making import OPTIONS, PROPERTY_ON_DISK
 

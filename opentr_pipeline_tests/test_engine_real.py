@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from opentr_pipeline import models
-from opentr_pipeline.audio import Sound
-from opentr_pipeline.devices import CPU
-from opentr_pipeline.engine import transcribe
-from opentr_pipeline.heard import compose
-from opentr_pipeline.settings import PROJECT_ROOT
-from opentr_pipeline.sources import Source
-from opentr_pipeline.transcriber import Transcriber
-from opentr_pipeline.transcript import Transcript
-from opentr_pipeline.whisper import Whisper
-from opentr_pipeline.windows import SAMPLE_RATE_HZ
+from opentr_pipeline.audio.decoding import Sound
+from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ
+from opentr_pipeline.devices.cards import CPU
+from opentr_pipeline.recognition import models
+from opentr_pipeline.recognition.engine import transcribe
+from opentr_pipeline.recognition.sources import Source
+from opentr_pipeline.recognition.whisper.model import Whisper
+from opentr_pipeline.recognition.whisper.transcriber import Transcriber
+from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.transcripts.transcript import Transcript
+from opentr_pipeline.transcripts.window_results import compose
 from opentr_pipeline_tests.conftest import RecordProperty
 from opentr_pipeline_tests.making import OPTIONS
 from opentr_pipeline_tests.runs import SAMPLES

@@ -8,15 +8,15 @@ import pytest
 from click.testing import CliRunner, Result
 from dagster import DagsterInstance, materialize
 
-from opentr_pipeline.cli import main
+from opentr_pipeline.cli.app import main
 from opentr_pipeline.definitions import defs
 from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.defs.subtitles import subtitles
 from opentr_pipeline.errors import StoreError
-from opentr_pipeline.exports import Export, Exported
-from opentr_pipeline.subtitle_settings import SubtitleSettings
-from opentr_pipeline.transcript_store import Entry, TranscriptStore
-from opentr_pipeline.written_tree import file_name
+from opentr_pipeline.exports.tree import Export, Exported
+from opentr_pipeline.settings.cues import SubtitleSettings
+from opentr_pipeline.transcripts.derived_files import file_name
+from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline_tests.making import recording, transcript
 
 LATER = "2024-06-17T10:20:30.123+00:00"

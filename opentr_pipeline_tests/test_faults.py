@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from opentr_pipeline.services import DevServices
+from opentr_pipeline.services.dev import DevServices
 from opentr_pipeline_tests.conftest import Project, RecordProperty, wait_for
 from opentr_pipeline_tests.page_api import (
     TERMINATE,

@@ -12,7 +12,7 @@ import pytest
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from opentr_pipeline.defs.gpu_slots import PRIORITIES
-from opentr_pipeline.services import DevServices
+from opentr_pipeline.services.dev import DevServices
 from opentr_pipeline_tests.conftest import Project, RecordProperty, wait_for
 from opentr_pipeline_tests.page_api import TICKS, backfill, free_port
 from opentr_pipeline_tests.runs import (

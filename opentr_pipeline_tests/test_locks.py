@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from opentr_pipeline import locks
-from opentr_pipeline.devices import CPU, Device, WorkerSlot
+from opentr_pipeline.devices.cards import CPU, Device, WorkerSlot
+from opentr_pipeline.devices.leases import lease, slots_folder, slots_in_use
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import (
     is_being_written,
@@ -25,8 +26,7 @@ from opentr_pipeline.locks import (
     shared,
     try_lock,
 )
-from opentr_pipeline.settings import PROJECT_ROOT
-from opentr_pipeline.worker_slots import lease, slots_folder, slots_in_use
+from opentr_pipeline.settings.environment import PROJECT_ROOT
 from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.making import settings_of
 
@@ -43,8 +43,8 @@ WORKER = """
 import fcntl, os, sys, time
 from pathlib import Path
 from opentr_pipeline import locks
-from opentr_pipeline.devices import CPU, WorkerSlot
-from opentr_pipeline.worker_slots import lease
+from opentr_pipeline.devices.cards import CPU, WorkerSlot
+from opentr_pipeline.devices.leases import lease
 locks.POLL_S = 0.001
 folder, slots, times = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 counter = os.open(folder / "counter", os.O_RDWR | os.O_CREAT | os.O_APPEND)
@@ -215,8 +215,8 @@ def test_a_lease_names_its_slot_and_shows(tmp_path: Path) -> None:
 WAITER = """
 import sys
 from pathlib import Path
-from opentr_pipeline.devices import CPU, WorkerSlot
-from opentr_pipeline.worker_slots import lease
+from opentr_pipeline.devices.cards import CPU, WorkerSlot
+from opentr_pipeline.devices.leases import lease
 print("here", flush=True)
 with lease([WorkerSlot(CPU, 0)], Path(sys.argv[1]), sys.argv[2]):
     with open(Path(sys.argv[1]) / "order", "a") as order:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline.host_memory import HostMemory, host_memory
-from opentr_pipeline.memory import largest_batch, useful_batch, worker_bytes
-from opentr_pipeline.model_shapes import SHAPES, ModelShape
+from opentr_pipeline.devices.host_memory import HostMemory, host_memory
+from opentr_pipeline.recognition.whisper.memory import largest_batch, useful_batch, worker_bytes
+from opentr_pipeline.recognition.whisper.shapes import SHAPES, ModelShape
 from opentr_pipeline_tests.making import PROPERTY
 
 COMPUTE_TYPES = st.sampled_from(["int8", "int8_float16", "int8_float32", "float16", "float32"])

@@ -15,15 +15,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from opentr_pipeline import archive_run, screens, services, whisper, worker_slots
-from opentr_pipeline.cli import main
-from opentr_pipeline.commands import settings_of as settings_of_command
-from opentr_pipeline.devices import CPU, Device, WorkerSlot
-from opentr_pipeline.errors import ModelError, NoSlotError, OutOfMemoryError
-from opentr_pipeline.health import check_all
-from opentr_pipeline.heard import Decoded
-from opentr_pipeline.locks import locked
-from opentr_pipeline.memory_limits import (
+from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ
+from opentr_pipeline.cli import tables
+from opentr_pipeline.cli.app import main
+from opentr_pipeline.cli.shared import settings_of as settings_of_command
+from opentr_pipeline.devices import leases as worker_slots
+from opentr_pipeline.devices.cards import CPU, Device, WorkerSlot
+from opentr_pipeline.devices.leases import lease, ranks_waiting, slots_in_use
+from opentr_pipeline.devices.memory_limits import (
     MemoryLimit,
     batch_limits,
     batch_size_in,
@@ -31,16 +30,21 @@ from opentr_pipeline.memory_limits import (
     forget,
     learning,
 )
-from opentr_pipeline.models import Model
-from opentr_pipeline.options import ArchiveOptions
-from opentr_pipeline.plan import Plan
-from opentr_pipeline.settings import PROJECT_ROOT
-from opentr_pipeline.shard_run import ShardRun
-from opentr_pipeline.status import StatusWatch
-from opentr_pipeline.transcriber import Transcriber
-from opentr_pipeline.transcript import Word
-from opentr_pipeline.windows import SAMPLE_RATE_HZ
-from opentr_pipeline.worker_slots import lease, ranks_waiting, slots_in_use
+from opentr_pipeline.errors import ModelError, NoSlotError, OutOfMemoryError
+from opentr_pipeline.launching import archive_run
+from opentr_pipeline.locks import locked
+from opentr_pipeline.monitoring.health import check_all
+from opentr_pipeline.monitoring.status import StatusWatch
+from opentr_pipeline.planning.options import ArchiveOptions
+from opentr_pipeline.planning.plan import Plan
+from opentr_pipeline.recognition.models import Model
+from opentr_pipeline.recognition.whisper import model
+from opentr_pipeline.recognition.whisper.transcriber import Transcriber
+from opentr_pipeline.services import dev
+from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.steps.shard_run import ShardRun
+from opentr_pipeline.transcripts.transcript import Word
+from opentr_pipeline.transcripts.window_results import Decoded
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.making import OPTIONS, wav
 from opentr_pipeline_tests.runs import SPEECH, leases, make_archive
@@ -394,7 +398,7 @@ def test_a_model_that_does_not_fit_is_told_from_one_that_cannot_run(
 
     monkeypatch.setattr("faster_whisper.WhisperModel", fail)
     with pytest.raises(kind) as caught:
-        whisper.Whisper(Model("base", Path(), ""), CPU, OPTIONS, 1)
+        model.Whisper(Model("base", Path(), ""), CPU, OPTIONS, 1)
     assert type(caught.value) is kind
     assert getattr(caught.value, "is_loading", True)
 
@@ -413,11 +417,11 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GPU_DEVICE_ID", "cpu")
     monkeypatch.setattr(archive_run, "prepare", lambda *facts: None)
     monkeypatch.setattr(archive_run, "run_archive", lambda *facts: [])
-    monkeypatch.setattr(services.DevServices, "start", lambda self: None)
+    monkeypatch.setattr(dev.DevServices, "start", lambda self: None)
     slot = WorkerSlot(CPU, 0)
     found = SimpleNamespace(default=OPTIONS), (slot,)
-    for module in ("cli_runs", "cli_operators", "cli_services", "cli_stack"):
-        monkeypatch.setattr(f"opentr_pipeline.{module}.options_of", lambda *_, **__: found)
+    for module in ("runs", "status", "services", "stack"):
+        monkeypatch.setattr(f"opentr_pipeline.cli.{module}.options_of", lambda *_, **__: found)
     (tmp_path / "slots").mkdir()
     close(slot, tmp_path / "slots")
     return tmp_path / "slots"
@@ -464,13 +468,13 @@ def test_a_closed_slot_is_shown(commands: Path) -> None:
         assert "cpu.slot-0: closed until the next start" in result.output
         assert "WHISPER_COMPUTE_TYPE" in result.output
     looking = StatusWatch(settings_of_command(None), ArchiveOptions(OPTIONS), (WorkerSlot(CPU, 0),))
-    assert "0 of 1 slots, 1 closed, no speed yet" in screens.status_line(looking.status())
+    assert "0 of 1 slots, 1 closed, no speed yet" in tables.status_line(looking.status())
 
 
 # Read by every Python that is started with it: the first slot has no memory, whatever the batch.
 NO_MEMORY = f"""
 import contextlib, os
-from opentr_pipeline import whisper
+from opentr_pipeline.recognition.whisper import model as whisper
 usual = whisper.Whisper.decode
 def decode(self, *facts, **more):
     for name in os.listdir("/proc/self/fd"):

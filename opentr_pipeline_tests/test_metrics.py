@@ -13,17 +13,20 @@ import pytest
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
-from opentr_pipeline import cli_operators, metrics, screens, services, supervisor
-from opentr_pipeline.cli import main
-from opentr_pipeline.dagster_state import ActiveRun
-from opentr_pipeline.devices import CPU, WorkerSlot
+from opentr_pipeline.cli import status as cli_operators
+from opentr_pipeline.cli import tables
+from opentr_pipeline.cli.app import main
+from opentr_pipeline.devices.cards import CPU, WorkerSlot
+from opentr_pipeline.devices.leases import Holder
+from opentr_pipeline.devices.memory_limits import MemoryLimit
+from opentr_pipeline.devices.usage import DeviceNow, Reading
 from opentr_pipeline.errors import ServiceError, SettingsError, StoreError
-from opentr_pipeline.memory_limits import MemoryLimit
-from opentr_pipeline.overview import Overview
-from opentr_pipeline.status import Status
-from opentr_pipeline.transcript import STATUSES
-from opentr_pipeline.usage import DeviceNow, Reading
-from opentr_pipeline.worker_slots import Holder
+from opentr_pipeline.launching.run_state import ActiveRun
+from opentr_pipeline.monitoring import metrics
+from opentr_pipeline.monitoring.status import Status
+from opentr_pipeline.planning.overview import Overview
+from opentr_pipeline.services import dev, supervisor
+from opentr_pipeline.transcripts.transcript import STATUSES
 from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.making import content, settings_of, wav
 from opentr_pipeline_tests.test_operators import shown
@@ -179,12 +182,12 @@ def test_the_command_prints_or_writes_and_goes_on(
 
 def test_status_shows_how_the_devices_are() -> None:
     settings = settings_of(ARCHIVE_DIR=ARCHIVE)
-    text = shown(screens.of_status(settings, STATUS))
+    text = shown(tables.of_status(settings, STATUS))
     assert "device        CPU, 50 % busy, 2.0 of 8.0 GB of memory used\n" in text
     assert "device        A card, 93 % busy, 20.0 of 80.0 GB of memory used, 61 °C\n" in text
     assert "device        A card, does not tell how it is\n" in text
     assert "worker-1 cpu.slot-1" in text
-    said = screens.status_line(STATUS)
+    said = tables.status_line(STATUS)
     assert said.endswith("1 closed, 70.2x, CPU 50 % busy, A card 93 % busy")
     facts = STATUS.for_programs()
     assert facts["devices"][1]["reading"]["temperature_c"] == 61
@@ -192,13 +195,13 @@ def test_status_shows_how_the_devices_are() -> None:
 
 def test_the_file_of_the_settings_is_kept_by_the_services(tmp_path: Path) -> None:
     file = settings_of(PROMETHEUS_FILE="figures/tapes.prom")
-    kept = services.DevServices.of(file).metrics_file
+    kept = dev.DevServices.of(file).metrics_file
     assert kept
     assert kept.is_absolute()
     assert kept.parts[-2:] == ("figures", "tapes.prom")
-    assert services.DevServices.of(settings_of()).metrics_file is None
+    assert dev.DevServices.of(settings_of()).metrics_file is None
     with pytest.raises(ServiceError, match=r"PROMETHEUS_FILE=.* cannot be written; make its"):
-        services.DevServices(tmp_path, 1, tmp_path / "gone" / "x.prom").start()
+        dev.DevServices(tmp_path, 1, tmp_path / "gone" / "x.prom").start()
     with pytest.raises(SettingsError, match=r"ends in \.prom"):
         settings_of(PROMETHEUS_FILE="figures.txt")
 
@@ -243,6 +246,6 @@ def test_the_supervisor_takes_two_commands(tmp_path: Path) -> None:
     note = tmp_path / "note"
     beside = [sys.executable, "-c", f"import time; open({str(note)!r}, 'w'); time.sleep(99)"]
     wait = f"import os, time\nwhile not os.path.exists({str(note)!r}): time.sleep(0.01)\n"
-    ours = [sys.executable, "-m", "opentr_pipeline.supervisor", str(tmp_path)]
+    ours = [sys.executable, "-m", "opentr_pipeline.services.supervisor", str(tmp_path)]
     command = [*ours, *beside, "--", sys.executable, "-c", wait + "raise SystemExit(4)"]
     assert subprocess.run(command, timeout=60, check=False).returncode == 4

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from opentr_pipeline.model_shapes import SHAPES, ModelShape, known_shape, read_shape
-from opentr_pipeline.models import known_names
+from opentr_pipeline.recognition.models import known_names
+from opentr_pipeline.recognition.whisper.shapes import SHAPES, ModelShape, known_shape, read_shape
 
 # Source: the model card of openai/whisper, millions of parameters.
 PUBLISHED = {

@@ -9,11 +9,11 @@ from dagster import DagsterInstance, RunRequest, SkipReason, build_schedule_cont
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline import nights, work
-from opentr_pipeline.archive import scan
+from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.defs.gpu_slots import rank_of
 from opentr_pipeline.defs.schedules import nights_schedule
 from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.planning import backlog, nights
 from opentr_pipeline_tests.making import PROPERTY, settings_of, wav
 from opentr_pipeline_tests.test_work import USUAL
 
@@ -144,11 +144,11 @@ def test_what_nobody_has_looked_into_counts_by_its_size(variables: dict[str, str
     wav(settings.archive_root / "a" / "1.wav")
     wav(settings.archive_root / "a" / "2.wav", pitch_hz=220.0)
     found = scan(settings.archive_root)
-    guessed = work.known_work(settings, found, USUAL)
+    guessed = backlog.known_work(settings, found, USUAL)
     assert {one.state for one in guessed} == {"missing"}
     assert guessed[2].audio_s == pytest.approx(600, abs=1)
-    work.recordings_of(settings, ["a"])
-    known = work.known_work(settings, found, USUAL)
+    backlog.recordings_of(settings, ["a"])
+    known = backlog.known_work(settings, found, USUAL)
     assert [one.recording.media_fingerprint[:6] == "unread" for one in known] == [
         *(False, False),
         *(True, True, True),

@@ -19,30 +19,24 @@ from dagster import DagsterInstance
 from dagster._core.test_utils import create_run_for_test
 from rich.console import Console
 
-from opentr_pipeline import (
-    commands,
-    dagster_state,
-    health,
-    log_files,
-    operations,
-    processes,
-    reset,
-    screens,
-    supervisor,
-    troubles,
-    worker_slots,
-)
-from opentr_pipeline.checkpoints import Checkpoints
-from opentr_pipeline.cli import main
+from opentr_pipeline.cli import shared, tables
+from opentr_pipeline.cli.app import main
 from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG
-from opentr_pipeline.devices import CPU, WorkerSlot
+from opentr_pipeline.devices import leases
+from opentr_pipeline.devices.cards import CPU, WorkerSlot
 from opentr_pipeline.errors import OpentrError, ServiceError
-from opentr_pipeline.launch import PREPARED
-from opentr_pipeline.operations import Finished
-from opentr_pipeline.shard_outcome import ShardOutcome
-from opentr_pipeline.transcript import REMEDIES, REMEDY_WHEN_GIVEN_UP, STATUSES
-from opentr_pipeline.transcript_store import Entry, TranscriptStore
-from opentr_pipeline.work import RecordingWork
+from opentr_pipeline.launching import reset, run_state
+from opentr_pipeline.launching.launch import PREPARED
+from opentr_pipeline.monitoring import health
+from opentr_pipeline.planning.backlog import RecordingWork
+from opentr_pipeline.quality import pace as operations
+from opentr_pipeline.quality import problems
+from opentr_pipeline.quality.pace import Finished
+from opentr_pipeline.services import log_files, processes, supervisor
+from opentr_pipeline.steps.outcome import ShardOutcome
+from opentr_pipeline.transcripts.checkpoints import Checkpoints
+from opentr_pipeline.transcripts.store import Entry, TranscriptStore
+from opentr_pipeline.transcripts.transcript import REMEDIES, REMEDY_WHEN_GIVEN_UP, STATUSES
 from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.making import content, recording, settings_of, transcript, wav
 
@@ -87,7 +81,7 @@ def test_hours_and_days_are_of_local_time() -> None:
         "2026-05-14T00:00:00+02:00": 30,
         "2026-05-17T00:00:00+02:00": 30,
     }
-    text = shown(screens.of_throughput(hours, days))
+    text = shown(tables.of_throughput(hours, days))
     assert "2026-05-17 14:00           1    0.003  10.0x" in text
     assert "13:00" not in text
 
@@ -112,8 +106,8 @@ def test_what_is_kept_is_not_pending_any_more(tmp_path: Path) -> None:
     assert (facts.num_pending, facts.pending_audio_s) == (3, 4.0)
     assert (facts.num_given_up, facts.num_unprobed, facts.lately.speed_x) == (1, 7, None)
     assert (facts.left_s, facts.done_at) == (None, None)
-    assert "nothing was measured" in shown(screens.of_eta(facts))
-    assert "unknown until" in shown(screens.of_eta(facts))
+    assert "nothing was measured" in shown(tables.of_eta(facts))
+    assert "unknown until" in shown(tables.of_eta(facts))
 
     now = datetime.now(UTC).isoformat()
     checkpoints.save(transcript("a", "one two", transcribed_at=now, wall_s=0.5))
@@ -121,7 +115,7 @@ def test_what_is_kept_is_not_pending_any_more(tmp_path: Path) -> None:
     assert (facts.num_pending, facts.pending_audio_s) == (1, 2.0)
     assert facts.lately.speed_x == pytest.approx(4.0)
     assert facts.left_s == pytest.approx(0.5)
-    assert "4.0x over 1 recordings" in shown(screens.of_eta(facts))
+    assert "4.0x over 1 recordings" in shown(tables.of_eta(facts))
 
 
 def test_old_outcomes_say_nothing_about_the_speed_of_late(tmp_path: Path) -> None:
@@ -156,7 +150,7 @@ def test_errors_are_grouped_with_their_remedy(tmp_path: Path) -> None:
     all_work[3] = dataclasses.replace(all_work[3], num_attempts=3)
     all_work[4] = dataclasses.replace(all_work[4], num_attempts=1)
 
-    found = troubles.errors(all_work, store, max_files=1)
+    found = problems.errors(all_work, store, max_files=1)
     said = [(one.status, one.kind, one.remedy, one.num_recordings) for one in found]
     assert said == [
         ("failed", "Broken.", REMEDY_WHEN_GIVEN_UP, 1),
@@ -164,11 +158,11 @@ def test_errors_are_grouped_with_their_remedy(tmp_path: Path) -> None:
         ("truncated", "Only N s of N s.", REMEDIES["truncated"], 2),
     ]
     assert found[0].files[0].num_attempts == 3
-    text = shown(screens.of_errors(found))
+    text = shown(tables.of_errors(found))
     assert "cut1.wav" in text
     assert "cut2.wav" not in text
     assert "... and 1 more (--all names them)" in text
-    every = troubles.errors(all_work, store)[-1].files
+    every = problems.errors(all_work, store)[-1].files
     assert [file.path for file in every] == ["cut1.wav", "cut2.wav"]
 
 
@@ -194,9 +188,7 @@ def asked(*arguments: str, code: int = 0) -> object:
 def test_the_keys_of_json_are_stable(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = SimpleNamespace(content=lambda one: content(one.media_file.path))
     slots = (WorkerSlot(CPU, 0),)
-    monkeypatch.setattr(
-        "opentr_pipeline.cli_operators.options_of", lambda *_, **__: (options, slots)
-    )
+    monkeypatch.setattr("opentr_pipeline.cli.status.options_of", lambda *_, **__: (options, slots))
     assert set(asked("status")) == set(  # type: ignore[call-overload]
         """num_done num_missing num_stale num_failed num_unprobed num_partitions done_audio_s
         pending_audio_s num_unpublished num_by_status num_worker_slots num_slots_in_use slots_in_use
@@ -263,7 +255,7 @@ def test_runs_say_where_they_come_from_and_whether_they_live(
     home = settings.dagster_home
     home.mkdir(parents=True)
     (home / "dagster.yaml").touch()  # another process is about to make the databases
-    assert dagster_state.active_runs(settings) == []
+    assert run_state.active_runs(settings) == []
     assert [path.name for path in home.iterdir()] == ["dagster.yaml"]
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
@@ -280,7 +272,7 @@ def test_runs_say_where_they_come_from_and_whether_they_live(
         create_run_for_test(instance, status=DagsterRunStatus.STARTING, tags=follows)
         event = DagsterEvent(DagsterEventType.RUN_START.value, lost.job_name, pid=dead.pid)
         instance.report_dagster_event(event, lost.run_id)
-    runs = dagster_state.active_runs(settings)
+    runs = run_state.active_runs(settings)
     facts = [(one.status, one.partitions, one.launched_by, one.priority) for one in runs]
     assert facts == [
         ("running", ("b", "c"), "command line", 0),
@@ -288,31 +280,31 @@ def test_runs_say_where_they_come_from_and_whether_they_live(
         ("starting", (), "refresh", 0),
     ]
     assert [one.is_orphan for one in runs] == [True, False, False]
-    text = shown(screens.of_queue(runs, [], 2, ["uploads"]))
+    text = shown(tables.of_queue(runs, [], 2, ["uploads"]))
     assert "process gone" in text
     assert "b...c" in text
     assert "0 of 2 worker slots in use; uploads wait for one" in text
-    assert all(not beat.is_fresh for beat in dagster_state.daemon_beats(settings))
+    assert all(not beat.is_fresh for beat in run_state.daemon_beats(settings))
 
 
 def test_a_slot_says_who_holds_it(tmp_path: Path) -> None:
     slots = (WorkerSlot(CPU, 0), WorkerSlot(CPU, 1))
-    assert worker_slots.holders(slots, tmp_path) == []
-    with worker_slots.lease(slots, tmp_path) as slot:
-        unsaid = worker_slots.Holder(slot.name, worker="worker-0")
-        assert worker_slots.holders(slots, tmp_path) == [unsaid]
-        mine = worker_slots.Holder(slot.name, RUN_ID, "/archive", partitions=("[a]", "b"))
-        worker_slots.introduce(mine, tmp_path)
-        (holder,) = worker_slots.holders(slots, tmp_path)
+    assert leases.holders(slots, tmp_path) == []
+    with leases.lease(slots, tmp_path) as slot:
+        unsaid = leases.Holder(slot.name, worker="worker-0")
+        assert leases.holders(slots, tmp_path) == [unsaid]
+        mine = leases.Holder(slot.name, RUN_ID, "/archive", partitions=("[a]", "b"))
+        leases.introduce(mine, tmp_path)
+        (holder,) = leases.holders(slots, tmp_path)
         assert dataclasses.replace(holder, since="", worker="") == mine
         assert holder.held_s is not None
         assert 0 <= holder.held_s < 60
-        text = shown(screens.of_queue([], [holder], 2, []))
+        text = shown(tables.of_queue([], [holder], 2, []))
         assert "worker-0 cpu.slot-0, run 00000000, [a], b" in text
         # Who counts the slots otherwise calls it otherwise.
-        (other,) = worker_slots.holders(slots[::-1], tmp_path)
+        (other,) = leases.holders(slots[::-1], tmp_path)
         assert (other.slot, other.worker) == ("cpu.slot-0", "worker-1")
-    assert worker_slots.holders(slots, tmp_path) == []
+    assert leases.holders(slots, tmp_path) == []
 
 
 def test_who_waits_for_a_slot_is_seen(tmp_path: Path) -> None:
@@ -320,16 +312,16 @@ def test_who_waits_for_a_slot_is_seen(tmp_path: Path) -> None:
     over = threading.Event()
 
     def wait() -> None:
-        with worker_slots.lease(slots, tmp_path, "uploads"):
+        with leases.lease(slots, tmp_path, "uploads"):
             over.set()
 
-    with worker_slots.lease(slots, tmp_path):
+    with leases.lease(slots, tmp_path):
         thread = threading.Thread(target=wait)
         thread.start()
-        wait_for(lambda: worker_slots.ranks_waiting(slots, tmp_path) == ["uploads"], 20)
+        wait_for(lambda: leases.ranks_waiting(slots, tmp_path) == ["uploads"], 20)
     thread.join()
     assert over.is_set()
-    assert worker_slots.ranks_waiting(slots, tmp_path) == []
+    assert leases.ranks_waiting(slots, tmp_path) == []
 
 
 def test_a_slot_has_a_log_of_its_own(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -456,8 +448,8 @@ def test_reset_asks_first_and_waits_for_command_lines(
 ) -> None:
     from dagster import DagsterRunStatus
 
-    monkeypatch.setattr("opentr_pipeline.cli_services.options_of", lambda *_, **__: None)
-    home = commands.settings_of(None).dagster_home
+    monkeypatch.setattr("opentr_pipeline.cli.services.options_of", lambda *_, **__: None)
+    home = shared.settings_of(None).dagster_home
     with state(home) as instance:
         result = CliRunner().invoke(main, ["reset", "dev"])
         assert result.exit_code == 2

@@ -13,16 +13,16 @@ from dagster import job, op
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline.archive import scan
-from opentr_pipeline.cli import main
+from opentr_pipeline.archive.media_files import scan
+from opentr_pipeline.cli.app import main
 from opentr_pipeline.defs.resources import RUN_VARIABLES, Transcription, transcription_resource
-from opentr_pipeline.devices import CPU, WorkerSlot
+from opentr_pipeline.devices.cards import CPU, WorkerSlot
 from opentr_pipeline.errors import ModelError, OpentrError
-from opentr_pipeline.models import Model
-from opentr_pipeline.option_files import FOLDER_KEYS, MAX_FILE_BYTES
-from opentr_pipeline.options import ArchiveOptions, archive_options
-from opentr_pipeline.settings import Settings
-from opentr_pipeline.tokens import MAX_PROMPT_TOKENS
+from opentr_pipeline.planning.option_files import FOLDER_KEYS, MAX_FILE_BYTES
+from opentr_pipeline.planning.options import ArchiveOptions, archive_options
+from opentr_pipeline.recognition.models import Model
+from opentr_pipeline.recognition.whisper.tokens import MAX_PROMPT_TOKENS
+from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline_tests.making import (
     OPTIONS,
     OTHER_OPTIONS,

@@ -8,10 +8,10 @@ import pytest
 from dagster import DagsterInstance
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from opentr_pipeline.checks import CHECKS
-from opentr_pipeline.devices import worker_slots
-from opentr_pipeline.services import DevServices
-from opentr_pipeline.worker_slots import lease, slots_folder
+from opentr_pipeline.devices.cards import worker_slots
+from opentr_pipeline.devices.leases import lease, slots_folder
+from opentr_pipeline.quality.checks import CHECKS
+from opentr_pipeline.services.dev import DevServices
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.page_api import TICKS, free_port, run_ids
 from opentr_pipeline_tests.runs import SPEECH, holder_of, make_archive, speech_file

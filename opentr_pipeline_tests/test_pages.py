@@ -13,18 +13,18 @@ from dagster import DagsterInstance, materialize
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline import page_lists
-from opentr_pipeline.cli import main
+from opentr_pipeline.audio.probe import Probe
+from opentr_pipeline.cli.app import main
 from opentr_pipeline.definitions import defs
 from opentr_pipeline.defs.pages import pages as pages_asset
 from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.errors import SettingsError
-from opentr_pipeline.page_lists import Chapter, Entry, added, home_pages, totals_of
-from opentr_pipeline.pages import Pages, Written
-from opentr_pipeline.probe import Probe
-from opentr_pipeline.settings import Settings
-from opentr_pipeline.transcript_store import Entry as Published
-from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.pages import lists
+from opentr_pipeline.pages.lists import Chapter, Entry, added, home_pages, totals_of
+from opentr_pipeline.pages.pages import Pages, Written
+from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.transcripts.store import Entry as Published
+from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline_tests.making import PROPERTY, recording, settings_of, transcript, wav
 
 LATER = "2024-06-17T10:20:30.123+00:00"
@@ -207,8 +207,8 @@ def test_a_translation_is_english_whatever_was_spoken(settings: Settings) -> Non
 
 
 def test_media_whose_names_are_no_text_are_found() -> None:
-    assert page_lists.media_href("a/caf\\xe9 1.wav") == "media/a/caf%E9%201.wav"
-    assert page_lists.media_href("a\\x41é") == "media/a%5Cx41%C3%A9"
+    assert lists.media_href("a/caf\\xe9 1.wav") == "media/a/caf%E9%201.wav"
+    assert lists.media_href("a\\x41é") == "media/a%5Cx41%C3%A9"
 
 
 def test_a_damaged_partition_costs_the_others_nothing(
@@ -251,10 +251,10 @@ def test_media_leads_to_the_archive_where_it_is_now(
 
 
 def test_long_lists_have_pages(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_lists, "NUM_ROWS", 2)
-    monkeypatch.setattr("opentr_pipeline.pages.NUM_ROWS", 2)
-    monkeypatch.setattr("opentr_pipeline.pages.NUM_FIRST_ROWS", 2)
-    monkeypatch.setattr(page_lists, "NUM_HOME_ROWS", 2)
+    monkeypatch.setattr(lists, "NUM_ROWS", 2)
+    monkeypatch.setattr("opentr_pipeline.pages.pages.NUM_ROWS", 2)
+    monkeypatch.setattr("opentr_pipeline.pages.pages.NUM_FIRST_ROWS", 2)
+    monkeypatch.setattr(lists, "NUM_HOME_ROWS", 2)
     write(settings)
     found = pages_of(settings)
     assert {"partitions/film/1.html", "partitions/film/2.html", "index-2.html"} <= found
@@ -265,7 +265,7 @@ def test_long_lists_have_pages(settings: Settings, monkeypatch: pytest.MonkeyPat
     assert "3 recordings, 0:02, en" in home.text
     assert not home.all("table")
     test_every_link_leads_to_a_file(settings)
-    monkeypatch.setattr(page_lists, "NUM_HOME_ROWS", 100)
+    monkeypatch.setattr(lists, "NUM_HOME_ROWS", 100)
     write(settings)
     assert "index-2.html" not in pages_of(settings)
     assert "All 3 recordings" in Document(root_of(settings) / "index.html").text
@@ -282,8 +282,8 @@ def test_home_pages_hold_every_partition_once_and_in_order(nums: list[int]) -> N
     assert [one.partition_key for one in shown] == [one.partition_key for one in chapters]
     assert found
     for page in found:
-        assert sum(chapter.num_rows for chapter in page) <= page_lists.NUM_HOME_ROWS
-    assert (shown == chapters) is (sum(nums) <= page_lists.NUM_HOME_ROWS or not any(nums))
+        assert sum(chapter.num_rows for chapter in page) <= lists.NUM_HOME_ROWS
+    assert (shown == chapters) is (sum(nums) <= lists.NUM_HOME_ROWS or not any(nums))
 
 
 def entry(language: str, status: str, duration_s: float = 1.5) -> Entry:

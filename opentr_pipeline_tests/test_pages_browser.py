@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from opentr_pipeline.pages import Pages
-from opentr_pipeline.probe import Probe
-from opentr_pipeline.settings import Settings
-from opentr_pipeline.transcript import Segment, Transcript, Word
-from opentr_pipeline.transcript_files import FORMATS, Document
-from opentr_pipeline.transcript_store import Entry, TranscriptStore
+from opentr_pipeline.audio.probe import Probe
+from opentr_pipeline.exports.formats import FORMATS, Document
+from opentr_pipeline.pages.pages import Pages
+from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.transcripts.store import Entry, TranscriptStore
+from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word
 from opentr_pipeline_tests.conftest import RecordProperty, wait_for
 from opentr_pipeline_tests.making import recording, settings_of, transcript, wav
 

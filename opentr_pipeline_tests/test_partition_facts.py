@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline.partition_facts import (
+from opentr_pipeline.quality.partition_facts import (
     MAX_NAMES,
     SPEED_STEP,
     archive_rows_facts,
     mean_confidence,
     published_facts,
 )
-from opentr_pipeline.store_layout import TRANSCRIPT_TABLES, Generation
-from opentr_pipeline.tables import write_table
-from opentr_pipeline.transcript import Segment, Transcript, Word
-from opentr_pipeline.transcript_store import Entry, TranscriptStore
+from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES, Generation
+from opentr_pipeline.transcripts.schemas import write_table
+from opentr_pipeline.transcripts.store import Entry, TranscriptStore
+from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word
 from opentr_pipeline_tests.making import (
     PROPERTY_ON_DISK,
     TRANSCRIBED_AT,

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from opentr_pipeline.settings import PROJECT_ROOT
-from opentr_pipeline.tables import SCHEMAS
+from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.transcripts.schemas import SCHEMAS
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline.reading import NUM_BINS, paragraphs_of, strip_of
-from opentr_pipeline.transcript import Segment, Transcript, Word
+from opentr_pipeline.pages.paragraphs import NUM_BINS, paragraphs_of, strip_of
+from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word
 from opentr_pipeline_tests.making import PROPERTY, transcript
 
 texts = st.lists(st.text(min_size=1, max_size=9), min_size=1, max_size=8)

@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline import probe as probes
-from opentr_pipeline import recordings
-from opentr_pipeline.archive import scan
+from opentr_pipeline.archive import recordings
+from opentr_pipeline.archive.media_files import scan
+from opentr_pipeline.archive.recordings import ProbeMemory, Recording, check_unchanged, probe_all
+from opentr_pipeline.audio import probe as probes
+from opentr_pipeline.audio.probe import Probe, probe_file
 from opentr_pipeline.errors import MediaError
-from opentr_pipeline.probe import Probe, probe_file
-from opentr_pipeline.recordings import ProbeMemory, Recording, check_unchanged, probe_all
-from opentr_pipeline.transcript import STATUSES
+from opentr_pipeline.transcripts.transcript import STATUSES
 from opentr_pipeline_tests.making import PROPERTY, PROPERTY_ON_DISK, media_file, wav
 
 SECRET_RATE_HZ = 11_025  # of the file that a playlist in disguise names

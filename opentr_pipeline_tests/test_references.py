@@ -7,8 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opentr_pipeline.archive.references import (
+    comparable_words,
+    find_references,
+    num_errors,
+    read_reference,
+)
 from opentr_pipeline.errors import ReferenceTextError
-from opentr_pipeline.references import comparable_words, find_references, num_errors, read_reference
 from opentr_pipeline_tests.making import PROPERTY, media_file, settings_of
 
 SRT = """1

@@ -35,7 +35,7 @@ from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG, refreshes_sensor
 from opentr_pipeline.defs.search_asset import search_index
 from opentr_pipeline.defs.subtitles import subtitles
-from opentr_pipeline.refreshes import (
+from opentr_pipeline.planning.refreshes import (
     PATIENCE_S,
     Asked,
     Follower,
@@ -46,8 +46,8 @@ from opentr_pipeline.refreshes import (
     Seen,
     look,
 )
-from opentr_pipeline.run_ranges import RunRange
-from opentr_pipeline.services import DevServices
+from opentr_pipeline.planning.run_ranges import RunRange
+from opentr_pipeline.services.dev import DevServices
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.making import settings_of
 from opentr_pipeline_tests.page_api import free_port

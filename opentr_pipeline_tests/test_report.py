@@ -13,19 +13,19 @@ from click.testing import CliRunner
 from dagster import MaterializeResult
 from playwright.sync_api import Browser, expect
 
-from opentr_pipeline.cli import main
-from opentr_pipeline.cli_report import _said
+from opentr_pipeline.archive.references import WordErrors
+from opentr_pipeline.cli.app import main
+from opentr_pipeline.cli.report import _said
 from opentr_pipeline.definitions import defs
 from opentr_pipeline.defs import metadata
-from opentr_pipeline.duplicates import DuplicateGroup, Duplicates
 from opentr_pipeline.errors import StoreError
-from opentr_pipeline.pages import Pages
-from opentr_pipeline.references import WordErrors
-from opentr_pipeline.report import html, length_text, percent_text, size_text, write
-from opentr_pipeline.report_facts import Folder, ReportFacts
-from opentr_pipeline.services import DevServices
-from opentr_pipeline.sums import DoubtfulRecording, Tally
-from opentr_pipeline.troubles import ErrorClass, TroubledFile
+from opentr_pipeline.pages.pages import Pages
+from opentr_pipeline.quality.problems import ErrorClass, TroubledFile
+from opentr_pipeline.report.duplicates import DuplicateGroup, Duplicates
+from opentr_pipeline.report.facts import Folder, ReportFacts
+from opentr_pipeline.report.page import html, length_text, percent_text, size_text, write
+from opentr_pipeline.report.totals import DoubtfulRecording, Tally
+from opentr_pipeline.services.dev import DevServices
 from opentr_pipeline_tests.conftest import Project
 from opentr_pipeline_tests.making import settings_of
 from opentr_pipeline_tests.page_api import free_port

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from opentr_pipeline.duplicates import Duplicates
-from opentr_pipeline.operations import Pace, Period
-from opentr_pipeline.references import WordErrors
-from opentr_pipeline.report_charts import BARS, INK, MAX_BARS, charts, is_writable
-from opentr_pipeline.report_facts import Folder, ReportFacts
-from opentr_pipeline.sums import Tally
+from opentr_pipeline.archive.references import WordErrors
+from opentr_pipeline.quality.pace import Pace, Period
+from opentr_pipeline.report.charts import BARS, INK, MAX_BARS, charts, is_writable
+from opentr_pipeline.report.duplicates import Duplicates
+from opentr_pipeline.report.facts import Folder, ReportFacts
+from opentr_pipeline.report.totals import Tally
 
 NAMES = (
     "tapes",

@@ -12,17 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline import report_facts
-from opentr_pipeline.archive import scan
-from opentr_pipeline.checkpoints import Checkpoints
-from opentr_pipeline.duplicates import duplicates
+from opentr_pipeline.archive.media_files import scan
+from opentr_pipeline.archive.references import word_errors
 from opentr_pipeline.errors import StoreError
-from opentr_pipeline.operations import Finished, days_of_work, each_once
-from opentr_pipeline.partition_facts import mean_confidence
-from opentr_pipeline.partition_sums import partition_sums
-from opentr_pipeline.references import word_errors
-from opentr_pipeline.settings import Settings
-from opentr_pipeline.sums import (
+from opentr_pipeline.planning.backlog import probe_memory
+from opentr_pipeline.quality.pace import Finished, days_of_work, each_once
+from opentr_pipeline.quality.partition_facts import mean_confidence
+from opentr_pipeline.report import facts as report_facts
+from opentr_pipeline.report.duplicates import duplicates
+from opentr_pipeline.report.partition_totals import partition_sums
+from opentr_pipeline.report.totals import (
     MAX_DOUBTFUL,
     NUM_CONFIDENCE_BINS,
     DoubtfulRecording,
@@ -31,9 +30,10 @@ from opentr_pipeline.sums import (
     left_partitions,
     sums_from_dict,
 )
-from opentr_pipeline.transcript import Segment, Transcript, Word
-from opentr_pipeline.transcript_store import Entry, TranscriptStore
-from opentr_pipeline.work import probe_memory
+from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.transcripts.checkpoints import Checkpoints
+from opentr_pipeline.transcripts.store import Entry, TranscriptStore
+from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word
 from opentr_pipeline_tests.making import (
     PROPERTY,
     recording,

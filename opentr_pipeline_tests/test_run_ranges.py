@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline.run_ranges import MAX_IDLE_KEYS, MAX_RUN_KEYS, RunRange, grouped
+from opentr_pipeline.planning.run_ranges import MAX_IDLE_KEYS, MAX_RUN_KEYS, RunRange, grouped
 from opentr_pipeline_tests.making import PROPERTY
 
 ORDERS = st.integers(0, 700).map(lambda count: [f"key {number}" for number in range(count)])

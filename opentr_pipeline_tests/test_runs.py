@@ -19,10 +19,10 @@ import pytest
 from dagster import AssetKey, DagsterEventType, DagsterInstance
 from dagster._core.definitions.data_version import extract_data_version_from_entry
 
-from opentr_pipeline.checks import CHECKS
-from opentr_pipeline.devices import worker_slots
-from opentr_pipeline.settings import PROJECT_ROOT
-from opentr_pipeline.worker_slots import lease, slots_folder
+from opentr_pipeline.devices.cards import worker_slots
+from opentr_pipeline.devices.leases import lease, slots_folder
+from opentr_pipeline.quality.checks import CHECKS
+from opentr_pipeline.settings.environment import PROJECT_ROOT
 from opentr_pipeline_tests.conftest import Project, RecordProperty, wait_for
 from opentr_pipeline_tests.runs import (
     SAMPLES,
@@ -44,8 +44,8 @@ MakeProject = Callable[..., Project]
 NUM_TURNS = 40  # in a very long recording
 # Read by every Python that is started with it. Half a minute of work on any machine would need
 # far more turns.
-JUDGES_AT_ONCE = "from opentr_pipeline import bottleneck\nbottleneck.MIN_WORK_S = 0.0\n"
-KEEPS_AT_ONCE = "from opentr_pipeline import shard_run\nshard_run.KEEP_HEARD_S = 2.0\n"
+JUDGES_AT_ONCE = "from opentr_pipeline.steps import bottleneck\nbottleneck.MIN_WORK_S = 0.0\n"
+KEEPS_AT_ONCE = "from opentr_pipeline.steps import shard_run\nshard_run.KEEP_HEARD_S = 2.0\n"
 
 
 def test_the_sample_archive_from_files_to_parquet(project: MakeProject, tmp_path: Path) -> None:

@@ -12,13 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline import budget, cli_bench, cli_devices, models, scaling, scaling_chart, screens
-from opentr_pipeline.devices import CPU, worker_slots
+from opentr_pipeline.cli import bench as cli_bench
+from opentr_pipeline.cli import plan, tables
+from opentr_pipeline.devices.cards import CPU, worker_slots
+from opentr_pipeline.devices.leases import lease, slots_folder, slots_in_use
 from opentr_pipeline.errors import ArchiveError, ServiceError
-from opentr_pipeline.models import Model
-from opentr_pipeline.scaling import Row, Scaling
-from opentr_pipeline.scaling_workers import Bench, Take, shared_out
-from opentr_pipeline.worker_slots import lease, slots_folder, slots_in_use
+from opentr_pipeline.monitoring import scaling, scaling_chart
+from opentr_pipeline.monitoring.scaling import Row, Scaling
+from opentr_pipeline.monitoring.scaling_workers import Bench, Take, shared_out
+from opentr_pipeline.recognition import budget, models
+from opentr_pipeline.recognition.models import Model
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.making import OPTIONS, PROPERTY
 from opentr_pipeline_tests.runs import SPEECH, make_archive
@@ -86,18 +89,16 @@ def test_the_plan_shows_what_was_measured(project: Callable[..., Project], tmp_p
         *((2, 8, None, None), (1, 8, 9.0, 9.0), (4, 6, None, None)),
     ):
         row = budget.Budget(CPU, number, batch, None, room, 2)
-        assert cli_devices._speed_x(row, work, settings, lately_x) == speed_x
+        assert plan._speed_x(row, work, settings, lately_x) == speed_x
     other = dataclasses.replace(work, compute_type="float32")
-    assert (
-        cli_devices._speed_x(budget.Budget(CPU, 1, 6, None, room, 2), other, settings, 9.0) == 9.0
-    )
+    assert plan._speed_x(budget.Budget(CPU, 1, 6, None, room, 2), other, settings, 9.0) == 9.0
 
 
 def test_what_failed_is_said_in_its_row() -> None:
     from rich.console import Console
 
     console = Console(width=120, record=True)
-    console.print(screens.of_scaling(MEASURED))
+    console.print(tables.of_scaling(MEASURED))
     lines = console.export_text().splitlines()
     assert lines[2].split() == ["2", "25.0x", "1.25", "62", "%", "0.00", "GB"]
     assert "out of memory" in lines[3]

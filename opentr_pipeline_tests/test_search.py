@@ -19,21 +19,21 @@ from dagster import DagsterInstance, materialize
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline.cli import main
+from opentr_pipeline.cli.app import main
 from opentr_pipeline.definitions import defs
 from opentr_pipeline.defs.partitions import archive_partitions, register_partitions
 from opentr_pipeline.defs.search_asset import search_index
 from opentr_pipeline.errors import QueryError, StoreError
-from opentr_pipeline.search import Found, search
-from opentr_pipeline.search_index import SearchIndex
-from opentr_pipeline.search_passages import Wanted
-from opentr_pipeline.search_terms import terms_of, tokens_of
-from opentr_pipeline.settings import PROJECT_ROOT
-from opentr_pipeline.transcript_store import Entry, TranscriptStore
+from opentr_pipeline.search.index import SearchIndex
+from opentr_pipeline.search.passages import Wanted
+from opentr_pipeline.search.query import Found, search
+from opentr_pipeline.search.terms import terms_of, tokens_of
+from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline_tests.making import PROPERTY, PROPERTY_ON_DISK, recording, transcript
 
 ANYTHING = Wanted()
-OPENTR = [sys.executable, "-m", "opentr_pipeline.cli"]
+OPENTR = [sys.executable, "-m", "opentr_pipeline.cli.app"]
 TEXTS = {
     "radio/a/one.wav": "Good morning. The light house stands. on the hill. Today, it rains. Don't",
     "radio/two.wav": "Guten Morgen. Der Leuchtturm. número uno",
@@ -257,8 +257,8 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
 WRITER = """
 import sys, time
 from pathlib import Path
-from opentr_pipeline import search_index
-from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.search import index as search_index
+from opentr_pipeline.transcripts.store import TranscriptStore
 search_index.NUM_RECORDINGS_COMMITTED = 1
 put_in, calls = search_index._put_in, []
 def stopping(*arguments):
@@ -373,7 +373,7 @@ def test_nothing_new_is_answered_without_what_reads_parquet(archive: Path) -> No
     CliRunner().invoke(main, ["search", str(archive), "light"])
     script = """
 import sys
-from opentr_pipeline.cli import main
+from opentr_pipeline.cli.app import main
 main(["search", *sys.argv[1:]], standalone_mode=False)
 print({"pyarrow", "numpy", "dagster"} & set(sys.modules))
 """

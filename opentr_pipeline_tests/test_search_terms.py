@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opentr_pipeline.errors import QueryError
-from opentr_pipeline.search_passages import OVERLAP, PASSAGE_SEGMENTS, Passage, Spoken, passages_of
-from opentr_pipeline.search_terms import (
+from opentr_pipeline.search.passages import OVERLAP, PASSAGE_SEGMENTS, Passage, Spoken, passages_of
+from opentr_pipeline.search.terms import (
     MAX_TERMS,
     Term,
     index_query,

@@ -16,13 +16,13 @@ from dagster import (
     job,
 )
 
-from opentr_pipeline.archive import scan
+from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.defs.gpu_slots import rank_of
 from opentr_pipeline.defs.sensors import uploads_sensor
 from opentr_pipeline.errors import ArchiveError, ModelError
-from opentr_pipeline.services import DevServices
-from opentr_pipeline.settings import Settings
-from opentr_pipeline.uploads import Uploads
+from opentr_pipeline.planning.uploads import Uploads
+from opentr_pipeline.services.dev import DevServices
+from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.making import settings_of, wav
 from opentr_pipeline_tests.page_api import free_port

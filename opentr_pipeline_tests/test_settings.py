@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline.devices import CPU, Device, WorkerSlot, cpu_threads, worker_slots
-from opentr_pipeline.env_example import env_example
+from opentr_pipeline.devices.cards import CPU, Device, WorkerSlot, cpu_threads, worker_slots
 from opentr_pipeline.errors import SettingsError
-from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
+from opentr_pipeline.settings.env_example import env_example
+from opentr_pipeline.settings.environment import PROJECT_ROOT, Settings, load_settings
 from opentr_pipeline_tests.making import PROPERTY, settings_of
 
 UUIDS = [f"GPU-{digit * 8}-1111-2222-3333-444444444444" for digit in "abc"]

@@ -13,18 +13,19 @@ from typing import Any
 
 import pytest
 
-from opentr_pipeline import shard_run, windows
-from opentr_pipeline.checkpoints import Checkpoints
+from opentr_pipeline.audio import windows
+from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from opentr_pipeline.errors import DeviceError, ModelError, StoreError
-from opentr_pipeline.heard import Heard
 from opentr_pipeline.locks import is_locked
-from opentr_pipeline.options import ArchiveOptions
-from opentr_pipeline.plan import Plan, Taking
-from opentr_pipeline.shard_run import MAX_DEATHS, ShardOutcome, ShardRun
-from opentr_pipeline.shards import ShardItem
-from opentr_pipeline.transcriber import Part
-from opentr_pipeline.transcript import Content, Segment
-from opentr_pipeline.windows import SAMPLE_RATE_HZ, WINDOW_SAMPLES
+from opentr_pipeline.planning.options import ArchiveOptions
+from opentr_pipeline.planning.plan import Plan, Taking
+from opentr_pipeline.planning.shards import ShardItem
+from opentr_pipeline.recognition.whisper.transcriber import Part
+from opentr_pipeline.steps import shard_run
+from opentr_pipeline.steps.shard_run import MAX_DEATHS, ShardOutcome, ShardRun
+from opentr_pipeline.transcripts.checkpoints import Checkpoints
+from opentr_pipeline.transcripts.transcript import Content, Segment
+from opentr_pipeline.transcripts.window_results import Heard
 from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.making import OPTIONS, transcript, wav
 from opentr_pipeline_tests.test_audio import encoded

@@ -8,7 +8,7 @@ from collections import Counter
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from opentr_pipeline.shards import (
+from opentr_pipeline.planning.shards import (
     ASSUMED_BYTES_PER_S,
     MIN_SHARD_AUDIO_S,
     ShardItem,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG
-from opentr_pipeline.stack import PROJECT_LABEL, RUNS_LABEL, Stack
+from opentr_pipeline.services.stack import PROJECT_LABEL, RUNS_LABEL, Stack
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.page_api import free_port
 from opentr_pipeline_tests.runs import SAMPLES, speech_file

@@ -8,8 +8,8 @@ from typing import cast
 import pytest
 
 from opentr_pipeline.errors import OpentrError
-from opentr_pipeline.stack import Stack
-from opentr_pipeline.stack_backup import backup, check
+from opentr_pipeline.services.stack import Stack
+from opentr_pipeline.services.stack_backup import backup, check
 
 
 @pytest.mark.parametrize("name", ["../evil", "state/../../evil", "/evil", "other", "."])

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
-from opentr_pipeline import stack, stack_settings
 from opentr_pipeline.defs.container_launcher import copied
-from opentr_pipeline.devices import Device
+from opentr_pipeline.devices.cards import Device
 from opentr_pipeline.errors import OpentrError
-from opentr_pipeline.launch import LOCAL_LAUNCHER
-from opentr_pipeline.settings import PROJECT_ROOT, Settings, load_settings
-from opentr_pipeline.stack import Stack
-from opentr_pipeline.stack_settings import HostCards, environment, list_host_cards
+from opentr_pipeline.launching.launch import LOCAL_LAUNCHER
+from opentr_pipeline.services import stack, stack_settings
+from opentr_pipeline.services.stack import Stack
+from opentr_pipeline.services.stack_settings import HostCards, environment, list_host_cards
+from opentr_pipeline.settings.environment import PROJECT_ROOT, Settings, load_settings
 from opentr_pipeline_tests.conftest import Project
 from opentr_pipeline_tests.making import settings_of
 

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from opentr_pipeline.line_breaks import HALVES_OF_LETTER, pieces_of, width_of
-from opentr_pipeline.subtitle_settings import SubtitleSettings
-from opentr_pipeline.subtitles import Cue, cues_of
-from opentr_pipeline.transcript import Segment, Transcript, Word
-from opentr_pipeline.transcript_files import FORMATS, Document
+from opentr_pipeline.exports.cues import Cue, cues_of
+from opentr_pipeline.exports.formats import FORMATS, Document
+from opentr_pipeline.exports.line_breaks import HALVES_OF_LETTER, pieces_of, width_of
+from opentr_pipeline.settings.cues import SubtitleSettings
+from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word
 from opentr_pipeline_tests.making import PROPERTY, transcript
 
 USUAL = SubtitleSettings()

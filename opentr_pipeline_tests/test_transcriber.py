@@ -10,19 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, Window
 from opentr_pipeline.errors import DeviceError, OutOfMemoryError
-from opentr_pipeline.heard import Decoded, Heard
-from opentr_pipeline.options import TranscriptionOptions
-from opentr_pipeline.transcriber import (
+from opentr_pipeline.planning.options import TranscriptionOptions
+from opentr_pipeline.recognition.whisper.model import FULL_CONTEXT_S
+from opentr_pipeline.recognition.whisper.transcriber import (
     MIN_CUT_LOGPROB,
     MIN_CUT_PROBABILITY,
     TEMPERATURES,
     Part,
     Transcriber,
 )
-from opentr_pipeline.transcript import Segment, Word
-from opentr_pipeline.whisper import FULL_CONTEXT_S
-from opentr_pipeline.windows import SAMPLE_RATE_HZ, Window
+from opentr_pipeline.transcripts.transcript import Segment, Word
+from opentr_pipeline.transcripts.window_results import Decoded, Heard
 from opentr_pipeline_tests.making import OPTIONS, PROPERTY, window
 
 GOOD = Decoded((7, 8), "good words", -0.1, 0.05, 1.2, False)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline.transcript import (
+from opentr_pipeline.transcripts.transcript import (
     MAX_COMPRESSION_RATIO,
     MAX_NO_SPEECH_PROBABILITY,
     MIN_AVG_LOGPROB,

@@ -23,14 +23,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline import checkpoints, transcript_store
-from opentr_pipeline.checkpoints import Checkpoints
 from opentr_pipeline.errors import StoreError
-from opentr_pipeline.settings import PROJECT_ROOT
-from opentr_pipeline.store_layout import TRANSCRIPT_TABLES
-from opentr_pipeline.tables import SCHEMA_VERSION, SCHEMAS, transcript_of
-from opentr_pipeline.transcript import STATUSES, Transcript
-from opentr_pipeline.transcript_store import Entry, PublishedRow, TranscriptStore
+from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.transcripts import checkpoints
+from opentr_pipeline.transcripts import store as transcript_store
+from opentr_pipeline.transcripts.checkpoints import Checkpoints
+from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES
+from opentr_pipeline.transcripts.schemas import SCHEMA_VERSION, SCHEMAS, transcript_of
+from opentr_pipeline.transcripts.store import Entry, PublishedRow, TranscriptStore
+from opentr_pipeline.transcripts.transcript import STATUSES, Transcript
 from opentr_pipeline_tests.making import (
     OPTIONS,
     OTHER_OPTIONS,
@@ -544,7 +545,7 @@ def test_a_writer_of_recordings_that_dies_leaves_the_old_rows_and_no_litter(
 WRITER = """
 import sys, time
 from pathlib import Path
-from opentr_pipeline import transcript_store
+from opentr_pipeline.transcripts import store as transcript_store
 from opentr_pipeline_tests.test_transcript_store import entry
 
 def wait(*arguments):
@@ -580,7 +581,7 @@ def test_a_killed_writer_leaves_the_old_rows_and_no_lock(
 BUSY_WRITER = """
 import itertools, sys
 from pathlib import Path
-from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline_tests.test_transcript_store import generation
 
 store = TranscriptStore(Path(sys.argv[1]))

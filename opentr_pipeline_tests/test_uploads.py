@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from opentr_pipeline import archive, uploads, watch, work
-from opentr_pipeline.archive import scan
+from opentr_pipeline.archive import changes, media_files
+from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.errors import ArchiveError, StoreError
-from opentr_pipeline.options import ArchiveOptions
-from opentr_pipeline.upload_runs import MAX_RECORDINGS, Due, few_runs, request_for
+from opentr_pipeline.planning import backlog, uploads
+from opentr_pipeline.planning.options import ArchiveOptions
+from opentr_pipeline.planning.upload_runs import MAX_RECORDINGS, Due, few_runs, request_for
 from opentr_pipeline_tests.making import OTHER_OPTIONS, media_file
 from opentr_pipeline_tests.upload_desk import SETTLE_S, Desk, overwrite_in_place
 
@@ -107,7 +108,7 @@ def test_a_name_that_came_within_the_same_tick_of_the_file_systems_clock(busy: D
     info = folder.stat()
     busy.put("new/d.wav", 500)
     os.utime(folder, ns=(info.st_atime_ns, info.st_mtime_ns))  # a clock as coarse as that
-    busy.tick(watch.RACY_S)
+    busy.tick(changes.RACY_S)
     assert set(busy.files()) >= {"c.wav", "d.wav"}
 
 
@@ -193,7 +194,7 @@ def test_what_becomes_something_else_is_forgotten(busy: Desk) -> None:
 def test_a_folder_that_cannot_be_read_is_tried_again_and_nothing_of_it_forgotten(
     busy: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = archive.os.scandir
+    real = media_files.os.scandir
 
     def scandir(path: str) -> object:
         if path.endswith("/old"):
@@ -201,7 +202,7 @@ def test_a_folder_that_cannot_be_read_is_tried_again_and_nothing_of_it_forgotten
         return real(path)
 
     busy.put("old/c.wav")
-    monkeypatch.setattr(archive.os, "scandir", scandir)
+    monkeypatch.setattr(media_files.os, "scandir", scandir)
     for _ in range(3):
         said = busy.tick(SETTLE_S).sentence
         assert said == "Nothing new: 2 known, 1 folder that cannot be read whole."
@@ -214,19 +215,19 @@ def test_a_file_that_cannot_be_looked_at_is_tried_again(
     busy: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     busy.put("new/c.wav")
-    real = archive.os.stat
+    real = media_files.os.stat
 
     def stat(path: str, **how: object) -> os.stat_result:
         if str(path).endswith("c.wav"):
             raise PermissionError
         return real(path, **how)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(archive.os, "stat", stat)
+    monkeypatch.setattr(media_files.os, "stat", stat)
     for _ in range(3):
         assert "1 folder that cannot be read whole" in busy.tick(SETTLE_S).sentence
     monkeypatch.undo()
     busy.tick()
-    monkeypatch.setattr(archive.os, "stat", stat)
+    monkeypatch.setattr(media_files.os, "stat", stat)
     busy.tick(SETTLE_S)  # in the middle of settling
     monkeypatch.undo()
     assert busy.asked(SETTLE_S) == ["new/c.wav"]
@@ -245,7 +246,7 @@ def test_an_archive_that_cannot_be_read_is_refused_and_nothing_forgotten(
     def scandir(path: str) -> object:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(archive.os, "scandir", scandir)
+    monkeypatch.setattr(media_files.os, "scandir", scandir)
     with pytest.raises(ArchiveError, match="Input/output error"):
         busy.tick()
     monkeypatch.undo()
@@ -303,11 +304,11 @@ def test_a_failed_recording_is_tried_again_until_it_is_given_up(busy: Desk) -> N
     busy.put("new/c.wav")
     busy.tick()
     assert busy.asked(SETTLE_S) == ["new/c.wav"]
-    for attempt in range(1, work.MAX_ATTEMPTS):
+    for attempt in range(1, backlog.MAX_ATTEMPTS):
         busy.work_off("failed", attempt)
         assert busy.asked(SETTLE_S * 2 ** (attempt - 1) - 1) == []
         assert busy.asked(1) == ["new/c.wav"]
-    busy.work_off("failed", work.MAX_ATTEMPTS)
+    busy.work_off("failed", backlog.MAX_ATTEMPTS)
     assert [busy.asked(uploads.MAX_DELAY_S) for _ in range(4)] == [[]] * 4
     assert busy.files()["c.wav"].state == "known"
 
@@ -344,7 +345,7 @@ def test_a_file_that_nobody_can_read_is_not_asked_for_for_ever(
             if busy.asked(uploads.MAX_DELAY_S):
                 attempts += 1
                 busy.work_off("failed", attempts)
-        assert attempts == work.MAX_ATTEMPTS
+        assert attempts == backlog.MAX_ATTEMPTS
         assert busy.files()["c.wav"].state == "known"
         # Without the ledger nobody knows whether it was this file; a run is to find out.
         busy.uploads.ledger.forget()
@@ -450,8 +451,8 @@ def test_a_look_that_takes_long_goes_on_in_the_next(
         desk.now += 1.0  # a slow disk: each look at the clock costs a second
         return desk.now
 
-    monkeypatch.setattr(watch, "LOOK_S", 12.0)
-    slow_clock = watch.Clock(now, lambda: desk.boot)
+    monkeypatch.setattr(changes, "LOOK_S", 12.0)
+    slow_clock = changes.Clock(now, lambda: desk.boot)
     sentences = []
     while len(desk.files()) < 13 and len(sentences) < 30:
         slow = uploads.Uploads(desk.settings, desk.options, slow_clock)
@@ -477,7 +478,7 @@ def test_few_partitions_are_opened_in_one_look(desk: Desk, monkeypatch: pytest.M
 
 
 def test_too_many_partitions_are_refused(busy: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "MAX_PARTITIONS", 2)
+    monkeypatch.setattr(media_files, "MAX_PARTITIONS", 2)
     monkeypatch.setattr(uploads, "MAX_PARTITIONS", 0)  # keys that are not in use any more
     busy.put("new/c.wav")
     busy.tick()

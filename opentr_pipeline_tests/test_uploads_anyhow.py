@@ -9,8 +9,8 @@ from hypothesis import settings as how_many
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from opentr_pipeline import uploads, work
-from opentr_pipeline.archive import scan
+from opentr_pipeline.archive.media_files import scan
+from opentr_pipeline.planning import backlog, uploads
 from opentr_pipeline_tests.making import PROPERTY
 from opentr_pipeline_tests.upload_desk import SETTLE_S, Desk, overwrite_in_place
 
@@ -122,7 +122,7 @@ class Anyhow(RuleBasedStateMachine):
             self.desk.work_off()
             self.in_runs.clear()
         found = scan(self.desk.archive)
-        all_work = work.known_work(self.desk.settings, found, self.desk.options)
+        all_work = backlog.known_work(self.desk.settings, found, self.desk.options)
         assert {one.state for one in all_work} <= {"done"}
         assert self.desk.tick().requests == ()
 

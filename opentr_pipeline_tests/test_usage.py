@@ -6,12 +6,12 @@ import threading
 
 import pytest
 
-from opentr_pipeline import usage
-from opentr_pipeline.devices import CPU, Device, WorkerSlot
-from opentr_pipeline.shard_outcome import ShardOutcome
-from opentr_pipeline.step_figures import StepFigures
-from opentr_pipeline.usage import CoreTimes, DeviceNow, Reading, Usage
-from opentr_pipeline.worker_times import WorkerTimes
+from opentr_pipeline.devices import usage
+from opentr_pipeline.devices.cards import CPU, Device, WorkerSlot
+from opentr_pipeline.devices.usage import CoreTimes, DeviceNow, Reading, Usage
+from opentr_pipeline.recognition.worker_times import WorkerTimes
+from opentr_pipeline.steps.figures import StepFigures
+from opentr_pipeline.steps.outcome import ShardOutcome
 from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.fake_nvml import DRIVER_NOT_LOADED, UUIDS, FakeCard, FakeNvml
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline import windows
-from opentr_pipeline.windows import (
+from opentr_pipeline.audio import windows
+from opentr_pipeline.audio.windows import (
     KEPT_PAUSE_SAMPLES,
     MAX_EXTENT_SAMPLES,
     MAX_PAUSE_SAMPLES,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from opentr_pipeline.settings import load_settings
+from opentr_pipeline.settings.environment import load_settings
 from opentr_pipeline_tests.conftest import Project, RecordProperty
 from opentr_pipeline_tests.speech import (
     ReferenceSpeech,

@@ -5,8 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline.transcript import Word
-from opentr_pipeline.word_times import SEGMENT_PAUSE_S, parted, trimmed
+from opentr_pipeline.recognition.whisper.word_times import SEGMENT_PAUSE_S, parted, trimmed
+from opentr_pipeline.transcripts.transcript import Word
 from opentr_pipeline_tests.making import PROPERTY
 
 LENGTHS = st.tuples(st.floats(0, 2), st.floats(0, 9), st.sampled_from([" so", " so.", " ¿so?"]))

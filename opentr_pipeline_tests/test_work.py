@@ -11,16 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from opentr_pipeline import overview, publishing, recordings, work
-from opentr_pipeline.archive import scan
-from opentr_pipeline.checkpoints import Checkpoints
-from opentr_pipeline.options import ArchiveOptions
-from opentr_pipeline.plan import KEPT_DAYS, Plan, Taking, load_plan, sweep
-from opentr_pipeline.recordings import Recording
-from opentr_pipeline.run_ranges import RunRange
-from opentr_pipeline.store_layout import TRANSCRIPT_TABLES
-from opentr_pipeline.transcript_store import TranscriptStore
-from opentr_pipeline.work import MAX_ATTEMPTS
+from opentr_pipeline.archive import recordings
+from opentr_pipeline.archive.media_files import scan
+from opentr_pipeline.archive.recordings import Recording
+from opentr_pipeline.planning import backlog, overview
+from opentr_pipeline.planning.backlog import MAX_ATTEMPTS
+from opentr_pipeline.planning.options import ArchiveOptions
+from opentr_pipeline.planning.plan import KEPT_DAYS, Plan, Taking, load_plan, sweep
+from opentr_pipeline.planning.run_ranges import RunRange
+from opentr_pipeline.steps import publishing
+from opentr_pipeline.transcripts.checkpoints import Checkpoints
+from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES
+from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline_tests.making import OPTIONS, OTHER_OPTIONS, settings_of, transcript, wav
 
 USUAL, OTHER = ArchiveOptions(OPTIONS), ArchiveOptions(OTHER_OPTIONS)
@@ -41,18 +43,18 @@ class World:
 
     def recordings(self) -> dict[str, list[Recording]]:
         keys = scan(self.archive).by_partition(self.settings)
-        return work.recordings_of(self.settings, keys)
+        return backlog.recordings_of(self.settings, keys)
 
     def states(self, options: ArchiveOptions = USUAL) -> dict[str, str]:
         return {one.recording.media_file.path: one.state for one in self.judged(options)}
 
-    def judged(self, options: ArchiveOptions = USUAL) -> list[work.RecordingWork]:
+    def judged(self, options: ArchiveOptions = USUAL) -> list[backlog.RecordingWork]:
         found = self.recordings()
         known = [recording for group in found.values() for recording in group]
-        return work.judge(known, self.store.index(found), options)
+        return backlog.judge(known, self.store.index(found), options)
 
     def plan(self, taking: Taking = EVERYTHING, options: ArchiveOptions = USUAL) -> Plan:
-        return work.make_plan(self.settings, self.recordings(), options, 2, taking)
+        return backlog.make_plan(self.settings, self.recordings(), options, 2, taking)
 
     def run(
         self,
@@ -402,7 +404,7 @@ def test_a_budget_is_spent_on_what_is_missing_first(world: World) -> None:
 def test_a_copy_costs_no_budget(world: World) -> None:
     shutil.copyfile(world.archive / "film/3.wav", world.archive / "film/copy.wav")
     taking = Taking(audio_budget_s=0.2)
-    assert len(work.chosen(world.judged(), taking)) == 2
+    assert len(backlog.chosen(world.judged(), taking)) == 2
 
 
 @pytest.mark.parametrize(
@@ -511,7 +513,7 @@ def test_a_plan_survives_on_disk(world: World, tmp_path: Path) -> None:
 
 
 def test_a_partition_that_is_no_more_has_no_recordings(world: World) -> None:
-    found = work.recordings_of(world.settings, ["film", "gone"])
+    found = backlog.recordings_of(world.settings, ["film", "gone"])
     assert [len(group) for group in found.values()] == [1, 0]
 
 
@@ -519,7 +521,7 @@ def test_states_are_counted(world: World) -> None:
     world.run(failing=["film/3.wav"])
     found = world.recordings()
     known = [recording for group in found.values() for recording in group]
-    counts = work.counted(work.judge(known, world.store.index(found), USUAL))
+    counts = backlog.counted(backlog.judge(known, world.store.index(found), USUAL))
     assert counts == {"done": 2, "missing": 0, "stale": 0, "failed": 1}
 
 
@@ -548,7 +550,7 @@ def test_a_copy_that_was_published_elsewhere_meanwhile_is_published_here(world: 
     (world.archive / "copies").mkdir()
     (world.archive / "copies/1.wav").write_bytes((world.archive / "radio/1.wav").read_bytes())
     found = {"copies": world.recordings()["copies"]}
-    second = work.make_plan(world.settings, found, USUAL, 2, EVERYTHING)
+    second = backlog.make_plan(world.settings, found, USUAL, 2, EVERYTHING)
     assert second.shards == []  # the first run has it, kept but not published
     publishing.publish_all(first, world.store)
     publishing.publish_all(second, world.store)
@@ -649,7 +651,7 @@ def test_progress_counts_each_set_of_options(world: World) -> None:
     found = world.recordings()
     known = [recording for group in found.values() for recording in group]
     progress = overview.Progress(
-        world.settings, work.judge(known, world.store.index(found), options)
+        world.settings, backlog.judge(known, world.store.index(found), options)
     )
     plan = world.plan(options=options)
     items = [item for shard in plan.shards for item in shard]

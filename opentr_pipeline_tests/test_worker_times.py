@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from opentr_pipeline.engine import STRETCH, transcribe
-from opentr_pipeline.transcriber import Part
-from opentr_pipeline.worker_times import WorkerTimes
+from opentr_pipeline.recognition.engine import STRETCH, transcribe
+from opentr_pipeline.recognition.whisper.transcriber import Part
+from opentr_pipeline.recognition.worker_times import WorkerTimes
 from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.making import OPTIONS
 from opentr_pipeline_tests.test_engine import (

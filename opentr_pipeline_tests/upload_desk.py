@@ -7,14 +7,14 @@ from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from opentr_pipeline import work
-from opentr_pipeline.ledger import File, State
-from opentr_pipeline.options import ArchiveOptions
-from opentr_pipeline.transcript import now
-from opentr_pipeline.transcript_store import Entry, TranscriptStore
-from opentr_pipeline.upload_runs import Request
-from opentr_pipeline.uploads import Tick, Uploads
-from opentr_pipeline.watch import Clock
+from opentr_pipeline.archive.changes import Clock
+from opentr_pipeline.archive.ledger import File, State
+from opentr_pipeline.planning import backlog
+from opentr_pipeline.planning.options import ArchiveOptions
+from opentr_pipeline.planning.upload_runs import Request
+from opentr_pipeline.planning.uploads import Tick, Uploads
+from opentr_pipeline.transcripts.store import Entry, TranscriptStore
+from opentr_pipeline.transcripts.transcript import now
 from opentr_pipeline_tests.making import OPTIONS, settings_of, transcript, wav
 
 SETTLE_S = 60
@@ -79,7 +79,7 @@ class Desk:
 
     def paths(self, requests: Sequence[Request]) -> list[str]:
         wanted = {one for request in requests for one in request.recording_ids}
-        found = work.recordings_of(self.settings, self.keys)
+        found = backlog.recordings_of(self.settings, self.keys)
         here = (recording for group in found.values() for recording in group)
         return sorted(one.media_file.path for one in here if one.recording_id in wanted)
 
@@ -90,11 +90,11 @@ class Desk:
         self.active = {}
 
     def _run(self, request: Request, status: str, num_attempts: int) -> None:
-        found = work.recordings_of(self.settings, request.run_range.keys)
+        found = backlog.recordings_of(self.settings, request.run_range.keys)
         index = self.store.index(found)
         for key, recordings in found.items():
             entries = []
-            for works in work.judge(recordings, index, self.options):
+            for works in backlog.judge(recordings, index, self.options):
                 one = works.recording
                 if one.recording_id not in request.recording_ids or not works.is_pending:
                     continue

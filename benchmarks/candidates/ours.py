@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.candidates.protocol import Request, answer
-from opentr_pipeline import engine, models
-from opentr_pipeline.audio import Sound
-from opentr_pipeline.devices import CPU, list_cards
-from opentr_pipeline.heard import compose
-from opentr_pipeline.memory import CPU_BATCH
-from opentr_pipeline.options import TranscriptionOptions
-from opentr_pipeline.settings import load_settings
-from opentr_pipeline.transcriber import Transcriber
-from opentr_pipeline.whisper import Whisper
+from opentr_pipeline.audio.decoding import Sound
+from opentr_pipeline.devices.cards import CPU, list_cards
+from opentr_pipeline.planning.options import TranscriptionOptions
+from opentr_pipeline.recognition import engine, models
+from opentr_pipeline.recognition.whisper.memory import CPU_BATCH
+from opentr_pipeline.recognition.whisper.model import Whisper
+from opentr_pipeline.recognition.whisper.transcriber import Transcriber
+from opentr_pipeline.settings.environment import load_settings
+from opentr_pipeline.transcripts.window_results import compose
 
 Loaded = tuple[Transcriber, TranscriptionOptions]
 

@@ -35,8 +35,6 @@ from dagster import (
     op,
 )
 
-from opentr_pipeline import bottleneck, models, publishing, work
-from opentr_pipeline.budget import batch_size, need_bytes
 from opentr_pipeline.defs import metadata
 from opentr_pipeline.defs.checks import log_verdicts
 from opentr_pipeline.defs.descriptions import RECORDINGS, TRANSCRIPTS
@@ -44,20 +42,24 @@ from opentr_pipeline.defs.gpu_slots import GPU_POOL, GPU_TAG, die_with_the_run, 
 from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.resources import Transcription
 from opentr_pipeline.defs.run_config import PlanConfig
-from opentr_pipeline.devices import WorkerSlot, cpu_threads, list_cards, worker_slots
+from opentr_pipeline.devices.cards import WorkerSlot, cpu_threads, list_cards, worker_slots
+from opentr_pipeline.devices.leases import Holder, has_loaded, introduce, lease, slots_folder
+from opentr_pipeline.devices.memory_limits import MAX_TRIES, batch_size_in, learning
+from opentr_pipeline.devices.usage import looks_at, sampled
 from opentr_pipeline.errors import DeviceError, OpentrError, OutOfMemoryError
-from opentr_pipeline.log_files import slot_log
-from opentr_pipeline.memory_limits import MAX_TRIES, batch_size_in, learning
-from opentr_pipeline.options import archive_options
-from opentr_pipeline.plan import load_plan, sweep
-from opentr_pipeline.settings import Settings, load_settings
-from opentr_pipeline.shard_run import ShardRun
-from opentr_pipeline.step_figures import StepFigures
-from opentr_pipeline.transcriber import Transcriber
-from opentr_pipeline.transcript_store import TranscriptStore
-from opentr_pipeline.usage import looks_at, sampled
-from opentr_pipeline.whisper import Whisper
-from opentr_pipeline.worker_slots import Holder, has_loaded, introduce, lease, slots_folder
+from opentr_pipeline.planning import backlog
+from opentr_pipeline.planning.options import archive_options
+from opentr_pipeline.planning.plan import load_plan, sweep
+from opentr_pipeline.recognition import models
+from opentr_pipeline.recognition.budget import batch_size, need_bytes
+from opentr_pipeline.recognition.whisper.model import Whisper
+from opentr_pipeline.recognition.whisper.transcriber import Transcriber
+from opentr_pipeline.services.log_files import slot_log
+from opentr_pipeline.settings.environment import Settings, load_settings
+from opentr_pipeline.steps import bottleneck, publishing
+from opentr_pipeline.steps.figures import StepFigures
+from opentr_pipeline.steps.shard_run import ShardRun
+from opentr_pipeline.transcripts.store import TranscriptStore
 
 # ``backfill_policy`` is in beta in the release that we pin; the notice is not for users.
 warnings.filterwarnings("ignore", category=BetaWarning)
@@ -83,7 +85,7 @@ def recordings(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any
     store = TranscriptStore(settings.output_root)
     started = time.monotonic()
     try:
-        partitions = work.recordings_of(settings, context.partition_keys)
+        partitions = backlog.recordings_of(settings, context.partition_keys)
         for key, found in partitions.items():
             store.write_recordings(key, found)
     except OpentrError as error:
@@ -114,8 +116,8 @@ def plan_shards(
         slots = worker_slots(settings, list_cards())
         model = models.find(models.model_name(settings, slots), settings.models_root)
         options = archive_options(settings, model, slots, transcription.typed())
-        partitions = work.recordings_of(settings, context.partition_keys)
-        plan = work.make_plan(settings, partitions, options, len(slots), config.taking())
+        partitions = backlog.recordings_of(settings, context.partition_keys)
+        plan = backlog.make_plan(settings, partitions, options, len(slots), config.taking())
         path = TranscriptStore(settings.output_root).inner / "plans" / f"{context.run_id}.pickle"
         plan.save(path)
         # What Dagster hands from step to step, and the steps' logs; it never removes them itself.
@@ -272,7 +274,7 @@ def publish_transcripts(
         raise _incomplete(works, [said for shard in shards for said in shard["failures"]])
 
 
-def _incomplete(works: list[work.RecordingWork], sentences: list[str]) -> Failure:
+def _incomplete(works: list[backlog.RecordingWork], sentences: list[str]) -> Failure:
     keys = sorted({one.recording.partition_key for one in works})
     remedy = "retry-failed" if all(one.state == "failed" for one in works) else "run"
     shown = "; ".join(sentences[:5]) + (" ..." if len(sentences) > 5 else "")

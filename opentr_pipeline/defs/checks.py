@@ -17,14 +17,14 @@ from dagster import (
     multi_asset_check,
 )
 
-from opentr_pipeline.archive_facts import archive_facts
-from opentr_pipeline.checks import CHECKS, judge_all
 from opentr_pipeline.defs.gpu_slots import die_with_the_run
 from opentr_pipeline.defs.metadata import Metadata
 from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.errors import OpentrError
-from opentr_pipeline.settings import load_settings
-from opentr_pipeline.verdicts import Verdict
+from opentr_pipeline.quality.archive_facts import archive_facts
+from opentr_pipeline.quality.checks import CHECKS, judge_all
+from opentr_pipeline.quality.verdicts import Verdict
+from opentr_pipeline.settings.environment import load_settings
 
 TRANSCRIPTS = AssetKey("transcripts")
 

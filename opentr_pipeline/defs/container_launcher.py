@@ -17,7 +17,7 @@ from dagster_docker.docker_run_launcher import DOCKER_CONTAINER_ID_TAG
 
 from opentr_pipeline.defs.run_launcher import HOST_TAG, PROCESS_GONE, RETRY_TAGS, lost, process_of
 from opentr_pipeline.errors import ServiceError
-from opentr_pipeline.stack import PROJECT_LABEL, RUNS_LABEL
+from opentr_pipeline.services.stack import PROJECT_LABEL, RUNS_LABEL
 
 # Of runs that ended: Docker still knows why.
 NUM_KEPT = 20

@@ -6,19 +6,19 @@ from typing import Any
 
 from dagster import MetadataValue, TableColumn, TableRecord, TableSchema
 
-from opentr_pipeline.partition_facts import mean_confidence
-from opentr_pipeline.plan import Plan
-from opentr_pipeline.recordings import Recording
-from opentr_pipeline.report import MAX_NAMED
-from opentr_pipeline.report_charts import charts
-from opentr_pipeline.report_facts import ReportFacts
-from opentr_pipeline.shard_outcome import ShardOutcome
-from opentr_pipeline.step_figures import StepFigures
-from opentr_pipeline.store_layout import TRANSCRIPT_TABLES
-from opentr_pipeline.sums import DoubtfulRecording
-from opentr_pipeline.tables import describe
-from opentr_pipeline.transcript_store import TranscriptStore
-from opentr_pipeline.troubles import ErrorClass
+from opentr_pipeline.archive.recordings import Recording
+from opentr_pipeline.planning.plan import Plan
+from opentr_pipeline.quality.partition_facts import mean_confidence
+from opentr_pipeline.quality.problems import ErrorClass
+from opentr_pipeline.report.charts import charts
+from opentr_pipeline.report.facts import ReportFacts
+from opentr_pipeline.report.page import MAX_NAMED
+from opentr_pipeline.report.totals import DoubtfulRecording
+from opentr_pipeline.steps.figures import StepFigures
+from opentr_pipeline.steps.outcome import ShardOutcome
+from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES
+from opentr_pipeline.transcripts.schemas import describe
+from opentr_pipeline.transcripts.store import TranscriptStore
 
 Metadata = dict[str, Any]
 

@@ -11,9 +11,9 @@ from opentr_pipeline.defs.each_partition import each_partition
 from opentr_pipeline.defs.gpu_slots import die_with_the_run
 from opentr_pipeline.defs.metadata import Metadata
 from opentr_pipeline.defs.partitions import archive_partitions
-from opentr_pipeline.page_lists import HOME_PAGE, list_page
-from opentr_pipeline.pages import Pages
-from opentr_pipeline.settings import load_settings
+from opentr_pipeline.pages.lists import HOME_PAGE, list_page
+from opentr_pipeline.pages.pages import Pages
+from opentr_pipeline.settings.environment import load_settings
 
 
 @asset(

@@ -18,12 +18,12 @@ from dagster import (
     sensor,
 )
 
-from opentr_pipeline import refreshes
 from opentr_pipeline.defs.gpu_slots import PRIORITIES, PRIORITY_TAG
 from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.sensors import UNDER_WAY, interval_s
-from opentr_pipeline.refreshes import Asked, Follower, Memory, Refresh, Seen
-from opentr_pipeline.settings import Settings
+from opentr_pipeline.planning import refreshes
+from opentr_pipeline.planning.refreshes import Asked, Follower, Memory, Refresh, Seen
+from opentr_pipeline.settings.environment import Settings
 
 # Of runs of this sensor, with the kind of the refresh; dagster.yaml has a limit for it.
 REFRESH_TAG = "opentr/refresh"

@@ -4,16 +4,16 @@ from typing import Any
 
 from dagster import MaterializeResult, MetadataValue, asset
 
-from opentr_pipeline import report
 from opentr_pipeline.defs import metadata
 from opentr_pipeline.defs.assets import refused, transcripts
 from opentr_pipeline.defs.descriptions import ARCHIVE_REPORT
 from opentr_pipeline.defs.gpu_slots import die_with_the_run
 from opentr_pipeline.errors import OpentrError
-from opentr_pipeline.page_lists import REPORT_PAGE
-from opentr_pipeline.pages import Pages
-from opentr_pipeline.report_facts import report_facts
-from opentr_pipeline.settings import load_settings
+from opentr_pipeline.pages.lists import REPORT_PAGE
+from opentr_pipeline.pages.pages import Pages
+from opentr_pipeline.report import page as report
+from opentr_pipeline.report.facts import report_facts
+from opentr_pipeline.settings.environment import load_settings
 
 
 @asset(deps=[transcripts], description=ARCHIVE_REPORT, group_name="archive", kinds={"html"})

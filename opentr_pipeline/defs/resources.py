@@ -6,7 +6,7 @@ from typing import Any
 from dagster import ConfigurableResource
 from pydantic import Field, create_model
 
-from opentr_pipeline.settings import Settings, load_settings
+from opentr_pipeline.settings.environment import Settings, load_settings
 
 RUN_VARIABLES = (
     "whisper_model",

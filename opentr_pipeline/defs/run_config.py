@@ -6,7 +6,7 @@ from typing import Any
 from dagster import Config
 from pydantic import Field
 
-from opentr_pipeline.plan import Taking
+from opentr_pipeline.planning.plan import Taking
 
 
 class Selected(Enum):

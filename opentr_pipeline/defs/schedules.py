@@ -9,17 +9,18 @@ from dagster import (
 )
 from dagster._utils.schedules import is_valid_cron_string
 
-from opentr_pipeline import models, nights, work
-from opentr_pipeline.archive import scan
+from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.defs.gpu_slots import PRIORITIES, PRIORITY_TAG
 from opentr_pipeline.defs.jobs import transcribe_archive
 from opentr_pipeline.defs.partitions import archive_partitions, register_partitions
 from opentr_pipeline.defs.run_config import plan_config
-from opentr_pipeline.devices import list_cards, worker_slots
+from opentr_pipeline.devices.cards import list_cards, worker_slots
 from opentr_pipeline.errors import SettingsError
-from opentr_pipeline.options import archive_options
-from opentr_pipeline.run_ranges import grouped
-from opentr_pipeline.settings import Settings
+from opentr_pipeline.planning import backlog, nights
+from opentr_pipeline.planning.options import archive_options
+from opentr_pipeline.planning.run_ranges import grouped
+from opentr_pipeline.recognition import models
+from opentr_pipeline.settings.environment import Settings
 
 NIGHT_TAG = "opentr/night"
 
@@ -60,8 +61,8 @@ def _night(context: ScheduleEvaluationContext, settings: Settings) -> list[RunRe
     slots = worker_slots(settings, list_cards())
     model = models.find(models.model_name(settings, slots), settings.models_root)
     found = scan(settings.archive_root)
-    all_work = work.known_work(settings, found, archive_options(settings, model, slots))
-    audio_s = work.audio_by_partition(work.chosen(all_work, taking))
+    all_work = backlog.known_work(settings, found, archive_options(settings, model, slots))
+    audio_s = backlog.audio_by_partition(backlog.chosen(all_work, taking))
     if not audio_s:
         return SkipReason("Nothing is missing, stale or failed with attempts left.")
     register_partitions(context.instance, audio_s)

@@ -12,9 +12,9 @@ from opentr_pipeline.defs.gpu_slots import die_with_the_run
 from opentr_pipeline.defs.metadata import Metadata
 from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.errors import StoreError
-from opentr_pipeline.search_index import SearchIndex
-from opentr_pipeline.settings import load_settings
-from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.search.index import SearchIndex
+from opentr_pipeline.settings.environment import load_settings
+from opentr_pipeline.transcripts.store import TranscriptStore
 
 
 @asset(

@@ -15,18 +15,18 @@ from dagster import (
     sensor,
 )
 
-from opentr_pipeline import models
 from opentr_pipeline.defs.gpu_slots import PRIORITIES, PRIORITY_TAG
 from opentr_pipeline.defs.jobs import transcribe_archive
 from opentr_pipeline.defs.partitions import archive_partitions, register_partitions
 from opentr_pipeline.defs.run_config import plan_config
-from opentr_pipeline.devices import list_cards, worker_slots
-from opentr_pipeline.options import ArchiveOptions, archive_options
-from opentr_pipeline.plan import Taking
-from opentr_pipeline.settings import Settings
-from opentr_pipeline.upload_runs import Request
-from opentr_pipeline.uploads import Uploads
-from opentr_pipeline.worker_slots import slots_folder, slots_in_use
+from opentr_pipeline.devices.cards import list_cards, worker_slots
+from opentr_pipeline.devices.leases import slots_folder, slots_in_use
+from opentr_pipeline.planning.options import ArchiveOptions, archive_options
+from opentr_pipeline.planning.plan import Taking
+from opentr_pipeline.planning.upload_runs import Request
+from opentr_pipeline.planning.uploads import Uploads
+from opentr_pipeline.recognition import models
+from opentr_pipeline.settings.environment import Settings
 
 UPLOADS_TAG = "opentr/uploads"
 REQUEST_TAG = "opentr/upload_request"

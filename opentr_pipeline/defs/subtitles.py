@@ -17,9 +17,9 @@ from opentr_pipeline.defs.each_partition import each_partition
 from opentr_pipeline.defs.gpu_slots import die_with_the_run
 from opentr_pipeline.defs.metadata import Metadata
 from opentr_pipeline.defs.partitions import archive_partitions
-from opentr_pipeline.exports import FOLDER, SUBTITLE_FORMATS, Export
-from opentr_pipeline.settings import load_settings
-from opentr_pipeline.transcript_store import TranscriptStore
+from opentr_pipeline.exports.tree import FOLDER, SUBTITLE_FORMATS, Export
+from opentr_pipeline.settings.environment import load_settings
+from opentr_pipeline.transcripts.store import TranscriptStore
 
 
 @asset(

@@ -1,0 +1,174 @@
+"""Media files probed: what sound they hold, and the digest that names their content.
+
+Probing opens the container and reads its headers; the digest reads the whole file. Both are done
+once for a file and remembered by its identity in the file system, so that a rename costs nothing
+and a copy costs one read.
+"""
+
+import dataclasses
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from opentr_pipeline.archive.media_files import MediaFile
+from opentr_pipeline.audio.probe import Probe, probe_file
+from opentr_pipeline.errors import MediaError
+
+# Enough to keep a disk busy while another file is hashed; more only thrashes spinning disks.
+PROBE_THREADS = 4
+# Assumed where nobody says how long media are: 128 kbit/s, a common rate for speech.
+ASSUMED_BYTES_PER_S = 16_000.0
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A media file with its partition, content digest and probe.
+
+    Attributes:
+        media_fingerprint: SHA-256 of the bytes; ``unread-`` and the recording's id where they could
+            not be read.
+    """
+
+    media_file: MediaFile
+    partition_key: str
+    media_fingerprint: str
+    probe: Probe
+
+    @property
+    def recording_id(self) -> str:
+        """Digest of the relative path."""
+        return self.media_file.recording_id
+
+    @property
+    def is_guessed(self) -> bool:
+        """Whether nobody has looked into the file, or could."""
+        return self.media_fingerprint == _unread(self.media_file)
+
+
+class ProbeMemory:
+    """What earlier scans learnt, by (file system, inode, size, modified time).
+
+    One SQLite file, safe for any number of processes; deleting it costs only reading again, and so
+    does a new number in ``_TABLE``, which a change of ``Probe`` needs.
+    """
+
+    _TABLE = "media_1"
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        with self._open() as database:
+            database.execute(
+                f"CREATE TABLE IF NOT EXISTS {self._TABLE} (device INT, inode INT, size_bytes INT, "
+                "modified_ns INT, media_fingerprint TEXT, probe TEXT, "
+                "PRIMARY KEY (device, inode)) WITHOUT ROWID"
+            )
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self._path, timeout=60)) as database, database:
+            yield database
+
+    def recall(self, media_files: Sequence[MediaFile]) -> dict[MediaFile, tuple[str, Probe]]:
+        """Digest and probe of every file that is as it was."""
+        known = {}
+        with self._open() as database:
+            for media_file in media_files:
+                row = database.execute(
+                    f"SELECT media_fingerprint, probe FROM {self._TABLE} "
+                    "WHERE device=? AND inode=? AND size_bytes=? AND modified_ns=?",
+                    _identity(media_file),
+                ).fetchone()
+                if row:
+                    known[media_file] = (row[0], Probe(**json.loads(row[1])))
+        return known
+
+    def remember(self, media_file: MediaFile, fingerprint: str, probe: Probe) -> None:
+        """Keep digest and probe of one file."""
+        row = (*_identity(media_file), fingerprint, json.dumps(dataclasses.asdict(probe)))
+        with self._open() as database:
+            database.execute(f"INSERT OR REPLACE INTO {self._TABLE} VALUES (?,?,?,?,?,?)", row)
+
+
+def _identity(media_file: MediaFile) -> tuple[int, int, int, int]:
+    numbers = (media_file.device, media_file.inode, media_file.size_bytes, media_file.modified_ns)
+    device, inode, size_bytes, modified_ns = map(signed_64, numbers)
+    return device, inode, size_bytes, modified_ns
+
+
+def signed_64(number: int) -> int:
+    """A number as SQLite keeps it: signed, while some file systems use all 64 bits for inodes."""
+    return (number + 2**63) % 2**64 - 2**63
+
+
+def probe_all(
+    archive: Path,
+    files: Sequence[tuple[str, MediaFile]],
+    memory: ProbeMemory,
+    on_probed: Callable[[], object] = lambda: None,
+) -> list[Recording]:
+    """Probe and digest media files, a few at a time, the known ones from memory.
+
+    Args:
+        archive: the directory that the paths start from.
+        files: partition key and media file.
+        memory: what earlier calls learnt.
+        on_probed: called after each file, from any thread.
+
+    Returns:
+        One recording for each file, in the same order; a file that cannot be read has status
+        ``failed`` and is not remembered.
+    """
+    known = memory.recall([media_file for _, media_file in files])
+
+    def one(item: tuple[str, MediaFile]) -> Recording:
+        key, media_file = item
+        fingerprint, probe = known.get(media_file) or _learn(archive, media_file, memory)
+        on_probed()
+        return Recording(media_file, key, fingerprint, probe)
+
+    with ThreadPoolExecutor(PROBE_THREADS) as threads:
+        return list(threads.map(one, files))
+
+
+def _learn(archive: Path, media_file: MediaFile, memory: ProbeMemory) -> tuple[str, Probe]:
+    path = archive / media_file.path
+    try:
+        with path.open("rb") as stream:
+            fingerprint = hashlib.file_digest(stream, "sha256").hexdigest()
+        probe = probe_file(path)
+        check_unchanged(archive, media_file)
+    except MediaError as error:
+        return _unread(media_file), Probe(error.status, str(error))
+    except OSError as error:
+        return _unread(media_file), Probe("failed", f"The file cannot be read: {error.strerror}.")
+    memory.remember(media_file, fingerprint, probe)
+    return fingerprint, probe
+
+
+def guessed(media_file: MediaFile) -> tuple[str, Probe]:
+    """Digest and probe that stand for those of a file that nobody has looked into yet."""
+    duration_s = media_file.size_bytes / ASSUMED_BYTES_PER_S
+    return _unread(media_file), Probe(duration_s=duration_s)
+
+
+def _unread(media_file: MediaFile) -> str:
+    """Stands for the digest of content that could not be read, so that attempts are counted."""
+    return f"unread-{media_file.recording_id}"
+
+
+def check_unchanged(archive: Path, media_file: MediaFile) -> None:
+    """Make sure that a file is still the one that was scanned.
+
+    Raises:
+        MediaError: ``failed``; it is being written, and a later run takes it.
+    """
+    info = (archive / media_file.path).stat()
+    if (info.st_size, info.st_mtime_ns) != (media_file.size_bytes, media_file.modified_ns):
+        raise MediaError("failed", "The file changed while it was read; a later run takes it.")

@@ -1,0 +1,206 @@
+"""References: what is really said, written beside the media, and the errors measured by them.
+
+``NAME.reference.txt``, ``.srt`` or ``.vtt``; NAME is the media file's name, with its extension or
+without. This is the door of jiwer and pysubs2.
+"""
+
+import html
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from opentr_pipeline.archive.media_files import MEDIA_EXTENSIONS, MediaFile, partition_key
+from opentr_pipeline.errors import ReferenceTextError
+from opentr_pipeline.settings.environment import Settings
+
+# Where there are several, the first counts.
+SUFFIXES = (".reference.txt", ".reference.srt", ".reference.vtt")
+BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
+# Written without spaces between words; each character counts as a word does elsewhere: Thai, Lao,
+# Tibetan, Myanmar, Khmer, Japanese and Chinese.
+# Source: the blocks of The Unicode Standard.
+UNSPACED = re.compile(
+    "([\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])"
+)
+APOSTROPHES = str.maketrans("", "", "'`´ʼ‘’＇")
+# Times of single words in WebVTT; two in a line make pysubs2 1.8 take it for the times of a cue.
+TIME_TAGS = re.compile(r"<[\d:.]+>")
+# Of the interval of a word error rate, drawn again and again from the recordings.
+# Source: Bisani and Ney, Bootstrap estimates for confidence intervals in ASR performance
+# evaluation, ICASSP 2004.
+NUM_RESAMPLES = 1000
+MAX_DRAWN_AT_ONCE = 1_000_000  # recordings; 16 MB
+INTERVAL_PERCENTILES = (2.5, 97.5)
+RESAMPLING_SEED = 20_040_517  # any; the same data give the same interval
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference and the media file that it is for.
+
+    Attributes:
+        path: of the reference, in the archive.
+        size_bytes: of the reference.
+        modified_ns: the reference's modified time, nanoseconds since 1970 UTC.
+        recording_id: of the recording that it is for.
+    """
+
+    path: str
+    size_bytes: int
+    modified_ns: int
+    recording_id: str
+
+
+def find_references(settings: Settings) -> dict[str, list[Reference]]:
+    """The references in the archive, by the partition of the media beside them.
+
+    Reads folders, and the size and time of what matters; one without media beside it is nobody's.
+    """
+    found: dict[str, list[Reference]] = {}
+    root = os.path.realpath(settings.archive_root)
+    for folder, subfolders, names in os.walk(root):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for media_name, reference_name in _pairs(names):
+            try:
+                media, text = (os.stat(f"{folder}/{one}") for one in (media_name, reference_name))
+            except OSError:  # gone since the folder was read, or not ours to see
+                continue
+            path, reference_path = (
+                os.path.relpath(f"{folder}/{one}", root) for one in (media_name, reference_name)
+            )
+            media_file = MediaFile(
+                path, media.st_size, media.st_mtime_ns, media.st_dev, media.st_ino
+            )
+            found.setdefault(partition_key(media_file, settings), []).append(
+                Reference(reference_path, text.st_size, text.st_mtime_ns, media_file.recording_id)
+            )
+    return found
+
+
+def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """The media files of a folder that have a reference, with it."""
+    by_stem: dict[str, str] = {}
+    for suffix in SUFFIXES:
+        for name in sorted(names):
+            if name.lower().endswith(suffix):
+                by_stem.setdefault(name[: -len(suffix)], name)
+    if not by_stem:
+        return []
+    pairs = []
+    for name in sorted(names):
+        stem, extension = os.path.splitext(name)
+        reference = by_stem.get(name) or by_stem.get(stem)
+        is_media = extension.lower().lstrip(".") in MEDIA_EXTENSIONS
+        if reference and is_media and not name.startswith("."):
+            pairs.append((name, reference))
+    return pairs
+
+
+def read_reference(path: Path) -> list[str]:
+    """The words of a reference, ready to be compared.
+
+    Raises:
+        ReferenceTextError: it cannot be read, is no text, or holds no words.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ReferenceTextError(f"The reference cannot be read: {error.strerror}.") from None
+    try:
+        text = raw.decode("utf-16" if raw[:2] in BYTE_ORDER_MARKS else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ReferenceTextError(
+            f"The reference is not {error.encoding.upper()} (byte {error.start}); save it as UTF-8."
+        ) from None
+    kind = path.suffix.lower().lstrip(".")
+    words = comparable_words(text if kind == "txt" else _subtitle_text(text, kind))
+    if not words:
+        raise ReferenceTextError("The reference holds no words.")
+    return words
+
+
+def _subtitle_text(text: str, kind: str) -> str:
+    import pysubs2
+
+    subtitles = pysubs2.SSAFile.from_string(TIME_TAGS.sub("", text), format_=kind)
+    lines = [event.plaintext for event in subtitles if event.is_text]
+    return html.unescape("\n".join(lines))
+
+
+def comparable_words(text: str) -> list[str]:
+    """The words of a text in any language, without case, punctuation and forms of a letter.
+
+    In scripts without spaces each character is one, so that the word error rate over them is the
+    character error rate.
+    """
+    # Some letters fold into a form that is not composed; hence twice.
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    kept = (
+        character if unicodedata.category(character)[0] in "LMN" else " "
+        for character in folded.translate(APOSTROPHES)
+    )
+    return UNSPACED.sub(r" \1 ", "".join(kept)).split()
+
+
+def num_errors(reference: Sequence[str], said: Sequence[str]) -> int:
+    """Words to replace, add and remove until a transcript says what its reference does.
+
+    Args:
+        reference: at least one word.
+        said: from ``comparable_words``.
+    """
+    import jiwer
+
+    compared = jiwer.process_words(" ".join(reference), " ".join(said))
+    return compared.substitutions + compared.deletions + compared.insertions
+
+
+@dataclass(frozen=True)
+class WordErrors:
+    """How wrong some recordings are by their references.
+
+    Attributes:
+        rate: errors of a word; 0.1 is one word in ten.
+        low: where the interval begins that 95 in 100 such intervals have the true rate in; None
+            where the recordings leave it open: fewer than two of them, or without any error.
+        high: where it ends.
+    """
+
+    num_recordings: int
+    num_words: int
+    num_errors: int
+    rate: float
+    low: float | None = None
+    high: float | None = None
+
+
+def word_errors(counted: Iterable[tuple[int, int]]) -> WordErrors | None:
+    """The word error rate of some recordings, with its interval; None without any.
+
+    Recordings are drawn, not words: the errors of a recording come together.
+
+    Args:
+        counted: of each recording the words of its reference, at least one, and the errors.
+    """
+    import numpy as np
+
+    rows = np.array(sorted(counted), dtype=np.int64).reshape(-1, 2)
+    if not len(rows):
+        return None
+    num_words, errors = rows.sum(axis=0).tolist()
+    whole = (len(rows), num_words, errors, errors / num_words)
+    if len(rows) < 2 or not errors:
+        return WordErrors(*whole)
+    random = np.random.default_rng(RESAMPLING_SEED)
+    num_at_once = min(NUM_RESAMPLES, max(1, MAX_DRAWN_AT_ONCE // len(rows)))
+    sums = [
+        rows[random.integers(len(rows), size=(num_at_once, len(rows)))].sum(axis=1)
+        for _ in range(-(-NUM_RESAMPLES // num_at_once))
+    ]
+    words_drawn, errors_drawn = np.concatenate(sums)[:NUM_RESAMPLES].T
+    low, high = np.percentile(errors_drawn / words_drawn, INTERVAL_PERCENTILES).tolist()
+    return WordErrors(*whole, low, high)

@@ -1,0 +1,165 @@
+"""What the headers of a media file say (PyAV's door, with ``decoding``)."""
+
+import dataclasses
+import errno
+import os
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Longer than any recording: a header that claims more is broken.
+MAX_DURATION_S = 31 * 86_400.0
+MAX_SAMPLE_RATE_HZ = 6_000_000
+MAX_WAVE_BYTES = 0xFFFFFF00
+# FFmpeg's formats that are lists of other files or addresses.
+PLAYLISTS = frozenset({"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"})
+# Not the file's fault: tried again, and not remembered.
+MACHINE_ERRORS = frozenset(
+    {
+        *(errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENOENT, errno.ENOMEM, errno.EPERM),
+        *(errno.ENODEV, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT),
+    }
+)
+# Streams of frames with no header in front that could tell a duration.
+HEADERLESS = frozenset({"aac", "ac3", "amr", "dts", "dtshd", "eac3", "loas", "mlp", "truehd"})
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What the headers of a media file say.
+
+    Attributes:
+        status: ``ok``, or why there is nothing to transcribe (see ``transcript.STATUSES``).
+        reason: a sentence where the status is not ``ok``.
+        duration_s: as the container claims it; None where it does not say.
+        may_be_estimated: the duration equals what the libraries guess from the size where no header
+            says it; a file that holds less is then no proof of damage.
+        tags: the container's own, such as title and date.
+    """
+
+    status: str = "ok"
+    reason: str = ""
+    container: str = ""
+    codec: str = ""
+    sample_rate_hz: int = 0
+    num_channels: int = 0
+    num_audio_streams: int = 0
+    has_video: bool = False
+    duration_s: float | None = None
+    may_be_estimated: bool = False
+    tags: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+def open_media(path: Path) -> Any:
+    """Open a container with FFmpeg's libraries, this file alone.
+
+    A playlist in disguise must not make us read other files or the network.
+
+    Raises:
+        av.FFmpegError: not a container that the libraries know.
+        OSError: the file cannot be opened.
+    """
+    import av
+
+    allowed = {
+        "protocol_whitelist": "file",
+        "format_whitelist": ",".join(sorted(av.formats_available - PLAYLISTS)),
+    }
+    return av.open(str(path), metadata_errors="replace", options=allowed)
+
+
+def probe_file(path: Path) -> Probe:
+    """Read the headers of a media file; a broken file is a probe with a status, not an error.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    if os.path.getsize(path) == 0:
+        return Probe("corrupt", "The file is empty (0 bytes).")
+    try:
+        with open_media(path) as container:
+            return _judged(_headers(container, path))
+    except Exception as error:  # the libraries raise many kinds on bytes that make no sense
+        if isinstance(error, OSError) and error.errno in MACHINE_ERRORS:
+            raise
+        return Probe("corrupt", f"FFmpeg's libraries cannot open the file: {_words(error)}.")
+
+
+def _headers(container: Any, path: Path) -> Probe:
+    streams = container.streams
+    facts = Probe(
+        container=container.format.name,
+        num_audio_streams=len(streams.audio),
+        has_video=any(not _is_cover(stream) for stream in streams.video),
+        tags={str(key): str(value) for key, value in sorted(container.metadata.items())},
+    )
+    stream = streams.best("audio")
+    if stream is None:
+        return facts
+    context = stream.codec_context
+    return dataclasses.replace(
+        facts,
+        codec=context.name if context else "",
+        sample_rate_hz=(context and context.sample_rate) or 0,
+        num_channels=(context and context.channels) or 0,
+        duration_s=_wave_duration_s(path) or _duration_s(container, stream),
+        may_be_estimated=_may_be_estimated(container, stream, os.path.getsize(path)),
+    )
+
+
+def _is_cover(stream: Any) -> bool:
+    """A picture embedded in a music file counts as a video stream with one frame."""
+    return "attached_pic" in str(stream.disposition).lower()
+
+
+def _duration_s(container: Any, stream: Any) -> float | None:
+    if stream.duration is not None and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / 1e6 if container.duration is not None else None
+
+
+def _wave_duration_s(path: Path) -> float | None:
+    """What a WAV header says of PCM; FFmpeg shortens it to the file, and hides that it was cut."""
+    try:
+        with wave.open(str(path)) as reader:
+            num_frames = int(reader.getnframes())
+            size_bytes = num_frames * reader.getnchannels() * reader.getsampwidth()
+            # Recorders that are switched off leave the largest size behind, or none.
+            if 0 < size_bytes < MAX_WAVE_BYTES:
+                return num_frames / int(reader.getframerate())
+    except (wave.Error, EOFError, ZeroDivisionError, OSError):
+        pass
+    return None
+
+
+def _may_be_estimated(container: Any, stream: Any, size_bytes: int) -> bool:
+    """Whether the duration equals size divided by bit rate."""
+    if container.format.name in HEADERLESS:
+        return True
+    if container.format.name != "mp3" or not stream.duration:
+        return False
+    # With a Xing header the bit rate stands for the bytes that the file should have.
+    guess_s = size_bytes * 8 / float(stream.codec_context.bit_rate or 1)
+    return abs(guess_s - float(stream.duration * stream.time_base)) < 0.01 * guess_s
+
+
+def _judged(probe: Probe) -> Probe:
+    """The status that follows from the headers."""
+    status, reason = "ok", ""
+    duration_s = probe.duration_s
+    if probe.num_audio_streams == 0:
+        status, reason = "unsupported", "There is no audio stream in the file."
+    elif not probe.codec:
+        status, reason = "unsupported", "The audio codec is not one that FFmpeg's libraries know."
+    elif not 0 < probe.sample_rate_hz <= MAX_SAMPLE_RATE_HZ or probe.num_channels < 1:
+        status = "corrupt"
+        reason = f"The header claims {probe.num_channels} channels at {probe.sample_rate_hz} Hz."
+    elif duration_s is not None and not 0 <= duration_s <= MAX_DURATION_S:
+        status, reason = "corrupt", f"The header claims a duration of {duration_s:.0f} s."
+    return dataclasses.replace(probe, status=status, reason=reason)
+
+
+def _words(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return text.rstrip(".")

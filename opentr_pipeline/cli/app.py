@@ -1,0 +1,72 @@
+"""``opentr``: which commands there are, and where; every step of a run imports this module."""
+
+from importlib import import_module
+
+import click
+
+from opentr_pipeline.cli.shared import Commands
+
+MODULES = {
+    "run": "runs",
+    "retry-failed": "runs",
+    "backfill": "runs",
+    "scan": "runs",
+    "search": "search",
+    "export": "export",
+    "pages": "pages",
+    "report": "report",
+    "status": "status",
+    "eta": "status",
+    "throughput": "status",
+    "errors": "status",
+    "queue": "status",
+    "metrics": "status",
+    "models": "models",
+    "plan": "plan",
+    "bench": "bench",
+    "start": "services",
+    "stop": "services",
+    "reset": "services",
+    "logs": "status",
+    "health": "status",
+    "doctor": "plan",
+    "prod": "stack",
+    "backup": "stack",
+    "restore": "stack",
+    "serve": "stack",
+    "dagster": "programs",
+    "test": "programs",
+}
+
+
+class AllCommands(Commands):
+    """The commands of ``MODULES`` and ``help``; a module is imported when it is asked for one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of use."""
+        return [*MODULES, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The function of the module that has the command's name."""
+        if cmd_name not in MODULES:
+            return super().get_command(ctx, cmd_name)
+        module = import_module(f"opentr_pipeline.cli.{MODULES[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+
+main = AllCommands(
+    help="Transcribe a media archive into Parquet. Settings: see .env.example.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@main.command("help")
+@click.pass_context
+def help_command(context: click.Context) -> None:
+    """Show this list."""
+    click.echo(main.get_help(context.parent or context))
+
+
+if __name__ == "__main__":
+    main()

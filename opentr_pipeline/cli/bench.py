@@ -1,0 +1,102 @@
+"""``opentr bench``: what this machine really does."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from opentr_pipeline.cli.shared import (
+    Commands,
+    archive_argument,
+    json_option,
+    options_of,
+    print_json,
+    settings_of,
+)
+from opentr_pipeline.errors import ServiceError
+
+if TYPE_CHECKING:
+    from opentr_pipeline.devices.cards import WorkerSlot
+    from opentr_pipeline.settings.environment import Settings
+
+
+@click.group("bench", cls=Commands)
+def bench() -> None:
+    """Measure this machine."""
+
+
+def _numbers(_: object, __: object, said: str) -> tuple[int, ...]:
+    from opentr_pipeline.settings.values import MAX_WORKERS
+
+    try:
+        numbers = tuple(int(number) for number in said.split(","))
+    except ValueError:
+        numbers = (0,)
+    if not all(1 <= number <= MAX_WORKERS for number in numbers):
+        raise click.BadParameter(f"numbers from 1 to {MAX_WORKERS} such as 1,2,4,6, got {said!r}")
+    return numbers
+
+
+@bench.command("scaling")
+@archive_argument
+@click.option(
+    "--workers", metavar="1,2,4,6", default="1,2,4,6", callback=_numbers, show_default=True
+)
+@json_option
+def scaling(archive: Path | None, workers: tuple[int, ...], as_json: bool) -> None:
+    """Measure speed and memory with several numbers of workers, on ARCHIVE's own media.
+
+    On the device of the worker slots: GPU_SCALE_DEVICE_ID where scaling is on, else GPU_DEVICE_ID.
+    Nothing is kept but the measurement; the machine should have nothing else to do.
+    """
+    from opentr_pipeline import terminal
+    from opentr_pipeline.cli import tables
+    from opentr_pipeline.monitoring import scaling as measuring
+    from opentr_pipeline.monitoring import scaling_chart
+    from opentr_pipeline.monitoring.scaling_workers import Bench
+    from opentr_pipeline.recognition import budget, models
+
+    settings = settings_of(archive)
+    options, slots = options_of(settings, fetch=True)
+    device = slots[0].device
+    model = models.find(options.default.model, settings.models_root)
+    batch_size = budget.batch_size(settings, slots[0], slots)
+    made = Bench(model, device, options.default, batch_size)
+    with _held(slots, settings):
+        measured = measuring.measure(
+            made, settings, workers, lambda said: click.echo(said, err=True)
+        )
+    path = measuring.result_path(settings, device, measured.model)
+    measuring.save(measured, path)
+    if as_json:
+        print_json(measured)
+        return
+    console = terminal.console()
+    console.print(tables.of_scaling(measured))
+    console.print(f"figures  {path}", soft_wrap=True)
+    chart = path.with_suffix(".png")
+    scaling_chart.draw(measured, chart)
+    console.print(f"chart    {chart}", soft_wrap=True)
+
+
+@contextmanager
+def _held(slots: "Sequence[WorkerSlot]", settings: "Settings") -> Iterator[None]:
+    """Hold every worker slot, so that no transcription begins meanwhile.
+
+    Raises:
+        ServiceError: one is under way.
+    """
+    from opentr_pipeline.devices.leases import lease, slots_folder, slots_in_use
+
+    folder = slots_folder(settings)
+    if used := slots_in_use(slots, folder):
+        raise ServiceError(
+            f"The worker slot {used[0].name} is in use, which would spoil the figures; wait until "
+            "./opentr.sh queue is empty, or ./opentr.sh stop."
+        )
+    with ExitStack() as held:
+        for slot in slots:
+            held.enter_context(lease([slot], folder))
+        yield

@@ -1,0 +1,73 @@
+"""``opentr export``: transcripts as files."""
+
+from pathlib import Path
+
+import click
+
+from opentr_pipeline.cli.shared import archive_argument, settings_of
+from opentr_pipeline.errors import StoreError, nothing_transcribed
+
+
+def _formats(_: object, __: object, said: str) -> tuple[str, ...]:
+    from opentr_pipeline.exports.formats import FORMATS
+
+    chosen = tuple(dict.fromkeys(said.lower().replace(" ", "").split(",")))
+    if not set(chosen) <= FORMATS.keys():
+        raise click.BadParameter(f"some of {','.join(FORMATS)}, got {said!r}")
+    return chosen
+
+
+@click.command()
+@archive_argument
+@click.argument("paths", metavar="[PATH]...", nargs=-1)
+@click.option(
+    "--format",
+    "formats",
+    metavar="srt,vtt,txt,json,tsv,csv",
+    default="srt,vtt,txt",
+    show_default=True,
+    callback=_formats,
+)
+@click.option(
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where to. Default: exports in OUTPUT_DIR, which the asset subtitles keeps.",
+)
+def export(
+    archive: Path | None, paths: tuple[str, ...], formats: tuple[str, ...], output: Path | None
+) -> None:
+    """Write the transcripts of ARCHIVE as subtitles and text, in folders like the archive's.
+
+    PATH, a folder or media file in the archive, limits it. Writes only what has changed, and
+    removes files of recordings that are gone.
+    """
+    from opentr_pipeline.exports.tree import FOLDER, Export, Exported
+    from opentr_pipeline.transcripts.store import TranscriptStore
+
+    settings = settings_of(archive)
+    store = TranscriptStore(settings.output_root)
+    root = output.absolute() if output else store.root / FOLDER
+    inside = tuple(_in_archive(path, settings.archive_root) for path in paths)
+    made = Export(store, root, formats, settings, inside)
+    done = Exported()
+    for key in made.partition_keys():
+        done.add(made.write(key))
+    if not done.num_recordings + done.num_wordless + done.num_removed:
+        asked = f"{', '.join(inside)} in " if inside else ""
+        raise nothing_transcribed(f"{asked}{settings.archive_root}")
+    click.echo(
+        f"{done.num_recordings} recordings as {', '.join(formats)} in {root}: {done.num_written} "
+        f"files written, {done.num_unchanged} unchanged, {done.num_removed} removed; "
+        f"{done.num_wordless} recordings without words have none."
+    )
+
+
+def _in_archive(path: str, archive_root: Path) -> str:
+    """A path as the tables have it: from the archive's root on."""
+    from opentr_pipeline.archive.media_files import readable
+
+    where = archive_root / path
+    if not where.is_relative_to(archive_root):
+        raise StoreError(f"{path} is not in the archive {archive_root}; name what is.")
+    return readable(str(where.relative_to(archive_root)))

@@ -1,0 +1,42 @@
+"""``opentr pages``: an archive to read and to hear in a browser."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from opentr_pipeline.cli.shared import archive_argument, settings_of
+from opentr_pipeline.errors import StoreError, nothing_transcribed
+
+
+@click.command()
+@archive_argument
+def pages(archive: Path | None) -> None:
+    """Write a page for each recording of ARCHIVE, with its player, and a home page with them all.
+
+    They work from the disk and behind any web server. Writes only what has changed, and removes
+    pages of recordings that are gone.
+    """
+    from opentr_pipeline.pages.pages import Pages, Written
+
+    settings = settings_of(archive)
+    made = Pages(settings)
+    keys = made.partition_keys()
+    if not keys:
+        raise nothing_transcribed(settings.archive_root)
+    done = Written()
+    sentences = []
+    for key in keys:
+        try:
+            done.add(made.write(key))
+        except StoreError as error:  # of one partition, which costs the others nothing
+            sentences.append(str(error))
+    home = made.write_home()
+    click.echo(
+        f"{done.num_recordings} recordings: {done.num_written} pages written, "
+        f"{done.num_unchanged} unchanged, {done.num_removed} removed.\n"
+        f"Open {home.as_uri()}"
+    )
+    for sentence in sentences:
+        click.echo(f"opentr: {sentence}", err=True)
+    sys.exit(1 if sentences else 0)

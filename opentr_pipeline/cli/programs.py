@@ -1,0 +1,51 @@
+"""The commands that hand over to other programs: ``dagster`` and pytest."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def dagster(arguments: tuple[str, ...]) -> None:
+    """The stock dagster command, on this archive's state folder and workspace.yaml."""
+    from opentr_pipeline.launching import launch
+    from opentr_pipeline.settings.environment import PROJECT_ROOT, load_settings
+
+    launch.prepare_home(load_settings())
+    os.chdir(PROJECT_ROOT)  # where workspace.yaml is
+    if arguments[:2] in (("asset", "materialize"), ("job", "execute")):
+        # These two do not read workspace.yaml; they get the code location that it names.
+        os.environ.setdefault("DAGSTER_MODULE_NAME", "opentr_pipeline.definitions")
+    os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning")  # "superseded by dg"
+    program = str(Path(sys.executable).with_name("dagster"))
+    os.execv(program, [program, *arguments])
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--quick", is_flag=True, help="Without the slow ones; under two minutes.")
+@click.option("--stack", is_flag=True, help="Those of the production stack alone; needs Docker.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def test(quick: bool, stack: bool, arguments: tuple[str, ...]) -> None:
+    """Run the tests; further arguments go to pytest, which then runs all in one process."""
+    from opentr_pipeline.settings.environment import PROJECT_ROOT
+
+    fast = ["-m", "not slow and not stack"]
+    # Most slow tests wait for services; some fast ones count threads and cannot have neighbours.
+    slow = ["-m", "slow and not stack", "--numprocesses", "2", "--dist", "loadfile"]
+    stages = [fast, slow]
+    if stack:
+        stages = [["-m", "stack"]]
+    elif quick:
+        stages = [fast]
+    elif arguments:
+        stages = [["-m", "not stack"]]
+    pytest = [sys.executable, "-m", "pytest"]
+    codes = [
+        subprocess.run([*pytest, *stage, *arguments], cwd=PROJECT_ROOT, check=False).returncode
+        for stage in stages
+    ]
+    sys.exit(next((code for code in codes if code), 0))

@@ -1,0 +1,104 @@
+"""The commands that transcribe, and what they take on."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from opentr_pipeline.cli.shared import (
+    archive_argument,
+    forget_memory_limits,
+    options_of,
+    settings_of,
+)
+
+if TYPE_CHECKING:
+    from opentr_pipeline.devices.leases import Rank
+    from opentr_pipeline.planning.plan import Taking
+    from opentr_pipeline.settings.environment import Settings
+
+
+@click.command()
+@archive_argument
+def run(archive: Path | None) -> None:
+    """Transcribe all that is not done in ARCHIVE (default: ARCHIVE_DIR)."""
+    from opentr_pipeline.planning.plan import Taking
+
+    _run(settings_of(archive), Taking())
+
+
+@click.command("retry-failed")
+@archive_argument
+def retry_failed(archive: Path | None) -> None:
+    """Transcribe the recordings with status failed once more, and nothing else."""
+    from opentr_pipeline.planning.plan import Taking
+
+    _run(settings_of(archive), Taking("failed"))
+
+
+@click.command()
+@archive_argument
+@click.option("--budget", metavar="10h", help="Hours (or 90m) of audio at most.")
+@click.option("--until", metavar="06:00", help="Begin no recording after that time of day.")
+def backfill(archive: Path | None, budget: str | None, until: str | None) -> None:
+    """Transcribe what is not done like run, within bounds, and let uploads go first."""
+    from datetime import UTC, datetime
+
+    from opentr_pipeline.planning import nights
+    from opentr_pipeline.planning.plan import Taking
+
+    # Checked like the settings of the nights, which they are.
+    if budget:
+        os.environ["NIGHT_BUDGET"] = budget
+    if until:
+        os.environ["NIGHT_UNTIL"] = until
+    settings = settings_of(archive)
+    night = nights.taking_of(settings, datetime.now(UTC))
+    taking = Taking(
+        audio_budget_s=night.audio_budget_s if budget else None,
+        deadline=night.deadline if until else None,
+    )
+    _run(settings, taking, "backfills")
+
+
+def _run(settings: "Settings", taking: "Taking", rank: "Rank" = "usual") -> None:
+    from opentr_pipeline.devices import leases, memory_limits
+    from opentr_pipeline.launching import archive_run
+
+    options, slots = options_of(settings, fetch=True, to_start=True)
+    forget_memory_limits(settings, slots)
+    sentences = archive_run.run_archive(settings, options, len(slots), taking, rank)
+    for sentence in sentences:
+        click.echo(f"opentr: {sentence}", err=True)
+    where = slots, leases.slots_folder(settings)
+    for limit in (*memory_limits.closed_slots(*where), *memory_limits.batch_limits(*where)):
+        click.echo(f"opentr: {limit.sentence}", err=True)
+    sys.exit(1 if sentences else 0)
+
+
+@click.command()
+@archive_argument
+def scan(archive: Path | None) -> None:
+    """List what the archive holds, reading no contents, and register its partitions."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from opentr_pipeline import terminal
+    from opentr_pipeline.archive import media_files as archives
+    from opentr_pipeline.launching import archive_run
+    from opentr_pipeline.planning import overview
+
+    settings = settings_of(archive)
+    found = archives.scan(settings.archive_root)
+    archive_run.prepare(settings, found)
+    table = Table("partition", "media files", "MB", box=None, header_style="bold", pad_edge=False)
+    for key, files in found.by_partition(settings).items():
+        size_mb = sum(file.size_bytes for file in files) / 1e6
+        table.add_row(Text(key), str(len(files)), f"{size_mb:.1f}")
+    console = terminal.console()
+    console.print(table)
+    console.print(f"{len(found.media_files)} media files in {settings.archive_root}.")
+    if found.left_alone:
+        console.print(f"Left alone: {overview.left_alone_text(found)}.")

@@ -1,0 +1,150 @@
+"""``opentr search``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from opentr_pipeline.cli.shared import json_option, print_json, settings_of
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from rich.text import Text
+
+    from opentr_pipeline.search.index import Refreshed
+    from opentr_pipeline.search.query import Found, Hit
+
+day_type = click.DateTime(["%Y-%m-%d"])
+
+
+def _day(
+    context: click.Context, parameter: click.Parameter, at: "datetime | None"
+) -> "date | None":
+    return at.date() if at else None
+
+
+def _lower(context: click.Context, parameter: click.Parameter, text: str) -> str:
+    return text.lower()
+
+
+@click.command()
+@click.argument("words", nargs=-1, required=True, metavar="[ARCHIVE] QUERY")
+@click.option(
+    "--language", default="", callback=_lower, metavar="en", help="Only segments in this language."
+)
+@click.option("--folder", default="", metavar="radio", help="Only this folder of the archive.")
+@click.option(
+    "--after",
+    type=day_type,
+    callback=_day,
+    metavar="2024-05-17",
+    help="Media modified on that day or later, UTC.",
+)
+@click.option(
+    "--before", type=day_type, callback=_day, metavar="2024-06-01", help="Media modified before it."
+)
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="0.8",
+    help="Only segments whose tokens have this mean probability.",
+)
+@click.option("--limit", type=click.IntRange(min=1), default=20, help="Places at most.")
+@json_option
+def search(words: tuple[str, ...], limit: int, as_json: bool, **narrowing: Any) -> None:
+    """Find what is said in ARCHIVE (default: ARCHIVE_DIR), the best places first.
+
+    QUERY is words, which must all be in a segment or its neighbours; a phrase in quotation marks,
+    "light house"; the beginning of a word, 'light*'. Case, accents and punctuation do not matter.
+    """
+    from opentr_pipeline import terminal
+    from opentr_pipeline.search import terms
+    from opentr_pipeline.search.index import SearchIndex
+    from opentr_pipeline.search.passages import Wanted
+    from opentr_pipeline.search.query import search as search_in
+    from opentr_pipeline.transcripts.layout import StoreLayout
+
+    archive, query = _split(words)
+    terms.terms_of(query)  # refused before anything is indexed
+    index = SearchIndex(StoreLayout(settings_of(archive, gpu_scale=False).output_root))
+    for sentence in _sentences(index.refresh(wait=False)):
+        click.echo(f"opentr: {sentence}", err=True)
+    found = search_in(index, query, Wanted(**narrowing), limit)
+    if as_json:
+        print_json(found)
+        return
+    console = terminal.console()
+    for hit in found.hits:
+        console.print(_shown(hit, is_terminal=console.is_terminal), soft_wrap=True)
+    console.print(_summary(found))
+
+
+def _summary(found: "Found") -> str:
+    if found.is_all:
+        return f"{len(found.hits)} of {found.num_places} places."
+    return f"{len(found.hits)} places, the best of the first {found.num_places} that were met."
+
+
+def _split(words: tuple[str, ...]) -> tuple[Path | None, str]:
+    """The archive and the query: a first word of several that is a folder is the archive."""
+    first = Path(words[0])
+    is_archive = len(words) > 1 and first.is_dir()
+    return first if is_archive else None, " ".join(map(_phrase, words[is_archive:]))
+
+
+def _phrase(word: str) -> str:
+    """The shell takes away quotation marks; what has a space in it was in some."""
+    was_quoted = " " in word.strip() and not set(word) & set('"“”„*')
+    return f'"{word}"' if was_quoted else word
+
+
+def _sentences(refreshed: "Refreshed") -> list[str]:
+    sentences = []
+    if refreshed.num_partitions:
+        sentences.append(
+            f"{refreshed.num_partitions} partitions were indexed in {refreshed.wall_s:.1f} s."
+        )
+    if refreshed.num_left > len(refreshed.problems):
+        sentences.append(
+            f"{refreshed.num_left} partitions are being indexed by another process; until then "
+            "they are found as they were."
+        )
+    return sentences + refreshed.problems
+
+
+def _shown(hit: "Hit", *, is_terminal: bool) -> "Text":
+    """A line about the place, and what is said there."""
+    from rich.text import Text
+
+    from opentr_pipeline.terminal import duration_text
+
+    head = f"{hit.path}  {duration_text(hit.start_s)}"
+    link = f" link {_address(hit.page)}" if hit.page else ""
+    facts = f"{hit.language}, confidence {hit.confidence:.2f}, score {hit.score:.2f}"
+    said, end = Text("  "), 0
+    for first, last in _joined(hit.marks):
+        said.append(hit.text[end:first])
+        marked = hit.text[first:last]
+        said.append(marked if is_terminal else f"**{marked}**", "bold yellow")
+        end = last
+    said.append(hit.text[end:])
+    return Text.assemble((head, f"bold{link}"), f"  ({facts})\n", said)
+
+
+def _address(page: str) -> str:
+    """What a browser opens: a path may hold any letter, and a # of its own."""
+    path, _, place = page.rpartition("#")
+    return f"{Path(path).as_uri()}#{place}"
+
+
+def _joined(marks: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The marks without overlaps."""
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(marks):
+        if joined and first < joined[-1][1]:
+            joined[-1] = joined[-1][0], max(last, joined[-1][1])
+        else:
+            joined.append((first, last))
+    return joined

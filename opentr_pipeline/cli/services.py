@@ -1,0 +1,86 @@
+"""The commands that start, stop and reset the services of an archive."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from opentr_pipeline.cli.shared import (
+    forget_memory_limits,
+    gpu_scale_option,
+    options_of,
+    settings_of,
+)
+from opentr_pipeline.cli.stack import confirm, reset_prod, start_prod, stop_prod
+
+if TYPE_CHECKING:
+    from opentr_pipeline.settings.environment import Settings
+
+stack_argument = click.argument("stack", type=click.Choice(["dev", "prod"]))
+
+
+@click.command()
+@stack_argument
+@gpu_scale_option
+def start(stack: str, gpu_scale: bool) -> None:
+    """Bring up the page and the daemon: on this machine (dev), or in containers (prod)."""
+    settings = settings_of(None, gpu_scale=gpu_scale)
+    if stack == "prod":
+        start_prod(settings)
+    else:
+        _start(settings)
+
+
+def _start(settings: "Settings") -> None:
+    from opentr_pipeline.archive import media_files as archives
+    from opentr_pipeline.launching import archive_run
+    from opentr_pipeline.services import dev
+
+    options, slots = options_of(settings, fetch=True, to_start=True)
+    archive_run.prepare(settings, archives.scan(settings.archive_root))
+    running = dev.DevServices.of(settings)
+    if not running.is_running():
+        running.stop()  # where they were killed, what is left of them may hold worker slots
+    forget_memory_limits(settings, slots)
+    running.start()
+    click.echo(
+        f"The page is at {running.address}, archive {settings.archive_root}, model "
+        f"{options.default.model}, {len(slots)} worker slot{'s' if len(slots) > 1 else ''}; "
+        "./opentr.sh stop ends it."
+    )
+
+
+@click.command()
+def stop() -> None:
+    """End the page, the daemon and the runs that they started, of dev and of prod."""
+    from opentr_pipeline.services import dev
+
+    settings = settings_of(None)
+    ended = {"dev": dev.DevServices.of(settings).stop(), "prod": stop_prod(settings)}
+    stopped = [stack for stack, was_running in ended.items() if was_running]
+    click.echo(f"Stopped {' and '.join(stopped)}." if stopped else "Nothing was running.")
+
+
+@click.command()
+@stack_argument
+@gpu_scale_option
+@click.option("--outputs", is_flag=True, help="Delete the transcripts of this archive as well.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(stack: str, gpu_scale: bool, outputs: bool, yes: bool) -> None:
+    """Stop, delete Dagster's state of this archive, and start again.
+
+    The archive and the models are never touched; transcripts only with --outputs.
+    """
+    from opentr_pipeline.launching import reset as resetting
+    from opentr_pipeline.services import dev
+
+    settings = settings_of(None, gpu_scale=gpu_scale)
+    if stack == "prod":
+        reset_prod(settings, outputs=outputs, yes=yes)
+        return
+    options_of(settings, fetch=False, to_start=True)  # what cannot be started again is not deleted
+    resetting.check_possible(settings)
+    folders = resetting.to_delete(settings, settings.dagster_home.parent, outputs=outputs)
+    confirm(folders, "Delete this?", yes=yes)
+    dev.DevServices.of(settings).stop()
+    resetting.delete(folders)
+    _start(settings)

@@ -1,0 +1,180 @@
+"""The commands of the production stack, on the host and inside its containers."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from opentr_pipeline.cli.shared import (
+    gpu_scale_option,
+    options_of,
+    settings_of,
+)
+from opentr_pipeline.errors import ServiceError
+
+if TYPE_CHECKING:
+    from opentr_pipeline.services.stack import Stack
+    from opentr_pipeline.settings.environment import Settings
+
+# What makes sense inside the stack.
+INSIDE = (
+    *("run", "retry-failed", "backfill", "scan", "status", "eta", "throughput", "errors", "queue"),
+    *("metrics", "models", "plan", "bench", "logs", "health", "doctor", "dagster"),
+)
+NUM_LOG_LINES = "50"
+WORKSPACE = ("-w", "workspace.yaml")
+EVERYWHERE = ("-h", "0.0.0.0")
+PROGRAMS = {
+    "code": ("dagster", "api", "grpc", "-m", "opentr_pipeline.definitions", *EVERYWHERE, "-p4000"),
+    "webserver": ("dagster-webserver", *EVERYWHERE, "-p3000", *WORKSPACE),
+    "daemon": ("dagster-daemon", "run", *WORKSPACE),
+    "liveness": ("dagster-daemon", "liveness-check"),
+}
+
+
+def start_prod(settings: "Settings") -> None:
+    """Bring up the stack and say where the page is."""
+    from opentr_pipeline.services.stack import Stack
+
+    _start(Stack(settings))
+
+
+def _start(stack: "Stack") -> None:
+    stack.start(_say)
+    click.echo(
+        f"The page is at {stack.address}, archive {stack.settings.archive_root}; "
+        "./opentr.sh prod status says how it stands, ./opentr.sh stop ends it."
+    )
+
+
+def _say(sentence: str) -> None:
+    click.echo(sentence, err=True)
+
+
+def stop_prod(settings: "Settings") -> bool:
+    """End the stack; False where none runs, or there is no Docker."""
+    from opentr_pipeline.services.stack import Stack
+
+    stack = Stack(settings)
+    try:
+        is_running = stack.is_running()
+    except ServiceError:  # where no engine answers nothing runs
+        return False
+    if is_running:
+        stack.stop()
+    return is_running
+
+
+def reset_prod(settings: "Settings", *, outputs: bool, yes: bool) -> None:
+    """Ask, delete the stack's state, start again."""
+    from opentr_pipeline.launching import reset
+    from opentr_pipeline.services.stack import Stack
+
+    stack = Stack(settings)
+    stack.check_possible()
+    folders = reset.to_delete(settings, stack.state, outputs=outputs)
+    confirm(folders, f"Delete this, and the database of {stack.project}?", yes=yes)
+    stack.try_out(_say)  # what cannot be started again is not deleted
+    stack.delete_state()
+    reset.delete({folder: size for folder, size in folders.items() if folder.exists()})
+    _start(stack)
+
+
+def confirm(folders: dict[Path, int], question: str, *, yes: bool) -> None:
+    """Show what is to be deleted, and ask.
+
+    Raises:
+        ServiceError: there is nobody to ask.
+    """
+    for folder, size_bytes in folders.items():
+        click.echo(f"{size_bytes / 1e6:10.1f} MB  {folder}")
+    if not yes:
+        if not sys.stdin.isatty():
+            raise ServiceError("It asks before it deletes; without a terminal say --yes.")
+        click.confirm(question, abort=True)
+
+
+def logs_prod(settings: "Settings", service: str | None, *, follow: bool) -> None:
+    """Show what the containers print: all of them, or those of one service."""
+    from opentr_pipeline.services.stack import SERVICES, Stack
+
+    if service and service not in SERVICES:
+        raise ServiceError(
+            f"The stack has no service {service}, but {', '.join(SERVICES)}; logs of worker slots: "
+            "./opentr.sh prod logs NAME."
+        )
+    options = ["--follow"] if follow else []
+    services = [service] if service else []
+    sys.exit(Stack(settings).attached("logs", "--tail", NUM_LOG_LINES, *options, *services))
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("command", type=click.Choice(INSIDE))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def prod(command: str, arguments: tuple[str, ...]) -> None:
+    """Run a command inside the production stack: prod status, prod health ..."""
+    from opentr_pipeline.services.stack import OPENTR, Stack
+
+    terminal = [] if sys.stdin.isatty() and sys.stdout.isatty() else ["-T"]
+    inside = ["exec", *terminal, "code", *OPENTR, command, *arguments]
+    sys.exit(Stack(settings_of(None)).attached(*inside))
+
+
+file_argument = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+
+
+@click.command()
+@file_argument
+def backup(file: Path) -> None:
+    """Keep the state of the production stack in FILE; transcripts are in OUTPUT_DIR."""
+    from opentr_pipeline.services import stack_backup
+    from opentr_pipeline.services.stack import Stack
+
+    size_bytes = stack_backup.backup(Stack(settings_of(None)), file)
+    click.echo(f"{file} holds the state, {size_bytes / 1e6:.1f} MB; restore takes it back.")
+
+
+@click.command()
+@file_argument
+@gpu_scale_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def restore(file: Path, gpu_scale: bool, yes: bool) -> None:
+    """Put the state in FILE in the place of the production stack's, and start."""
+    from opentr_pipeline.launching import reset
+    from opentr_pipeline.services import stack_backup
+    from opentr_pipeline.services.stack import Stack
+
+    stack = Stack(settings_of(None, gpu_scale=gpu_scale))
+    stack.check_possible()
+    stack_backup.check(file)
+    folders = {stack.state: reset.size_bytes(stack.state)} if stack.state.exists() else {}
+    confirm(folders, f"Replace this, and the database of {stack.project}?", yes=yes)
+    stack.try_out(_say)
+    stack_backup.restore(stack, file)
+    _start(stack)
+
+
+@click.command(hidden=True)
+@click.argument("part", type=click.Choice(["check", "prepare", *PROGRAMS]))
+def serve(part: str) -> None:
+    """Be what a container of the stack is."""
+    from opentr_pipeline.archive import media_files as archives
+    from opentr_pipeline.devices import leases, memory_limits
+    from opentr_pipeline.launching import archive_run, launch
+    from opentr_pipeline.settings.environment import PROJECT_ROOT
+
+    settings = settings_of(None)
+    if part in ("check", "prepare"):
+        _, slots = options_of(settings, fetch=True, to_start=True)
+        found = archives.scan(settings.archive_root)
+        if part == "prepare":
+            memory_limits.forget(slots, leases.slots_folder(settings))  # nothing runs yet
+            archive_run.prepare(settings, found)
+        return
+    launch.enter_home(settings)
+    os.chdir(PROJECT_ROOT)  # where workspace.yaml is
+    name, *arguments = PROGRAMS[part]
+    program = str(Path(sys.executable).with_name(name))
+    os.execv(program, [program, *arguments])

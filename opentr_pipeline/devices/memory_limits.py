@@ -1,0 +1,185 @@
+"""What a device's memory did not hold, kept beside the worker slots until the next start.
+
+After a step ran out of memory nothing tries the same again: batches on the device become half as
+large; where a single window is too much, or the model itself, the slot is closed, and the others
+go on with the memory that it had. In the folder of the slots::
+
+    DEVICE.memory-limit    no step on the device decodes larger batches
+    SLOT.memory-limit      the slot is closed: it is given to nobody
+"""
+
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from opentr_pipeline.devices.cards import Device, WorkerSlot
+from opentr_pipeline.errors import NoSlotError, OutOfMemoryError
+from opentr_pipeline.locks import is_locked, locked
+from opentr_pipeline.transcripts.transcript import now
+
+# Of one step: seven times half of the largest batch, and the 64 slots that a device can have.
+MAX_TRIES = 100
+SMALLER_MODEL = "a smaller WHISPER_MODEL or a WHISPER_COMPUTE_TYPE that needs less (such as int8)"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MemoryLimit:
+    """What a device or a worker slot is not to be asked for again.
+
+    Attributes:
+        name: the device's UUID, or the slot's name.
+        batch_size: most windows decoded together; 0 where the slot is closed.
+        reason: what was too much, with the device's own words.
+        remedy: the settings to change.
+        since: ISO 8601.
+    """
+
+    name: str
+    batch_size: int
+    reason: str
+    remedy: str
+    since: str
+
+    @property
+    def sentence(self) -> str:
+        """All of it, for people."""
+        kind = f"batches of {self.batch_size}" if self.batch_size else "closed"
+        return f"{self.name}: {kind} until the next start, {self.reason}; {self.remedy}."
+
+
+def batch_size_in(slot: WorkerSlot, wanted: int, folder: Path) -> int:
+    """The batch size for a step in a slot, as far as the device's memory is known to hold it.
+
+    Args:
+        slot: that the step holds.
+        wanted: the batch size of the settings.
+        folder: of the slots.
+    """
+    limit = _read(slot.device.uuid, folder)
+    if limit is None or limit.batch_size >= wanted:
+        return wanted
+    _log.warning("%s", limit.sentence)
+    return limit.batch_size
+
+
+@contextmanager
+def learning(
+    slot: WorkerSlot, slots: Sequence[WorkerSlot], folder: Path, batch_size: int
+) -> Iterator[None]:
+    """Keep for all what a step learns that runs out of memory; its next try is another one.
+
+    Args:
+        slot: that the step holds.
+        slots: of the settings.
+        folder: of the slots.
+        batch_size: that the step tries.
+
+    Raises:
+        OutOfMemoryError: the same, with what was kept and what to change.
+    """
+    try:
+        yield
+    except OutOfMemoryError as error:
+        if error.is_loading or batch_size == 1:
+            limit = _close(slot, slots, folder, error)
+        else:
+            limit = _lower(slot.device, folder, batch_size, error)
+        raise OutOfMemoryError(limit.sentence) from error
+
+
+def _lower(device: Device, folder: Path, batch_size: int, error: OutOfMemoryError) -> MemoryLimit:
+    half = batch_size // 2
+    reason = f"a batch of {batch_size} ran out of memory ({error})"
+    remedy = f"set WHISPER_BATCH_SIZE={half} or fewer GPU_SCALE_WORKERS"
+    limit = MemoryLimit(device.uuid, half, reason, remedy, now())
+    with locked(folder / f"{device.uuid}.memory-lock"):
+        known = _read(device.uuid, folder)
+        if known and known.batch_size <= half:  # a neighbour has met less memory meanwhile
+            return known
+        _write(limit, folder)
+    return limit
+
+
+def _close(
+    slot: WorkerSlot, slots: Sequence[WorkerSlot], folder: Path, error: OutOfMemoryError
+) -> MemoryLimit:
+    what = "loading the model" if error.is_loading else "a single window"
+    others = [one for one in slots if one.device == slot.device and one != slot]
+    num_open = sum(not is_closed(one, folder) for one in others)
+    remedy = f"set GPU_SCALE_WORKERS={num_open}, {SMALLER_MODEL}"
+    if not num_open:
+        remedy = f"set {SMALLER_MODEL}, or free memory of {slot.device.name}"
+    reason = f"{what} ran out of memory ({error})"
+    limit = MemoryLimit(slot.name, 0, reason, remedy, now())
+    _write(limit, folder)
+    return limit
+
+
+def is_closed(slot: WorkerSlot, folder: Path) -> bool:
+    """Whether a slot is given to nobody."""
+    return _read(slot.name, folder) is not None
+
+
+def open_slots(slots: Sequence[WorkerSlot], folder: Path) -> list[WorkerSlot]:
+    """The slots that are not closed.
+
+    Raises:
+        NoSlotError: none is left.
+    """
+    found = [slot for slot in slots if not is_closed(slot, folder)]
+    if not found and (closed := closed_slots(slots, folder)):
+        last = max(closed, key=lambda limit: limit.since)
+        raise NoSlotError(f"No worker slot is open any more: {last.sentence}")
+    return found
+
+
+def closed_slots(slots: Sequence[WorkerSlot], folder: Path) -> list[MemoryLimit]:
+    """The slots that are closed, and why."""
+    return [limit for slot in slots if (limit := _read(slot.name, folder))]
+
+
+def batch_limits(slots: Sequence[WorkerSlot], folder: Path) -> list[MemoryLimit]:
+    """The devices that hold only smaller batches, and why."""
+    devices = dict.fromkeys(slot.device.uuid for slot in slots)
+    return [limit for device in devices if (limit := _read(device, folder))]
+
+
+def forget(slots: Sequence[WorkerSlot], folder: Path) -> None:
+    """Open closed slots and allow large batches again, on devices on which nobody works.
+
+    Args:
+        slots: of the settings; all slots of their devices are meant, also of other settings.
+        folder: of the slots.
+    """
+    for device in {slot.device.uuid for slot in slots}:
+        near = folder.glob(f"{device}.slot-*")  # and what lies beside the slots' own files
+        if not any(is_locked(path) for path in near if path.suffix.startswith(".slot-")):
+            for path in folder.glob(f"{device}.*memory-limit"):
+                path.unlink(missing_ok=True)
+
+
+def _path(name: str, folder: Path) -> Path:
+    return folder / f"{name}.memory-limit"
+
+
+def _read(name: str, folder: Path) -> MemoryLimit | None:
+    # Missing, broken, or of a version that says other things: then it says nothing.
+    with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
+        return MemoryLimit(**json.loads(_path(name, folder).read_text(encoding="utf-8")))
+    return None
+
+
+def _write(limit: MemoryLimit, folder: Path) -> None:
+    """Whole at any moment, and for any user of the host to read."""
+    path = _path(limit.name, folder)
+    fresh = folder / f"{path.name}.new-{os.getpid()}"
+    fresh.write_text(json.dumps(dataclasses.asdict(limit)), encoding="utf-8")
+    fresh.chmod(0o644)
+    os.replace(fresh, path)

@@ -1,0 +1,153 @@
+"""Transcripts -> cues: what is on the screen, from when to when; pure.
+
+Lossless: every word of a transcript is in one cue, in the order of its channel. Where people speak
+faster than anybody reads, cues are shorter than they should be and nothing is left out.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from opentr_pipeline.exports.line_breaks import (
+    HALVES_OF_LETTER,
+    Piece,
+    best_place,
+    ends_sentence,
+    even_lines,
+    num_fitting,
+    pieces_of,
+)
+from opentr_pipeline.settings.cues import SubtitleSettings
+from opentr_pipeline.transcripts.transcript import Segment, Transcript
+
+# Segments part at such pauses, and so do cues.
+PAUSE_MS = 1000
+
+TimedWord = tuple[str, int, int]
+
+
+@dataclass(frozen=True)
+class Cue:
+    """Some lines of text with their time on the screen.
+
+    Attributes:
+        start_ms: from the beginning of the recording; when its first word is spoken.
+        end_ms: later than that.
+    """
+
+    start_ms: int
+    end_ms: int
+    lines: tuple[str, ...]
+
+
+def cues_of(transcript: Transcript, layout: SubtitleSettings) -> list[Cue]:
+    """The cues of a recording by their starts; none where nobody speaks.
+
+    Channels have cues of their own, which overlap where people talk at the same time.
+
+    Args:
+        transcript: of the recording.
+        layout: lengths and times of a cue.
+    """
+    if transcript.status == "no_speech":
+        return []
+    channels: dict[int | None, list[Segment]] = {}
+    for segment in transcript.segments:
+        channels.setdefault(segment.channel, []).append(segment)
+    cues = [
+        cue for segments in channels.values() for cue in _timed(_groups(segments, layout), layout)
+    ]
+    return sorted(cues, key=lambda cue: cue.start_ms)
+
+
+def _groups(segments: Sequence[Segment], layout: SubtitleSettings) -> list[list[Piece]]:
+    """The pieces of each cue of a channel."""
+    groups = []
+    for words in _stretches(segments):
+        pieces = pieces_of(words)
+        begin = 0
+        while begin < len(pieces):
+            end = _next_cut(pieces, begin, layout)
+            groups.append(pieces[begin:end])
+            begin = end
+    return groups
+
+
+def _stretches(segments: Sequence[Segment]) -> Iterator[list[TimedWord]]:
+    """The words of a channel, parted at pauses; times run forward."""
+    stretch: list[TimedWord] = []
+    start_ms = end_ms = 0
+    for segment in segments:
+        for number, (text, since_ms, until_ms) in enumerate(_timed_words(segment)):
+            if stretch and since_ms - end_ms >= PAUSE_MS:
+                yield stretch
+                stretch = []
+            start_ms = max(start_ms, since_ms)
+            end_ms = max(start_ms, until_ms)
+            stretch.append((text if number else f" {text}", start_ms, end_ms))
+    if stretch:
+        yield stretch
+
+
+def _timed_words(segment: Segment) -> Iterator[TimedWord]:
+    """The words of a segment, or its text as one where they say something else.
+
+    A word without a time gets what its neighbours leave.
+    """
+    reached_ms = _ms(segment.start_s) or 0
+    if segment.text.strip() and not segment.words_say_the_text:
+        yield segment.text, reached_ms, _ms(segment.end_s) or reached_ms
+        return
+    for number, word in enumerate(segment.words):
+        start_ms, end_ms = _ms(word.start_s), _ms(word.end_s)
+        start_ms = reached_ms if start_ms is None else start_ms
+        if end_ms is None:
+            later = (_ms(one.start_s) for one in segment.words[number + 1 :])
+            end_ms = next((at for at in later if at is not None), _ms(segment.end_s))
+        reached_ms = max(start_ms, end_ms or 0)
+        yield word.text, start_ms, reached_ms
+
+
+def _ms(at_s: float | None) -> int | None:
+    """A time in milliseconds; None where there is none."""
+    return None if at_s is None or not math.isfinite(at_s) else max(0, round(at_s * 1000))
+
+
+def _next_cut(pieces: Sequence[Piece], begin: int, layout: SubtitleSettings) -> int:
+    """Where the cue that begins with a piece ends: the index of the first piece after it."""
+    fitting = num_fitting(pieces, begin, layout.subtitle_line_length, layout.subtitle_lines)
+    latest_ms = pieces[begin].start_ms + layout.subtitle_max_ms
+    end = begin + 1
+    while end < begin + fitting and pieces[end].end_ms <= latest_ms:
+        lasts_ms = pieces[end - 1].end_ms - pieces[begin].start_ms
+        if lasts_ms >= layout.subtitle_min_ms and ends_sentence(pieces[end - 1], pieces[end]):
+            return end
+        end += 1
+    if end == len(pieces) or ends_sentence(pieces[end - 1], pieces[end]):
+        return end
+    return _best_cut(pieces, begin, end)
+
+
+def _best_cut(pieces: Sequence[Piece], begin: int, end: int) -> int:
+    """Where to cut a sentence that is too long for one cue, at an index up to ``end``."""
+    enough = min(len(pieces), begin + 2 * (end - begin))
+    places = range(end, enough)
+    rest = next((at for at in places if ends_sentence(pieces[at - 1], pieces[at])), enough)
+    return begin + best_place(pieces[begin:rest], range(1, end - begin + 1), 2)
+
+
+def _timed(groups: Sequence[Sequence[Piece]], layout: SubtitleSettings) -> Iterator[Cue]:
+    """The cues of a channel: as long as spoken, longer where there is time to read."""
+    begins_ms: list[int] = []
+    for group in groups:  # each later than the one before: some readers drop equals
+        begins_ms.append(max(group[0].start_ms, begins_ms[-1] + 1 if begins_ms else 0))
+    for number, group in enumerate(groups):
+        start_ms, next_ms = begins_ms[number], begins_ms[number + 1 : number + 2]
+        lines = even_lines(group, layout.subtitle_line_length)
+        num_letters = sum(piece.width for piece in group) // HALVES_OF_LETTER
+        to_read_ms = max(
+            layout.subtitle_min_ms, num_letters * 1000 // layout.subtitle_reading_speed
+        )
+        end_ms = max(group[-1].end_ms, start_ms + to_read_ms)
+        end_ms = min(end_ms, start_ms + layout.subtitle_max_ms, *next_ms)
+        yield Cue(start_ms, max(end_ms, start_ms + 1), lines)

@@ -1,0 +1,129 @@
+r"""A transcript as the text of a file: SRT, WebVTT, plain text, JSON, TSV, CSV; pure.
+
+The writers are ours because pysubs2 1.8 takes text for markup: it drops ``{...}``, breaks lines at
+``\N``, leaves ``<`` and ``&`` as they are in WebVTT, and ends at 100 hours. Tests read the files
+with pysubs2 and with FFmpeg.
+"""
+
+import csv
+import dataclasses
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from opentr_pipeline.exports.cues import Cue, cues_of
+from opentr_pipeline.settings.cues import SubtitleSettings
+from opentr_pipeline.transcripts.transcript import Segment, Transcript
+
+# SRT knows no escape. An invisible WORD JOINER keeps players from taking text for a tag or a time.
+_SRT_MARKUP = re.compile(r"<(?=/?[^\W\d_])|\{(?=\\)|--(?=>)|\d:\d+:\d+(?=[.,]\d)")
+_VTT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_COLUMNS = ("start_s", "end_s", "channel", "language", "avg_logprob", "flags", "text")
+
+
+@dataclass(frozen=True)
+class Document:
+    """What is to be written of a recording.
+
+    Attributes:
+        path: of the media file in the archive.
+        layout: lengths and times of a cue.
+    """
+
+    path: str
+    transcript: Transcript
+    layout: SubtitleSettings
+
+    @cached_property
+    def cues(self) -> list[Cue]:
+        """Made once for all formats that have cues."""
+        return cues_of(self.transcript, self.layout)
+
+
+def _srt(document: Document) -> str:
+    blocks = []
+    for number, cue in enumerate(document.cues, 1):
+        text = _SRT_MARKUP.sub("\\g<0>\u2060", "\n".join(cue.lines))
+        blocks.append(f"{number}\n{_times(cue, ',')}\n{text}\n")
+    return "\n".join(blocks)
+
+
+def _vtt(document: Document) -> str:
+    blocks = ["WEBVTT\n"]
+    for cue in document.cues:
+        text = "\n".join(cue.lines).translate(_VTT_ESCAPES)
+        blocks.append(f"{_times(cue, '.')}\n{text}\n")
+    return "\n".join(blocks)
+
+
+def _times(cue: Cue, point: str) -> str:
+    return " --> ".join(_time(at_ms, point) for at_ms in (cue.start_ms, cue.end_ms))
+
+
+def _time(at_ms: int, point: str) -> str:
+    seconds, ms = divmod(at_ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{point}{ms:03d}"
+
+
+def _txt(document: Document) -> str:
+    """A line for each segment; none where nobody speaks."""
+    if document.transcript.status == "no_speech":
+        return ""
+    return "".join(f"{_on_one_line(segment)}\n" for segment in document.transcript.segments)
+
+
+def _on_one_line(segment: Segment) -> str:
+    return " ".join(segment.text.split())
+
+
+def _json(document: Document) -> str:
+    """All that is known."""
+    transcript = document.transcript
+    facts = {"path": document.path, **dataclasses.asdict(transcript)}
+    facts["flags"] = transcript.flags
+    for segment, fields in zip(transcript.segments, facts["segments"], strict=True):
+        fields["flags"] = segment.flags
+    return json.dumps(facts, ensure_ascii=False, indent=1) + "\n"
+
+
+def _tsv(document: Document) -> str:
+    """A row for each segment, without quotes: no field holds a tab or ends a line."""
+    rows = ("\t".join(map(str, row)) for row in _rows(document.transcript))
+    return "".join(f"{row}\n" for row in rows)
+
+
+def _csv(document: Document) -> str:
+    """A row for each segment."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(_rows(document.transcript))
+    return text.getvalue()
+
+
+def _rows(transcript: Transcript) -> Iterator[list[object]]:
+    yield list(_COLUMNS)
+    for segment in transcript.segments:
+        yield [
+            round(segment.start_s, 3),
+            round(segment.end_s, 3),
+            "" if segment.channel is None else segment.channel,
+            segment.language or transcript.language,
+            round(segment.avg_logprob, 3),
+            " ".join(segment.flags),
+            _on_one_line(segment),
+        ]
+
+
+# By the ending of the file.
+FORMATS: dict[str, Callable[[Document], str]] = {
+    "srt": _srt,
+    "vtt": _vtt,
+    "txt": _txt,
+    "json": _json,
+    "tsv": _tsv,
+    "csv": _csv,
+}

@@ -1,0 +1,153 @@
+"""One ``opentr run``: from the scan to the table, with progress in between.
+
+Every transcription happens in runs of Dagster; this only finds out which, starts them here and now
+and says how they do.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from opentr_pipeline import terminal
+from opentr_pipeline.archive.media_files import Scan, scan
+from opentr_pipeline.archive.recordings import probe_all
+from opentr_pipeline.devices.leases import Rank
+from opentr_pipeline.launching import launch
+from opentr_pipeline.planning import backlog, overview
+from opentr_pipeline.planning.backlog import RecordingWork
+from opentr_pipeline.planning.options import ArchiveOptions
+from opentr_pipeline.planning.plan import Taking
+from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.steps import bottleneck
+from opentr_pipeline.transcripts.store import TranscriptStore
+
+PROGRESS_S = 1.0
+# Where nobody watches a terminal, a line now and then is enough for a log.
+QUIET_PROGRESS_S = 15.0
+
+
+def run_archive(
+    settings: Settings,
+    options: ArchiveOptions,
+    num_slots: int,
+    taking: Taking,
+    rank: Rank = "usual",
+) -> list[str]:
+    """Transcribe what is to be taken on and print how the archive stands then.
+
+    Args:
+        settings: name the archive.
+        options: that transcripts are wanted for.
+        num_slots: worker slots, for people to read.
+        taking: what the command takes on.
+        rank: of its transcription steps, where several wait for a worker slot.
+
+    Returns:
+        A sentence for each run that did not do all of its work.
+
+    Raises:
+        OpentrError: nothing could be started.
+    """
+    started = time.monotonic()
+    found = scan(settings.archive_root)
+    all_work = _probed(settings, found, options)
+    chosen = backlog.chosen(all_work, taking)
+    ids = {id(one) for one in chosen}
+    all_work.sort(key=lambda one: id(one) not in ids)
+    if chosen:
+        launch.start_forkserver(settings)
+    prepare(settings, found)
+    out = terminal.console()
+    if chosen:
+        hours = terminal.hours(overview.audio_s(chosen))
+        slots = f"{num_slots} worker slot{'s' if num_slots > 1 else ''}"
+        out.print(
+            f"{len(chosen)} of {len(all_work)} recordings to transcribe, {hours} h of audio, "
+            f"model {options.default.model}, {slots}."
+        )
+    progress = overview.Progress(settings, chosen)
+    with _ticking(progress.sentence):
+        results = _execute(settings, all_work, taking, rank, progress)
+    overview.show_table(out, settings, [one.recording for one in all_work])
+    out.print()
+    if chosen:
+        out.print(progress.summary(time.monotonic() - started))
+        steps = [step for result in results for step in result.steps]
+        if verdict := bottleneck.verdict(steps, settings):
+            out.print(verdict, soft_wrap=True)
+    else:
+        out.print(f"Nothing to do: {overview.counts_text(all_work)}.")
+    return [result.sentence for result in results if result.sentence]
+
+
+def prepare(settings: Settings, found: Scan) -> None:
+    """Make Dagster's state folder and register the archive's partition keys."""
+    emptied = TranscriptStore(settings.output_root).recordings_here()
+    launch.prepare_home(settings, found.by_partition(settings).keys() | emptied.keys())
+
+
+def _probed(settings: Settings, found: Scan, options: ArchiveOptions) -> list[RecordingWork]:
+    """Look into every media file that is new; how each recording stands."""
+    by_partition = found.by_partition(settings)
+    files = [(key, file) for key, group in by_partition.items() for file in group]
+    probed: list[None] = []
+    with _ticking(lambda: f"Looking into media files: {len(probed)} of {len(files)}"):
+        known = probe_all(
+            settings.archive_root,
+            files,
+            backlog.probe_memory(settings),
+            lambda: probed.append(None),
+        )
+    return backlog.judge(known, TranscriptStore(settings.output_root).index(by_partition), options)
+
+
+def _execute(
+    settings: Settings,
+    all_work: Sequence[RecordingWork],
+    taking: Taking,
+    rank: Rank,
+    progress: overview.Progress,
+) -> list[launch.RunResult]:
+    """Start the runs that are needed, one after another: for recordings, for changed folders."""
+    audio_s = backlog.audio_by_partition(backlog.chosen(all_work, taking))
+    if taking.is_everything:
+        store = TranscriptStore(settings.output_root)
+        outdated = backlog.outdated_partitions((one.recording for one in all_work), store)
+        audio_s = {**dict.fromkeys(outdated, 0.0), **audio_s}
+    results = []
+    for run_range in launch.run_ranges(audio_s, settings.run_max_audio_s):
+        if taking.is_over:
+            break
+        results.append(launch.execute(run_range, taking.share(run_range, audio_s), rank))
+        progress.look_at_published()
+    return results
+
+
+@contextmanager
+def _ticking(sentence: Callable[[], str]) -> Iterator[None]:
+    """Show a sentence that changes: on one line of a terminal, else a line now and then."""
+    # A descriptor of its own: a run redirects what is printed to standard error.
+    with os.fdopen(os.dup(2), "w") as stream:
+        err = Console(file=stream, highlight=False)
+        over = threading.Event()
+        thread = threading.Thread(target=_tick, args=(err, sentence, over), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
+def _tick(err: Console, sentence: Callable[[], str], over: threading.Event) -> None:
+    if not err.is_terminal:
+        while not over.wait(QUIET_PROGRESS_S):
+            err.print(sentence(), soft_wrap=True)
+        return
+    with err.status("") as status:
+        while not over.wait(PROGRESS_S):
+            status.update(sentence())

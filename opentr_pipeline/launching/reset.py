@@ -1,0 +1,73 @@
+"""Deletes the state of one archive, and its output where that is asked for; nothing else."""
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+from opentr_pipeline.errors import ServiceError
+from opentr_pipeline.exports.tree import FOLDER as EXPORTS
+from opentr_pipeline.launching.run_state import active_runs
+from opentr_pipeline.pages.lists import FOLDER as PAGES
+from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.transcripts.store import TranscriptStore
+
+
+def to_delete(settings: Settings, state: Path, *, outputs: bool) -> dict[Path, int]:
+    """What a reset deletes, with sizes in bytes; what is not there is left out.
+
+    Args:
+        settings: name the archive.
+        state: the folder of what Dagster knows of it.
+        outputs: its tables, exports and pages as well, and what is finished and not published.
+    """
+    folders = [state]
+    if outputs:
+        root = settings.output_root
+        folders += [*TranscriptStore(root).folders, root / EXPORTS, root / PAGES]
+    return {folder: size_bytes(folder) for folder in folders if folder.exists()}
+
+
+def size_bytes(folder: Path) -> int:
+    """What the files of a folder hold, links not followed."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(place, name)
+            with contextlib.suppress(FileNotFoundError):  # the services are still at work
+                if not os.path.islink(path):
+                    total += os.stat(path).st_size
+    return total
+
+
+def check_possible(settings: Settings) -> None:
+    """Refuse while somebody works on the archive from a command line.
+
+    Raises:
+        ServiceError: with the run to wait for, or the database that is not ours to delete.
+    """
+    if settings.dagster_postgres_url:
+        raise ServiceError(
+            "Dagster's state is in PostgreSQL (DAGSTER_POSTGRES_URL), which reset does not touch; "
+            "stop, make that database anew, and start dev."
+        )
+    runs = active_runs(settings)
+    works = [run for run in runs if run.launched_by == "command line" and not run.is_orphan]
+    if works:
+        raise ServiceError(
+            f"The run {works[0].run_id} works on this archive from a command line; wait until it "
+            "ends, or press Ctrl-C there."
+        )
+
+
+def delete(folders: dict[Path, int]) -> None:
+    """Delete what ``to_delete`` found.
+
+    Raises:
+        ServiceError: something cannot be deleted.
+    """
+    for folder in folders:
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise ServiceError(f"{error.filename} cannot be deleted: {error.strerror}.") from None

@@ -1,0 +1,161 @@
+"""Whether everything that an archive needs is in order; each check is one sentence."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from opentr_pipeline.archive.media_files import scan
+from opentr_pipeline.devices import cards
+from opentr_pipeline.devices.leases import cannot_be_used, slots_folder
+from opentr_pipeline.devices.memory_limits import closed_slots
+from opentr_pipeline.errors import ServiceError, SettingsError, StoreError
+from opentr_pipeline.launching.run_state import active_runs, automations, daemon_beats
+from opentr_pipeline.locks import try_lock
+from opentr_pipeline.monitoring.doctor import Check, looked_at, slots_said
+from opentr_pipeline.recognition import models
+from opentr_pipeline.services.dev import DevServices, StackServices, services_of
+from opentr_pipeline.settings.environment import Settings
+
+MIN_FREE_BYTES = 1_000_000_000
+# File systems on which a lock of one host may not be seen by another, or not at all.
+REMOTE_FILE_SYSTEMS = ("nfs", "cifs", "smb", "fuse.sshfs", "ceph", "glusterfs", "lustre", "afs")
+
+
+def check_all(load: Callable[[], Settings]) -> Iterator[Check]:
+    """Look at one thing after the other.
+
+    Args:
+        load: gives the settings, or refuses.
+    """
+    try:
+        settings = load()
+    except SettingsError as error:
+        yield Check("settings", False, str(error))
+        return
+    yield Check("settings", True, "every value can work")
+    services = services_of(settings)
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("archive", lambda: _archive(settings)),
+        ("output", lambda: _folder("OUTPUT_DIR", settings.output_root)),
+        ("state", lambda: _folder("STATE_DIR", settings.state_root)),
+        ("devices", lambda: _devices(settings)),
+        ("model", lambda: _model(settings)),
+        ("worker slots", lambda: _slots_folder(settings)),
+        ("page", lambda: _page(services)),
+    ]
+    if services.is_running():
+        checks += [
+            ("daemon", lambda: _daemon(settings, services)),
+            ("code location", lambda: _code_location(services)),
+            ("automation", lambda: _automation(settings)),
+        ]
+    checks.append(("runs", lambda: _runs(settings)))
+    yield from looked_at(checks)
+
+
+def _archive(settings: Settings) -> str:
+    found = scan(settings.archive_root)
+    return f"{len(found.media_files)} media files in {settings.archive_root}"
+
+
+def _folder(variable: str, folder: Path) -> str:
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise StoreError(f"{variable}={folder} cannot be written; make {there} writable.")
+    free = shutil.disk_usage(there).free
+    if free < MIN_FREE_BYTES:
+        raise StoreError(
+            f"The disk of {variable}={folder} has {free / 1e9:.2f} GB left; make room."
+        )
+    return f"{folder} can be written, {free / 1e9:.1f} GB free"
+
+
+def _devices(settings: Settings) -> str:
+    return slots_said(cards.worker_slots(settings, cards.list_cards()))
+
+
+def _model(settings: Settings) -> str:
+    slots = cards.worker_slots(settings, cards.list_cards())
+    model = models.find(models.model_name(settings, slots), settings.models_root)
+    return f"{model.name} is in {model.folder}"
+
+
+def _slots_folder(settings: Settings) -> str:
+    folder = slots_folder(settings)
+    try:
+        descriptor = try_lock(folder / f"health-{os.getpid()}")
+        (folder / f"health-{os.getpid()}").unlink()
+    except OSError as error:
+        raise cannot_be_used(settings, error) from None
+    if descriptor is not None:
+        os.close(descriptor)
+    kind = file_system(folder)
+    if kind.startswith(REMOTE_FILE_SYSTEMS):
+        raise StoreError(f"{folder} is on {kind}; set WORKER_SLOTS_DIR to a local disk.")
+    slots = cards.worker_slots(settings, cards.list_cards())
+    if closed := closed_slots(slots, folder):
+        raise ServiceError(" ".join(limit.sentence for limit in closed))
+    return f"{folder} holds the locks, on {kind or 'a local disk'}"
+
+
+def file_system(folder: Path, mounts: Path = Path("/proc/mounts")) -> str:
+    """The kind of file system that a folder is on, such as ``ext4``; empty where nobody says."""
+    try:
+        lines = mounts.read_text().splitlines()
+    except OSError:
+        return ""
+    at = {
+        line.split()[1].encode().decode("unicode_escape"): line.split()[2] for line in lines if line
+    }
+    place = folder.resolve()
+    return next((at[str(one)] for one in (place, *place.parents) if str(one) in at), "")
+
+
+def _page(services: DevServices | StackServices) -> str:
+    if not services.is_running():
+        if left := services.processes():
+            raise ServiceError(
+                f"The services were killed and left {len(left)} processes behind; "
+                "./opentr.sh start dev ends those and starts again."
+            )
+        raise ServiceError("The page and the daemon do not run; ./opentr.sh start dev starts them.")
+    if not services.answers():
+        raise ServiceError(
+            f"{services.address} does not answer; ./opentr.sh logs {services.name} may say why."
+        )
+    return services.address
+
+
+def _daemon(settings: Settings, services: DevServices | StackServices) -> str:
+    beats = daemon_beats(settings)
+    if late := [beat.name for beat in beats if not beat.is_fresh]:
+        raise ServiceError(
+            f"No sign of life from {', '.join(late)}; ./opentr.sh logs {services.name} may say why."
+        )
+    if errors := [f"{beat.name}: {beat.error}" for beat in beats if beat.error]:
+        raise ServiceError(f"The daemon reports errors: {'; '.join(errors)}")
+    return f"{len(beats)} parts, all with a sign of life in the last two minutes"
+
+
+def _code_location(services: DevServices | StackServices) -> str:
+    if error := services.code_location_error():
+        raise ServiceError(f"The code location does not load: {error}")
+    return "loaded"
+
+
+def _automation(settings: Settings) -> str:
+    found = automations(settings)
+    if wrong := [f"{one.name}: {one.error}" for one in found if one.error]:
+        raise ServiceError(f"The last tick failed of {'; '.join(wrong)}")
+    return ", ".join(f"{one.name} is {'on' if one.is_on else 'off'}" for one in found) or "none"
+
+
+def _runs(settings: Settings) -> str:
+    runs = active_runs(settings)
+    if lost := [run.run_id for run in runs if run.is_orphan]:
+        raise ServiceError(
+            f"The process of {len(lost)} run(s) is gone ({', '.join(lost)}); the daemon ends such "
+            "runs: ./opentr.sh start dev."
+        )
+    return f"{len(runs)} active"

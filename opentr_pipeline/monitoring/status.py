@@ -1,0 +1,122 @@
+"""How an archive stands and what runs at this moment, cheap enough to look every other second."""
+
+import contextlib
+import dataclasses
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from opentr_pipeline.archive.media_files import scan
+from opentr_pipeline.devices.cards import WorkerSlot
+from opentr_pipeline.devices.leases import Holder, holders, slots_folder
+from opentr_pipeline.devices.memory_limits import MemoryLimit, batch_limits, closed_slots
+from opentr_pipeline.devices.usage import DeviceNow, devices_now
+from opentr_pipeline.errors import ServiceError
+from opentr_pipeline.launching.run_state import ActiveRun, active_runs
+from opentr_pipeline.planning.backlog import by_content
+from opentr_pipeline.planning.options import ArchiveOptions
+from opentr_pipeline.planning.overview import Overview, count, probed_work
+from opentr_pipeline.quality.pace import NOW, just_finished, pace
+from opentr_pipeline.services.dev import services_of
+from opentr_pipeline.services.stack import Stack
+from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.transcripts.checkpoints import Checkpoints
+from opentr_pipeline.transcripts.store import TranscriptStore
+
+# Scanning, and reading what is published, costs seconds where there are 100,000 recordings. It is
+# done so often, and never for more than this share of the time.
+RESCAN_S = 30.0
+RESCAN_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Status:
+    """How an archive stands.
+
+    Attributes:
+        num_unpublished: recordings that are finished and wait for the rest of their partition.
+        closed_slots: worker slots that are given to nobody, for want of memory.
+        batch_limits: devices that hold only smaller batches than the settings'.
+        num_by_status: published transcripts.
+        devices: that have worker slots.
+        speed_x: of the last minutes; None where nothing was finished.
+        page: its address, where it runs, or that of the production stack.
+    """
+
+    overview: Overview
+    num_unpublished: int
+    num_by_status: dict[str, int]
+    num_worker_slots: int
+    slots_in_use: list[Holder]
+    closed_slots: list[MemoryLimit]
+    batch_limits: list[MemoryLimit]
+    devices: list[DeviceNow]
+    runs: list[ActiveRun]
+    speed_x: float | None
+    page: str | None
+
+    def for_programs(self) -> dict[str, Any]:
+        """The same, flat, as ``--json`` prints it."""
+        facts = dataclasses.asdict(self)
+        return {**facts.pop("overview"), "num_slots_in_use": len(self.slots_in_use), **facts}
+
+
+class StatusWatch:
+    """Looks again and again, at what is dear to look at less often."""
+
+    def __init__(
+        self, settings: Settings, options: ArchiveOptions, slots: tuple[WorkerSlot, ...]
+    ) -> None:
+        """Prepare; nothing is looked at yet."""
+        self._settings = settings
+        self._options = options
+        self._slots = slots
+        self._store = TranscriptStore(settings.output_root)
+        self._checkpoints = Checkpoints(self._store.inner)
+        self._rescan_at = 0.0
+
+    def status(self) -> Status:
+        """How it stands now."""
+        if time.monotonic() >= self._rescan_at:
+            self._rescan()
+        finished = self._pending.keys() & self._checkpoints.listed("json")
+        services = services_of(self._settings)
+        folder = slots_folder(self._settings)
+        return Status(
+            self._overview,
+            sum(len(self._pending[content]) for content in finished),
+            self._num_by_status,
+            len(self._slots),
+            holders(self._slots, folder),
+            closed_slots(self._slots, folder),
+            batch_limits(self._slots, folder),
+            devices_now(slot.device for slot in self._slots),
+            active_runs(self._settings),
+            self._speed_x,
+            services.address if services.is_running() else self._page_of_stack,
+        )
+
+    def _rescan(self) -> None:
+        started = time.monotonic()
+        found = scan(self._settings.archive_root)
+        all_work = probed_work(self._settings, found, self._options)
+        self._overview = count(all_work, found, self._settings)
+        self._pending = by_content(one for one in all_work if one.state != "done")
+        statuses = self._store.read("transcripts", ["status"]).column("status").to_pylist()
+        self._num_by_status = dict(Counter(statuses))
+        since = datetime.now(UTC) - NOW
+        self._speed_x = pace(just_finished(self._store, since)).speed_x
+        self._page_of_stack = _page_of_stack(self._settings)
+        took_s = time.monotonic() - started
+        self._rescan_at = time.monotonic() + max(RESCAN_S, took_s / RESCAN_SHARE)
+
+
+def _page_of_stack(settings: Settings) -> str | None:
+    """Where the production stack's page is, and who knows its runs; None where no stack works."""
+    stack = Stack(settings)
+    with contextlib.suppress(ServiceError):  # no Docker, or no engine that answers
+        if stack.is_running():
+            return f"{stack.address} (prod; ./opentr.sh prod status)"
+    return None

@@ -1,0 +1,173 @@
+"""What the lists of an archive's pages show: recordings, partitions, sums; pure."""
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote
+
+from opentr_pipeline.archive.media_files import ROOT_KEY
+from opentr_pipeline.pages.paragraphs import written_language
+from opentr_pipeline.transcripts.derived_files import file_name
+from opentr_pipeline.transcripts.transcript import HEARD, STATUSES
+
+FOLDER = "pages"  # below OUTPUT_DIR
+NUM_ROWS = 200  # on a page of a partition
+NUM_FIRST_ROWS = 12  # of each partition on the home page
+NUM_HOME_ROWS = 100  # a larger archive's home page shows partitions alone
+NUM_FIRST_LETTERS = 160
+HOME_PAGE = "index.html"
+REPORT_PAGE = "report.html"
+
+# Sums over recordings, as JSON keeps them.
+Totals = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A recording in a list.
+
+    Attributes:
+        folder: the path as far as its last slash.
+        page: its page, from the tree's root on.
+        duration_s: of the sound that could be decoded.
+        language: the one spoken.
+        text_language: the one that the transcript is in.
+        first_words: some of what is said, or why nothing is there.
+    """
+
+    path: str
+    folder: str
+    name: str
+    page: str
+    duration_s: float
+    language: str
+    text_language: str
+    status: str
+    first_words: str
+
+    @classmethod
+    def of_row(cls, row: dict[str, Any]) -> "Entry":
+        """From a row of ``transcripts``."""
+        folder, slash, name = row["path"].rpartition("/")
+        said = row["text"] or row["reason"] or ""
+        return cls(
+            row["path"],
+            folder + slash,
+            name,
+            page_of(row["path"], row["recording_id"]),
+            row["duration_s"] or 0.0,
+            row["language"] or "",
+            written_language(row["task"], row["language"] or ""),
+            row["status"],
+            said[:NUM_FIRST_LETTERS],
+        )
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A partition on the home page.
+
+    Attributes:
+        recordings: the first of them; none in a large archive.
+    """
+
+    partition_key: str
+    totals: Totals
+    recordings: Sequence[dict[str, Any]]
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return title_of(self.partition_key)
+
+    @property
+    def num_rows(self) -> int:
+        """How much room it takes."""
+        return max(1, len(self.recordings))
+
+    @property
+    def page(self) -> str:
+        """Its first page, from the tree's root on."""
+        return list_page(self.partition_key, 0)
+
+
+def page_of(path: str, recording_id: str) -> str:
+    """The page of a recording, from the tree's root on."""
+    return f"recordings/{file_name(path, recording_id, 'html')}"
+
+
+def media_href(path: str) -> str:
+    r"""The address of a media file, from the tree's root on.
+
+    Args:
+        path: as the tables have it, where a byte that is not UTF-8 is written like ``\xe9``.
+    """
+    bytes_there = re.sub(rb"\\x([89a-f][0-9a-f])", _byte, path.encode())
+    return f"media/{quote(bytes_there)}"
+
+
+def _byte(written: re.Match[bytes]) -> bytes:
+    return bytes([int(written[1], 16)])
+
+
+def list_page(partition_key: str, place: int) -> str:
+    """The page that lists a partition's recording at some place in it."""
+    return f"partitions/{partition_key}/{place // NUM_ROWS + 1}.html"
+
+
+def home_page(number: int) -> str:
+    """The home page, and where it goes on; the first is 1."""
+    return HOME_PAGE if number == 1 else f"index-{number}.html"
+
+
+def title_of(partition_key: str) -> str:
+    """What people call a partition."""
+    return "Not in a folder" if partition_key == ROOT_KEY else unquote(partition_key)
+
+
+def totals_of(entries: Sequence[Entry]) -> Totals:
+    """Sums over some recordings; languages are those in which somebody speaks."""
+    heard = [entry for entry in entries if entry.status in HEARD]
+    spoken = [entry.language for entry in heard if entry.status != "no_speech"]
+    return {
+        "num_recordings": len(entries),
+        "heard_s": sum(entry.duration_s for entry in heard),
+        "num_by_language": dict(Counter(filter(None, spoken))),
+        "num_by_status": dict(Counter(entry.status for entry in entries)),
+    }
+
+
+def added(all_totals: Iterable[Totals]) -> Totals:
+    """The sums of sums: languages by their numbers, statuses in their usual order."""
+    num_recordings, heard_s = 0, 0.0
+    languages: Counter[str] = Counter()
+    statuses: Counter[str] = Counter()
+    for one in all_totals:
+        num_recordings += one["num_recordings"]
+        heard_s += one["heard_s"]
+        languages.update(one["num_by_language"])
+        statuses.update(one["num_by_status"])
+    return {
+        "num_recordings": num_recordings,
+        "heard_s": heard_s,
+        "num_by_language": dict(languages.most_common()),
+        "num_by_status": {status: statuses[status] for status in STATUSES if statuses[status]},
+    }
+
+
+def home_pages(chapters: Sequence[Chapter]) -> Iterator[list[Chapter]]:
+    """The chapters in pages of at most ``NUM_HOME_ROWS`` rows; at least one page, be it empty."""
+    if sum(chapter.totals["num_recordings"] for chapter in chapters) > NUM_HOME_ROWS:
+        chapters = [dataclasses.replace(chapter, recordings=()) for chapter in chapters]
+    page: list[Chapter] = []
+    num_rows = 0
+    for chapter in chapters:
+        if page and num_rows + chapter.num_rows > NUM_HOME_ROWS:
+            yield page
+            page, num_rows = [], 0
+        page.append(chapter)
+        num_rows += chapter.num_rows
+    yield page

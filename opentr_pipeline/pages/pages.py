@@ -1,0 +1,262 @@
+"""Pages to read, to hear and to look through an archive: static, in a tree of their own.
+
+Layout below ``OUTPUT_DIR/pages``::
+
+    index.html, index-2.html ...        the archive: its partitions with their first recordings
+    partitions/KEY/1.html ...           all recordings of a partition
+    recordings/film/a.mp3.html          a recording
+    media                               a link to the archive, through which players find media
+    theme.css, recording.css, ...       what the pages share
+
+All addresses are relative, so that the tree works from a disk and behind any web server; one that
+follows no links gets the archive at ``media``.
+"""
+
+import base64
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from opentr_pipeline.exports.formats import FORMATS, Document
+from opentr_pipeline.pages.html import render, static_file, templates_digest
+from opentr_pipeline.pages.lists import (
+    FOLDER,
+    NUM_FIRST_ROWS,
+    NUM_ROWS,
+    REPORT_PAGE,
+    Chapter,
+    Entry,
+    added,
+    home_page,
+    home_pages,
+    list_page,
+    media_href,
+    title_of,
+    totals_of,
+)
+from opentr_pipeline.pages.paragraphs import DOUBTFUL_PROBABILITY, paragraphs_of, strip_of
+from opentr_pipeline.settings.environment import Settings, archive_on_host, output_on_host
+from opentr_pipeline.transcripts.derived_files import Note, WrittenTree
+from opentr_pipeline.transcripts.store import TranscriptStore
+from opentr_pipeline.transcripts.transcript import STATUSES, Transcript
+
+SHARED = ("theme.css", "recording.css", "recording.js")
+# What the container itself says of a recording, in the order in which it is shown.
+TAGS = ("title", "artist", "album", "date")
+UNKNOWN_MEDIA = {"in_archive": True, "has_video": False, "tags": ()}
+# Of what is noted for the home page; what earlier releases noted waits until it is made anew.
+FACTS_FORM = 1
+HOME = "@home"  # the name of its lock; no partition is called so
+
+
+@dataclass
+class Written:
+    """What became of the pages of some partitions.
+
+    Attributes:
+        num_recordings: with a page each.
+        num_written: pages that are new or have changed, lists among them.
+    """
+
+    num_recordings: int = 0
+    num_written: int = 0
+    num_unchanged: int = 0
+    num_removed: int = 0
+
+    def add(self, other: "Written") -> None:
+        """Count another partition's."""
+        for name, number in vars(other).items():
+            setattr(self, name, getattr(self, name) + number)
+
+
+class Pages:
+    """The pages of one archive."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Name archive and output; nothing is written yet."""
+        store = TranscriptStore(settings.output_root)
+        self.root = store.root / FOLDER
+        self._tree = WrittenTree(store, self.root)
+        self._layout = settings
+        self._url = settings.pages_url
+        self._root_on_host = output_on_host(settings) / FOLDER
+        self._archive_root = archive_on_host(settings)
+        self._archive = self._archive_root.name
+
+    def address(self, page: str) -> str:
+        """Where people find a page: by PAGES_URL where that is set, else on the disk."""
+        return f"{self._url}/{quote(page)}" if self._url else str(self._root_on_host / page)
+
+    def partition_keys(self) -> list[str]:
+        """The partitions that are published, or have pages."""
+        return self._tree.partition_keys()
+
+    def write(self, partition_key: str) -> Written:
+        """Make the pages of a partition what its tables say; ``write_home`` writes the others.
+
+        Raises:
+            StoreError: the disk is full, or the tree cannot be written.
+        """
+        with self._tree.writing(partition_key):
+            noted = self._tree.noted(partition_key)
+            others = templates_digest(), self._layout.cue_layout, self._archive
+            made_from = self._tree.made_from(partition_key, *others)
+            is_same = made_from and noted.made_from == made_from
+            if is_same and all(map(self._tree.is_there, noted.names)):
+                num_recordings = noted.facts["totals"]["num_recordings"]
+                return Written(num_recordings, num_unchanged=len(noted.names))
+            return self._write(partition_key, noted, made_from)
+
+    def _write(self, key: str, noted: Note, made_from: str) -> Written:
+        rows = self._rows(key)
+        entries = [Entry.of_row(row) for row in rows]
+        done = Written(len(entries))
+        names = set()
+        for texts in (self._recordings(key, rows, entries), self._lists(key, entries)):
+            for name, text in texts:
+                names.add(name)
+                is_news = self._tree.replace(name, text.encode())
+                done.num_written += is_news
+                done.num_unchanged += not is_news
+        if gone := set(noted.names) - names:
+            done.num_removed = self._tree.remove(gone, key)
+        first = [vars(entry) for entry in entries[:NUM_FIRST_ROWS]]
+        facts = {"form": FACTS_FORM, "totals": totals_of(entries), "first": first}
+        self._tree.keep(key, Note(made_from, sorted(names), facts))
+        return done
+
+    def _rows(self, key: str) -> list[dict[str, Any]]:
+        """What is published of the recordings that are not gone, by path."""
+        store = self._tree.store
+        columns = ["recording_id", "in_archive", "has_video", "tags"]
+        found = store.read_partition("recordings", key).select(columns).to_pylist()
+        media = {row["recording_id"]: row for row in found}
+        rows = [
+            {**UNKNOWN_MEDIA, **row, **media.get(row["recording_id"], {})}
+            for row in store.read_partition("transcripts", key).to_pylist()
+        ]
+        here = [row for row in rows if row["in_archive"] is not False]
+        return sorted(here, key=lambda row: str(row["path"]))
+
+    def _recordings(
+        self, key: str, rows: Sequence[dict[str, Any]], entries: Sequence[Entry]
+    ) -> Iterator[tuple[str, str]]:
+        """Name and text of the page of each recording."""
+        places = {row["recording_id"]: place for place, row in enumerate(rows)}
+        for _, recording_id, transcript in self._tree.transcripts(key):
+            place = places.get(recording_id)
+            if place is None:  # published since the rows were read, and so made the next time
+                continue
+            yield (
+                entries[place].page,
+                self._page(
+                    "recording.html",
+                    entries[place].page,
+                    entry=entries[place],
+                    media=media_href(entries[place].path),
+                    previous=entries[place - 1] if place else None,
+                    next=entries[place + 1] if place + 1 < len(entries) else None,
+                    list_page=list_page(key, place),
+                    list_title=title_of(key),
+                    tags=_shown_tags(rows[place]["tags"]),
+                    **self._of_transcript(
+                        entries[place], transcript, bool(rows[place]["has_video"])
+                    ),
+                ),
+            )
+
+    def _of_transcript(
+        self, entry: Entry, transcript: Transcript, has_video: bool
+    ) -> dict[str, Any]:
+        """What the page of a recording says about its transcript."""
+        # What the model wrote where nobody speaks stays in the tables.
+        is_silent = transcript.status == "no_speech"
+        paragraphs = [] if is_silent else paragraphs_of(transcript)
+        captions = ""
+        if has_video and paragraphs:
+            text = FORMATS["vtt"](Document(entry.path, transcript, self._layout))
+            # In the page: browsers load no captions from a file beside it on a disk.
+            captions = f"data:text/vtt;base64,{base64.b64encode(text.encode()).decode()}"
+        return {
+            "meaning": STATUSES[transcript.status],
+            "reason": transcript.reason,
+            "model": Path(transcript.model).name,
+            "task": transcript.task,
+            "transcribed_at": transcript.transcribed_at,
+            "has_video": has_video,
+            "captions": captions,
+            "paragraphs": paragraphs,
+            "num_doubts": sum(one.num_doubts for one in paragraphs),
+            "strip": strip_of(transcript),
+            "doubtful_probability": f"{DOUBTFUL_PROBABILITY:.0%}",
+        }
+
+    def _lists(self, key: str, entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
+        """Name and text of each page that lists the recordings of a partition."""
+        totals = totals_of(entries)
+        names = [list_page(key, place) for place in range(0, len(entries), NUM_ROWS)]
+        for number, name in enumerate(names, 1):
+            yield (
+                name,
+                self._page(
+                    "partition.html",
+                    name,
+                    title=title_of(key),
+                    totals=totals,
+                    recordings=entries[(number - 1) * NUM_ROWS : number * NUM_ROWS],
+                    number=number,
+                    names=names,
+                ),
+            )
+
+    def write_home(self) -> Path:
+        """Write the home page from what is noted of all partitions, and what the pages share.
+
+        Raises:
+            StoreError: the disk is full, or the tree cannot be written.
+        """
+        with self._tree.writing(HOME):
+            for name in SHARED:
+                self._tree.replace(name, static_file(name).encode())
+            self._link_media()
+            pages = list(home_pages(list(self._chapters())))
+            totals = added(chapter.totals for page in pages for chapter in page)
+            names = [home_page(number) for number in range(1, len(pages) + 1)]
+            for number, chapters in enumerate(pages, 1):
+                name = names[number - 1]
+                facts = {"totals": totals, "number": number, "names": names}
+                facts["report"] = REPORT_PAGE if self._tree.is_there(REPORT_PAGE) else ""
+                text = self._page("home.html", name, chapters=chapters, **facts)
+                self._tree.replace(name, text.encode())
+            for path in self.root.glob("index-*.html"):
+                if path.name not in names:
+                    path.unlink()
+        return self.root / names[0]
+
+    def _chapters(self) -> Iterator[Chapter]:
+        for key in self._tree.partition_keys():
+            facts = self._tree.noted(key).facts
+            if facts.get("form") == FACTS_FORM and facts["totals"]["num_recordings"]:
+                yield Chapter(key, facts["totals"], facts["first"])
+
+    def _link_media(self) -> None:
+        """Lead ``media`` to the archive, unless somebody put something else than a link there."""
+        link = self.root / "media"
+        if link.exists() and not link.is_symlink():
+            return
+        fresh = self.root / ".written" / f"{uuid.uuid4().hex}.link"
+        fresh.symlink_to(self._archive_root)
+        os.replace(fresh, link)
+
+    def _page(self, template: str, name: str, **facts: Any) -> str:
+        root = "../" * name.count("/")
+        return render(template, root=root, archive=self._archive, **facts)
+
+
+def _shown_tags(tags: Iterable[tuple[str, str]] | None) -> list[str]:
+    said = {name.lower(): value.strip() for name, value in tags or ()}
+    return [said[name] for name in TAGS if said.get(name)]

@@ -1,0 +1,147 @@
+"""Transcripts -> what a reading page shows of them; pure."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from opentr_pipeline.transcripts.transcript import Segment, Transcript
+
+# Words that the model gives less than even chances are marked.
+DOUBTFUL_PROBABILITY = 0.5
+NUM_BINS = 500
+
+
+@dataclass(frozen=True)
+class ShownWord:
+    """A word as it is shown.
+
+    Attributes:
+        space: in front of it, where there is one; no part of what is marked and underlined.
+        doubt: what the model thinks of it where that is little; else empty.
+    """
+
+    space: str
+    text: str
+    doubt: str = ""
+
+    @classmethod
+    def of(cls, text: str, doubt: str = "") -> "ShownWord":
+        """From a text as the model wrote it."""
+        bare = text.lstrip()
+        return cls(text[: len(text) - len(bare)], bare, doubt)
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """A segment as it is shown.
+
+    Attributes:
+        starts: of its words, hundredths of a second, spaces between.
+        channel: the first is 0; None where all channels were mixed.
+    """
+
+    start_s: float
+    end_s: float
+    starts: str
+    language: str
+    channel: int | None
+    flags: tuple[str, ...]
+    words: tuple[ShownWord, ...]
+
+    @property
+    def num_doubts(self) -> int:
+        """Places to be looked at: a flagged segment is one, whatever its words."""
+        return 1 if self.flags else sum(bool(word.doubt) for word in self.words)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Where in a recording there is speech, and where it is doubtful.
+
+    Attributes:
+        speech: an SVG path over ``width`` by ``height``; a bar for each bin with speech.
+        doubts: the same for speech in flagged segments, and doubtful words.
+    """
+
+    speech: str
+    doubts: str
+    width: int = NUM_BINS
+    height: int = 24
+
+
+def paragraphs_of(transcript: Transcript) -> list[Paragraph]:
+    """The segments as people read them, in the order of time; all channels together."""
+    ordered = sorted(transcript.segments, key=lambda segment: segment.start_s)
+    return [_paragraph(segment, transcript) for segment in ordered if segment.text.strip()]
+
+
+def _paragraph(segment: Segment, transcript: Transcript) -> Paragraph:
+    if segment.words_say_the_text:
+        words = tuple(ShownWord.of(word.text, _doubt(word.probability)) for word in segment.words)
+        starts_s = [word.start_s for word in segment.words]
+    else:
+        words, starts_s = (ShownWord.of(segment.text),), [segment.start_s]
+    return Paragraph(
+        round(segment.start_s, 2),
+        round(segment.end_s, 2),
+        " ".join(str(round(start_s * 100)) for start_s in starts_s),
+        written_language(transcript.task, segment.language or transcript.language),
+        segment.channel,
+        segment.flags,
+        words,
+    )
+
+
+def written_language(task: str, spoken: str) -> str:
+    """The language of a text, whatever was spoken."""
+    return "en" if task == "translate" else spoken
+
+
+def _doubt(probability: float) -> str:
+    return "" if probability >= DOUBTFUL_PROBABILITY else f"{probability:.0%} certain"
+
+
+def strip_of(transcript: Transcript) -> Strip:
+    """Where in a recording there is speech, and where it is doubtful."""
+    bin_s = max(transcript.duration_s, 0.01) / NUM_BINS
+    doubtful = itertools.chain.from_iterable(map(_doubtful_spans, transcript.segments))
+    spoken = itertools.chain.from_iterable(map(_spans, transcript.segments))
+    return Strip(_bars(_shares(spoken, bin_s)), _bars(_shares(doubtful, bin_s)))
+
+
+def _spans(segment: Segment) -> Iterator[tuple[float, float]]:
+    """Where words are; the whole segment where it has none."""
+    if not segment.words:
+        yield segment.start_s, segment.end_s
+    for word in segment.words:
+        yield word.start_s, word.end_s
+
+
+def _doubtful_spans(segment: Segment) -> Iterator[tuple[float, float]]:
+    if segment.flags:
+        yield from _spans(segment)
+        return
+    for word in segment.words:
+        if word.probability < DOUBTFUL_PROBABILITY:
+            yield word.start_s, word.end_s
+
+
+def _shares(spans: Iterable[tuple[float, float]], bin_s: float) -> list[float]:
+    """How much of each bin some spans cover, 0 to 1."""
+    covered_s = [0.0] * NUM_BINS
+    for start_s, end_s in spans:
+        first, last = (min(int(at_s / bin_s), NUM_BINS - 1) for at_s in (start_s, end_s))
+        for number in range(first, last + 1):
+            begin_s = max(start_s, number * bin_s)
+            covered_s[number] += max(0.0, min(end_s, (number + 1) * bin_s) - begin_s)
+    return [min(1.0, one / bin_s) for one in covered_s]
+
+
+def _bars(shares: Sequence[float]) -> str:
+    """Bars from the middle up and down, as an SVG path."""
+    middle = Strip.height / 2
+    return "".join(
+        f"M{number + 0.5:g} {middle - share * middle:.1f}V{middle + share * middle:.1f}"
+        for number, share in enumerate(shares)
+        if share > 0.02
+    )

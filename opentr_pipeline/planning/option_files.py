@@ -1,0 +1,162 @@
+"""The files that hold options: vocabularies, and options for folders of the archive.
+
+The folder file is TOML with a table for each folder that has options of its own::
+
+    ["radio/bulletins"]
+    language = "it"
+    hotwords = "Montebello, Ferrara"
+
+Every mistake in it is refused before anything starts: a misspelt key that was ignored would show
+itself in the transcripts, after days of work.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.settings.environment import Settings, must_be
+
+FOLDER_FILE_NAME = "opentr.toml"
+# Keys of a folder's table, and the settings that they replace.
+FOLDER_KEYS = {
+    "language": "whisper_language",
+    "task": "whisper_task",
+    "initial_prompt": "whisper_initial_prompt",
+    "hotwords": "whisper_hotwords",
+    "vocabulary_file": "whisper_vocabulary_file",
+    "audio_stream": "audio_stream",
+    "audio_channels": "audio_channels",
+}
+# Far more than any prompt holds; what is larger is no vocabulary but another file.
+MAX_FILE_BYTES = 1_000_000
+
+
+def folder_file(settings: Settings) -> Path | None:
+    """The file with the folders' options, or None where the archive has none."""
+    if settings.folder_options_file != "auto":
+        return settings.resolved(settings.folder_options_file)
+    path = settings.archive_root / FOLDER_FILE_NAME
+    return path if os.path.lexists(path) else None
+
+
+def read_folder_file(path: Path, archive: Path) -> dict[str, dict[str, str]]:
+    """The settings that each folder replaces, by folder; nothing is inherited yet.
+
+    Args:
+        path: from ``folder_file``.
+        archive: the folders must be in it.
+
+    Raises:
+        SettingsError: one sentence that names file, folder, key, value and remedy.
+    """
+    text = _read_text(path, f"FOLDER_OPTIONS_FILE={path}")
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(
+            f"{path} is not valid TOML: {error}; a folder is written as "
+            '["radio/bulletins"], an option as language = "it".'
+        ) from None
+    return {folder: _of_folder(folder, table, path, archive) for folder, table in tables.items()}
+
+
+def _of_folder(folder: str, table: Any, path: Path, archive: Path) -> dict[str, str]:
+    if not isinstance(table, dict):
+        raise SettingsError(
+            f"{path}: {folder} = {table!r} stands outside of a folder's table; put it below a line "
+            'such as ["radio/bulletins"], or set it for the whole archive in .env.'
+        )
+    _check_folder(folder, path, archive)
+    for key, value in table.items():
+        _check_key(key, value, folder, path)
+    return {FOLDER_KEYS[key]: _value(key, value, folder, path) for key, value in table.items()}
+
+
+def _check_folder(folder: str, path: Path, archive: Path) -> None:
+    root = os.path.realpath(archive)
+    full = f"{root}/{folder}"
+    # The real path is another where a link or a dot is on the way; a scan finds nothing there.
+    if "\0" not in folder and os.path.isdir(full) and os.path.realpath(full) == full:
+        return
+    near = difflib.get_close_matches(folder, _folders_beside(folder, root), n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "write its path from there, / between."
+    raise SettingsError(f"{path}: {folder!r} is not a folder of the archive {archive}; {hint}")
+
+
+def _folders_beside(folder: str, root: str) -> list[str]:
+    """What may have been meant: the folders that are where this one is said to be."""
+    parent = os.path.dirname(folder.strip("/"))
+    try:
+        with os.scandir(os.path.join(root, parent)) as entries:
+            return [
+                os.path.join(parent, entry.name)
+                for entry in entries
+                if entry.is_dir(follow_symlinks=False)
+            ]
+    except (OSError, ValueError):  # nothing is there, or it is no path at all
+        return []
+
+
+def _check_key(key: str, value: Any, folder: str, path: Path) -> None:
+    if key in FOLDER_KEYS:
+        return
+    if isinstance(value, dict):
+        hint = f'write a folder in a folder as ["{folder}/{key}"].'
+    elif near := difflib.get_close_matches(key, FOLDER_KEYS, n=1):
+        hint = f"did you mean {near[0]}?"
+    else:
+        hint = f"known are {', '.join(FOLDER_KEYS)}."
+    raise SettingsError(f"{path}: {key} of the folder {folder!r} is not an option; {hint}")
+
+
+def _value(key: str, value: Any, folder: str, path: Path) -> str:
+    """A value, checked like the variable that it replaces."""
+    # ``audio_stream = 1`` is a number in TOML, and text in a variable.
+    given = str(value) if type(value) is int else value
+    if key == "vocabulary_file" and isinstance(given, str) and given:
+        given = os.path.join(path.parent, os.path.expanduser(given))
+    variable = FOLDER_KEYS[key]
+    try:
+        checked: str = getattr(Settings.model_validate({variable: given}), variable)
+    except ValidationError as error:
+        raise SettingsError(
+            f"{path}: {key} of the folder {folder!r} must be {must_be(error)}, got {value!r}."
+        ) from None
+    return checked
+
+
+def read_vocabulary(path: Path, said: str) -> list[str]:
+    """The terms of a vocabulary: one per line; ``#`` at a line's start or after a space comments.
+
+    Args:
+        path: of the file.
+        said: how people named it, for a refusal.
+
+    Raises:
+        SettingsError: it is not there, not UTF-8 text, or no vocabulary at all.
+    """
+    lines = _read_text(path, said).splitlines()
+    return [term for line in lines if (term := re.split(r"(?:^|\s)#", line)[0].strip())]
+
+
+def _read_text(path: Path, said: str) -> str:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise SettingsError(
+                f"{said} is larger than {MAX_FILE_BYTES} bytes; name a smaller text file."
+            )
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise SettingsError(
+            f"{said} cannot be read ({error.strerror}); name a text file that is there."
+        ) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{said} is not UTF-8 text; save it as UTF-8.") from None

@@ -1,0 +1,248 @@
+"""New uploads: what the archive has less what the store has, asked for in few runs.
+
+What is to be done always follows from the files and the store; the ledger only remembers what was
+seen and asked for. So it makes no difference when a process dies:
+
+* before the ledger is written: the next look finds the same again;
+* after that, before a run exists: no run that was asked for is under way, so the files are held
+  against the store, are not done, and are asked for again after a delay;
+* after a run was started: its files wait until it is over, then the store says what became of
+  each; what failed is asked for again, later each time, until ``backlog.MAX_ATTEMPTS``;
+* and a ledger that is lost, or older than the store, is filled anew from both.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from opentr_pipeline.archive.changes import Clock, Watch
+from opentr_pipeline.archive.ledger import File, Ledger
+from opentr_pipeline.archive.media_files import (
+    MAX_PARTITIONS,
+    MediaFile,
+    check_num_partitions,
+    partition_key,
+    real_root,
+)
+from opentr_pipeline.archive.recordings import Recording, guessed
+from opentr_pipeline.locks import is_being_written
+from opentr_pipeline.planning import backlog
+from opentr_pipeline.planning.options import ArchiveOptions
+from opentr_pipeline.planning.upload_runs import MAX_RECORDINGS, Due, Request, few_runs, request_for
+from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.transcripts.store import StoreIndex, TranscriptStore
+
+# For uploads, under way at once: what comes meanwhile shares the next one.
+MAX_RUNS = 3
+MAX_DELAY_S = 86_400.0
+# In one look; more partitions than this would be more files of the store to open.
+MAX_JUDGED, MAX_SWEPT, MAX_KEYS = 20_000, 5_000, 500
+
+# Registers partition keys and gives all there are, as Dagster orders them.
+Register = Callable[[set[str]], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Tick:
+    """What one look at the archive comes to.
+
+    Attributes:
+        requests: runs to start.
+        sentence: says it to people.
+    """
+
+    requests: tuple[Request, ...]
+    sentence: str
+
+
+class Uploads:
+    """The uploads of one archive."""
+
+    def __init__(
+        self, settings: Settings, options: ArchiveOptions, clock: Clock | None = None
+    ) -> None:
+        """Name everything; nothing is read yet.
+
+        Args:
+            settings: name the archive, the store and the ledger.
+            options: that transcripts are wanted for.
+            clock: another one, for tests.
+        """
+        self._settings, self._options, self._clock = settings, options, clock or Clock()
+        self.ledger = Ledger(settings.dagster_home.parent / "uploads.sqlite")
+        self._store = TranscriptStore(settings.output_root)
+        self._memory = backlog.probe_memory(settings)
+        self._watch: Watch
+
+    def look(self, active: Mapping[str, bool], register: Register) -> Tick:
+        """Look at the archive, and say which runs to start.
+
+        Args:
+            active: the requests whose runs wait or work, and whether they are for stock.
+            register: makes partition keys known to Dagster.
+
+        Raises:
+            OpentrError: the archive cannot be read, or has too many partitions; nothing of what
+                was known is forgotten.
+        """
+        root = real_root(self._settings.archive_root)
+        with self.ledger.opened():
+            settle_s = self._settings.upload_settle_s
+            self._watch = Watch(self.ledger, root, settle_s, self._clock)
+            self._watch.look()
+            for request in self.ledger.requests() - active.keys():
+                self.ledger.end_request(request)
+            self._judge(self._few_keys(self.ledger.files_in(("settled",), inf, MAX_JUDGED)))
+            self._sweep()
+            requests = self._ask(active, register)
+            return Tick(tuple(requests), self._sentence(requests))
+
+    def _sweep(self) -> None:
+        """Hold the next known files against the archive and the store, round and round."""
+        folder, _, name = (self.ledger.note("swept") or "-1/").partition("/")
+        place = int(folder), bytes.fromhex(name)
+        following = self.ledger.known_after(place, MAX_SWEPT)
+        files = self._few_keys(following)
+        is_round = len(files) == len(following) < MAX_SWEPT
+        swept = "-1/" if is_round else f"{files[-1].folder}/{files[-1].name.hex()}"
+        self.ledger.keep_note("swept", swept)
+        self._judge(self._watch.look_again(files))
+
+    def _few_keys(self, files: Sequence[File]) -> list[File]:
+        """Those in front, as far as they lie in few partitions."""
+        keys: set[str] = set()
+        taken = []
+        for file in files:
+            keys.add(self._key(self._media_file(file)))
+            if len(keys) > MAX_KEYS:
+                break
+            taken.append(file)
+        return taken
+
+    def _key(self, media_file: MediaFile) -> str:
+        return partition_key(media_file, self._settings)
+
+    def _media_file(self, file: File) -> MediaFile:
+        # The memory of probes keeps numbers as the ledger does: signed.
+        facts = file.size_bytes, file.modified_ns, file.device, file.inode
+        return MediaFile(self._watch.path(file), *facts)
+
+    def _judge(self, files: Sequence[File]) -> None:
+        """Find out which of these files are to be asked for."""
+        recordings = self._recordings(files)
+        keys = {recording.partition_key for recording in recordings}
+        index = self._store.index(keys, {recording.recording_id for recording in recordings})
+        judged = zip(files, backlog.judge(recordings, index, self._options), strict=True)
+        changed = []
+        for file, found in judged:
+            if not _is_due(file, found, index):
+                now_so = file._replace(state="known")
+            else:
+                since = file.since + self._delay_s(file) if file.num_asked else self._watch.now
+                is_stock = file.is_stock or file.state == "known"  # a store from a backup
+                now_so = file._replace(state="due", since=since, is_stock=is_stock)
+            if now_so != file:
+                changed.append(now_so)
+        self.ledger.put_files(changed)
+
+    def _delay_s(self, file: File) -> float:
+        doubled = self._settings.upload_settle_s * 2.0 ** min(file.num_asked - 1, 20)
+        return min(doubled, MAX_DELAY_S)
+
+    def _recordings(self, files: Sequence[File]) -> list[Recording]:
+        """What is known of each file."""
+        media_files = [self._media_file(file) for file in files]
+        learnt = self._memory.recall(media_files)
+        return [
+            Recording(one, self._key(one), *(learnt.get(one) or guessed(one)))
+            for one in media_files
+        ]
+
+    def _ask(self, active: Mapping[str, bool], register: Register) -> list[Request]:
+        """Runs for what is due: uploads first, then some of the stock."""
+        room = MAX_RUNS - sum(not is_stock for is_stock in active.values())
+        due = self._due(MAX_RUNS * MAX_RECORDINGS, is_stock=False)
+        if not due and not any(active.values()):
+            room, due = 1, self._due(MAX_RECORDINGS, is_stock=True)
+        if room <= 0 or not due:
+            return []
+        order = register({one.partition_key for one in due})
+        # Keys of folders that are gone, or of an earlier PARTITION_BY, are in there as well.
+        check_num_partitions(len(order) - MAX_PARTITIONS, self._settings)
+        requests: list[Request] = []
+        for part in few_runs(due, order, self._settings.run_max_audio_s):
+            if len(requests) < room and (taken := self._taken(part)):
+                requests.append(self._noted(request_for(taken, order), taken))
+        return requests
+
+    def _due(self, limit: int, *, is_stock: bool) -> list[Due]:
+        files = self.ledger.files_in(("due",), self._watch.now, limit, is_stock=is_stock)
+        found = []
+        for file, recording in zip(files, self._recordings(files), strict=True):
+            audio_s = recording.probe.duration_s or 0.0
+            found.append(Due(file, recording.media_file, recording.partition_key, audio_s))
+        return found
+
+    def _taken(self, part: Sequence[Due]) -> list[Due]:
+        """Those that nobody has touched since, or has open for writing now."""
+        root = self._settings.archive_root
+        same = {file[:2] for file in self._watch.look_again([one.file for one in part])}
+        here = [one for one in part if one.file[:2] in same]
+        written = [one for one in here if is_being_written(str(root / one.media_file.path))]
+        self.ledger.put_files(
+            one.file._replace(state="written", since=self._watch.now) for one in written
+        )
+        return [one for one in here if one not in written]
+
+    def _noted(self, request: Request, taken: Sequence[Due]) -> Request:
+        """The request, once the ledger has it."""
+        now = self._watch.now
+        self.ledger.put_files(
+            one.file._replace(
+                state="asked", since=now, num_asked=one.file.num_asked + 1, request=request.key
+            )
+            for one in taken
+        )
+        return request
+
+    def _sentence(self, requests: Sequence[Request]) -> str:
+        counts = self.ledger.counts()
+        watch = self._watch
+        if requests:
+            num_files = sum(len(request.recording_ids) for request in requests)
+            said = (
+                f"{_count(num_files, 'media file')} to transcribe in {_count(len(requests), 'run')}"
+            )
+        elif watch.is_complete:
+            said = "Nothing new"
+        else:
+            said = "The first look at the archive goes on"
+        numbers = {
+            "known": counts.get("known", 0),
+            "settling": counts.get("settling", 0) + counts.get("settled", 0),
+            "being written": counts.get("written", 0),
+            "in runs": counts.get("asked", 0),
+            "waiting": counts.get("due", 0),
+            "gone": watch.num_gone,
+        }
+        parts = [f"{count:,} {state}" for state, count in numbers.items() if count]
+        if watch.num_unreadable:
+            parts.append(f"{_count(watch.num_unreadable, 'folder')} that cannot be read whole")
+        return f"{said}: {', '.join(parts) or 'there are no media'}."
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" + ("s" if number != 1 else "")
+
+
+def _is_due(file: File, found: backlog.RecordingWork, index: StoreIndex) -> bool:
+    """Whether a run is to be asked for, this one file alone considered."""
+    recording = found.recording
+    fingerprint = recording.media_fingerprint
+    if found.state == "failed" and fingerprint == guessed(recording.media_file)[0]:
+        # Whether it can be read now, a run finds out, once.
+        return found.is_pending or not file.num_asked
+    if found.state == "stale":  # other options are for the nights; other bytes are an upload
+        row = index.by_recording[recording.partition_key, recording.recording_id]
+        return row.media_fingerprint != fingerprint
+    return found.is_pending

@@ -1,0 +1,253 @@
+"""Facts about all published partitions, for the checks: computed once, then remembered.
+
+A check speaks about the whole archive, since Dagster shows one outcome for all partitions and a
+good run must not hide a bad partition. So that this stays cheap, the facts of a partition are kept
+in ``.store/checks/KEY.json``, each part with the state of what it was computed from; removing the
+folder costs only time.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from opentr_pipeline.archive.references import (
+    Reference,
+    comparable_words,
+    find_references,
+    num_errors,
+    read_reference,
+)
+from opentr_pipeline.errors import ReferenceTextError, StoreError
+from opentr_pipeline.quality.partition_facts import (
+    ArchiveRowsFacts,
+    PublishedFacts,
+    SpeedFacts,
+    Trouble,
+    archive_rows_facts,
+    published_facts,
+    read_columns,
+)
+from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.transcripts.checkpoints import failed_attempts
+from opentr_pipeline.transcripts.layout import Generation, file_state
+from opentr_pipeline.transcripts.store import TranscriptStore
+from opentr_pipeline.transcripts.transcript import HEARD_WHOLE
+
+# Another number forgets what earlier releases kept.
+FACTS_VERSION = 1
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class ReferenceFacts:
+    """A reference and what became of it.
+
+    Attributes:
+        path: of the recording where there is one, else of the reference.
+        problem: a sentence where it was not compared.
+    """
+
+    path: str
+    num_words: int = 0
+    num_errors: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class PartitionFacts:
+    """All facts about a partition."""
+
+    partition_key: str
+    published: PublishedFacts
+    archive_rows: ArchiveRowsFacts
+    references: list[ReferenceFacts] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ArchiveFacts:
+    """What the checks judge.
+
+    Attributes:
+        partitions: those with published transcripts.
+        unreadable: a sentence for each published partition whose tables cannot be read.
+        num_unpublished: partitions without transcripts.
+        failures: media fingerprints of failures that are kept beside older transcripts.
+        num_lone_references: references in partitions without transcripts.
+    """
+
+    partitions: list[PartitionFacts]
+    unreadable: dict[str, str] = field(default_factory=dict)
+    num_unpublished: int = 0
+    failures: frozenset[str] = frozenset()
+    num_lone_references: int = 0
+
+
+def archive_facts(settings: Settings, partition_keys: Iterable[str]) -> ArchiveFacts:
+    """The facts of every published partition, read from the tables only where something changed.
+
+    Args:
+        settings: name archive and output.
+        partition_keys: those that Dagster knows, published or not.
+    """
+    store = TranscriptStore(settings.output_root)
+    references = find_references(settings)
+    # Not those whose generations were removed by hand, and whose links lead nowhere.
+    published = {key for key in store.partition_keys() if store.state(key)}
+    scanned = store.partition_keys("recordings")
+    partitions, unreadable = [], {}
+    for key in sorted(published):
+        try:
+            partitions.append(
+                _partition_facts(store, settings.archive_root, key, references.get(key, []))
+            )
+        except StoreError as error:
+            unreadable[key] = str(error)
+    return ArchiveFacts(
+        partitions,
+        unreadable,
+        len((scanned | set(partition_keys)) - published),
+        frozenset(media_fingerprint for media_fingerprint, _ in failed_attempts(store.inner)),
+        sum(len(references[key]) for key in references.keys() - published),
+    )
+
+
+def _partition_facts(
+    store: TranscriptStore, archive: Path, key: str, references: Sequence[Reference]
+) -> PartitionFacts:
+    return of_one_generation(
+        store, key, lambda generation: _facts_of(store, archive, key, generation, references)
+    )
+
+
+def of_one_generation(
+    store: TranscriptStore, partition_key: str, make: Callable[[Generation], Made]
+) -> Made:
+    """What is made from what is published of a partition, be it published anew meanwhile.
+
+    Raises:
+        StoreError: its files are damaged, or gone.
+    """
+    tried: Generation | None = None
+    while (generation := store.generation(partition_key)) != tried:
+        tried = generation
+        with contextlib.suppress(FileNotFoundError):  # swept, where it was published anew
+            return make(generation)
+    home = store.inner / "partitions" / partition_key
+    raise StoreError(
+        f"Files of the partition {partition_key} are gone; restore {home} from a backup, or "
+        "remove it and run again."
+    )
+
+
+def _facts_of(
+    store: TranscriptStore,
+    archive: Path,
+    key: str,
+    generation: Generation,
+    references: Sequence[Reference],
+) -> PartitionFacts:
+    rows = store.path("recordings", key)
+    rows_state = file_state(rows) if rows.exists() else ""
+    memory = FactMemory(store.inner / "checks" / f"{key}.json")
+    published = memory.recall(
+        "published",
+        [generation.name],
+        lambda: dataclasses.asdict(published_facts(generation)),
+    )
+    archive_rows = memory.recall(
+        "archive_rows",
+        [generation.name, rows_state],
+        lambda: dataclasses.asdict(archive_rows_facts(store, key, generation)),
+    )
+    compared: list[dict[str, Any]] = []
+    if references:
+        compared = memory.recall(
+            "references",
+            [generation.name, *map(repr, references)],
+            lambda: list(map(dataclasses.asdict, compare(archive, generation, references))),
+        )
+    memory.keep()
+    return PartitionFacts(
+        key,
+        _published_from_dict(published),
+        ArchiveRowsFacts(**{**archive_rows, "missing": Trouble(**archive_rows["missing"])}),
+        [ReferenceFacts(**one) for one in compared],
+    )
+
+
+def _published_from_dict(facts: dict[str, Any]) -> PublishedFacts:
+    troubles = {name: Trouble(**facts[name]) for name in ("lost", "misplaced")}
+    speeds = [SpeedFacts(**one) for one in facts["speeds"]]
+    return PublishedFacts(**{**facts, **troubles, "speeds": speeds})
+
+
+def compare(
+    archive: Path, generation: Generation, references: Sequence[Reference]
+) -> list[ReferenceFacts]:
+    """Hold the transcripts of a partition against their references."""
+    names = "recording_id path status task text"
+    rows = read_columns(generation, "transcripts", names).to_pylist()
+    by_id = {row["recording_id"]: row for row in rows}
+    return [_compared(archive, one, by_id.get(one.recording_id)) for one in references]
+
+
+def _compared(archive: Path, reference: Reference, row: dict[str, Any] | None) -> ReferenceFacts:
+    if row is None:
+        name = os.fsencode(reference.path).decode(errors="backslashreplace")
+        return ReferenceFacts(name, problem="The recording has no transcript yet.")
+    if row["status"] not in HEARD_WHOLE:
+        return ReferenceFacts(row["path"], problem=f"The recording is {row['status']}.")
+    if row["task"] == "translate":
+        return ReferenceFacts(row["path"], problem="The transcript is a translation.")
+    try:
+        words = read_reference(archive / reference.path)
+    except ReferenceTextError as error:
+        return ReferenceFacts(row["path"], problem=str(error))
+    said = comparable_words(row["text"] or "")
+    return ReferenceFacts(row["path"], len(words), num_errors(words, said))
+
+
+class FactMemory:
+    """The facts of one partition, as they were last computed."""
+
+    def __init__(self, path: Path) -> None:
+        """Read what is kept; what cannot be read is computed again."""
+        self._path = path
+        self._kept: dict[str, Any] = {}
+        self._is_new = False
+        with contextlib.suppress(OSError, ValueError):
+            self._kept = json.loads(path.read_text(encoding="utf-8"))
+
+    def recall(self, part: str, state: Sequence[str], make: Callable[[], Any]) -> Any:
+        """The facts of a part, made again where the state they belong to is another.
+
+        Args:
+            part: its name.
+            state: of all that the facts are computed from.
+            make: gives the facts, fit for JSON.
+        """
+        text = json.dumps([FACTS_VERSION, *state])
+        digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        kept = self._kept.get(part)
+        if kept is None or kept["state"] != digest:
+            kept = {"state": digest, "facts": make()}
+            self._kept[part] = kept
+            self._is_new = True
+        return kept["facts"]
+
+    def keep(self) -> None:
+        """Write what was made; whole or not at all."""
+        if not self._is_new:
+            return
+        fresh = self._path.with_suffix(f".new-{os.getpid()}")
+        # A full disk costs only that the facts are made again.
+        with contextlib.suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_text(json.dumps(self._kept), encoding="utf-8")
+            os.replace(fresh, self._path)

@@ -1,0 +1,78 @@
+"""How much memory a worker needs for a model, a compute type and a batch; pure.
+
+A worker holds the weights, what its libraries take however little they do, and for each window of a
+batch what encoder and decoder work with, taken as if it had the full 30 s.
+
+Source: on a card, published peaks of other engines on CTranslate2 with beam 5, in MB:
+
+* large-v3-turbo at batch 8, 16 and 32: 3500, 5400, 9100 (OpenTranscribe, A6000); here, with
+  int8_float16, 3578, 5448, 9189.
+* large-v2 at batch 1 and 8 (README of faster-whisper 1.2.1, RTX 3070 Ti): float16 4525, 6090; here
+  4335, 6790; int8 2926, 4500; here 2793, 5247.
+
+So 5 % too little to 17 % too much; nobody has measured our own engine on a card yet. On a CPU it
+was, with beam 5, two cores and eight minutes of dense speech. A whole step of Dagster's with
+``base``, int8, batch 6: 987; here 1018. The engine without Dagster, which adds some 100: ``base``
+int8 at batch 1, 6 and 16: 576, 757, 1134; float32 at 6 and 16: 952, 1516; random weights in the
+shape of ``small``, int8 at 1 and 6: 907, 1474; here 755, 1018, 1544; 1236, 1762; 1144, 1933.
+"""
+
+from opentr_pipeline.recognition.whisper.shapes import NUM_FRAMES, ModelShape
+from opentr_pipeline.settings.values import MAX_BATCH_SIZE
+
+# The CUDA context, cuBLAS's workspaces, and what the allocator keeps for later.
+CARD_BYTES = 900_000_000
+# Python, Dagster, the libraries and their threads; 130 MB of it before the engine is imported.
+CPU_BYTES = 400_000_000
+# Tables of attention between all frames that exist at a time, and rows as wide as the model.
+CARD_ATTENTIONS = 2
+CPU_ATTENTIONS = 1
+NUM_ROWS = 14
+# Tokens of a window, prompt included, that are kept for each hypothesis; dense speech has some 100.
+NUM_TOKENS = 128
+# Windows decoded together from which on a card gains nothing, by the model's width.
+# Source: OpenTranscribe's measurements: large-v3-turbo 8, small and medium 16 to 24.
+USEFUL_BATCHES = {1280: 8, 768: 16, 0: 24}
+CPU_BATCH = 6
+
+
+def worker_bytes(
+    shape: ModelShape, compute_type: str, batch_size: int, beam_size: int, cpu_batches: int = 0
+) -> int:
+    """What one worker needs at its peak.
+
+    Args:
+        shape: of the model.
+        compute_type: a resolved one.
+        batch_size: windows decoded together, by all its threads.
+        beam_size: hypotheses kept.
+        cpu_batches: batches at a time on a CPU, each of which encodes one window; 0: a card, which
+            encodes the whole batch at once, and decodes it in the same memory.
+    """
+    number_bytes = 4 if cpu_batches or compute_type.endswith("32") else 2
+    weight_bytes = 1 if compute_type.startswith("int8") else number_bytes
+    weights = shape.num_parameters * weight_bytes
+    attention = shape.num_heads * NUM_FRAMES**2 * number_bytes
+    rows = NUM_ROWS * NUM_FRAMES * shape.width * number_bytes
+    kept = NUM_FRAMES + beam_size * NUM_TOKENS  # keys and values, of the sound and of the text
+    decoding = 2 * shape.num_decoder_layers * kept * shape.width * number_bytes
+    if cpu_batches:
+        encoding = CPU_ATTENTIONS * attention + rows
+        return CPU_BYTES + weights + cpu_batches * encoding + batch_size * decoding
+    encoding = CARD_ATTENTIONS * attention + rows
+    return CARD_BYTES + weights + batch_size * max(encoding, decoding)
+
+
+def useful_batch(shape: ModelShape) -> int:
+    """The smallest batch with which a card is as fast as it gets."""
+    return next(size for width, size in USEFUL_BATCHES.items() if shape.width >= width)
+
+
+def largest_batch(
+    shape: ModelShape, compute_type: str, beam_size: int, room_bytes: float, cpu_batches: int = 0
+) -> int:
+    """The largest batch for which there is room; 0 where there is none for a single window."""
+    one, two = (worker_bytes(shape, compute_type, size, beam_size, cpu_batches) for size in (1, 2))
+    if one > room_bytes:
+        return 0
+    return int(min(MAX_BATCH_SIZE, 1 + (room_bytes - one) // (two - one)))

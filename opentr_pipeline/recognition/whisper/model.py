@@ -1,0 +1,287 @@
+"""A loaded Whisper model: sound -> encoded -> language, tokens, word times (faster-whisper's door).
+
+Encoded sound is a float array of shape (1, num_frames, width), 50 frames a second, on the host: it
+is small beside the work that it saves, and windows of many recordings can be stacked.
+"""
+
+import contextlib
+import ctypes
+import math
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ
+from opentr_pipeline.devices import cuda_libraries
+from opentr_pipeline.devices.cards import Device
+from opentr_pipeline.devices.failures import is_out_of_memory
+from opentr_pipeline.errors import ModelError, OutOfMemoryError
+from opentr_pipeline.planning.options import TranscriptionOptions
+from opentr_pipeline.recognition.models import Model
+from opentr_pipeline.recognition.whisper.word_times import trimmed
+from opentr_pipeline.transcripts.transcript import Word
+from opentr_pipeline.transcripts.window_results import Decoded
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from opentr_pipeline.audio.windows import Samples
+
+    Encoded = np.ndarray[Any, Any]
+
+FULL_CONTEXT_S = 30.0
+# The encoder hears a window and some silence after it, not always 30 s: its cost grows with the
+# context. Shorter contexts than these lose words. Source: README, Decisions.
+MIN_CONTEXT_S = 10.0
+CONTEXT_STEP_S = 5.0
+CONTEXT_PAD_S = 2.0
+# More than anybody says in a second; a decoder that goes on beyond it is in a loop.
+MAX_TOKENS_PER_S = 25
+MAX_TOKENS = 448
+M_ARENA_MAX = -8  # Source: malloc.h of the GNU C library
+HYPOTHESES = 5  # Source: best_of of openai/whisper's fallback
+FRAMES_PER_S = 100
+# Marks that belong to the word after them, and to the word before them.
+OPENING_MARKS = "\"'“¿([{-«„‘"
+CLOSING_MARKS = "\"'.。,，!！?？:：”)]}、…»।؟"
+MAX_CPU_WORKERS = 4
+# Media decoded and searched for speech at once, some 250 times as fast as they play each.
+CPU_LISTENERS = 1
+CARD_LISTENERS = 4
+
+
+class Whisper:
+    """A model on a device, used by as many threads at once as ``num_workers`` says."""
+
+    def __init__(
+        self, model: Model, device: Device, options: TranscriptionOptions, cpu_threads: int
+    ) -> None:
+        """Load the model; takes half a second for ``base`` on a CPU.
+
+        Args:
+            model: where it is.
+            device: what it runs on.
+            options: name its arithmetic.
+            cpu_threads: cores that this worker slot may use.
+
+        Raises:
+            OutOfMemoryError: the device has too little memory for it.
+            ModelError: the device cannot run it with this compute type, or lacks a library.
+        """
+        os.environ["HF_HUB_OFFLINE"] = "1"  # nothing below may ask the network
+        if not device.is_cpu:
+            # By UUID: CUDA numbers the cards in another order than the driver's tools.
+            os.environ["CUDA_VISIBLE_DEVICES"] = device.uuid
+            cuda_libraries.load()  # before anything that looks for them
+        _share_the_heap()
+        import ctranslate2
+        from faster_whisper import WhisperModel
+
+        # Several batches at once, one thread each, keep cores busier than one batch on all cores;
+        # a card does one batch at a time.
+        self.num_workers = min(cpu_threads, MAX_CPU_WORKERS) if device.is_cpu else 1
+        self.num_listeners = CPU_LISTENERS if device.is_cpu else CARD_LISTENERS
+        self._encodes_together = not device.is_cpu
+        self._tokenizers: dict[tuple[str, str], Any] = {}
+        ctranslate2.set_random_seed(0)
+        try:
+            self._model = WhisperModel(
+                str(model.folder),
+                device="cpu" if device.is_cpu else "cuda",
+                compute_type=options.compute_type,
+                cpu_threads=max(1, cpu_threads // self.num_workers),
+                num_workers=self.num_workers,
+            )
+        except (ValueError, RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                said = str(error) or type(error).__name__
+                raise OutOfMemoryError(said, is_loading=True) from None
+            # The device, the files, or what they need.
+            raise ModelError(
+                f"{device.name} cannot run {model.name} with "
+                f"WHISPER_COMPUTE_TYPE={options.compute_type}: {error}."
+            ) from None
+
+    def unload(self) -> None:
+        """Give the memory back; nothing can be asked of the model any more."""
+        with contextlib.suppress(RuntimeError):  # a device that failed may fail at this as well
+            self._model.model.unload_model()
+
+    @property
+    def is_multilingual(self) -> bool:
+        """Whether it knows more than English."""
+        return bool(self._model.model.is_multilingual)
+
+    def encode(self, windows: Sequence["Samples"], context_s: float) -> list["Encoded"]:
+        """Encode windows that fit into one context, each as if it were alone."""
+        features = [self._features(samples, context_s) for samples in windows]
+        # On a CPU a batch is slower than its windows one by one.
+        groups = [features] if self._encodes_together else [[one] for one in features]
+        return [encoded for group in groups for encoded in self._encoded(group)]
+
+    def _features(self, samples: "Samples", context_s: float) -> "Samples":
+        import numpy as np
+
+        missing = int(context_s * SAMPLE_RATE_HZ) - len(samples)
+        padded = np.pad(samples, (0, max(0, missing)))
+        features = self._model.feature_extractor(padded, padding=0)
+        return np.ascontiguousarray(features[:, : int(context_s * FRAMES_PER_S)])
+
+    def _encoded(self, features: Sequence["Samples"]) -> list["Encoded"]:
+        import ctranslate2
+        import numpy as np
+
+        output = self._model.model.encode(_storage(np.stack(features)), to_cpu=True)
+        if output.dtype == ctranslate2.DataType.bfloat16:  # NumPy does not know it
+            output = output.to(ctranslate2.DataType.float32)
+        return [encoded[None] for encoded in np.asarray(output)]
+
+    def languages(self, encoded: "Encoded") -> dict[str, float]:
+        """The probability of each language."""
+        (heard,) = self._model.model.detect_language(_storage(encoded))
+        return {token[2:-2]: probability for token, probability in heard}
+
+    def decode(
+        self,
+        encoded: Sequence["Encoded"],
+        languages: Sequence[str],
+        options: TranscriptionOptions,
+        temperature: float = 0.0,
+    ) -> list[Decoded]:
+        """Decode windows of one context together, with beam search.
+
+        Args:
+            encoded: the windows.
+            languages: of each.
+            options: of all of them: task, beam, and the text that the model is to start from.
+            temperature: above 0 the tokens are drawn by chance, and the likeliest draw is taken.
+        """
+        import numpy as np
+
+        prompts = [self._prompt(language, options) for language in languages]
+        context_s = encoded[0].shape[1] / FRAMES_PER_S * 2
+        num_prompt = len(prompts[0])
+        max_tokens = min(MAX_TOKENS - num_prompt, int(MAX_TOKENS_PER_S * context_s))
+        search: dict[str, Any] = {"beam_size": options.beam_size}
+        if temperature:
+            search = {
+                "beam_size": 1,
+                "num_hypotheses": HYPOTHESES,
+                "sampling_topk": 0,
+                "sampling_temperature": temperature,
+            }
+        results = self._model.model.generate(
+            _storage(np.concatenate(encoded)),
+            prompts,
+            # CTranslate2 allows half of it, or what the prompt leaves of it.
+            max_length=max(2 * max_tokens, max_tokens + num_prompt - 1),
+            suppress_tokens=self._suppressed(options),
+            return_scores=True,
+            return_no_speech_prob=True,
+            **search,
+        )
+        return [
+            self._decoded(result, language, options, max_tokens)
+            for result, language in zip(results, languages, strict=True)
+        ]
+
+    def _decoded(
+        self, result: Any, language: str, options: TranscriptionOptions, max_tokens: int
+    ) -> Decoded:
+        from faster_whisper.transcribe import get_compression_ratio
+
+        tokenizer = self._tokenizer(language, options.task)
+        ids = result.sequences_ids[0]
+        tokens = tuple(token for token in ids if token < tokenizer.eot)
+        text = tokenizer.decode(list(tokens)).strip()
+        return Decoded(
+            tokens,
+            text,
+            # The score is a mean without the end token, which counts as well.
+            avg_logprob=result.scores[0] * len(ids) / (len(ids) + 1),
+            no_speech_probability=result.no_speech_prob,
+            compression_ratio=get_compression_ratio(text) if text else 0.0,
+            is_endless=len(ids) >= max_tokens,
+        )
+
+    def align(
+        self,
+        encoded: Sequence["Encoded"],
+        decoded: Sequence[Decoded],
+        languages: Sequence[str],
+        durations_s: Sequence[float],
+        task: str,
+    ) -> list[list[Word]]:
+        """Words of windows of one context with times from the window's start."""
+        import numpy as np
+
+        words: list[list[Word]] = [[] for _ in decoded]
+        for language in sorted(set(languages)):  # the alignment takes one language at a time
+            places = [place for place, other in enumerate(languages) if other == language]
+            found = self._model.find_alignment(
+                self._tokenizer(language, task),
+                [list(decoded[place].tokens) for place in places],
+                _storage(np.concatenate([encoded[place] for place in places])),
+                [math.ceil(durations_s[place] * FRAMES_PER_S) for place in places],
+            )
+            for place, timings in zip(places, found, strict=True):
+                words[place] = _words(timings)
+        return words
+
+    def _prompt(self, language: str, options: TranscriptionOptions) -> list[int]:
+        tokenizer = self._tokenizer(language, options.task)
+        previous = tokenizer.encode(" " + options.initial_prompt) if options.initial_prompt else []
+        prompt: list[int] = self._model.get_prompt(
+            tokenizer, previous, without_timestamps=True, hotwords=options.hotwords or None
+        )
+        return prompt
+
+    def _suppressed(self, options: TranscriptionOptions) -> list[int]:
+        from faster_whisper.transcribe import get_suppressed_tokens
+
+        return list(get_suppressed_tokens(self._tokenizer("en", options.task), [-1]))
+
+    def _tokenizer(self, language: str, task: str) -> Any:
+        from faster_whisper.tokenizer import Tokenizer
+
+        if (language, task) not in self._tokenizers:
+            self._tokenizers[language, task] = Tokenizer(
+                self._model.hf_tokenizer, self.is_multilingual, task=task, language=language
+            )
+        return self._tokenizers[language, task]
+
+
+def context_s(duration_s: float) -> float:
+    """How much the encoder hears of a window and the silence after it; pure."""
+    steps = math.ceil((duration_s + CONTEXT_PAD_S) / CONTEXT_STEP_S)
+    return min(FULL_CONTEXT_S, max(MIN_CONTEXT_S, steps * CONTEXT_STEP_S))
+
+
+def _storage(array: "np.ndarray[Any, Any]") -> Any:
+    import ctranslate2
+
+    return ctranslate2.StorageView.from_array(array)
+
+
+def _words(timings: Sequence[dict[str, Any]]) -> list[Word]:
+    """Words with their punctuation, as the alignment places them."""
+    from faster_whisper.transcribe import merge_punctuations
+
+    merge_punctuations(timings, OPENING_MARKS, CLOSING_MARKS)
+    return trimmed(
+        [
+            Word(one["word"], float(one["start"]), float(one["end"]), float(one["probability"]))
+            for one in timings
+            if one["word"]
+        ]
+    )
+
+
+def _share_the_heap() -> None:
+    """Let all threads allocate from one arena: one for each doubles what the engine holds.
+
+    Measured with ``base`` on two cores, 22 minutes of speech: 1456 MB without, 950 MB with two
+    arenas, 939 MB with one, at the same speed.
+    """
+    with contextlib.suppress(AttributeError):  # not the GNU C library
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)

@@ -1,0 +1,275 @@
+"""Windows of any recordings -> what is said in each of them.
+
+A batch mixes recordings and languages; what is made of a window does not depend on its neighbours,
+except in the last bits of the arithmetic.
+"""
+
+import dataclasses
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, Window
+from opentr_pipeline.devices.failures import device_errors
+from opentr_pipeline.planning.options import TranscriptionOptions
+from opentr_pipeline.recognition.whisper.model import FULL_CONTEXT_S, Whisper, context_s
+from opentr_pipeline.recognition.whisper.word_times import parted
+from opentr_pipeline.transcripts.transcript import Segment, Word
+from opentr_pipeline.transcripts.window_results import Decoded, Heard
+
+# Windows that are asked for the language, most speech first, until it is sure.
+LANGUAGE_WINDOWS = 3
+SURE_PROBABILITY = 0.8
+# A window less certain of its language or its words is heard again with the full context.
+# Source: README, Decisions.
+MIN_CUT_PROBABILITY = 0.7
+MIN_CUT_LOGPROB = -0.4
+# Source: the steps of openai/whisper's fallback.
+TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+@dataclass(eq=False)
+class Part:
+    """A window on its way through the engine.
+
+    Attributes:
+        window: the sound.
+        options: how to transcribe it.
+        language: empty until it is found out.
+        encoded: by the model, once it is needed.
+        context_s: what the model hears: the window, and silence after it.
+    """
+
+    window: Window
+    options: TranscriptionOptions
+    language: str = ""
+    language_probability: float = 1.0
+    encoded: Any = None
+    context_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Begin with the shortest context that holds the window."""
+        self.context_s = self.context_s or context_s(self.window.duration_s)
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """Only windows of one kind share a batch: one context, one prompt, one search."""
+        options = self.options
+        prompt = options.task, options.initial_prompt, options.hotwords
+        return self.context_s, options.beam_size, prompt
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the model hears less than the full context."""
+        return self.context_s < FULL_CONTEXT_S
+
+    def widen(self) -> None:
+        """Have the model hear the full context."""
+        self.context_s, self.encoded = FULL_CONTEXT_S, None
+
+
+class Transcriber:
+    """A loaded model that transcribes batches, from several threads at once."""
+
+    def __init__(self, whisper: Whisper) -> None:
+        """Keep the model, and nothing else from one batch to the next."""
+        self._whisper = whisper
+
+    @property
+    def num_workers(self) -> int:
+        """Batches that the device does at a time."""
+        return self._whisper.num_workers
+
+    @property
+    def num_listeners(self) -> int:
+        """Media to be decoded at a time, so that the device need not wait."""
+        return self._whisper.num_listeners
+
+    def unload(self) -> None:
+        """Give the model's memory back, which the next one in the worker slot needs."""
+        self._whisper.unload()
+
+    def settle_language(
+        self, parts: Sequence[Part], before: str = "", known: Sequence[Heard] = ()
+    ) -> str:
+        """Give neighbouring windows of one recording their language.
+
+        Some minutes are judged together, by the windows with most speech, so that neither music
+        nor a quotation decides for an hour. To change the language within a recording takes more
+        certainty than to begin with one.
+
+        Args:
+            parts: with language ``auto`` in their options.
+            before: the language of the windows before them, empty at the beginning.
+            known: what an earlier attempt heard in windows beside them, which decides.
+
+        Returns:
+            The language.
+
+        Raises:
+            OutOfMemoryError: the device has too little memory for the batch.
+            DeviceError: the card failed; this process cannot use it any more.
+        """
+        if known:
+            language, probability = known[0].language, known[0].language_probability
+        elif not self._whisper.is_multilingual:
+            language, probability = "en", 1.0
+        else:
+            with device_errors():
+                likely = self._likely_languages(parts)
+            language = max(likely, key=likely.__getitem__)
+            if before and likely[language] < SURE_PROBABILITY:
+                language = before
+            probability = likely.get(language, 0.0)
+        for part in parts:
+            part.language, part.language_probability = language, probability
+        return language
+
+    def _likely_languages(self, parts: Sequence[Part]) -> dict[str, float]:
+        likely: dict[str, float] = {}
+        longest = sorted(parts, key=lambda part: -part.window.duration_s)[:LANGUAGE_WINDOWS]
+        for count, part in enumerate(longest, 1):
+            heard = self._languages(part)
+            if part.is_cut and max(heard.values()) < MIN_CUT_PROBABILITY:
+                part.widen()
+                heard = self._languages(part)
+            for language, probability in heard.items():
+                likely[language] = likely.get(language, 0.0) + probability
+            best = max(likely, key=likely.__getitem__)
+            if likely[best] / count >= SURE_PROBABILITY:
+                break
+        return {language: total / count for language, total in likely.items()}
+
+    def _languages(self, part: Part) -> dict[str, float]:
+        self._encode([part])
+        return self._whisper.languages(part.encoded)
+
+    def hear(self, parts: Sequence[Part]) -> list[Heard]:
+        """Decode a batch of one kind and place its words.
+
+        Windows without a language, where each is asked for its own, find it out here.
+
+        Raises:
+            OutOfMemoryError: the device has too little memory for the batch.
+            DeviceError: the card failed; this process cannot use it any more.
+        """
+        started = time.monotonic()
+        with device_errors():
+            for part in parts:
+                if not part.language:
+                    self.settle_language([part])
+            decoded = self._decoded(parts)
+            words = self._words(decoded)
+        wall_s = (time.monotonic() - started) / self.num_workers
+        total_s = sum(part.window.duration_s for part in parts)
+        return [
+            _heard(part, decoded[part], words[part], wall_s * part.window.duration_s / total_s)
+            for part in parts
+        ]
+
+    def _encode(self, parts: Sequence[Part]) -> None:
+        missing = [part for part in parts if part.encoded is None]
+        if missing:
+            samples = [part.window.samples for part in missing]
+            encoded = self._whisper.encode(samples, missing[0].context_s)
+            for part, one in zip(missing, encoded, strict=True):
+                part.encoded = one
+
+    def _decoded(self, parts: Sequence[Part]) -> dict[Part, Decoded]:
+        """The text of each window, tried again where it went wrong."""
+        found: dict[Part, Decoded] = {}
+        for group in _by_context(parts):
+            found |= zip(group, self._decode(group), strict=True)
+        again = [part for part in parts if part.is_cut and _is_worse_for_it(found[part])]
+        if again:
+            for part in again:
+                part.widen()
+            found |= zip(again, self._decode(again), strict=True)
+        for part in parts:
+            if found[part].is_doubtful:
+                found[part] = self._fallback(part, found[part])
+        return found
+
+    def _decode(self, parts: Sequence[Part], temperature: float = 0.0) -> list[Decoded]:
+        self._encode(parts)
+        encoded = [part.encoded for part in parts]
+        languages = [part.language for part in parts]
+        return self._whisper.decode(encoded, languages, parts[0].options, temperature)
+
+    def _fallback(self, part: Part, first: Decoded) -> Decoded:
+        """Draw by chance, ever more freely, until the text makes sense; else the likeliest."""
+        tries = [first]
+        for temperature in TEMPERATURES:
+            tries += self._decode([part], temperature)
+            if not tries[-1].is_doubtful:
+                return tries[-1]
+        return max(tries, key=lambda one: (not one.is_loop, one.avg_logprob))
+
+    def _words(self, decoded: Mapping[Part, Decoded]) -> dict[Part, list[Word]]:
+        words: dict[Part, list[Word]] = {part: [] for part in decoded}
+        for group in _by_context([part for part in decoded if decoded[part].tokens]):
+            aligned = self._whisper.align(
+                [part.encoded for part in group],
+                [decoded[part] for part in group],
+                [part.language for part in group],
+                [part.window.duration_s for part in group],
+                group[0].options.task,
+            )
+            words |= zip(group, aligned, strict=True)
+        return words
+
+
+def _is_worse_for_it(decoded: Decoded) -> bool:
+    """Whether a cut context may have cost words; no words at all score as certain."""
+    return decoded.is_doubtful or not decoded.text or decoded.avg_logprob < MIN_CUT_LOGPROB
+
+
+def _by_context(parts: Sequence[Part]) -> Iterable[list[Part]]:
+    groups: dict[float, list[Part]] = {}
+    for part in parts:
+        groups.setdefault(part.context_s, []).append(part)
+    return groups.values()
+
+
+def _heard(part: Part, decoded: Decoded, words: Sequence[Word], wall_s: float) -> Heard:
+    start, channel = part.window.place
+    return Heard(
+        start=start,
+        channel=channel,
+        speech_s=part.window.duration_s,
+        language=part.language,
+        language_probability=part.language_probability,
+        wall_s=wall_s,
+        segments=tuple(_segments(part, decoded, words)) if decoded.text else (),
+    )
+
+
+def _segments(part: Part, decoded: Decoded, words: Sequence[Word]) -> Iterator[Segment]:
+    """The text of a window, parted where the speaker pauses; scores are the whole window's."""
+    window = part.window
+    placed = []
+    for word in words:
+        start_s, end_s = window.placed(word.start_s, word.end_s)
+        placed.append(dataclasses.replace(word, start_s=start_s, end_s=end_s))
+    groups = parted(placed)
+    if _letters(placed) != decoded.text.replace(" ", ""):  # never lose a letter to the alignment
+        groups = [placed]
+    for group in groups:
+        text = "".join(word.text for word in group).strip() if len(groups) > 1 else decoded.text
+        yield Segment(
+            start_s=group[0].start_s if group else window.spans[0][0] / SAMPLE_RATE_HZ,
+            end_s=group[-1].end_s if group else window.spans[-1][1] / SAMPLE_RATE_HZ,
+            text=text,
+            avg_logprob=decoded.avg_logprob,
+            no_speech_probability=decoded.no_speech_probability,
+            compression_ratio=decoded.compression_ratio,
+            words=tuple(group),
+            channel=window.channel,
+            language=part.language,
+            is_endless=decoded.is_endless,
+        )
+
+
+def _letters(words: Sequence[Word]) -> str:
+    return "".join(word.text for word in words).replace(" ", "")

@@ -1,0 +1,142 @@
+"""Search: a query and what it is narrowed to, the places where it is met, the best first."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from opentr_pipeline.pages.lists import FOLDER, page_of
+from opentr_pipeline.search.index import SearchIndex
+from opentr_pipeline.search.passages import (
+    Context,
+    Meeting,
+    Passage,
+    Source,
+    Wanted,
+    context_of,
+    meetings_in,
+)
+from opentr_pipeline.search.terms import terms_of
+
+# Places that are met before the best of them are chosen: a common word is in millions, and each
+# costs some 0.1 ms to look at.
+MAX_PLACES = 300
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A place in a recording where a query is met.
+
+    Attributes:
+        path: of the recording in the archive.
+        confidence: of the segment.
+        score: of the place, 0 to 1.
+        marks: first and end of each term in ``text``.
+        page: the recording's page at this place, where there is one: ``/.../a.mp3.html#t=12.3``.
+    """
+
+    path: str
+    recording_id: str
+    partition_key: str
+    start_s: float
+    end_s: float
+    language: str
+    confidence: float
+    score: float
+    text: str
+    marks: list[tuple[int, int]]
+    page: str | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """The answer to a query.
+
+    Attributes:
+        hits: the best first.
+        num_places: how many there are.
+        is_all: false where the search ended at ``MAX_PLACES``.
+    """
+
+    hits: list[Hit]
+    num_places: int
+    is_all: bool
+
+
+@dataclass(frozen=True)
+class _Place:
+    source: Source
+    passage: Passage
+    meeting: Meeting
+
+    @property
+    def number(self) -> int:
+        """Of the segment in its recording."""
+        return self.passage.first + self.meeting.place
+
+    @property
+    def confidence(self) -> float:
+        return self.passage.segments[self.meeting.place].confidence
+
+
+def search(index: SearchIndex, query: str, wanted: Wanted, limit: int) -> Found:
+    """The best places where all terms of a query are met.
+
+    Args:
+        index: as it is; ``SearchIndex.refresh`` brings it up to date.
+        query: phrases in quotation marks, words, beginnings of words (``light*``).
+        wanted: what it is narrowed to.
+        limit: hits at most.
+
+    Raises:
+        QueryError: the query holds no word.
+        StoreError: the index is damaged.
+    """
+    terms = terms_of(query)
+    places: list[_Place] = []
+    is_all = True
+    for source, passage in index.passages(terms, wanted):
+        for meeting in meetings_in(passage, terms):
+            if wanted.takes(passage.segments[meeting.place]):
+                places.append(_Place(source, passage, meeting))
+        if len(places) >= MAX_PLACES:
+            is_all = False
+            break
+    best = list(_apart(places))
+    pages = index.store.root / FOLDER
+    hits = [
+        _hit(place, context_of(place.passage, place.meeting.place, terms), pages)
+        for place in best[:limit]
+    ]
+    return Found(hits, len(best), is_all)
+
+
+def _apart(places: Iterable[_Place]) -> Iterator[_Place]:
+    """The best first, without the neighbours of better ones, whose context shows them."""
+    taken: set[tuple[str, str, int]] = set()
+
+    def order(place: _Place) -> tuple[object, ...]:
+        return -place.meeting.score, -place.confidence, place.source.path, place.number
+
+    for place in sorted(places, key=order):
+        near = {(*place.source[1:], place.number + step) for step in (-1, 0, 1)}
+        if not near & taken:
+            taken.add((*place.source[1:], place.number))
+            yield place
+
+
+def _hit(place: _Place, context: Context, pages: Path) -> Hit:
+    segment = place.passage.segments[place.meeting.place]
+    page = pages / page_of(place.source.path, place.source.recording_id)
+    return Hit(
+        path=place.source.path,
+        recording_id=place.source.recording_id,
+        partition_key=place.source.partition_key,
+        start_s=context.start_s,
+        end_s=context.end_s,
+        language=segment.language,
+        confidence=segment.confidence,
+        score=place.meeting.score,
+        text=context.text,
+        marks=context.marks,
+        page=f"{page}#t={context.start_s}" if page.is_file() else None,
+    )

@@ -1,0 +1,67 @@
+"""What there is to be found in a partition, read from its published tables."""
+
+import math
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from opentr_pipeline.quality.partition_facts import read_columns
+from opentr_pipeline.search.passages import Spoken
+from opentr_pipeline.transcripts.layout import Generation, StoreLayout
+from opentr_pipeline.transcripts.store import TranscriptStore
+
+NUM_ROWS_READ = 20_000
+
+
+class Recording(NamedTuple):
+    """A recording as it is published; another state has it indexed anew."""
+
+    state: str
+    path: str
+    day: str
+    language: str
+
+
+def recordings_of(layout: StoreLayout, key: str, generation: Generation) -> dict[str, Recording]:
+    """What is to be found of a partition: recordings in the archive in which somebody speaks."""
+    columns = "recording_id path media_fingerprint settings_fingerprint status language "
+    columns += "transcribed_at"
+    store = TranscriptStore(layout.root)
+    media = {
+        row["recording_id"]: row for row in store.read_partition("recordings", key).to_pylist()
+    }
+    recordings = {}
+    for row in read_columns(generation, "transcripts", columns).to_pylist():
+        file = media.get(row["recording_id"], {"in_archive": True, "modified_at": None})
+        if row["status"] == "no_speech" or not file["in_archive"]:
+            continue
+        day = file["modified_at"].date().isoformat() if file["modified_at"] else ""
+        state = f"{row['media_fingerprint']} {row['settings_fingerprint']} {row['transcribed_at']}"
+        recordings[row["recording_id"]] = Recording(
+            f"{state} {day}", row["path"], day, row["language"] or ""
+        )
+    return recordings
+
+
+def segments_of(
+    generation: Generation, wanted: Mapping[str, Recording]
+) -> Iterator[tuple[str, list[Spoken]]]:
+    """The segments of some recordings, recording by recording as the table has them."""
+    columns = "recording_id start_s end_s language avg_logprob text"
+    table = read_columns(generation, "segments", columns)
+    rows = (
+        row for batch in table.to_batches(max_chunksize=NUM_ROWS_READ) for row in batch.to_pylist()
+    )
+    for recording_id, its in groupby(rows, lambda row: row["recording_id"]):
+        if recording_id in wanted:
+            usual = wanted[recording_id].language
+            yield recording_id, [_spoken(row, usual) for row in its]
+
+
+def _spoken(row: dict[str, Any], usual_language: str) -> Spoken:
+    logprob = row["avg_logprob"]
+    confidence = 0.0 if logprob is None else round(min(math.exp(logprob), 1.0), 3)
+    times = round(row["start_s"], 2), round(row["end_s"], 2)
+    # Releases before this column knew the recording's language alone.
+    language = row["language"] or usual_language
+    return Spoken(*times, language, confidence, row["text"] or "")

@@ -1,0 +1,262 @@
+"""The page and the daemon of one archive, as one group of processes in the background."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from opentr_pipeline.errors import ServiceError
+from opentr_pipeline.locks import is_locked, try_lock
+from opentr_pipeline.services.processes import Process, end, members, wait_until
+from opentr_pipeline.settings.environment import PROJECT_ROOT, Settings, is_in_stack
+
+HOST = "127.0.0.1"
+PAGE_IN_STACK = "http://webserver:3000"
+READY_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 15.0
+KILL_TIMEOUT_S = 3.0
+LOCATIONS = """{ workspaceOrError { ... on Workspace {
+  locationEntries { locationOrLoadError { ... on PythonError { message } } } } } }"""
+
+
+class _Note(NamedTuple):
+    """What a start left for the commands after it."""
+
+    process: int
+    port: int
+    is_scaled: bool
+
+
+@dataclass(frozen=True)
+class DevServices:
+    """The services of an archive; their lock is held by the supervisor, so it cannot lie.
+
+    Attributes:
+        metrics_file: that is kept fresh beside them, for Prometheus; None for none.
+    """
+
+    home: Path
+    port: int
+    metrics_file: Path | None = None
+    starts_scaled: bool = False
+    name = "dev"
+
+    @classmethod
+    def of(cls, settings: Settings) -> "DevServices":
+        """The services of the archive that the settings name."""
+        name = settings.prometheus_file
+        metrics_file = settings.resolved(name) if name else None
+        scaled = settings.gpu_scale_enabled
+        return cls(settings.dagster_home, settings.dagster_port, metrics_file, scaled)
+
+    @property
+    def log(self) -> Path:
+        """What they print."""
+        return self.home / "dev.log"
+
+    @property
+    def address(self) -> str:
+        """Where the page is, or will be."""
+        port = self._noted().port if self.is_running() else self.port
+        return f"http://{HOST}:{port}"
+
+    def is_running(self) -> bool:
+        """Whether they run."""
+        return is_locked(self.home / "dev.lock")
+
+    def answers(self) -> bool:
+        """Whether the page answers."""
+        return self.is_running() and answers(f"{self.address}/server_info")
+
+    def code_location_error(self) -> str:
+        """Why the page cannot load our definitions; empty where it can."""
+        return code_location_error(self.address)
+
+    def is_scaled(self) -> bool:
+        """Whether they run and were started with scaling, by the variable or by the flag."""
+        with contextlib.suppress(ServiceError):  # a start is under way
+            return self.is_running() and self._noted().is_scaled
+        return False
+
+    def _noted(self) -> "_Note":
+        try:
+            said = (self.home / "dev.pid").read_text().split()
+        except FileNotFoundError:
+            raise ServiceError("A start is under way; try again in a moment.") from None
+        return _Note(int(said[0]), int(said[1]), "scaled" in said)
+
+    def processes(self) -> list[Process]:
+        """All of them and the runs that they started, also where the first was killed."""
+        if not (self.home / "dev.pid").exists():
+            return []
+        return members(self._noted().process, self.home)
+
+    def start(self) -> None:
+        """Bring them up and wait until the page answers.
+
+        Raises:
+            ServiceError: they run already, the port is taken, the metrics cannot be written, or
+                they ended at once.
+        """
+        if self.is_running():
+            raise ServiceError(f"It runs already: {self.address} (./opentr.sh stop ends it).")
+        self.stop()  # what is left where the first process was killed
+        if self.metrics_file and not os.access(self.metrics_file.parent, os.W_OK):
+            raise ServiceError(
+                f"PROMETHEUS_FILE={self.metrics_file} cannot be written; make its folder, or leave "
+                "the variable empty."
+            )
+        if is_taken(self.port):
+            raise ServiceError(
+                f"Port {self.port} is taken by another program; set DAGSTER_PORT to a free one."
+            )
+        lock = try_lock(self.home / "dev.lock")
+        if lock is None:
+            raise ServiceError("Another start is under way; try again in a moment.")
+        (self.home / "dev.pid").unlink(missing_ok=True)
+        try:
+            process = self._spawn(lock)
+        finally:
+            os.close(lock)
+        note = self.home / "dev.pid.new"
+        note.write_text(f"{process.pid} {self.port}{' scaled' * self.starts_scaled}")
+        os.replace(note, self.home / "dev.pid")
+        self._wait_until_ready(process)
+
+    def _spawn(self, lock: int) -> "subprocess.Popen[bytes]":
+        supervisor = [sys.executable, "-m", "opentr_pipeline.services.supervisor", str(self.home)]
+        metrics = [
+            sys.executable,
+            "-m",
+            "opentr_pipeline.cli.app",
+            "metrics",
+            "--watch",
+            "--output",
+        ]
+        beside = [*metrics, str(self.metrics_file)] if self.metrics_file else []
+        dagster_dev = [sys.executable, "-m", "dagster", "dev"]
+        place = ["-w", str(PROJECT_ROOT / "workspace.yaml"), "-h", HOST, "-p", str(self.port)]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [*supervisor, *beside, "--", *dagster_dev, *place],
+                cwd=PROJECT_ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[lock],
+                start_new_session=True,
+                # Background jobs of a shell ignore SIGINT, and children inherit that; dagster
+                # ends on SIGINT alone.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+            )
+
+    def _wait_until_ready(self, process: "subprocess.Popen[bytes]") -> None:
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise ServiceError(f"dagster dev ended at once; see {self.log}.")
+            if answers(f"http://{HOST}:{self.port}/server_info"):
+                return
+            time.sleep(0.2)
+        self.stop()
+        raise ServiceError(f"The page did not answer in {READY_TIMEOUT_S:.0f} s; see {self.log}.")
+
+    def stop(self) -> bool:
+        """End them and every run that they started; False where nothing ran.
+
+        Raises:
+            ServiceError: they could not be ended.
+        """
+        is_running = self.is_running()
+        if not is_running and not self.processes():
+            return False
+        leader = self._noted().process
+        if any(process.pid == leader for process in self.processes()):
+            os.kill(leader, signal.SIGINT)
+            wait_until(lambda: not self.processes(), STOP_TIMEOUT_S)
+        end(self.processes, (signal.SIGTERM, signal.SIGKILL), KILL_TIMEOUT_S)
+        if left := self.processes():
+            raise ServiceError(f"Process {left[0].pid} does not end; see {self.log}.")
+        return True
+
+
+@dataclass(frozen=True)
+class StackServices:
+    """The services of the production stack, seen from inside one of its containers.
+
+    Attributes:
+        address: of the page, as people reach it.
+    """
+
+    address: str
+    name = "prod"
+
+    def is_running(self) -> bool:
+        """Whether they run: the stack's containers go and come together."""
+        return True
+
+    def answers(self) -> bool:
+        """Whether the page answers."""
+        return answers(f"{PAGE_IN_STACK}/server_info")
+
+    def code_location_error(self) -> str:
+        """Why the page cannot load our definitions; empty where it can."""
+        return code_location_error(PAGE_IN_STACK)
+
+    def processes(self) -> list[Process]:
+        """None that outlive them: a container ends with all that is in it."""
+        return []
+
+
+def services_of(settings: Settings) -> DevServices | StackServices:
+    """The services that look after the archive, here or in the stack that this process is in."""
+    if is_in_stack():
+        return StackServices(f"http://{HOST}:{settings.dagster_port}")
+    return DevServices.of(settings)
+
+
+def code_location_error(address: str) -> str:
+    """Why a page cannot load our definitions; empty where it can.
+
+    Raises:
+        ServiceError: the page does not say.
+    """
+    body = json.dumps({"query": LOCATIONS}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{address}/graphql", body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            entries = json.load(answer)["data"]["workspaceOrError"]["locationEntries"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ServiceError(f"{address} gives no answer ({error}).") from None
+    errors = [(entry["locationOrLoadError"] or {}).get("message") for entry in entries]
+    return next((error.strip().splitlines()[0] for error in errors if error), "")
+
+
+def is_taken(port: int) -> bool:
+    """Whether another program listens on a port of this machine's loopback."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return True
+    return False
+
+
+def answers(url: str) -> bool:
+    """Whether a page answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=2):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False

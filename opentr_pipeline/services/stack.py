@@ -1,0 +1,296 @@
+"""The production stack of one archive: containers that compose starts (Docker's door on the host).
+
+What it keeps is in ``STATE_DIR/prod`` and in a volume of its database.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from opentr_pipeline.archive.media_files import real_root
+from opentr_pipeline.errors import ServiceError
+from opentr_pipeline.services.dev import HOST, answers, code_location_error, is_taken
+from opentr_pipeline.services.processes import wait_until
+from opentr_pipeline.services.stack_settings import HostCards, environment, make_folders
+from opentr_pipeline.settings.environment import PROJECT_ROOT, Settings
+
+PROJECT_LABEL = "com.docker.compose.project"
+SERVICE_LABEL = "com.docker.compose.service"
+# Of the containers of runs, which are none of compose's.
+RUNS_LABEL = "opentr.runs-of"
+SERVICES = ("postgres", "code", "webserver", "daemon")
+OPENTR = ("python", "-m", "opentr_pipeline.cli.app")
+READY_TIMEOUT_S = 180.0
+STOP_TIMEOUT_S = 20
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The production stack of the archive that the settings name, running or not."""
+
+    settings: Settings
+
+    @property
+    def project(self) -> str:
+        """Its name to Docker."""
+        return f"opentr-{self.settings.archive_slug.lower()}"
+
+    @property
+    def state(self) -> Path:
+        """What its containers keep beside the database."""
+        return self.settings.state_root / "prod" / self.settings.archive_slug
+
+    @property
+    def address(self) -> str:
+        """Where the page is, or will be."""
+        return f"http://{HOST}:{self.settings.dagster_port}"
+
+    @cached_property
+    def _compose(self) -> list[str]:
+        """Compose with our files; the variables that these name are in ``_environment``."""
+        files = ["docker-compose.yml"]
+        if self._cards.used:
+            files.append("docker-compose.gpu-scale.yml")
+        options = [part for name in files for part in ("-f", str(PROJECT_ROOT / "docker" / name))]
+        return [*compose_command(), "-p", self.project, *options]
+
+    @cached_property
+    def _cards(self) -> HostCards:
+        return HostCards.of(self.settings)
+
+    @cached_property
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, **environment(self.settings, self._cards, self.state)}
+
+    def is_running(self) -> bool:
+        """Whether any of its containers is there, or of its runs."""
+        return any(_labelled("ps", "-a", labels=(one,)) for one in (self._ours, self._runs))
+
+    @property
+    def _ours(self) -> str:
+        return f"{PROJECT_LABEL}={self.project}"
+
+    @property
+    def _runs(self) -> str:
+        return f"{RUNS_LABEL}={self.project}"
+
+    def start(self, say: Callable[[str], object]) -> None:
+        """Build the image, bring all up and wait until the page answers.
+
+        Args:
+            say: is told what takes long.
+
+        Raises:
+            ServiceError: it runs already, the port is taken, or something did not come up.
+            SettingsError: no password, no such card, or a value that cannot work inside.
+        """
+        self.check_possible()
+        if self.is_running():
+            raise ServiceError(
+                f"It runs already, or is left over: {self.address} (./opentr.sh stop ends it)."
+            )
+        self._build(say)
+        try:
+            self.start_database()
+            self._check_password()
+            say("Preparing the archive's state ...")
+            self.inside("serve", "prepare")
+            self.compose("up", "-d")
+        except ServiceError:
+            self.stop()
+            raise
+        if not wait_until(self._is_ready, READY_TIMEOUT_S):
+            raise ServiceError(
+                f"{self.address} did not answer in {READY_TIMEOUT_S:.0f} s; ./opentr.sh logs prod "
+                "may say why, ./opentr.sh stop ends what runs."
+            )
+
+    def _build(self, say: Callable[[str], object]) -> None:
+        make_folders(self.settings, self.state)
+        say("Building the image (minutes the first time) ...")
+        self.compose("build", "code")
+
+    def try_out(self, say: Callable[[str], object]) -> None:
+        """Build the image and refuse what ``start`` would refuse in it; what runs goes on.
+
+        Raises:
+            ServiceError: that.
+        """
+        self._build(say)
+        self.inside("serve", "check")
+
+    def check_possible(self) -> None:
+        """Refuse what ``start`` would refuse about the machine and the settings.
+
+        Raises:
+            ArchiveError: there is no such directory.
+            ServiceError: no Docker, no compose, no engine that answers, or the port is taken.
+            SettingsError: no password, no such card, or a value that cannot work inside.
+        """
+        compose_command()
+        real_root(self.settings.archive_root)
+        environment(self.settings, self._cards, self.state)
+        if not self.is_running() and is_taken(self.settings.dagster_port):
+            raise ServiceError(
+                f"Port {self.settings.dagster_port} is taken by another program; set DAGSTER_PORT "
+                "to a free one."
+            )
+
+    def start_database(self) -> None:
+        """Bring up the database alone and wait for it."""
+        self.compose("up", "-d", "postgres")
+        container = self._database()
+        if not wait_until(lambda: _is_healthy(container), READY_TIMEOUT_S):
+            raise ServiceError("The database does not start; ./opentr.sh logs prod may say why.")
+
+    def _check_password(self) -> None:
+        # By its name in the network: on loopback it takes anybody in.
+        psql = ("psql", "-h", "postgres", "-U", "opentr", "-qc", "SELECT")
+        variables = {**self._environment, "PGPASSWORD": self.settings.postgres_password}
+        command = ["docker", "exec", "-e", "PGPASSWORD", self._database(), *psql]
+        try:
+            _run(command, env=variables)
+        except ServiceError as error:
+            raise ServiceError(
+                f"The database does not take POSTGRES_PASSWORD ({error}); set the one that it was "
+                "first started with, or ./opentr.sh reset prod."
+            ) from None
+
+    def in_database(self, *command: str, **streams: Any) -> None:
+        """Run a program in the database's container.
+
+        Args:
+            command: the program and its arguments.
+            streams: ``stdin`` and ``stdout`` of it.
+
+        Raises:
+            ServiceError: the last thing that it said.
+        """
+        _run(["docker", "exec", "-i", self._database(), *command], **streams)
+
+    def _database(self) -> str:
+        return self.compose("ps", "-q", "postgres").strip()
+
+    def _is_ready(self) -> bool:
+        try:
+            return answers(f"{self.address}/server_info") and not code_location_error(self.address)
+        except ServiceError:
+            return False
+
+    def stop(self) -> None:
+        """End it and its runs, and keep what it knows."""
+        self._remove("network")
+
+    def delete_state(self) -> None:
+        """Stop, and forget all that Dagster knows."""
+        self._remove("network", "volume")
+        _delete(self.state)
+
+    def _remove(self, *kinds: str) -> None:
+        """By labels, and not by compose, which wants settings that can work."""
+        # The daemon first, so that it starts no further run; the database last.
+        daemon, *others = ((self._ours, f"{SERVICE_LABEL}={name}") for name in reversed(SERVICES))
+        for labels in (daemon, (self._runs,), *others):
+            if found := _labelled("ps", "-a", labels=labels):
+                _docker("stop", "-t", str(STOP_TIMEOUT_S), *found)
+                _docker("rm", "-f", *found)
+        for kind in kinds:
+            if found := _labelled(kind, "ls", labels=(self._ours,)):
+                _docker(kind, "rm", *found)
+
+    def put_state(self, fresh: Path) -> None:
+        """Take a folder in the place of what the containers keep beside the database."""
+        _delete(self.state)
+        fresh.rename(self.state)
+
+    def inside(self, *arguments: str) -> None:
+        """Run a command of ``opentr`` in a new container like the code location's; it may print.
+
+        Raises:
+            ServiceError: the sentence with which it refused.
+        """
+        self.compose("run", "--rm", "-T", "--no-deps", "code", *OPENTR, *arguments, stdout=None)
+
+    def attached(self, *arguments: str) -> int:
+        """Run compose at the terminal of whoever asks; its exit code."""
+        if not self.is_running():
+            raise ServiceError("The production stack does not run; ./opentr.sh start prod does it.")
+        return subprocess.run(
+            [*self._compose, *arguments], env=self._environment, check=False
+        ).returncode
+
+    def compose(self, *arguments: str, **streams: Any) -> str:
+        """Run compose to its end; what it printed.
+
+        Raises:
+            ServiceError: the last thing that it said.
+        """
+        return _run([*self._compose, *arguments], env=self._environment, **streams)
+
+
+def compose_command() -> list[str]:
+    """``docker compose``, or the older ``docker-compose``.
+
+    Raises:
+        ServiceError: no Docker, no compose, or no engine that answers.
+    """
+    if not shutil.which("docker"):
+        raise ServiceError("start prod needs Docker, which is not installed here.")
+    try:
+        _docker("info", "--format", "{{.ServerVersion}}")
+    except ServiceError as error:
+        raise ServiceError(f"Docker's engine does not answer: {error}") from None
+    if subprocess.run(
+        ["docker", "compose", "version"], capture_output=True, check=False
+    ).returncode:
+        if not shutil.which("docker-compose"):
+            raise ServiceError("Neither docker compose nor docker-compose is installed here.")
+        return ["docker-compose"]
+    return ["docker", "compose"]
+
+
+def _is_healthy(container: str) -> bool:
+    said = _docker("inspect", "-f", "{{.State.Health.Status}}", container)
+    return said.strip() == "healthy"
+
+
+def _labelled(*listing: str, labels: Sequence[str]) -> list[str]:
+    """The ids of what Docker lists with all of these labels."""
+    filters = [part for label in labels for part in ("--filter", f"label={label}")]
+    return _docker(*listing, "-q", *filters).split()
+
+
+def _docker(*arguments: str) -> str:
+    return _run(["docker", *arguments])
+
+
+def _run(command: Sequence[str], **options: Any) -> str:
+    options = {"stdout": subprocess.PIPE, "stdin": subprocess.DEVNULL, **options}
+    try:
+        done = subprocess.run(command, stderr=subprocess.PIPE, check=False, **options)
+    except FileNotFoundError:
+        raise ServiceError(f"There is no program {command[0]} here.") from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace") + (done.stdout or b"").decode(errors="replace")
+        raise ServiceError(_reason(said) or f"{' '.join(command[:2])} gave up without a word.")
+    return (done.stdout or b"").decode(errors="replace")
+
+
+def _reason(said: str) -> str:
+    """The sentence of ``opentr`` in a container, else the last line."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    ours = [line for line in lines if line.startswith("opentr: ")]
+    return (ours or lines or [""])[-1].removeprefix("opentr: ")
+
+
+def _delete(folder: Path) -> None:
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise ServiceError(f"{error.filename} cannot be deleted: {error.strerror}.") from None

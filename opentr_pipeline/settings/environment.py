@@ -1,0 +1,298 @@
+"""The only reader of the environment: every variable with its default, range and meaning.
+
+``.env.example`` is printed from here (see ``env_example``), and a test keeps the two equal.
+Precedence: the process environment, then ``.env`` beside the project, then the default.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.settings.cues import SubtitleSettings
+from opentr_pipeline.settings.nights import NightSettings
+from opentr_pipeline.settings.values import (
+    COMPUTE_TYPES,
+    MAX_WORKERS,
+    AudioStream,
+    BatchSize,
+    DeviceId,
+    DeviceList,
+    Language,
+    Memory,
+    PagesUrl,
+    PathText,
+    PrometheusFile,
+    Terms,
+    Text,
+    YesNo,
+    allowed,
+    read_env_file,
+)
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+ENV_FILE = PROJECT_ROOT / ".env"
+
+
+class Settings(SubtitleSettings, NightSettings):
+    """What a person may set, checked; the field name in capitals is the variable.
+
+    Raises:
+        SettingsError: from ``load_settings``, one sentence for the first value refused.
+    """
+
+    archive_dir: PathText = Field(
+        "samples/archive",
+        description="The archive: the directory that holds all media. It is only read.",
+    )
+    output_dir: PathText = Field("auto", description="Where tables go. auto: below output/.")
+    state_dir: PathText = Field(
+        ".opentr",
+        description="Everything else that is kept: Dagster's state, logs, models. May be deleted.",
+    )
+    models_dir: PathText = Field("auto", description="Fetched models. auto: STATE_DIR/models.")
+    worker_slots_dir: PathText = Field(
+        "auto",
+        description="Lock files of the worker slots; all runs and containers of a host must share "
+        "it. auto: a folder in the system's temporary directory.",
+    )
+    partition_by: Literal["folder", "day", "month", "hash"] = Field(
+        "folder",
+        description="What makes a partition: folders, the modified time (UTC), or a hash of the "
+        "path.",
+    )
+    partition_depth: int = Field(
+        1, ge=1, le=8, description="How many levels of folders name a partition (folder)."
+    )
+    partition_count: int = Field(
+        256, ge=1, le=10_000, description="How many partitions there are (hash)."
+    )
+    whisper_model: str = Field(
+        "auto",
+        description="A faster-whisper name, a hub id (owner/name) or a directory. auto: "
+        "large-v3-turbo on a card that can hold it, base on a CPU.",
+    )
+    whisper_compute_type: Literal[COMPUTE_TYPES] = Field(  # type: ignore[valid-type]
+        "auto",
+        description="Arithmetic. auto: what is fastest on all devices that have worker slots: int8 "
+        "on a CPU, int8_float16 on a card from compute capability 7.5 on.",
+    )
+    whisper_beam_size: int = Field(
+        5, ge=1, le=20, description="Hypotheses kept while decoding; 1 is greedy."
+    )
+    whisper_batch_size: BatchSize = Field(
+        "auto",
+        description="Windows decoded together, 1..128; more costs memory. auto: 6 on a CPU; on a "
+        "card as many as make it faster and have room (./opentr.sh plan shows both).",
+    )
+    whisper_language: Language = Field(
+        "auto",
+        description="The language spoken, such as en. auto: detected, for some minutes at a time. "
+        "each_window: detected for every 30 s, for recordings that switch often.",
+    )
+    whisper_task: Literal["transcribe", "translate"] = Field(
+        "transcribe", description="translate writes English, whatever is spoken."
+    )
+    whisper_initial_prompt: Text = Field(
+        "",
+        description="Text that the model is to believe came before, in the recording's language; "
+        "it sets spelling and style. Prompt, hotwords and vocabulary together: at most 223 of the "
+        "model's tokens, some 700 letters.",
+    )
+    whisper_hotwords: Terms = Field(
+        "", description="Names and terms to expect, separated by commas."
+    )
+    whisper_vocabulary_file: PathText = Field(
+        "",
+        description="A text file of more such terms, UTF-8, one per line; # begins a comment.",
+    )
+    audio_stream: AudioStream = Field(
+        "auto",
+        description="The number of the audio stream to hear, the first is 0, where a file has "
+        "several. auto: the one that FFmpeg prefers.",
+    )
+    audio_channels: Literal["mix", "split"] = Field(
+        "mix",
+        description="split: each channel of a stereo recording is transcribed by itself, for calls "
+        "with one speaker per channel.",
+    )
+    folder_options_file: PathText = Field(
+        "auto",
+        description="A TOML file with options of their own for folders of the archive; see the "
+        "README. auto: opentr.toml at the archive's root, where there is one.",
+    )
+    shard_audio_s: int = Field(
+        3600,
+        ge=10,
+        le=36_000,
+        description="Seconds of audio that one step transcribes; a waiting run gets its turn "
+        "after that.",
+    )
+    run_max_audio_s: int = Field(
+        86_400, ge=60, description="Seconds of audio in one run that we launch ourselves."
+    )
+    upload_settle_s: int = Field(
+        60,
+        ge=1,
+        le=86_400,
+        description="Seconds that size and time of a new file must stay the same before it is "
+        "taken; longer where uploads pause.",
+    )
+    gpu_device_id: DeviceId = Field(
+        "auto",
+        description="The device of the default worker. auto: the first card, else the CPU.",
+    )
+    gpu_scale_enabled: YesNo = Field(
+        False, description="Several worker slots on GPU_SCALE_DEVICE_ID instead of one."
+    )
+    gpu_scale_device_id: DeviceList = Field(
+        "0",
+        description="The card to scale on, by its UUID or its number in nvidia-smi, a list of them "
+        "(0,2), or cpu.",
+    )
+    gpu_scale_workers: int = Field(
+        4, ge=1, le=MAX_WORKERS, description="Worker slots on each of those devices."
+    )
+    gpu_scale_default_worker: YesNo = Field(
+        False, description="Keep the default worker on GPU_DEVICE_ID while scaling."
+    )
+    dagster_postgres_url: Text = Field(
+        "",
+        description="Keep Dagster's state in PostgreSQL, not in SQLite: "
+        "postgresql://user:password@host/database. Needs the extra postgres.",
+    )
+    prometheus_file: PrometheusFile = Field(
+        "",
+        description="Where start dev keeps figures for Prometheus: a file in the folder that node "
+        "exporter's textfile collector reads, one for each archive. Empty: nowhere.",
+    )
+    pages_url: PagesUrl = Field(
+        "",
+        description="Where a web server of yours shows the folder pages of OUTPUT_DIR, for links "
+        "on Dagster's page: https://archive.example/pages. Empty: nowhere.",
+    )
+    dagster_port: int = Field(3000, ge=1, le=65_535, description="The page's port on 127.0.0.1.")
+    postgres_password: Text = Field(
+        "",
+        description="Of the database of the production stack, which keeps the one that it was "
+        "first started with. start prod asks for it.",
+    )
+    run_memory: Memory = Field(
+        "16g",
+        description="Memory that each run of the production stack may use, and its code location.",
+    )
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> "Settings":
+        scaled = self.gpu_scale_device_id.split(",")
+        both = self.gpu_scale_enabled and self.gpu_scale_default_worker
+        if both and self.gpu_device_id in (*scaled, "auto"):
+            raise ValueError(
+                "GPU_SCALE_DEFAULT_WORKER=1 needs a device of its own, but "
+                f"GPU_DEVICE_ID={self.gpu_device_id} may be the scaled one "
+                f"(GPU_SCALE_DEVICE_ID={self.gpu_scale_device_id}); name another device."
+            )
+        return self
+
+    @staticmethod
+    def resolved(path: str) -> Path:
+        """A path as an absolute one; a relative one starts at the project."""
+        return PROJECT_ROOT / Path(path).expanduser()
+
+    @property
+    def archive_root(self) -> Path:
+        """The archive."""
+        return self.resolved(self.archive_dir)
+
+    @property
+    def archive_slug(self) -> str:
+        """A readable name for this archive, the same for the same place: ``radio-1f3a9c2e``."""
+        place = os.fsencode(os.path.realpath(self.archive_root))
+        name = re.sub(r"[^A-Za-z0-9]+", "-", self.archive_root.name).strip("-") or "archive"
+        return f"{name[:40]}-{hashlib.sha256(place).hexdigest()[:8]}"
+
+    @property
+    def output_root(self) -> Path:
+        """Where the tables of this archive are."""
+        if self.output_dir == "auto":
+            return PROJECT_ROOT / "output" / self.archive_slug
+        return self.resolved(self.output_dir)
+
+    @property
+    def state_root(self) -> Path:
+        """The state folder, shared by all archives of this project."""
+        return self.resolved(self.state_dir)
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's own state, one for each archive, so that partitions never mix."""
+        return self.state_root / "archives" / self.archive_slug / "dagster_home"
+
+    @property
+    def models_root(self) -> Path:
+        """Where models are kept."""
+        if self.models_dir == "auto":
+            return self.state_root / "models"
+        return self.resolved(self.models_dir)
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None, env_file: Path | None = ENV_FILE
+) -> Settings:
+    """Read and check all variables.
+
+    Args:
+        environ: the process environment; None takes the real one.
+        env_file: a ``.env`` file that need not exist, or None.
+
+    Raises:
+        SettingsError: one sentence that names the variable, its value and what it must be.
+    """
+    known = {name.upper() for name in Settings.model_fields}
+    from_file = read_env_file(env_file, known) if env_file and env_file.is_file() else {}
+    merged = {**from_file, **(os.environ if environ is None else environ)}
+    values = {name.lower(): merged[name] for name in known if merged.get(name)}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
+
+
+def cuda_variable(name: Literal["CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"]) -> str | None:
+    """Which cards CUDA is to see, and how it counts them; None where nobody said it."""
+    return os.environ.get(name)
+
+
+def is_in_stack() -> bool:
+    """Whether this process is in the production stack, whose compose file alone says so."""
+    return os.environ.get("OPENTR_IN_STACK") == "true"
+
+
+def archive_on_host(settings: Settings) -> Path:
+    """The archive where people find it, who are outside of the production stack."""
+    return Path(os.environ.get("OPENTR_ARCHIVE_ON_HOST") or settings.archive_root)
+
+
+def output_on_host(settings: Settings) -> Path:
+    """The same of where the tables are."""
+    return Path(os.environ.get("OPENTR_OUTPUT_ON_HOST") or settings.output_root)
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    if not first["loc"]:
+        return str(first["ctx"]["error"])
+    name = str(first["loc"][0]).upper()
+    return f"{name} must be {must_be(error)}, got {first['input']!r}; see .env.example."
+
+
+def must_be(error: ValidationError) -> str:
+    """What the first variable that an error is about must be, for people."""
+    first = error.errors()[0]
+    custom = first.get("ctx", {}).get("error")
+    return str(custom) if custom else allowed(Settings.model_fields[str(first["loc"][0])])

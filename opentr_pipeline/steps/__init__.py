@@ -1,0 +1,6 @@
+"""One step of a run: a shard of recordings, from their sound to published tables.
+
+``shard_run`` feeds the recognizer and keeps checkpoints, ``outcome`` says what became of each
+recording, ``publishing`` writes a partition's tables, ``figures`` and ``bottleneck`` say how the
+step went. It may import ``planning``, ``recognition``, ``transcripts`` and what is below them.
+"""

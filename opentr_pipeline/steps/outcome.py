@@ -1,0 +1,79 @@
+"""What became of the recordings of a shard, and the log's line for each."""
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+
+from opentr_pipeline.audio.decoding import MAX_ERRORS, Sound, is_cut_off
+from opentr_pipeline.planning.shards import ShardItem
+from opentr_pipeline.recognition.worker_times import WorkerTimes
+from opentr_pipeline.transcripts.transcript import Transcript
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class ShardOutcome:
+    """What became of a shard.
+
+    Attributes:
+        num_by_status: recordings that this step transcribed, by status.
+        num_found_done: contents that another run had finished meanwhile.
+        audio_s: seconds of sound that this step transcribed.
+        wall_s: from the lease to the end, model load included.
+        load_s: of it, to load the model.
+        batch_size: most windows decoded together.
+        worker_times: how much the model waited.
+        failures: sentences with path and reason.
+    """
+
+    num_by_status: Counter[str] = field(default_factory=Counter)
+    num_found_done: int = 0
+    audio_s: float = 0.0
+    wall_s: float = 0.0
+    load_s: float = 0.0
+    batch_size: int = 0
+    worker_times: WorkerTimes = field(default_factory=WorkerTimes)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def speed_x(self) -> float:
+        """Seconds of sound in a second."""
+        return self.audio_s / self.wall_s if self.wall_s else 0.0
+
+    def add(self, path: str, transcript: Transcript) -> None:
+        """Count the outcome of one recording, and log it."""
+        self.num_by_status[transcript.status] += 1
+        self.audio_s += transcript.duration_s
+        if transcript.status == "failed":
+            self.failures.append(f"{path}: {transcript.reason}")
+        said = f"{path!r}: {transcript.status}, {transcript.duration_s:.1f} s of audio"
+        if transcript.wall_s:
+            said += f" in {transcript.wall_s:.1f} s"
+            said += f" ({transcript.duration_s / transcript.wall_s:.1f}x)"
+        level = logging.WARNING if transcript.status == "failed" else logging.INFO
+        _log.log(level, "%s. %s", said, transcript.reason)
+
+    def summary(self) -> str:
+        """The totals in one sentence."""
+        counts = [f"{count} {status}" for status, count in sorted(self.num_by_status.items())]
+        if self.num_found_done:
+            counts.append(f"{self.num_found_done} found done")
+        said = ", ".join(counts) or "nothing to do"
+        return f"{said}; {self.audio_s:.1f} s of audio in {self.wall_s:.1f} s ({self.speed_x:.1f}x)"
+
+
+def status_and_reason(transcript: Transcript, sound: Sound, item: ShardItem) -> tuple[str, str]:
+    """Status and reason once the damage to the file is weighed."""
+    claimed_s = item.duration_s
+    # The claim is the best stream's; another one may be shorter.
+    is_claim = not item.may_be_estimated and item.options.audio_stream == "auto"
+    if claimed_s is not None and is_claim and is_cut_off(sound.duration_s, claimed_s):
+        heard = f"{sound.duration_s:.1f} s of {claimed_s:.1f} s"
+        return "truncated", f"Only {heard} can be decoded."
+    if sound.num_errors > MAX_ERRORS:
+        return "truncated", f"After {sound.duration_s:.1f} s too much of the file is damaged."
+    if sound.num_errors:
+        damage = f"{sound.num_errors} packets of the file cannot be decoded."
+        return "suspect", f"{damage} {transcript.reason}".strip()
+    return transcript.status, transcript.reason

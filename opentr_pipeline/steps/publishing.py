@@ -1,0 +1,111 @@
+"""What is finished -> published partitions, and what is left over then."""
+
+from collections.abc import Iterable
+
+from opentr_pipeline.planning.backlog import RecordingWork, judge
+from opentr_pipeline.planning.plan import Plan
+from opentr_pipeline.transcripts.checkpoints import Checkpoints
+from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES
+from opentr_pipeline.transcripts.schemas import transcript_of
+from opentr_pipeline.transcripts.store import (
+    Entry,
+    PublishedRow,
+    StoreIndex,
+    TranscriptStore,
+    is_published_as,
+)
+from opentr_pipeline.transcripts.transcript import Transcript
+
+
+def publish_partition(
+    partition_key: str, plan: Plan, store: TranscriptStore, index: StoreIndex
+) -> None:
+    """Publish what there is for a partition: checkpoints, and bytes published elsewhere.
+
+    Args:
+        partition_key: one of the plan's.
+        plan: names the partition's recordings.
+        store: where to.
+        index: of the plan's partitions.
+    """
+    checkpoints = Checkpoints(store.inner)
+    entries = []
+    for recording in plan.partitions[partition_key]:
+        content = plan.options.content(recording)
+        kept = checkpoints.load(content)
+        outcome: Transcript | PublishedRow | None = kept if kept and kept.is_final else None
+        outcome = outcome or index.by_content.get(content)
+        outcome = outcome or plan.elsewhere.get(content) or kept
+        if outcome:
+            entries.append(Entry(recording.recording_id, recording.media_file.path, outcome))
+    _keep_replaced(partition_key, entries, store, index)
+    store.publish(partition_key, entries)
+
+
+def _keep_replaced(
+    partition_key: str, entries: Iterable[Entry], store: TranscriptStore, index: StoreIndex
+) -> None:
+    """Keep as checkpoints the transcripts of other bytes, before their rows go.
+
+    The bytes may have moved to another path, and perhaps this is the only row that has them: two
+    files that changed places must not be transcribed again.
+    """
+    checkpoints = Checkpoints(store.inner)
+    replaced = [
+        row.recording_id
+        for entry in entries
+        if (row := index.by_recording.get((partition_key, entry.recording_id)))
+        and row.status != "failed"
+        and row.media_fingerprint != entry.outcome.media_fingerprint
+        and not checkpoints.has(row.content)
+    ]
+    if not replaced:
+        return
+    tables = {table: store.read_partition(table, partition_key) for table in TRANSCRIPT_TABLES}
+    there = set(tables["transcripts"]["recording_id"].to_pylist())
+    for recording_id in there.intersection(replaced):
+        checkpoints.save(transcript_of(tables, recording_id))
+
+
+def publish_all(plan: Plan, store: TranscriptStore) -> None:
+    """Publish what no shard has published, and drop the checkpoints that this makes needless."""
+    checkpoints = Checkpoints(store.inner)
+    index = store.index(plan.partitions)
+    contents = {plan.options.content(r) for group in plan.partitions.values() for r in group}
+    unknown = contents - plan.elsewhere.keys() - index.by_content.keys()
+    # Another run may have published these in its own partitions since the plan was made.
+    lost = {content for content in unknown if not checkpoints.has(content)}
+    plan.elsewhere.update(store.find_contents(lost))
+    for key in plan.partitions:
+        publish_partition(key, plan, store, index)
+    forget_published(plan, store)
+
+
+def forget_published(plan: Plan, store: TranscriptStore) -> None:
+    """Drop the checkpoints of what is published now; a failure that is not stays, and counts."""
+    checkpoints = Checkpoints(store.inner)
+    index = store.index(plan.partitions)
+    for recordings in plan.partitions.values():
+        for recording in recordings:
+            content = plan.options.content(recording)
+            kept = checkpoints.load(content)
+            row = index.by_recording.get((recording.partition_key, recording.recording_id))
+            if kept and row and is_published_as(row, kept):
+                checkpoints.drop(content)
+
+
+def left_over(plan: Plan, store: TranscriptStore) -> dict[str, list[RecordingWork]]:
+    """The recordings that are not done, of each partition of a plan that has any."""
+    index = store.index(plan.partitions)
+    judged = {key: judge(group, index, plan.options) for key, group in plan.partitions.items()}
+    left = {key: [one for one in group if one.state != "done"] for key, group in judged.items()}
+    return {key: works for key, works in left.items() if works}
+
+
+def unanswered(plan: Plan, left: Iterable[RecordingWork]) -> list[RecordingWork]:
+    """What is left over and the run fails for; what its deadline cut off is the next one's."""
+    return [
+        work
+        for work in left
+        if work.content in plan.answers_for and (work.state == "failed" or not plan.taking.is_over)
+    ]

@@ -1,0 +1,296 @@
+"""One shard from start to end; one bad recording never costs its neighbours."""
+
+import dataclasses
+import functools
+import itertools
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from opentr_pipeline.archive.recordings import check_unchanged
+from opentr_pipeline.audio.decoding import Sound
+from opentr_pipeline.errors import DeviceError, MediaError, OutOfMemoryError
+from opentr_pipeline.locks import POLL_S
+from opentr_pipeline.planning.plan import Plan
+from opentr_pipeline.planning.shards import ShardItem
+from opentr_pipeline.recognition.engine import transcribe
+from opentr_pipeline.recognition.sources import Source
+from opentr_pipeline.recognition.whisper.transcriber import Transcriber
+from opentr_pipeline.steps.outcome import ShardOutcome, status_and_reason
+from opentr_pipeline.steps.publishing import publish_partition
+from opentr_pipeline.transcripts.checkpoints import Checkpoints
+from opentr_pipeline.transcripts.store import TranscriptStore
+from opentr_pipeline.transcripts.transcript import Content, Transcript, now
+from opentr_pipeline.transcripts.window_results import Heard, compose
+
+# A recording under which the process died so often is not given a third one to kill.
+MAX_DEATHS = 2
+# What a recording that takes longer may lose when the process dies.
+KEEP_HEARD_S = 30.0
+WITHDRAW_S = 2.0
+_NOTHING = Transcript("", "", "failed")
+
+
+@dataclass(eq=False)
+class _Attempt:
+    """An item that is claimed and under way.
+
+    Attributes:
+        claim: descriptor that holds the claim.
+        num_begun: attempts without an outcome, this one included.
+        unkept: windows that were heard since ``kept_at``, and are in memory alone.
+    """
+
+    item: ShardItem
+    claim: int
+    num_begun: int
+    kept_at: float = 0.0
+    unkept: list[Heard] = field(default_factory=list)
+
+
+class ShardRun:
+    """Transcribes the items of a shard and publishes each partition that this completes."""
+
+    def __init__(
+        self,
+        archive: Path,
+        store: TranscriptStore,
+        plan: Plan,
+        load: Callable[[], Transcriber],
+        batch_size: int,
+    ) -> None:
+        """Prepare; the model is loaded when the first recording needs it.
+
+        Args:
+            archive: where the items' paths start.
+            store: the tables.
+            plan: of the run that the shard belongs to.
+            load: loads the model; called once.
+            batch_size: windows decoded together.
+        """
+        self._archive = archive
+        self._store = store
+        self._plan = plan
+        self._load = load
+        self._transcriber: Transcriber | None = None
+        self.batch_size = batch_size
+        self._under_way: dict[Source, _Attempt] = {}
+        self._checkpoints = Checkpoints(store.inner)
+        self._index = store.index(plan.partitions)
+        # Items are taken on in the engine's threads and finished in the caller's.
+        self._lock = threading.RLock()
+        self.outcome = ShardOutcome(batch_size=batch_size)
+        # Called with each partition that was published, in any thread.
+        self.announce: Callable[[str], object] = lambda partition_key: None
+
+    def run(self, items: Sequence[ShardItem]) -> ShardOutcome:
+        """Work through the items; those that another run holds come last.
+
+        Raises:
+            OutOfMemoryError: the device has too little memory; nothing is held against a recording.
+            ModelError: no recording can be transcribed with these settings.
+            StoreError: outcomes cannot be kept.
+        """
+        started = time.monotonic()
+        self._mine = Counter(key for item in items for key in item.partition_keys)
+        waiting = list(items)
+        while waiting and not self._plan.taking.is_over:
+            # A process died with these under way, and one of them may be the reason.
+            suspects = [item for item in waiting if self._checkpoints.num_attempts(item.content)]
+            others = [item for item in waiting if item not in suspects]
+            held = [self._attend(group) for group in [others, *([item] for item in suspects)]]
+            waiting = list(itertools.chain(*held))
+            if waiting:
+                time.sleep(POLL_S)
+        self.outcome.wall_s = time.monotonic() - started
+        return self.outcome
+
+    def close(self) -> None:
+        """Give the model's memory back: whoever gets the worker slot next needs it at once."""
+        if self._transcriber:
+            self._transcriber.unload()
+            self._transcriber = None
+
+    def _loaded(self) -> Transcriber:
+        if self._transcriber is None:
+            started = time.monotonic()
+            self._transcriber = self._load()
+            self.outcome.load_s = time.monotonic() - started
+        return self._transcriber
+
+    def withdraw(self) -> None:
+        """Take back the attempts under way: the process ends through no fault of theirs."""
+        # From any thread, and in a hurry: an outcome that is being kept may finish first.
+        is_locked = self._lock.acquire(timeout=WITHDRAW_S)
+        try:
+            while self._under_way:
+                _, attempt = self._under_way.popitem()
+                self._checkpoints.withdraw_attempt(attempt.item.content)
+                os.close(attempt.claim)
+        finally:
+            if is_locked:
+                self._lock.release()
+
+    def _attend(self, items: Sequence[ShardItem]) -> list[ShardItem]:
+        """See that items have outcomes, many at once; returns those that another run holds."""
+        held: list[ShardItem] = []
+        sources = self._sources(items, held)
+        try:
+            if first := next(sources, None):  # else the model need not be loaded
+                everything = itertools.chain([first], sources)
+                loaded, times = self._loaded(), self.outcome.worker_times
+                for source in transcribe(loaded, self.batch_size, everything, times):
+                    with self._lock:
+                        self._finish(source)
+        except OutOfMemoryError:
+            self._take_back()
+            raise
+        except DeviceError:  # whatever a recording did to the card, it may do again
+            self._transcriber = None  # to ask a broken card for memory may end the process
+            raise
+        except BaseException:  # told to stop, no model, a full disk
+            self.withdraw()
+            raise
+        finally:
+            for attempt in self._under_way.values():
+                os.close(attempt.claim)
+            self._under_way.clear()
+        return held
+
+    def _sources(self, items: Sequence[ShardItem], held: list[ShardItem]) -> Iterator[Source]:
+        """Claim items one by one, as the engine asks for them."""
+        for item in items:
+            if self._plan.taking.is_over:  # what is under way is finished and kept
+                return
+            with self._lock:
+                claim = self._checkpoints.lock(item.content)
+                if claim is None:
+                    held.append(item)
+                    continue
+                try:
+                    source = self._source(item, claim)
+                except BaseException:
+                    os.close(claim)
+                    raise
+                if source is None:
+                    os.close(claim)
+                    continue
+            yield source
+
+    def _source(self, item: ShardItem, claim: int) -> Source | None:
+        """An item for the engine, or None where it has an outcome now."""
+        if not self._checkpoints.has(item.content):
+            # Another run may have published it, and dropped its checkpoint.
+            self._index.update(self._store.index(item.partition_keys))
+        if self._has_outcome(item.content):
+            self.outcome.num_found_done += 1
+            self._count_off(item)
+            return None
+        attempt = _Attempt(item, claim, self._checkpoints.begin_attempt(item.content))
+        if attempt.num_begun > MAX_DEATHS:
+            num_deaths = attempt.num_begun - 1
+            reason = f"The process died {num_deaths} times while it transcribed this recording."
+            self._end(attempt, Transcript(*item.content, "failed", reason))
+            return None
+        source = Source(
+            Sound(
+                self._archive / item.media_file.path,
+                item.options.audio_stream,
+                split=item.options.audio_channels == "split",
+            ),
+            item.options,
+            {one.place: one for one in self._checkpoints.heard_so_far(item.content)},
+            functools.partial(self._keep, attempt),
+        )
+        self._under_way[source] = attempt
+        return source
+
+    def _keep(self, attempt: _Attempt, heard: Heard) -> None:
+        """Keep windows of a recording that takes long, now and then."""
+        attempt.unkept.append(heard)
+        # The time begins with the first window that is new: only new ones forgive a death.
+        attempt.kept_at = attempt.kept_at or time.monotonic()
+        if time.monotonic() - attempt.kept_at >= KEEP_HEARD_S:
+            self._keep_now(attempt)
+
+    def _keep_now(self, attempt: _Attempt) -> None:
+        item = attempt.item
+        try:
+            check_unchanged(self._archive, item.media_file)
+        except (MediaError, OSError):  # the words of other bytes
+            return
+        self._checkpoints.keep_heard(item.content, attempt.unkept)
+        attempt.unkept = []
+        attempt.kept_at = time.monotonic()
+
+    def _take_back(self) -> None:
+        """Withdraw the attempts; what they have heard is kept for the next ones."""
+        try:
+            with self._lock:
+                for attempt in self._under_way.values():
+                    if attempt.unkept:
+                        self._keep_now(attempt)
+        finally:
+            self.withdraw()
+
+    def _finish(self, source: Source) -> None:
+        attempt = self._under_way.get(source)
+        if attempt is None:  # withdrawn
+            return
+        transcript = self._outcome(source, attempt.item)
+        if transcript.status == "failed" and attempt.unkept:
+            self._keep_now(attempt)  # the next attempt need not hear them again
+        self._end(attempt, transcript)
+        if self._under_way.pop(source, None):  # else withdrawn while a disk was slow
+            os.close(attempt.claim)
+
+    def _outcome(self, source: Source, item: ShardItem) -> Transcript:
+        """What became of an item, whatever happened to it."""
+        try:
+            check_unchanged(self._archive, item.media_file)
+            if source.error:
+                raise source.error
+            transcript = compose(source.heard, source.sound.duration_s)
+            status, reason = status_and_reason(transcript, source.sound, item)
+        except MediaError as error:
+            transcript, status, reason = _NOTHING, error.status, str(error)
+        except OSError as error:
+            reason = f"The file cannot be read: {error.strerror}."
+            transcript, status = _NOTHING, "failed"
+        except Exception as error:  # the engine's own; one recording must not end the shard
+            transcript, status, reason = _NOTHING, "failed", f"{type(error).__name__}: {error}"
+        return dataclasses.replace(transcript, status=status, reason=reason)
+
+    def _end(self, attempt: _Attempt, transcript: Transcript) -> None:
+        """Keep an outcome, and publish what this completes."""
+        item = attempt.item
+        transcript = dataclasses.replace(
+            transcript,
+            media_fingerprint=item.media_fingerprint,
+            settings_fingerprint=item.options.settings_fingerprint,
+            num_attempts=item.num_attempts + attempt.num_begun,
+            model=item.options.model,
+            compute_type=item.options.compute_type,
+            task=item.options.task,
+            transcribed_at=now(),
+        )
+        self._checkpoints.save(transcript)
+        self.outcome.add(item.media_file.path, transcript)
+        self._count_off(item)
+
+    def _count_off(self, item: ShardItem) -> None:
+        """Publish the partitions in which nothing of this shard is left."""
+        for key in item.partition_keys:
+            self._mine[key] -= 1
+            if not self._mine[key] and all(
+                map(self._has_outcome, self._plan.contents_to_do(key))  # other shards' parts
+            ):
+                publish_partition(key, self._plan, self._store, self._index)
+                self.announce(key)
+
+    def _has_outcome(self, content: Content) -> bool:
+        return self._checkpoints.has(content) or content in self._index.by_content

@@ -1,0 +1,169 @@
+"""Files that are made from published partitions, in a tree of their own.
+
+What was written for a partition is noted in the tree (``.written/KEY.json``), so that files of
+recordings that are gone go too, and nobody else's. Files are replaced one by one, atomically. What
+would be the same is left alone, and a partition of which nothing has changed need not be read.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from opentr_pipeline import __version__
+from opentr_pipeline.locks import locked
+from opentr_pipeline.transcripts.layout import disk_sentences
+
+if TYPE_CHECKING:
+    from opentr_pipeline.transcripts.store import TranscriptStore
+    from opentr_pipeline.transcripts.transcript import Transcript
+
+# Source: NAME_MAX of Linux's file systems.
+MAX_NAME_BYTES = 255
+
+
+@dataclass(frozen=True)
+class Note:
+    """What was written for a partition.
+
+    Attributes:
+        made_from: digest of what the files depend on; empty where that is not all of one kind.
+        names: of the files, from the tree's root on.
+        facts: about the files, which would else be read again.
+    """
+
+    made_from: str = ""
+    names: Sequence[str] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WrittenTree:
+    """A folder of files made from the partitions of a store."""
+
+    store: "TranscriptStore"
+    root: Path
+
+    def partition_keys(self) -> list[str]:
+        """The partitions that are published, or have files."""
+        return sorted(self.store.partition_keys() | self._noted_keys())
+
+    @contextlib.contextmanager
+    def writing(self, name: str) -> Iterator[None]:
+        """Wait until nobody else writes what has this name.
+
+        Raises:
+            StoreError: the disk is full, or the tree cannot be written.
+        """
+        with disk_sentences(self.root, str(self.root)):
+            self._notes.mkdir(parents=True, exist_ok=True)
+            with locked(self._notes / f"{name}.lock"):
+                yield
+
+    def made_from(self, partition_key: str, *others: str) -> str:
+        """A digest of what a partition's files depend on; empty where it is not published.
+
+        Args:
+            partition_key: its tables and this release count always.
+            others: whatever else makes other files.
+        """
+        state = self.store.state(partition_key)
+        parts = "\n".join([__version__, state, *others])
+        return hashlib.sha256(parts.encode()).hexdigest() if state else ""
+
+    def transcripts(
+        self, partition_key: str, is_wanted: Callable[[str], bool] = bool
+    ) -> "Iterator[tuple[str, str, Transcript]]":
+        """Path, id and transcript of the recordings that are not gone.
+
+        Args:
+            partition_key: theirs.
+            is_wanted: says so of a path.
+        """
+        from opentr_pipeline.transcripts.schemas import by_recording, transcript_of
+
+        here = self.store.read_partition("recordings", partition_key).select(
+            ["recording_id", "in_archive"]
+        )
+        gone = {row["recording_id"] for row in here.to_pylist() if row["in_archive"] is False}
+        for recording_id, tables in by_recording(self.store.read_together(partition_key)):
+            path = tables["transcripts"]["path"][0].as_py()
+            if recording_id not in gone and is_wanted(path):
+                yield path, recording_id, transcript_of(tables, recording_id)
+
+    def noted(self, partition_key: str) -> Note:
+        """What was written for a partition last."""
+        path = self._notes / f"{partition_key}.json"
+        # None yet, or cut short by a power cut: then all is written again.
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            kept = json.loads(path.read_bytes())
+            return Note(kept["made_from"], kept["names"], kept.get("facts", {}))
+        return Note()
+
+    def keep(self, partition_key: str, note: Note) -> None:
+        """Note what has been written for a partition."""
+        self.replace(f".written/{partition_key}.json", json.dumps(vars(note)).encode())
+
+    def is_there(self, name: str) -> bool:
+        """Whether a file is still where it was written."""
+        return (self.root / name).is_file()
+
+    def replace(self, name: str, content: bytes) -> bool:
+        """Write a file unless it is the same already; whether it was not."""
+        target = self.root / name
+        if target.is_file() and target.read_bytes() == content:
+            return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Containers have process numbers of their own, so these would not tell writers apart.
+        fresh = self._notes / f"{uuid.uuid4().hex}.new"
+        try:
+            fresh.write_bytes(content)
+            os.replace(fresh, target)
+        finally:
+            fresh.unlink(missing_ok=True)
+        return True
+
+    def remove(self, names: Iterable[str], partition_key: str) -> int:
+        """Remove files of a partition, and the folders that this leaves empty.
+
+        A recording whose partition changed with its modified time has its files noted by both.
+        """
+        others = self._noted_keys() - {partition_key}
+        left = set(names).difference(*(self.noted(key).names for key in sorted(others)))
+        for name in left:
+            target = self.root / name
+            target.unlink(missing_ok=True)
+            for folder in target.parents:
+                if folder == self.root or any(folder.iterdir()):
+                    break
+                folder.rmdir()
+        return len(left)
+
+    @property
+    def _notes(self) -> Path:
+        return self.root / ".written"
+
+    def _noted_keys(self) -> set[str]:
+        return {path.stem for path in self._notes.glob("*.json")}
+
+
+def file_name(path: str, recording_id: str, ending: str) -> str:
+    """Where in a tree a recording's file is: ``film/a.mp3`` becomes ``film/a.mp3.srt``.
+
+    So ``a.mp3`` and ``a.wav`` never meet.
+
+    Args:
+        path: of the media file in the archive.
+        recording_id: tells files apart whose names are too long to take an ending.
+        ending: of the file, without the dot.
+    """
+    folder, _, name = path.rpartition("/")
+    if len(f"{name}.{ending}".encode()) > MAX_NAME_BYTES:
+        room = MAX_NAME_BYTES - len(f"~{recording_id[:8]}.{ending}")
+        name = f"{name.encode()[:room].decode(errors='ignore')}~{recording_id[:8]}"
+    return f"{folder}/{name}.{ending}".lstrip("/")

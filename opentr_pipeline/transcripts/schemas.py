@@ -1,0 +1,266 @@
+"""The tables: their schemas, their rows, and one file written and read."""
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from opentr_pipeline.archive.media_files import readable
+from opentr_pipeline.archive.recordings import Recording
+from opentr_pipeline.errors import StoreError
+from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word
+
+SCHEMA_VERSION = 1
+_VERSION_KEY = b"schema_version"
+
+_ID = [
+    ("recording_id", pa.string(), "digest of the path in the archive"),
+    ("partition_key", pa.string(), "Dagster's partition"),
+]
+_COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
+    "recordings": [
+        *_ID,
+        ("path", pa.string(), "in the archive"),
+        ("in_archive", pa.bool_(), "false where the media file is gone"),
+        ("media_fingerprint", pa.string(), "SHA-256 of the bytes"),
+        ("size_bytes", pa.int64(), "of the media file"),
+        ("modified_at", pa.timestamp("us", tz="UTC"), "by the file system"),
+        ("status", pa.string(), "ok, or why there is nothing to transcribe"),
+        ("reason", pa.string(), "a sentence where the status is not ok"),
+        ("container", pa.string(), "FFmpeg's name of the format"),
+        ("codec", pa.string(), "of the audio stream"),
+        ("sample_rate_hz", pa.int32(), "of the audio stream"),
+        ("num_channels", pa.int32(), "of the audio stream"),
+        ("num_audio_streams", pa.int32(), "in the container"),
+        ("has_video", pa.bool_(), "cover pictures do not count"),
+        ("duration_s", pa.float64(), "as the container claims it"),
+        ("tags", pa.map_(pa.string(), pa.string()), "the container's own, such as title"),
+    ],
+    "transcripts": [
+        *_ID,
+        ("path", pa.string(), "in the archive"),
+        ("media_fingerprint", pa.string(), "SHA-256 of the bytes that were heard"),
+        ("settings_fingerprint", pa.string(), "digest of model and options"),
+        ("status", pa.string(), "ok, suspect, no_speech, truncated, corrupt, unsupported, failed"),
+        ("reason", pa.string(), "a sentence where the status is not ok"),
+        ("flags", pa.list_(pa.string()), "of all segments, each once"),
+        ("language", pa.string(), "ISO 639 code, empty where nothing was heard"),
+        ("language_probability", pa.float32(), "1 where the language was asked for"),
+        ("model", pa.string(), "as in WHISPER_MODEL"),
+        ("compute_type", pa.string(), "the model's arithmetic"),
+        ("task", pa.string(), "transcribe or translate"),
+        ("duration_s", pa.float64(), "of the sound that could be decoded"),
+        ("speech_s", pa.float64(), "seconds of that with speech, pauses up to one second included"),
+        ("wall_s", pa.float64(), "seconds that the engine took"),
+        ("transcribed_at", pa.timestamp("ms", tz="UTC"), "when it was finished"),
+        ("num_attempts", pa.int32(), "tries, those that died included"),
+        ("num_segments", pa.int32(), "rows in segments"),
+        ("num_words", pa.int32(), "rows in words"),
+        ("text", pa.string(), "all segments, a space between them"),
+    ],
+    "segments": [
+        *_ID,
+        ("segment_index", pa.int32(), "from 0, in order"),
+        ("start_s", pa.float64(), "from the beginning of the recording"),
+        ("end_s", pa.float64(), "from the beginning of the recording"),
+        ("channel", pa.int32(), "0 is the first; empty where all channels were mixed"),
+        ("language", pa.string(), "of these words; the recording's is the one spoken longest"),
+        ("text", pa.string(), "as the model said it"),
+        ("avg_logprob", pa.float32(), "mean log-probability of the tokens; 0 is certain"),
+        ("no_speech_probability", pa.float32(), "that there is no speech at all"),
+        ("compression_ratio", pa.float32(), "of the text; loops compress well"),
+        ("flags", pa.list_(pa.string()), "loop, low_confidence, likely_silence, boilerplate"),
+        ("num_words", pa.int32(), "rows in words"),
+    ],
+    "words": [
+        *_ID,
+        ("segment_index", pa.int32(), "of its segment"),
+        ("word_index", pa.int32(), "from 0 in its segment"),
+        ("channel", pa.int32(), "of its segment"),
+        ("text", pa.string(), "as the model wrote it, with the space in front"),
+        ("start_s", pa.float64(), "from the beginning of the recording"),
+        ("end_s", pa.float64(), "from the beginning of the recording"),
+        ("probability", pa.float32(), "0 to 1, the model's own"),
+    ],
+}
+_DESCRIPTION_KEY = b"description"
+# The files carry the descriptions as metadata of their columns.
+SCHEMAS = {
+    table: pa.schema(
+        [pa.field(name, kind, metadata={_DESCRIPTION_KEY: said}) for name, kind, said in columns]
+    )
+    for table, columns in _COLUMNS.items()
+}
+SORT_KEYS = {
+    "transcripts": ["recording_id"],
+    "segments": ["recording_id", "segment_index"],
+    "words": ["recording_id", "segment_index", "word_index"],
+}
+
+
+def describe(table: str) -> list[tuple[str, str, str]]:
+    """Name, type and meaning of each column of a table."""
+    return [(name, str(kind), meaning) for name, kind, meaning in _COLUMNS[table]]
+
+
+def recording_row(recording: Recording) -> dict[str, Any]:
+    """The row of a media file that is in the archive."""
+    media_file, probe = recording.media_file, recording.probe
+    return {
+        **_plain(probe, "recordings"),
+        **_plain(recording, "recordings"),
+        "path": readable(media_file.path),
+        "in_archive": True,
+        "size_bytes": media_file.size_bytes,
+        "modified_at": media_file.modified_at.astimezone(UTC),
+        "tags": list(probe.tags.items()),
+    }
+
+
+def transcript_rows(
+    transcript: Transcript, recording_id: str, partition_key: str, path: str
+) -> dict[str, list[dict[str, Any]]]:
+    """The rows of one recording in each table."""
+    label = {"recording_id": recording_id, "partition_key": partition_key}
+    segments, words = [], []
+    for index, segment in enumerate(transcript.segments):
+        at = {**label, "segment_index": index, "channel": segment.channel}
+        facts = {
+            **_plain(segment, "segments"),
+            "num_words": len(segment.words),
+            "language": segment.language or transcript.language,
+        }
+        segments.append({**facts, **at})
+        for number, word in enumerate(segment.words):
+            words.append({**_plain(word, "words"), **at, "word_index": number})
+    outcome = {
+        **_plain(transcript, "transcripts"),
+        **label,
+        "path": readable(path),
+        "transcribed_at": datetime.fromisoformat(transcript.transcribed_at),
+        "num_segments": len(segments),
+        "num_words": len(words),
+    }
+    return {"transcripts": [outcome], "segments": segments, "words": words}
+
+
+def transcript_of(tables: Mapping[str, pa.Table], recording_id: str) -> Transcript:
+    """The inverse of ``transcript_rows``, for a recording that a partition's tables hold."""
+    rows = {
+        table: rows.filter(pc.equal(rows["recording_id"], recording_id)).to_pylist()
+        for table, rows in tables.items()
+    }
+    words: dict[int, list[Word]] = {}
+    for row in rows["words"]:
+        words.setdefault(row["segment_index"], []).append(Word(**_fields(Word, row)))
+    segments = []
+    for row in rows["segments"]:
+        found = Segment(**_fields(Segment, row))
+        segments.append(
+            dataclasses.replace(
+                found,
+                words=tuple(words.get(row["segment_index"], ())),
+                is_endless="loop" in row["flags"] and "loop" not in found.flags,
+            )
+        )
+    (row,) = rows["transcripts"]
+    written = {"transcribed_at": row["transcribed_at"].isoformat(timespec="milliseconds")}
+    return Transcript(**{**_fields(Transcript, row), **written}, segments=tuple(segments))
+
+
+def by_recording(tables: Mapping[str, pa.Table]) -> Iterator[tuple[str, dict[str, pa.Table]]]:
+    """Each recording of a partition's tables with its rows, which lie together in each of them."""
+    spans: dict[str, dict[str, tuple[int, int]]] = {}
+    for table, rows in tables.items():
+        begin = 0
+        for counted in pc.value_counts(rows["recording_id"]).to_pylist():
+            spans.setdefault(counted["values"], {})[table] = begin, counted["counts"]
+            begin += counted["counts"]
+    for recording_id, found in spans.items():
+        if "transcripts" in found:
+            none = (0, 0)
+            yield (
+                recording_id,
+                {table: rows.slice(*found.get(table, none)) for table, rows in tables.items()},
+            )
+
+
+def _fields(kind: type, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that are fields of a dataclass."""
+    return {field.name: row[field.name] for field in dataclasses.fields(kind) if field.name in row}
+
+
+def relabelled(rows: pa.Table, recording_id: str, partition_key: str, path: str) -> pa.Table:
+    """Rows of the same content, for another recording."""
+    labels = {"recording_id": recording_id, "partition_key": partition_key, "path": readable(path)}
+    for name, value in labels.items():
+        if name in rows.column_names:
+            column = pa.array([value] * rows.num_rows, pa.string())
+            rows = rows.set_column(rows.column_names.index(name), name, column)
+    return rows
+
+
+def _plain(thing: object, table: str) -> dict[str, Any]:
+    """Attributes of a dataclass that are columns of a table under the same name."""
+    return {name: getattr(thing, name) for name in SCHEMAS[table].names if hasattr(thing, name)}
+
+
+def write_table(path: Path, rows: pa.Table) -> None:
+    """Write a file and wait until it is on the disk; where that fails, leave none."""
+    versioned = rows.replace_schema_metadata({_VERSION_KEY: str(SCHEMA_VERSION).encode()})
+    try:
+        with path.open("wb") as stream:
+            pq.write_table(versioned, stream, compression="zstd")
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def read_table(path: Path, schema: pa.Schema, known_as: Path | None = None) -> pa.Table:
+    """Some columns of a file of this release or an older one; columns it lacks are null.
+
+    Args:
+        path: the file.
+        schema: of the columns wanted.
+        known_as: the path that people know it by, where that is another.
+
+    Raises:
+        StoreError: the file is damaged, or was written by a newer release.
+        FileNotFoundError: it is not there.
+    """
+    try:
+        return _conformed(path, schema, known_as or path)
+    except pa.ArrowInvalid as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise StoreError(
+            f"{known_as or path} is damaged ({reason}); restore it from a backup, or remove "
+            f"{path.resolve().parent} to have its partition transcribed again."
+        ) from None
+
+
+def _conformed(path: Path, schema: pa.Schema, known_as: Path) -> pa.Table:
+    with pq.ParquetFile(path) as file:
+        written = file.schema_arrow  # each look at it costs as much as a small column
+        version = int((written.metadata or {}).get(_VERSION_KEY, b"0"))
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                f"{known_as} has schema version {version}, this release reads up to "
+                f"{SCHEMA_VERSION}; update opentr_pipeline."
+            )
+        there = [name for name in schema.names if name in written.names]
+        table = file.read(columns=there)
+    columns = [
+        table[field.name].cast(field.type)
+        if field.name in there
+        else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)

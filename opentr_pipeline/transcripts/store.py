@@ -1,0 +1,346 @@
+"""Transcripts in Parquet: layout, atomic publish, what is already there.
+
+Layout below the output directory, one file per table and partition::
+
+    recordings/KEY.parquet     what media there are
+    transcripts/KEY.parquet    one row per recording: outcome and whole text
+    segments/KEY.parquet       one row per segment
+    words/KEY.parquet          one row per word
+    .store/                    ours: generations, checkpoints, locks
+
+The last three tables of a partition change together: each of those files is a link through
+``.store/partitions/KEY/current``, itself a link to one generation, and publishing replaces that
+one link. So a reader sees the old partition or the new one, and a writer that dies leaves a
+generation that nobody sees. The rows carry ``partition_key``, the paths no ``key=value``, because
+readers disagree about the type of a value in a path (``2024``, ``2024-05``).
+"""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from opentr_pipeline.archive.recordings import Recording
+from opentr_pipeline.locks import locked
+from opentr_pipeline.transcripts.checkpoints import failed_attempts
+from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES, StoreLayout, disk_sentences
+from opentr_pipeline.transcripts.schemas import (
+    SCHEMAS,
+    SORT_KEYS,
+    read_table,
+    recording_row,
+    relabelled,
+    transcript_rows,
+    write_table,
+)
+from opentr_pipeline.transcripts.transcript import Content, Transcript
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """Where a published transcript is, and what it belongs to."""
+
+    partition_key: str
+    recording_id: str
+    media_fingerprint: str
+    settings_fingerprint: str
+    status: str
+    transcribed_at: datetime
+    num_attempts: int
+
+    @property
+    def content(self) -> Content:
+        """What it belongs to."""
+        return self.media_fingerprint, self.settings_fingerprint
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one recording gets published: a new transcript, or one published for the same bytes."""
+
+    recording_id: str
+    path: str
+    outcome: Transcript | PublishedRow
+
+
+class StoreIndex:
+    """What is published in some partitions.
+
+    Attributes:
+        by_recording: by partition key and recording id; a recording whose partition changed with
+            its modified time has a row in both.
+        by_content: final outcomes.
+        failures: contents that failed and are not published, because a transcript for earlier
+            bytes or options stays in their place; with the number of attempts.
+    """
+
+    def __init__(
+        self, rows: Iterable[PublishedRow], failures: dict[Content, int] | None = None
+    ) -> None:
+        """Sort the rows; a content counts where its outcome is final."""
+        self.failures = dict(failures or {})
+        self.by_recording: dict[tuple[str, str], PublishedRow] = {}
+        self.by_content: dict[Content, PublishedRow] = {}
+        for row in rows:
+            self.by_recording[row.partition_key, row.recording_id] = row
+            if row.status != "failed":
+                self.by_content[row.content] = row
+
+    def update(self, other: "StoreIndex") -> None:
+        """Take in what was published since."""
+        self.by_recording.update(other.by_recording)
+        self.by_content.update(other.by_content)
+        self.failures.update(other.failures)
+
+
+class TranscriptStore(StoreLayout):
+    """The tables of one archive."""
+
+    def __init__(self, root: Path) -> None:
+        """Name the output directory; nothing is made until something is written."""
+        super().__init__(root)
+        # What is ours: the root may be a folder in which a person keeps other things as well.
+        self.folders = [*(root / table for table in SCHEMAS), self.inner]
+
+    def index(self, partition_keys: Iterable[str], only: Set[str] | None = None) -> StoreIndex:
+        """What is published in some partitions, of all recordings or only of those named."""
+        paths = [self.path("transcripts", key) for key in partition_keys]
+        ids = None if only is None else pa.array(sorted(only), pa.string())
+        rows = (row for path in paths if path.exists() for row in _rows_of(_facts(path, ids)))
+        return StoreIndex(rows, failed_attempts(self.inner))
+
+    def find_contents(self, contents: Set[Content]) -> dict[Content, PublishedRow]:
+        """Final outcomes for some contents, in whatever partition they are."""
+        if not contents:
+            return {}
+        wanted = pa.array([media_fingerprint for media_fingerprint, _ in contents], pa.string())
+        found = {}
+        for path in sorted((self.root / "transcripts").glob("*.parquet")):
+            facts = _facts(path)
+            same = pc.is_in(facts["media_fingerprint"], value_set=wanted)
+            for row in _rows_of(facts.filter(same)):
+                if row.status != "failed" and row.content in contents:
+                    found[row.content] = row
+        return found
+
+    def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """A whole table, all partitions.
+
+        Raises:
+            StoreError: a file was written by a newer release.
+        """
+        paths = sorted((self.root / table).glob("*.parquet"))
+        schema = SCHEMAS[table]
+        if columns:
+            schema = pa.schema([schema.field(name) for name in columns])
+        return pa.concat_tables([schema.empty_table(), *(read_table(p, schema) for p in paths)])
+
+    def recordings_here(self) -> dict[str, set[tuple[str, str]]]:
+        """What the ``recordings`` table says is in the archive.
+
+        Returns:
+            For each partition key, the recording ids with their media fingerprints.
+        """
+        columns = ["recording_id", "partition_key", "in_archive", "media_fingerprint"]
+        here: dict[str, set[tuple[str, str]]] = {}
+        for row in self.read("recordings", columns).to_pylist():
+            known = here.setdefault(row["partition_key"], set())
+            if row["in_archive"]:
+                known.add((row["recording_id"], row["media_fingerprint"]))
+        return here
+
+    def write_recordings(self, partition_key: str, recordings: Sequence[Recording]) -> None:
+        """Replace the ``recordings`` rows of a partition.
+
+        Rows of media files that have left the archive stay, with ``in_archive`` false.
+        """
+        rows = [recording_row(recording) for recording in recordings]
+        target = self.path("recordings", partition_key)
+        with self._writing(partition_key):
+            old = self.read_partition("recordings", partition_key).to_pylist()
+            here = {row["recording_id"] for row in rows}
+            rows += [{**row, "in_archive": False} for row in old if row["recording_id"] not in here]
+            rows.sort(key=lambda row: row["recording_id"])
+            target.parent.mkdir(parents=True, exist_ok=True)
+            fresh = self._home(partition_key) / "recordings.new"
+            write_table(fresh, pa.Table.from_pylist(rows, SCHEMAS["recordings"]))
+            os.replace(fresh, target)
+
+    def read_partition(self, table: str, partition_key: str) -> pa.Table:
+        """The rows of one partition, none where it is not published."""
+        path, schema = self.path(table, partition_key), SCHEMAS[table]
+        return read_table(path, schema) if path.exists() else schema.empty_table()
+
+    def publish(self, partition_key: str, entries: Sequence[Entry]) -> None:
+        """Put outcomes into a partition, all tables at once; rows of other recordings stay.
+
+        Publishing the same again changes nothing, not even a file. A failure never takes the place
+        of a transcript, be it for earlier bytes or options. Several processes may publish to one
+        partition; each adds to what the others left.
+
+        Raises:
+            StoreError: the disk is full, or the directory cannot hold links.
+        """
+        with self._writing(partition_key):
+            old = self.read_together(partition_key)
+            rows = {row.recording_id: row for row in _rows_of(old["transcripts"])}
+            new = [entry for entry in entries if _replaces(entry, rows)]
+            added = self._added(partition_key, new)
+            if added["transcripts"].num_rows or not self.path("words", partition_key).exists():
+                self._swap(partition_key, _merged(old, added))
+            self._sweep(partition_key)
+
+    def _home(self, partition_key: str) -> Path:
+        home = self.inner / "partitions" / partition_key
+        home.mkdir(parents=True, exist_ok=True)
+        return home
+
+    def read_together(self, partition_key: str) -> dict[str, pa.Table]:
+        """The tables of a partition, all of one generation."""
+        current = self.inner / "partitions" / partition_key / "current"
+        while current.is_symlink():
+            generation = current.resolve()
+            try:
+                return {
+                    table: read_table(
+                        generation / f"{table}.parquet",
+                        SCHEMAS[table],
+                        self.path(table, partition_key),
+                    )
+                    for table in TRANSCRIPT_TABLES
+                }
+            except FileNotFoundError:
+                if generation == current.resolve():  # removed by hand
+                    break
+        # No generation yet, or a copy of the output whose links have become files.
+        return {table: self.read_partition(table, partition_key) for table in TRANSCRIPT_TABLES}
+
+    def _added(self, partition_key: str, entries: Sequence[Entry]) -> dict[str, pa.Table]:
+        """The rows of new entries, copied from another partition where the bytes are known."""
+        parts: dict[str, list[pa.Table]] = {
+            table: [SCHEMAS[table].empty_table()] for table in TRANSCRIPT_TABLES
+        }
+        sources: dict[str, dict[str, pa.Table]] = {}
+        for entry in entries:
+            label = (entry.recording_id, partition_key, entry.path)
+            if isinstance(entry.outcome, Transcript):
+                for table, rows in transcript_rows(entry.outcome, *label).items():
+                    parts[table].append(pa.Table.from_pylist(rows, SCHEMAS[table]))
+                continue
+            key = entry.outcome.partition_key
+            if key not in sources:
+                sources[key] = self.read_together(key)
+            if not _holds(sources[key]["transcripts"], entry.outcome):
+                continue  # it has been replaced since; a later run does the work
+            for table, rows in sources[key].items():
+                mine = pc.equal(rows["recording_id"], entry.outcome.recording_id)
+                parts[table].append(relabelled(rows.filter(mine), *label))
+        return {table: pa.concat_tables(tables) for table, tables in parts.items()}
+
+    def _swap(self, partition_key: str, tables: dict[str, pa.Table]) -> None:
+        home = self._home(partition_key)
+        current = home / "current"
+        if not current.is_symlink():
+            # A partition is born empty, so that no reader meets a link that leads nowhere.
+            empty = {table: SCHEMAS[table].empty_table() for table in TRANSCRIPT_TABLES}
+            _point(current, _write_generation(home, empty), home)
+        generation = _write_generation(home, tables)
+        for table in TRANSCRIPT_TABLES:
+            link = self.path(table, partition_key)
+            if not link.is_symlink():
+                link.parent.mkdir(parents=True, exist_ok=True)
+                _point(link, os.path.relpath(current / f"{table}.parquet", link.parent), home)
+        _point(current, generation, home)
+
+    def _sweep(self, partition_key: str) -> None:
+        """Remove older generations, and those of writers that died."""
+        home = self._home(partition_key)
+        # By name: the output directory may itself lie behind a link.
+        generation = os.readlink(home / "current")
+        for path in home.iterdir():
+            if path.is_dir() and not path.is_symlink() and path.name != generation:
+                shutil.rmtree(path, ignore_errors=True)
+
+    @contextmanager
+    def _writing(self, partition_key: str) -> Iterator[None]:
+        """The partition's lock, and sentences for what disks do."""
+        with disk_sentences(self.root):
+            locks = self.inner / "locks"
+            locks.mkdir(parents=True, exist_ok=True)
+            with locked(locks / partition_key):
+                yield
+
+
+def _merged(old: dict[str, pa.Table], added: dict[str, pa.Table]) -> dict[str, pa.Table]:
+    """The old rows of other recordings and the new ones, sorted."""
+    replaced = added["transcripts"]["recording_id"].combine_chunks()
+    merged = {}
+    for table, rows in old.items():
+        kept = rows.filter(pc.invert(pc.is_in(rows["recording_id"], value_set=replaced)))
+        keys = [(name, "ascending") for name in SORT_KEYS[table]]
+        merged[table] = pa.concat_tables([kept, added[table]]).sort_by(keys)
+    return merged
+
+
+def _write_generation(home: Path, tables: dict[str, pa.Table]) -> str:
+    folder = home / uuid.uuid4().hex
+    folder.mkdir()
+    try:
+        for table, rows in tables.items():
+            write_table(folder / f"{table}.parquet", rows)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder.name
+
+
+def _point(link: Path, target: str, home: Path) -> None:
+    """Make a link point somewhere else, in one step; the caller holds the partition's lock."""
+    fresh = home / "link.new"  # not beside the link: some readers look at hidden files
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    os.replace(fresh, link)
+
+
+def _facts(path: Path, recording_ids: pa.Array | None = None) -> pa.Table:
+    fields = [SCHEMAS["transcripts"].field(name) for name in PublishedRow.__dataclass_fields__]
+    facts = read_table(path, pa.schema(fields))
+    wanted = recording_ids and pc.is_in(facts["recording_id"], value_set=recording_ids)
+    return facts if wanted is None else facts.filter(wanted)
+
+
+def _rows_of(transcripts: pa.Table) -> Iterator[PublishedRow]:
+    names = list(PublishedRow.__dataclass_fields__)
+    return (PublishedRow(**row) for row in transcripts.select(names).to_pylist())
+
+
+def _holds(transcripts: pa.Table, row: PublishedRow) -> bool:
+    mine = transcripts.filter(pc.equal(transcripts["recording_id"], row.recording_id))
+    return row in _rows_of(mine)
+
+
+def _replaces(entry: Entry, rows: dict[str, PublishedRow]) -> bool:
+    """Whether an outcome is news, and no failure in the place of a transcript."""
+    row, outcome = rows.get(entry.recording_id), entry.outcome
+    if row is None:
+        return True
+    if outcome.status == "failed" and row.status != "failed":
+        return False
+    return not is_published_as(row, outcome)
+
+
+def is_published_as(row: PublishedRow, outcome: Transcript | PublishedRow) -> bool:
+    """Whether a row holds this very outcome, for whatever path."""
+    same_time = row.transcribed_at == _time(outcome.transcribed_at)
+    return row.content == outcome.content and same_time
+
+
+def _time(value: str | datetime) -> datetime:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value

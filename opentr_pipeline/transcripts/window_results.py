@@ -1,0 +1,142 @@
+"""What was heard in windows -> the transcript of a recording; pure."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opentr_pipeline.audio.windows import Place
+from opentr_pipeline.transcripts.transcript import (
+    MAX_COMPRESSION_RATIO,
+    MAX_NO_SPEECH_PROBABILITY,
+    MIN_AVG_LOGPROB,
+    Segment,
+    Transcript,
+    segment_from_dict,
+    settle_times,
+)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What the model made of one window.
+
+    Attributes:
+        tokens: of the text alone.
+        avg_logprob: mean log-probability of the tokens; 0 is certain.
+        is_endless: it stopped only because no more tokens were allowed.
+    """
+
+    tokens: tuple[int, ...]
+    text: str
+    avg_logprob: float
+    no_speech_probability: float
+    compression_ratio: float
+    is_endless: bool
+
+    @property
+    def is_loop(self) -> bool:
+        """Whether the text repeats itself."""
+        return self.is_endless or self.compression_ratio > MAX_COMPRESSION_RATIO
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether another try is due, by the rules of openai/whisper's fallback."""
+        if self.no_speech_probability > MAX_NO_SPEECH_PROBABILITY:
+            return self.is_loop  # silence makes no sense at any temperature
+        return self.is_loop or self.avg_logprob < MIN_AVG_LOGPROB
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What was made of one window.
+
+    Attributes:
+        start: where the window begins in the recording, in samples.
+        channel: of the recording, from 0; None where all of them were mixed.
+        speech_s: how much of the window is speech.
+        language: ISO 639 code.
+        language_probability: 1 where it was asked for by name.
+        wall_s: the window's share of the time that the engine took.
+        segments: none where the model wrote nothing.
+    """
+
+    start: int
+    channel: int | None
+    speech_s: float
+    language: str
+    language_probability: float
+    wall_s: float
+    segments: tuple[Segment, ...]
+
+    @property
+    def place(self) -> Place:
+        """What tells the window from the others of its recording."""
+        return self.start, self.channel
+
+
+def heard_from_dict(fields: dict[str, Any]) -> Heard:
+    """The inverse of ``dataclasses.asdict``."""
+    segments = tuple(segment_from_dict(segment) for segment in fields["segments"])
+    return Heard(**{**fields, "segments": segments})
+
+
+def compose(all_heard: Iterable[Heard], duration_s: float) -> Transcript:
+    """The transcript of a recording from its windows, in any order.
+
+    Args:
+        all_heard: of all windows.
+        duration_s: the media's, not the last segment's.
+
+    Returns:
+        Status ``ok``, ``suspect`` or ``no_speech``; what is not known here is left empty.
+    """
+    windows = sorted(all_heard, key=lambda one: (one.start, one.channel or 0))
+    channels = sorted({one.channel for one in windows}, key=lambda channel: channel or 0)
+    segments = [
+        segment
+        for channel in channels
+        for segment in settle_times(
+            [part for one in windows if one.channel == channel for part in one.segments], duration_s
+        )
+    ]
+    language, probability = _main_language(windows)
+    transcript = Transcript(
+        media_fingerprint="",
+        settings_fingerprint="",
+        status="ok",
+        language=language,
+        language_probability=probability,
+        duration_s=duration_s,
+        speech_s=sum(one.speech_s for one in windows),
+        wall_s=sum(one.wall_s for one in windows),
+        segments=tuple(sorted(segments, key=lambda segment: segment.start_s)),
+    )
+    status, reason = _verdict(transcript)
+    return dataclasses.replace(transcript, status=status, reason=reason)
+
+
+def _main_language(windows: Sequence[Heard]) -> tuple[str, float]:
+    """The language that is spoken longest, and its mean probability."""
+    speech_s: dict[str, float] = {}
+    for one in windows:
+        speech_s[one.language] = speech_s.get(one.language, 0.0) + one.speech_s
+    if not speech_s:
+        return "", 0.0
+    language = max(speech_s, key=speech_s.__getitem__)
+    said = [one for one in windows if one.language == language]
+    return language, sum(one.language_probability for one in said) / len(said)
+
+
+def _verdict(transcript: Transcript) -> tuple[str, str]:
+    """Status and reason of what was heard."""
+    segments = transcript.segments
+    if not segments:
+        return "no_speech", "No speech was found."
+    if all(segment.is_silence for segment in segments):
+        return "no_speech", "Nobody seems to speak; what the model wrote is kept in the segments."
+    if transcript.flags:
+        doubtful = sum(bool(segment.flags) for segment in segments)
+        share = f"{doubtful} of {len(segments)} segments"
+        return "suspect", f"{', '.join(transcript.flags)} in {share}."
+    return "ok", ""
