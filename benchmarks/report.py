@@ -30,7 +30,7 @@ from opentr_pipeline.audio.probe import Probe
 from opentr_pipeline.pages.lists import FOLDER as PAGES
 from opentr_pipeline.pages.lists import REPORT_PAGE
 from opentr_pipeline.planning import backlog
-from opentr_pipeline.planning.options import TranscriptionOptions
+from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.report import page
 from opentr_pipeline.report.facts import report_facts
 from opentr_pipeline.settings.environment import Settings, load_settings

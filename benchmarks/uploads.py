@@ -30,8 +30,9 @@ from opentr_pipeline.archive.changes import Clock
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.audio.probe import Probe
 from opentr_pipeline.planning import backlog
-from opentr_pipeline.planning.options import ArchiveOptions, TranscriptionOptions
+from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.uploads import Uploads
+from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.settings.environment import Settings, load_settings
 from opentr_pipeline.transcripts.schemas import SCHEMAS, write_table
 from opentr_pipeline.transcripts.store import TranscriptStore

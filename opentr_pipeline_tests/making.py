@@ -16,7 +16,7 @@ from opentr_pipeline.archive.media_files import MediaFile
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.audio.probe import Probe
 from opentr_pipeline.audio.windows import Window
-from opentr_pipeline.planning.options import TranscriptionOptions
+from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.settings.environment import Settings, load_settings
 from opentr_pipeline.transcripts.transcript import Content, Segment, Transcript, Word
 

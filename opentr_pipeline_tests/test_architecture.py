@@ -20,29 +20,23 @@ ROOMS = (
 )
 # What stands in no folder: beside ``defs`` what Dagster loads, else the ground under all rooms.
 OUTSIDE = {
-    **dict.fromkeys(("errors", "locks", "terminal", "bootstrap"), "ground"),
+    **dict.fromkeys(("errors", "locks", "wording", "terminal", "bootstrap"), "ground"),
     "definitions": "defs",
 }
 # Imports that run up the list and are still to be turned round; each must be taken out once it is.
-UPWARD = {
-    # Both need the time as text, and no transcript.
-    ("devices.leases", "transcripts.transcript"),
-    ("devices.memory_limits", "transcripts.transcript"),
-    # The options of a transcription belong to whoever transcribes.
-    ("recognition.sources", "planning.options"),
-    ("recognition.whisper.model", "planning.options"),
-    ("recognition.whisper.transcriber", "planning.options"),
-}
+UPWARD: set[tuple[str, str]] = set()
 # These may reach Dagster when they are loaded; it takes a second that no other room is to cost.
 DAGSTER_ROOMS = {"cli", "monitoring", "launching", "defs"}
 # Outside the shell, what launches runs, and what reads their state.
-DAGSTER_OUTSIDE_DEFS = {"definitions", "launching.launch", "launching.run_state"}
+DAGSTER_OUTSIDE_DEFS = {
+    *("definitions", "launching.instance", "launching.launch", "launching.run_state"),
+}
 # Each of these costs every step of every run a part of a second, or holds a card.
 HEAVY = {"faster_whisper", "ctranslate2", "av", "torch", "onnxruntime", "numpy"}
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 # They hand variables on to processes that they start; only ``settings`` gives them a meaning.
 ENVIRONMENT_FORWARDERS = {
-    *("cli.programs", "cli.runs", "cli.shared", "defs.resources", "launching.launch"),
+    *("cli.programs", "cli.runs", "cli.shared", "defs.resources", "launching.instance"),
     *("recognition.whisper.model", "services.stack"),
 }
 MAX_LINES_OF_FILE = 300

@@ -22,10 +22,10 @@ from opentr_pipeline.archive.media_files import (
     MediaFile,
     Scan,
     partition_key,
-    readable,
     scan,
 )
 from opentr_pipeline.errors import ArchiveError
+from opentr_pipeline.wording import readable
 from opentr_pipeline_tests.making import PROPERTY, media_file, settings_of
 
 BY_FOLDER = settings_of()

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from opentr_pipeline.quality import archive_facts as module
-from opentr_pipeline.quality.archive_facts import FactMemory, ReferenceFacts, archive_facts
+from opentr_pipeline.quality.archive_facts import ReferenceFacts, archive_facts
+from opentr_pipeline.quality.fact_memory import FactMemory
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.layout import Generation

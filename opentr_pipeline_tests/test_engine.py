@@ -21,8 +21,8 @@ from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, Window
 from opentr_pipeline.errors import DeviceError, MediaError, StoreError
 from opentr_pipeline.recognition import engine
 from opentr_pipeline.recognition.engine import STRETCH, transcribe
+from opentr_pipeline.recognition.recognizer import Part
 from opentr_pipeline.recognition.sources import Source
-from opentr_pipeline.recognition.whisper.transcriber import Part
 from opentr_pipeline.transcripts.transcript import Segment
 from opentr_pipeline.transcripts.window_results import Heard
 from opentr_pipeline_tests import making

@@ -16,9 +16,9 @@ import pytest
 from click.testing import CliRunner
 
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ
-from opentr_pipeline.cli import tables
 from opentr_pipeline.cli.app import main
 from opentr_pipeline.cli.shared import settings_of as settings_of_command
+from opentr_pipeline.cli.status import status_line
 from opentr_pipeline.devices import leases as worker_slots
 from opentr_pipeline.devices.cards import CPU, Device, WorkerSlot
 from opentr_pipeline.devices.leases import lease, ranks_waiting, slots_in_use
@@ -39,12 +39,12 @@ from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.plan import Plan
 from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.recognition.whisper import model
+from opentr_pipeline.recognition.whisper.decoded import Decoded
 from opentr_pipeline.recognition.whisper.transcriber import Transcriber
 from opentr_pipeline.services import dev
 from opentr_pipeline.settings.environment import PROJECT_ROOT
 from opentr_pipeline.steps.shard_run import ShardRun
 from opentr_pipeline.transcripts.transcript import Word
-from opentr_pipeline.transcripts.window_results import Decoded
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.making import OPTIONS, wav
 from opentr_pipeline_tests.runs import SPEECH, leases, make_archive
@@ -468,7 +468,7 @@ def test_a_closed_slot_is_shown(commands: Path) -> None:
         assert "cpu.slot-0: closed until the next start" in result.output
         assert "WHISPER_COMPUTE_TYPE" in result.output
     looking = StatusWatch(settings_of_command(None), ArchiveOptions(OPTIONS), (WorkerSlot(CPU, 0),))
-    assert "0 of 1 slots, 1 closed, no speed yet" in tables.status_line(looking.status())
+    assert "0 of 1 slots, 1 closed, no speed yet" in status_line(looking.status())
 
 
 # Read by every Python that is started with it: the first slot has no memory, whatever the batch.

@@ -13,9 +13,10 @@ import pytest
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
-from opentr_pipeline.cli import status as cli_operators
-from opentr_pipeline.cli import tables
+from opentr_pipeline.cli import metrics as metrics_command
+from opentr_pipeline.cli import shared
 from opentr_pipeline.cli.app import main
+from opentr_pipeline.cli.status import of_status, status_line
 from opentr_pipeline.devices.cards import CPU, WorkerSlot
 from opentr_pipeline.devices.leases import Holder
 from opentr_pipeline.devices.memory_limits import MemoryLimit
@@ -158,8 +159,8 @@ def test_the_command_prints_or_writes_and_goes_on(
         monkeypatch.setenv(name, "")  # given back at the end
     options = SimpleNamespace(content=lambda one: content(one.media_file.path))
     slots = (WorkerSlot(CPU, 0),)
-    monkeypatch.setattr(cli_operators, "options_of", lambda *_, **__: (options, slots))
-    monkeypatch.setattr(cli_operators, "METRICS_TICK_S", 0.01)
+    monkeypatch.setattr(metrics_command, "options_of", lambda *_, **__: (options, slots))
+    monkeypatch.setattr(metrics_command, "METRICS_TICK_S", 0.01)
     asked = ["metrics", str(tmp_path / "archive")]
     values = parsed(CliRunner().invoke(main, asked).output)
     assert values["opentr_recordings"]["unprobed",] == 1
@@ -175,19 +176,19 @@ def test_the_command_prints_or_writes_and_goes_on(
         if seen == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli_operators.time, "sleep", sleep)
+    monkeypatch.setattr(shared.time, "sleep", sleep)
     result = CliRunner().invoke(main, [*asked, "--output", str(path), "--watch"])
     assert (result.exit_code, result.output, seen) == (0, "", 2)
 
 
 def test_status_shows_how_the_devices_are() -> None:
     settings = settings_of(ARCHIVE_DIR=ARCHIVE)
-    text = shown(tables.of_status(settings, STATUS))
+    text = shown(of_status(settings, STATUS))
     assert "device        CPU, 50 % busy, 2.0 of 8.0 GB of memory used\n" in text
     assert "device        A card, 93 % busy, 20.0 of 80.0 GB of memory used, 61 °C\n" in text
     assert "device        A card, does not tell how it is\n" in text
     assert "worker-1 cpu.slot-1" in text
-    said = tables.status_line(STATUS)
+    said = status_line(STATUS)
     assert said.endswith("1 closed, 70.2x, CPU 50 % busy, A card 93 % busy")
     facts = STATUS.for_programs()
     assert facts["devices"][1]["reading"]["temperature_c"] == 61

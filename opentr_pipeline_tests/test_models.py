@@ -11,9 +11,10 @@ import pytest
 
 from opentr_pipeline.devices.cards import CPU, Device, WorkerSlot
 from opentr_pipeline.errors import ModelError
-from opentr_pipeline.planning.options import TranscriptionOptions, transcription_options
+from opentr_pipeline.planning.options import transcription_options
 from opentr_pipeline.recognition import models
 from opentr_pipeline.recognition.models import MANIFEST, NEEDED_FILES, Model
+from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline_tests.making import settings_of
 
 SLOTS = [WorkerSlot(CPU, 0)]

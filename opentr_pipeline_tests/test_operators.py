@@ -19,14 +19,16 @@ from dagster import DagsterInstance
 from dagster._core.test_utils import create_run_for_test
 from rich.console import Console
 
-from opentr_pipeline.cli import shared, tables
+from opentr_pipeline.cli import eta, shared
 from opentr_pipeline.cli.app import main
+from opentr_pipeline.cli.errors import of_errors
+from opentr_pipeline.cli.queue import of_queue
 from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG
 from opentr_pipeline.devices import leases
 from opentr_pipeline.devices.cards import CPU, WorkerSlot
 from opentr_pipeline.errors import OpentrError, ServiceError
 from opentr_pipeline.launching import reset, run_state
-from opentr_pipeline.launching.launch import PREPARED
+from opentr_pipeline.launching.instance import PREPARED
 from opentr_pipeline.monitoring import health
 from opentr_pipeline.planning.backlog import RecordingWork
 from opentr_pipeline.quality import pace as operations
@@ -81,7 +83,7 @@ def test_hours_and_days_are_of_local_time() -> None:
         "2026-05-14T00:00:00+02:00": 30,
         "2026-05-17T00:00:00+02:00": 30,
     }
-    text = shown(tables.of_throughput(hours, days))
+    text = shown(eta.of_throughput(hours, days))
     assert "2026-05-17 14:00           1    0.003  10.0x" in text
     assert "13:00" not in text
 
@@ -106,8 +108,8 @@ def test_what_is_kept_is_not_pending_any_more(tmp_path: Path) -> None:
     assert (facts.num_pending, facts.pending_audio_s) == (3, 4.0)
     assert (facts.num_given_up, facts.num_unprobed, facts.lately.speed_x) == (1, 7, None)
     assert (facts.left_s, facts.done_at) == (None, None)
-    assert "nothing was measured" in shown(tables.of_eta(facts))
-    assert "unknown until" in shown(tables.of_eta(facts))
+    assert "nothing was measured" in shown(eta.of_eta(facts))
+    assert "unknown until" in shown(eta.of_eta(facts))
 
     now = datetime.now(UTC).isoformat()
     checkpoints.save(transcript("a", "one two", transcribed_at=now, wall_s=0.5))
@@ -115,7 +117,7 @@ def test_what_is_kept_is_not_pending_any_more(tmp_path: Path) -> None:
     assert (facts.num_pending, facts.pending_audio_s) == (1, 2.0)
     assert facts.lately.speed_x == pytest.approx(4.0)
     assert facts.left_s == pytest.approx(0.5)
-    assert "4.0x over 1 recordings" in shown(tables.of_eta(facts))
+    assert "4.0x over 1 recordings" in shown(eta.of_eta(facts))
 
 
 def test_old_outcomes_say_nothing_about_the_speed_of_late(tmp_path: Path) -> None:
@@ -158,7 +160,7 @@ def test_errors_are_grouped_with_their_remedy(tmp_path: Path) -> None:
         ("truncated", "Only N s of N s.", REMEDIES["truncated"], 2),
     ]
     assert found[0].files[0].num_attempts == 3
-    text = shown(tables.of_errors(found))
+    text = shown(of_errors(found))
     assert "cut1.wav" in text
     assert "cut2.wav" not in text
     assert "... and 1 more (--all names them)" in text
@@ -188,7 +190,9 @@ def asked(*arguments: str, code: int = 0) -> object:
 def test_the_keys_of_json_are_stable(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = SimpleNamespace(content=lambda one: content(one.media_file.path))
     slots = (WorkerSlot(CPU, 0),)
-    monkeypatch.setattr("opentr_pipeline.cli.status.options_of", lambda *_, **__: (options, slots))
+    found = options, slots
+    for module in ("shared", "status"):
+        monkeypatch.setattr(f"opentr_pipeline.cli.{module}.options_of", lambda *_, **__: found)
     assert set(asked("status")) == set(  # type: ignore[call-overload]
         """num_done num_missing num_stale num_failed num_unprobed num_partitions done_audio_s
         pending_audio_s num_unpublished num_by_status num_worker_slots num_slots_in_use slots_in_use
@@ -280,7 +284,7 @@ def test_runs_say_where_they_come_from_and_whether_they_live(
         ("starting", (), "refresh", 0),
     ]
     assert [one.is_orphan for one in runs] == [True, False, False]
-    text = shown(tables.of_queue(runs, [], 2, ["uploads"]))
+    text = shown(of_queue(runs, [], 2, ["uploads"]))
     assert "process gone" in text
     assert "b...c" in text
     assert "0 of 2 worker slots in use; uploads wait for one" in text
@@ -299,7 +303,7 @@ def test_a_slot_says_who_holds_it(tmp_path: Path) -> None:
         assert dataclasses.replace(holder, since="", worker="") == mine
         assert holder.held_s is not None
         assert 0 <= holder.held_s < 60
-        text = shown(tables.of_queue([], [holder], 2, []))
+        text = shown(of_queue([], [holder], 2, []))
         assert "worker-0 cpu.slot-0, run 00000000, [a], b" in text
         # Who counts the slots otherwise calls it otherwise.
         (other,) = leases.holders(slots[::-1], tmp_path)

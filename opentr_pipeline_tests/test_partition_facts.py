@@ -22,12 +22,7 @@ from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES, Generation
 from opentr_pipeline.transcripts.schemas import write_table
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word
-from opentr_pipeline_tests.making import (
-    PROPERTY_ON_DISK,
-    TRANSCRIBED_AT,
-    recording,
-    transcript,
-)
+from opentr_pipeline_tests.making import PROPERTY_ON_DISK, TRANSCRIBED_AT, recording, transcript
 
 LOOP = {"compression_ratio": 3.0}
 UNSURE = {"avg_logprob": -1.5}

@@ -23,9 +23,10 @@ from opentr_pipeline.pages.pages import Pages
 from opentr_pipeline.quality.problems import ErrorClass, TroubledFile
 from opentr_pipeline.report.duplicates import DuplicateGroup, Duplicates
 from opentr_pipeline.report.facts import Folder, ReportFacts
-from opentr_pipeline.report.page import html, length_text, percent_text, size_text, write
+from opentr_pipeline.report.page import html, write
 from opentr_pipeline.report.totals import DoubtfulRecording, Tally
 from opentr_pipeline.services.dev import DevServices
+from opentr_pipeline.wording import length_text, percent_text, size_text
 from opentr_pipeline_tests.conftest import Project
 from opentr_pipeline_tests.making import settings_of
 from opentr_pipeline_tests.page_api import free_port

@@ -34,12 +34,7 @@ from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word
-from opentr_pipeline_tests.making import (
-    PROPERTY,
-    recording,
-    settings_of,
-    transcript,
-)
+from opentr_pipeline_tests.making import PROPERTY, recording, settings_of, transcript
 
 LOOPS = 9.0  # a compression ratio that is flagged as a loop
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opentr_pipeline.cli import bench as cli_bench
-from opentr_pipeline.cli import plan, tables
+from opentr_pipeline.cli import plan
 from opentr_pipeline.devices.cards import CPU, worker_slots
 from opentr_pipeline.devices.leases import lease, slots_folder, slots_in_use
 from opentr_pipeline.errors import ArchiveError, ServiceError
@@ -98,7 +98,7 @@ def test_what_failed_is_said_in_its_row() -> None:
     from rich.console import Console
 
     console = Console(width=120, record=True)
-    console.print(tables.of_scaling(MEASURED))
+    console.print(cli_bench.of_scaling(MEASURED))
     lines = console.export_text().splitlines()
     assert lines[2].split() == ["2", "25.0x", "1.25", "62", "%", "0.00", "GB"]
     assert "out of memory" in lines[3]

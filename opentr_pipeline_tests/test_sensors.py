@@ -26,13 +26,7 @@ from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.making import settings_of, wav
 from opentr_pipeline_tests.page_api import free_port
-from opentr_pipeline_tests.runs import (
-    SAMPLES,
-    SPEECH,
-    is_any_run_under_way,
-    leases,
-    process_of,
-)
+from opentr_pipeline_tests.runs import SAMPLES, SPEECH, is_any_run_under_way, leases, process_of
 
 # Long enough that files written one after the other are seen by the same tick.
 SETTLE_S = 1

@@ -20,7 +20,7 @@ from opentr_pipeline.locks import is_locked
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.plan import Plan, Taking
 from opentr_pipeline.planning.shards import ShardItem
-from opentr_pipeline.recognition.whisper.transcriber import Part
+from opentr_pipeline.recognition.recognizer import Part
 from opentr_pipeline.steps import shard_run
 from opentr_pipeline.steps.shard_run import MAX_DEATHS, ShardOutcome, ShardRun
 from opentr_pipeline.transcripts.checkpoints import Checkpoints

@@ -14,13 +14,7 @@ from opentr_pipeline.planning.shards import (
     ShardItem,
     plan_shards,
 )
-from opentr_pipeline_tests.making import (
-    OPTIONS,
-    OTHER_OPTIONS,
-    PROPERTY,
-    fingerprint,
-    media_file,
-)
+from opentr_pipeline_tests.making import OPTIONS, OTHER_OPTIONS, PROPERTY, fingerprint, media_file
 
 DURATIONS = st.lists(
     st.one_of(st.integers(0, 40), st.integers(0, 10_000), st.none()).map(

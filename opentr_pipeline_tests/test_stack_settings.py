@@ -11,7 +11,7 @@ import yaml
 from opentr_pipeline.defs.container_launcher import copied
 from opentr_pipeline.devices.cards import Device
 from opentr_pipeline.errors import OpentrError
-from opentr_pipeline.launching.launch import LOCAL_LAUNCHER
+from opentr_pipeline.launching.instance import LOCAL_LAUNCHER
 from opentr_pipeline.services import stack, stack_settings
 from opentr_pipeline.services.stack import Stack
 from opentr_pipeline.services.stack_settings import HostCards, environment, list_host_cards

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, Window
 from opentr_pipeline.errors import DeviceError, OutOfMemoryError
-from opentr_pipeline.planning.options import TranscriptionOptions
-from opentr_pipeline.recognition.whisper.model import FULL_CONTEXT_S
+from opentr_pipeline.recognition.options import TranscriptionOptions
+from opentr_pipeline.recognition.recognizer import FULL_CONTEXT_S, Part
+from opentr_pipeline.recognition.whisper.decoded import Decoded
 from opentr_pipeline.recognition.whisper.transcriber import (
     MIN_CUT_LOGPROB,
     MIN_CUT_PROBABILITY,
     TEMPERATURES,
-    Part,
     Transcriber,
 )
 from opentr_pipeline.transcripts.transcript import Segment, Word
-from opentr_pipeline.transcripts.window_results import Decoded, Heard
+from opentr_pipeline.transcripts.window_results import Heard
 from opentr_pipeline_tests.making import OPTIONS, PROPERTY, window
 
 GOOD = Decoded((7, 8), "good words", -0.1, 0.05, 1.2, False)

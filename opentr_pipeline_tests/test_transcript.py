@@ -18,9 +18,9 @@ from opentr_pipeline.transcripts.transcript import (
     Transcript,
     Word,
     from_dict,
-    now,
     settle_times,
 )
+from opentr_pipeline.wording import now
 from opentr_pipeline_tests.making import PROPERTY, transcript
 
 TIMES = st.floats(-5, 70)

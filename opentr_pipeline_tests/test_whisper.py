@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline.recognition.whisper.model import FULL_CONTEXT_S, MIN_CONTEXT_S, context_s
+from opentr_pipeline.recognition.recognizer import FULL_CONTEXT_S, MIN_CONTEXT_S, context_s
 from opentr_pipeline_tests.making import PROPERTY
 
 

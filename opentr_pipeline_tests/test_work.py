@@ -14,6 +14,7 @@ import pytest
 from opentr_pipeline.archive import recordings
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.archive.recordings import Recording
+from opentr_pipeline.launching.progress import Progress
 from opentr_pipeline.planning import backlog, overview
 from opentr_pipeline.planning.backlog import MAX_ATTEMPTS
 from opentr_pipeline.planning.options import ArchiveOptions
@@ -650,9 +651,7 @@ def test_progress_counts_each_set_of_options(world: World) -> None:
     options = with_folder("film")
     found = world.recordings()
     known = [recording for group in found.values() for recording in group]
-    progress = overview.Progress(
-        world.settings, backlog.judge(known, world.store.index(found), options)
-    )
+    progress = Progress(world.settings, backlog.judge(known, world.store.index(found), options))
     plan = world.plan(options=options)
     items = [item for shard in plan.shards for item in shard]
     film = [item for item in items if item.media_file.path == "film/of_1.wav"]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from opentr_pipeline.recognition.engine import STRETCH, transcribe
-from opentr_pipeline.recognition.whisper.transcriber import Part
+from opentr_pipeline.recognition.recognizer import Part
 from opentr_pipeline.recognition.worker_times import WorkerTimes
 from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.making import OPTIONS

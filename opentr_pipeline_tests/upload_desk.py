@@ -14,7 +14,7 @@ from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.upload_runs import Request
 from opentr_pipeline.planning.uploads import Tick, Uploads
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
-from opentr_pipeline.transcripts.transcript import now
+from opentr_pipeline.wording import now
 from opentr_pipeline_tests.making import OPTIONS, settings_of, transcript, wav
 
 SETTLE_S = 60

@@ -6,8 +6,8 @@ from pathlib import Path
 from benchmarks.candidates.protocol import Request, answer
 from opentr_pipeline.audio.decoding import Sound
 from opentr_pipeline.devices.cards import CPU, list_cards
-from opentr_pipeline.planning.options import TranscriptionOptions
 from opentr_pipeline.recognition import engine, models
+from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.recognition.whisper.memory import CPU_BATCH
 from opentr_pipeline.recognition.whisper.model import Whisper
 from opentr_pipeline.recognition.whisper.transcriber import Transcriber

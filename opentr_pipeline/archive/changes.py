@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from opentr_pipeline.archive.ledger import File, Folder, Ledger
+from opentr_pipeline.archive.ledger import File, Folder, Ledger, signed_64
 from opentr_pipeline.archive.media_files import (
     UNREADABLE,
     MediaFile,
@@ -22,7 +22,6 @@ from opentr_pipeline.archive.media_files import (
     list_folder,
     look_at,
 )
-from opentr_pipeline.archive.recordings import signed_64
 from opentr_pipeline.errors import ArchiveError
 
 RACY_S = 2.0

@@ -210,3 +210,8 @@ class Ledger:
     def _files(self, condition: str, *values: object) -> list[File]:
         query = f"SELECT * FROM files_1 WHERE {condition}"
         return [File(*row) for row in self._database.execute(query, values)]
+
+
+def signed_64(number: int) -> int:
+    """A number as SQLite keeps it: signed, while some file systems use all 64 bits for inodes."""
+    return (number + 2**63) % 2**64 - 2**63

@@ -270,8 +270,3 @@ def _shortened(key: str) -> str:
     digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
     head = raw[: MAX_KEY_BYTES - len(digest) - 1].decode(errors="ignore")
     return f"{re.sub('%[0-9A-F]?$', '', head)}@{digest}"
-
-
-def readable(path: str) -> str:
-    """A path as text that any table or terminal takes: bytes that are not UTF-8 in hexadecimal."""
-    return os.fsencode(path).decode(errors="backslashreplace")

@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from opentr_pipeline.archive.ledger import signed_64
 from opentr_pipeline.archive.media_files import MediaFile
 from opentr_pipeline.audio.probe import Probe, probe_file
 from opentr_pipeline.errors import MediaError
@@ -100,11 +101,6 @@ def _identity(media_file: MediaFile) -> tuple[int, int, int, int]:
     numbers = (media_file.device, media_file.inode, media_file.size_bytes, media_file.modified_ns)
     device, inode, size_bytes, modified_ns = map(signed_64, numbers)
     return device, inode, size_bytes, modified_ns
-
-
-def signed_64(number: int) -> int:
-    """A number as SQLite keeps it: signed, while some file systems use all 64 bits for inodes."""
-    return (number + 2**63) % 2**64 - 2**63
 
 
 def probe_all(

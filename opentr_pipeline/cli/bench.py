@@ -18,7 +18,10 @@ from opentr_pipeline.cli.shared import (
 from opentr_pipeline.errors import ServiceError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from opentr_pipeline.devices.cards import WorkerSlot
+    from opentr_pipeline.monitoring.scaling import Scaling
     from opentr_pipeline.settings.environment import Settings
 
 
@@ -52,7 +55,6 @@ def scaling(archive: Path | None, workers: tuple[int, ...], as_json: bool) -> No
     Nothing is kept but the measurement; the machine should have nothing else to do.
     """
     from opentr_pipeline import terminal
-    from opentr_pipeline.cli import tables
     from opentr_pipeline.monitoring import scaling as measuring
     from opentr_pipeline.monitoring import scaling_chart
     from opentr_pipeline.monitoring.scaling_workers import Bench
@@ -74,7 +76,7 @@ def scaling(archive: Path | None, workers: tuple[int, ...], as_json: bool) -> No
         print_json(measured)
         return
     console = terminal.console()
-    console.print(tables.of_scaling(measured))
+    console.print(of_scaling(measured))
     console.print(f"figures  {path}", soft_wrap=True)
     chart = path.with_suffix(".png")
     scaling_chart.draw(measured, chart)
@@ -100,3 +102,26 @@ def _held(slots: "Sequence[WorkerSlot]", settings: "Settings") -> Iterator[None]
         for slot in slots:
             held.enter_context(lease([slot], folder))
         yield
+
+
+def of_scaling(scaling: "Scaling") -> "RenderableType":
+    """What was measured with each number of workers."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from opentr_pipeline.cli import tables
+
+    names = ("workers", "speed", "speed-up", "efficiency", "memory at most")
+    table = tables.table(*((name, "right") for name in names))
+    for row in scaling.rows:
+        if row.failure:
+            table.add_row(str(row.num_workers), Text(row.failure))
+            continue
+        share = f"{100 * scaling.efficiency(row):.0f} %"
+        figures = (f"{row.speed_x:.1f}x", f"{scaling.speed_up(row):.2f}", share)
+        table.add_row(str(row.num_workers), *figures, f"{row.peak_memory_bytes / 1e9:.2f} GB")
+    said = (
+        f"{scaling.model}, {scaling.compute_type}, batches of {scaling.batch_size}, on "
+        f"{scaling.device} ({scaling.num_cores} cores); speed-up is speed over that of one worker."
+    )
+    return Group(table, Text(said))

@@ -42,12 +42,13 @@ def export(
     PATH, a folder or media file in the archive, limits it. Writes only what has changed, and
     removes files of recordings that are gone.
     """
-    from opentr_pipeline.exports.tree import FOLDER, Export, Exported
+    from opentr_pipeline.exports.tree import Export, Exported
+    from opentr_pipeline.transcripts.layout import EXPORTS
     from opentr_pipeline.transcripts.store import TranscriptStore
 
     settings = settings_of(archive)
     store = TranscriptStore(settings.output_root)
-    root = output.absolute() if output else store.root / FOLDER
+    root = output.absolute() if output else store.root / EXPORTS
     inside = tuple(_in_archive(path, settings.archive_root) for path in paths)
     made = Export(store, root, formats, settings, inside)
     done = Exported()
@@ -65,7 +66,7 @@ def export(
 
 def _in_archive(path: str, archive_root: Path) -> str:
     """A path as the tables have it: from the archive's root on."""
-    from opentr_pipeline.archive.media_files import readable
+    from opentr_pipeline.wording import readable
 
     where = archive_root / path
     if not where.is_relative_to(archive_root):

@@ -1,25 +1,24 @@
-"""The commands about devices: what fits on them, and whether they can be used."""
+"""``opentr plan``: what workers and batches need of the memory, and what fits."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from opentr_pipeline.cli.shared import (
-    archive_argument,
-    json_option,
-    print_json,
-    settings_of,
-    show_checks,
-)
+from opentr_pipeline.cli.shared import archive_argument, json_option, print_json, settings_of
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from opentr_pipeline.quality.pace import Pace
     from opentr_pipeline.recognition.budget import Budget, Workload
     from opentr_pipeline.settings.environment import Settings
 
 # Enough for a steady speed, and not of long ago.
 NUM_MEASURED = 200
+VERDICT_STYLES = {"does not fit": "red", "tight": "yellow", "more workers than useful": "dim"}
 
 
 @click.command()
@@ -29,7 +28,6 @@ NUM_MEASURED = 200
 def plan(archive: Path | None, as_json: bool, model: str | None) -> None:
     """Show what workers and batches need of the memory, and what fits."""
     from opentr_pipeline import terminal
-    from opentr_pipeline.cli import tables
     from opentr_pipeline.devices import cards
     from opentr_pipeline.errors import ModelError
     from opentr_pipeline.quality import pace
@@ -60,7 +58,7 @@ def plan(archive: Path | None, as_json: bool, model: str | None) -> None:
         print_json({"workload": work, "as_set": own, "rows": facts, "lately": speed})
     else:
         shown = list(zip(rows, speeds, strict=True))
-        terminal.console().print(tables.of_plan(work, own, shown, speed, budget.VERDICTS_MEAN))
+        terminal.console().print(of_plan(work, own, shown, speed, budget.VERDICTS_MEAN))
 
 
 def _speed_x(
@@ -78,11 +76,48 @@ def _speed_x(
     return speeds.get(row.num_workers, lately_x)
 
 
-@click.command()
-@archive_argument
-@json_option
-def doctor(archive: Path | None, as_json: bool) -> None:
-    """Check the machine, its cards and what fits; exit code 1 where something is wrong."""
-    from opentr_pipeline.monitoring.doctor import examine
+def of_plan(
+    work: "Workload",
+    own: "Sequence[Budget]",
+    rows: "Sequence[tuple[Budget, float | None]]",
+    lately: "Pace",
+    meanings: Sequence[str],
+) -> "RenderableType":
+    """What fits: a table for each device, its row that the settings mean in bold.
 
-    show_checks(examine(lambda: settings_of(archive)), as_json=as_json)
+    Args:
+        work: of each worker.
+        own: what the settings mean.
+        rows: and others, with the speed that was measured.
+        lately: the pace of what was transcribed.
+        meanings: of the verdicts.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    from opentr_pipeline.cli import tables
+
+    parts: list[RenderableType] = []
+    for as_set in own:
+        names = ("workers", "batch", "needs GB", "free GB")
+        table = tables.table(*((name, "right") for name in names))
+        table.add_column("speed", justify="right")
+        table.add_column("verdict")
+        for row, speed_x in rows:
+            if row.device != as_set.device:
+                continue
+            is_set = row == as_set
+            measured = tables.speed_text(speed_x, "not measured")
+            cells = (str(row.num_workers), str(row.batch_size), _gb(row.needed_bytes))
+            style = "bold" if is_set else VERDICT_STYLES.get(row.verdict, "")
+            table.add_row(*cells, _gb(row.room.free_bytes), measured, row.verdict, style=style)
+        model = f"{work.model}, {work.compute_type}, beam size {work.beam_size}"
+        parts += [Text(f"{as_set.device.description}: {model}", style="bold"), table]
+    said = "./opentr.sh bench scaling measures the speed."
+    if lately.speed_x:
+        said = f"The last {lately.num_recordings} recordings went at {lately.speed_x:.1f}x; {said}"
+    return Group(*parts, Text(said), *map(Text, meanings))
+
+
+def _gb(num_bytes: int | None) -> str:
+    return "unknown" if num_bytes is None else f"{num_bytes / 1e9:.1f}"

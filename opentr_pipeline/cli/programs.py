@@ -12,10 +12,10 @@ import click
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def dagster(arguments: tuple[str, ...]) -> None:
     """The stock dagster command, on this archive's state folder and workspace.yaml."""
-    from opentr_pipeline.launching import launch
+    from opentr_pipeline.launching import instance
     from opentr_pipeline.settings.environment import PROJECT_ROOT, load_settings
 
-    launch.prepare_home(load_settings())
+    instance.prepare_home(load_settings())
     os.chdir(PROJECT_ROOT)  # where workspace.yaml is
     if arguments[:2] in (("asset", "materialize"), ("job", "execute")):
         # These two do not read workspace.yaml; they get the code location that it names.

@@ -5,12 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opentr_pipeline.cli.shared import (
-    archive_argument,
-    json_option,
-    print_json,
-    settings_of,
-)
+from opentr_pipeline.cli.shared import archive_argument, json_option, print_json, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -59,7 +54,7 @@ def _lines(facts: "ReportFacts") -> "Iterator[Text]":
 def _said(facts: "ReportFacts") -> dict[str, list[str]]:
     """The main things, by what they are about; what there is nothing to say of has no lines."""
     from opentr_pipeline.report.charts import folder_name, rate_text
-    from opentr_pipeline.report.page import length_text, percent_text, size_text
+    from opentr_pipeline.wording import length_text, percent_text, size_text
 
     total, same, errors = facts.total, facts.duplicates, facts.word_errors
     statuses = (f"{tally.num_recordings} {kind}" for kind, tally in facts.by_status.items())

@@ -87,8 +87,7 @@ def scan(archive: Path | None) -> None:
 
     from opentr_pipeline import terminal
     from opentr_pipeline.archive import media_files as archives
-    from opentr_pipeline.launching import archive_run
-    from opentr_pipeline.planning import overview
+    from opentr_pipeline.launching import archive_run, progress
 
     settings = settings_of(archive)
     found = archives.scan(settings.archive_root)
@@ -101,4 +100,4 @@ def scan(archive: Path | None) -> None:
     console.print(table)
     console.print(f"{len(found.media_files)} media files in {settings.archive_root}.")
     if found.left_alone:
-        console.print(f"Left alone: {overview.left_alone_text(found)}.")
+        console.print(f"Left alone: {progress.left_alone_text(found)}.")

@@ -118,7 +118,7 @@ def _shown(hit: "Hit", *, is_terminal: bool) -> "Text":
     """A line about the place, and what is said there."""
     from rich.text import Text
 
-    from opentr_pipeline.terminal import duration_text
+    from opentr_pipeline.wording import duration_text
 
     head = f"{hit.path}  {duration_text(hit.start_s)}"
     link = f" link {_address(hit.page)}" if hit.page else ""

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,11 @@ import click
 from opentr_pipeline.errors import OpentrError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
+    from opentr_pipeline.archive.media_files import Scan
     from opentr_pipeline.devices.cards import WorkerSlot
-    from opentr_pipeline.monitoring.doctor import Check
+    from opentr_pipeline.planning.backlog import RecordingWork
     from opentr_pipeline.planning.options import ArchiveOptions
     from opentr_pipeline.settings.environment import Settings
 
@@ -111,18 +113,21 @@ def print_json(facts: Any) -> None:
     click.echo(json.dumps(facts, indent=2, default=dataclasses.asdict))
 
 
-def show_checks(checks: "Iterable[Check]", *, as_json: bool) -> None:
-    """Print checks as they are made and exit, with 1 where one does not hold."""
-    from opentr_pipeline import terminal
-    from opentr_pipeline.cli import tables
+def known(settings: "Settings") -> "tuple[Scan, list[RecordingWork], int]":
+    """What the archive holds, how it stands, the number of worker slots."""
+    from opentr_pipeline.archive import media_files as archives
+    from opentr_pipeline.planning import overview
 
-    console = terminal.console()
-    made = []
-    for check in checks:
-        made.append(check)
-        if not as_json:
-            console.print(tables.of_check(check), soft_wrap=True)
-    is_ok = all(check.is_ok for check in made)
-    if as_json:
-        print_json({"is_ok": is_ok, "checks": made})
-    sys.exit(0 if is_ok else 1)
+    options, slots = options_of(settings, fetch=False)
+    found = archives.scan(settings.archive_root)
+    return found, overview.probed_work(settings, found, options), len(slots)
+
+
+def until_interrupt(act: "Callable[[], object]", every_s: float) -> None:
+    """Do it again and again, until Ctrl-C."""
+    try:
+        while True:
+            act()
+            time.sleep(every_s)
+    except KeyboardInterrupt:
+        return

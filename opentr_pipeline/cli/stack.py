@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opentr_pipeline.cli.shared import (
-    gpu_scale_option,
-    options_of,
-    settings_of,
-)
+from opentr_pipeline.cli.shared import gpu_scale_option, options_of, settings_of
 from opentr_pipeline.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -162,7 +158,7 @@ def serve(part: str) -> None:
     """Be what a container of the stack is."""
     from opentr_pipeline.archive import media_files as archives
     from opentr_pipeline.devices import leases, memory_limits
-    from opentr_pipeline.launching import archive_run, launch
+    from opentr_pipeline.launching import archive_run, instance
     from opentr_pipeline.settings.environment import PROJECT_ROOT
 
     settings = settings_of(None)
@@ -173,7 +169,7 @@ def serve(part: str) -> None:
             memory_limits.forget(slots, leases.slots_folder(settings))  # nothing runs yet
             archive_run.prepare(settings, found)
         return
-    launch.enter_home(settings)
+    instance.enter_home(settings)
     os.chdir(PROJECT_ROOT)  # where workspace.yaml is
     name, *arguments = PROGRAMS[part]
     program = str(Path(sys.executable).with_name(name))

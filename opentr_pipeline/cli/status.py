@@ -1,7 +1,6 @@
-"""The commands of people who run an archive: how it stands, how fast, what went wrong."""
+"""``opentr status``: how an archive stands, and what runs."""
 
-import time
-from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,23 +12,20 @@ from opentr_pipeline.cli.shared import (
     options_of,
     print_json,
     settings_of,
-    show_checks,
+    until_interrupt,
 )
-from opentr_pipeline.cli.stack import logs_prod
+from opentr_pipeline.wording import hours
 
 if TYPE_CHECKING:
-    from opentr_pipeline.archive.media_files import Scan
-    from opentr_pipeline.planning.backlog import RecordingWork
+    from rich.console import RenderableType
+
+    from opentr_pipeline.devices.usage import DeviceNow
+    from opentr_pipeline.monitoring.status import Status
     from opentr_pipeline.settings.environment import Settings
 
 TICK_S = 2.0
-LOG_TICK_S = 0.3
 # Where nobody watches a terminal, a line now and then is enough for a log.
 QUIET_TICK_S = 15.0
-# Prometheus asks every minute by default, and the sensor may have changed something by then.
-METRICS_TICK_S = 30.0
-NUM_LOG_LINES = 50
-NUM_FILES_SHOWN = 10
 
 
 @click.command()
@@ -41,7 +37,6 @@ def status(archive: Path | None, as_json: bool, watch: bool) -> None:
     from rich.live import Live
 
     from opentr_pipeline import terminal
-    from opentr_pipeline.cli import tables
     from opentr_pipeline.monitoring.status import StatusWatch
 
     settings = settings_of(archive)
@@ -50,193 +45,68 @@ def status(archive: Path | None, as_json: bool, watch: bool) -> None:
     if as_json:
         print_json(looking.status().for_programs())
     elif not watch:
-        console.print(tables.of_status(settings, looking.status()))
+        console.print(of_status(settings, looking.status()))
     elif console.is_terminal:
         with Live(console=console, auto_refresh=False) as live:
-            _until_interrupt(
-                lambda: live.update(tables.of_status(settings, looking.status()), refresh=True),
+            until_interrupt(
+                lambda: live.update(of_status(settings, looking.status()), refresh=True),
                 TICK_S,
             )
     else:
-        line = tables.status_line
-        _until_interrupt(lambda: console.print(line(looking.status())), QUIET_TICK_S)
+        until_interrupt(lambda: console.print(status_line(looking.status())), QUIET_TICK_S)
 
 
-def _until_interrupt(act: Callable[[], object], every_s: float) -> None:
-    try:
-        while True:
-            act()
-            time.sleep(every_s)
-    except KeyboardInterrupt:
-        return
-
-
-@click.command()
-@archive_argument
-@json_option
-def eta(archive: Path | None, as_json: bool) -> None:
-    """Say what is left to do, and until when, by the speed of late."""
-    from opentr_pipeline import terminal
+def of_status(settings: "Settings", status: "Status") -> "RenderableType":
+    """How an archive stands, and what runs."""
     from opentr_pipeline.cli import tables
-    from opentr_pipeline.quality import pace
-    from opentr_pipeline.transcripts.store import TranscriptStore
 
-    settings = settings_of(archive)
-    found, all_work, num_slots = _known(settings)
-    num_unprobed = len(found.media_files) - len(all_work)
-    store = TranscriptStore(settings.output_root)
-    facts = pace.eta(all_work, num_unprobed, store, num_slots)
-    if as_json:
-        print_json(facts)
-    else:
-        terminal.console().print(tables.of_eta(facts))
+    facts = status.overview
+    unpublished = f", {status.num_unpublished} more not published yet" * bool(
+        status.num_unpublished
+    )
+    lines = [
+        ("archive", f"{settings.archive_root} ({facts.num_partitions} partitions)"),
+        ("done", f"{facts.num_done} ({hours(facts.done_audio_s)} h){unpublished}"),
+        ("missing", str(facts.num_missing)),
+        ("stale", str(facts.num_stale)),
+        ("failed", str(facts.num_failed)),
+    ]
+    if facts.num_unprobed:
+        lines.append(("not probed", f"{facts.num_unprobed} (./opentr.sh run looks into them)"))
+    num_waiting = sum(run.status == "queued" for run in status.runs)
+    lines += [
+        ("speed", tables.speed_text(status.speed_x, "nothing was finished in the last 15 minutes")),
+        ("runs", f"{len(status.runs) - num_waiting} active, {num_waiting} queued"),
+        ("worker slots", f"{len(status.slots_in_use)} of {status.num_worker_slots} in use"),
+        *(("", tables.holder_text(holder)) for holder in status.slots_in_use),
+        *(("device", _device(device)) for device in status.devices),
+        *(("", limit.sentence) for limit in (*status.closed_slots, *status.batch_limits)),
+        ("page", status.page or "not started"),
+    ]
+    return tables.lines(lines)
 
 
-def _known(settings: "Settings") -> "tuple[Scan, list[RecordingWork], int]":
-    """What the archive holds, how it stands, the number of worker slots."""
-    from opentr_pipeline.archive import media_files as archives
-    from opentr_pipeline.planning import overview
-
-    options, slots = options_of(settings, fetch=False)
-    found = archives.scan(settings.archive_root)
-    return found, overview.probed_work(settings, found, options), len(slots)
-
-
-@click.command()
-@archive_argument
-@json_option
-def throughput(archive: Path | None, as_json: bool) -> None:
-    """Show how much was transcribed, per hour and per day, and how fast."""
-    from datetime import datetime
-
-    from opentr_pipeline import terminal
+def status_line(status: "Status") -> str:
+    """The same in a line, for a log."""
     from opentr_pipeline.cli import tables
-    from opentr_pipeline.quality import pace
-    from opentr_pipeline.transcripts.store import TranscriptStore
 
-    store = TranscriptStore(settings_of(archive).output_root)
-    published = pace.finished(store)
-    hours, days = pace.throughput(published, datetime.now().astimezone())
-    if as_json:
-        print_json({"hours": hours, "days": days})
-    else:
-        terminal.console().print(tables.of_throughput(hours, days))
-
-
-@click.command()
-@archive_argument
-@json_option
-@click.option("--all", "every", is_flag=True, help="Name every recording.")
-def errors(archive: Path | None, as_json: bool, every: bool) -> None:
-    """Say which recordings are not as they should be, why, and what to do."""
-    from opentr_pipeline import terminal
-    from opentr_pipeline.cli import tables
-    from opentr_pipeline.quality import problems
-    from opentr_pipeline.transcripts.store import TranscriptStore
-
-    settings = settings_of(archive)
-    _, all_work, _ = _known(settings)
-    store = TranscriptStore(settings.output_root)
-    classes = problems.errors(all_work, store, None if every else NUM_FILES_SHOWN)
-    if as_json:
-        print_json(classes)
-    else:
-        terminal.console().print(tables.of_errors(classes))
+    facts = status.overview
+    readings = [(device.name, device.reading) for device in status.devices if device.reading]
+    busy = [f", {name} {one.utilization_percent:.0f} % busy" for name, one in readings]
+    return (
+        f"{datetime.now():%H:%M:%S} {facts.num_done + status.num_unpublished} done, "
+        f"{facts.num_missing} missing, {facts.num_stale} stale, {facts.num_failed} failed, "
+        f"{len(status.slots_in_use)} of {status.num_worker_slots} slots, "
+        f"{f'{len(status.closed_slots)} closed, ' * bool(status.closed_slots)}"
+        f"{tables.speed_text(status.speed_x, 'no speed yet')}" + "".join(busy)
+    )
 
 
-@click.command()
-@archive_argument
-@json_option
-def queue(archive: Path | None, as_json: bool) -> None:
-    """Show the runs that wait or work, and who holds the worker slots."""
-    from opentr_pipeline import terminal
-    from opentr_pipeline.cli import tables
-    from opentr_pipeline.devices import cards
-    from opentr_pipeline.devices.leases import holders, ranks_waiting, slots_folder
-    from opentr_pipeline.devices.memory_limits import closed_slots
-    from opentr_pipeline.launching.run_state import active_runs
-
-    settings = settings_of(archive)
-    slots = cards.worker_slots(settings, cards.list_cards())
-    runs = active_runs(settings)
-    folder = slots_folder(settings)
-    held, waiting = holders(slots, folder), ranks_waiting(slots, folder)
-    closed = closed_slots(slots, folder)
-    if as_json:
-        more = {"num_worker_slots": len(slots), "slots_in_use": held, "ranks_waiting": waiting}
-        print_json({"runs": runs, **more, "closed_slots": closed})
-    else:
-        terminal.console().print(tables.of_queue(runs, held, len(slots), waiting, closed))
-
-
-@click.command()
-@archive_argument
-@click.option(
-    "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write them to a file."
-)
-@click.option("--watch", is_flag=True, help="Again every half minute, until Ctrl-C.")
-def metrics(archive: Path | None, output: Path | None, watch: bool) -> None:
-    """Print figures for Prometheus, as node exporter's textfile collector reads them."""
-    from opentr_pipeline.monitoring import metrics as prometheus
-    from opentr_pipeline.monitoring.status import StatusWatch
-
-    settings = settings_of(archive)
-    looking = StatusWatch(settings, *options_of(settings, fetch=False))
-
-    def act() -> None:
-        if output:
-            prometheus.write(output, looking.status(), settings.archive_root)
-        else:
-            click.echo(prometheus.text(looking.status(), settings.archive_root), nl=False)
-
-    if watch:
-        _until_interrupt(act, METRICS_TICK_S)
-    else:
-        act()
-
-
-@click.command()
-@click.argument("name", required=False)
-@click.argument("service", required=False)
-@click.option("-f", "--follow/--no-follow", default=None, help="Default: on a terminal.")
-def logs(name: str | None, service: str | None, follow: bool | None) -> None:
-    """Show a log: dev (the default), runs, a worker slot's (worker-0 is the first), or prod.
-
-    Of prod one SERVICE may be named.
-    """
-    import sys
-
-    from opentr_pipeline.devices import cards
-    from opentr_pipeline.devices.leases import worker_names
-    from opentr_pipeline.services import log_files
-
-    if follow is None:
-        follow = sys.stdout.isatty()
-    settings = settings_of(None)
-    if name == "prod":
-        logs_prod(settings, service, follow=follow)
-    home = settings.dagster_home
-    # Asked for only where needed: what is wrong with a device must not hide a log that is there.
-    known = name is None or name in log_files.existing(home)
-    slots = () if known else cards.worker_slots(settings, cards.list_cards())
-    path = log_files.named(home, name or "dev", worker_names(slots))
-    click.echo(f"{path}; there are: {', '.join(log_files.existing(home))}.", err=True)
-    followed = log_files.Followed(path)
-    _echo(log_files.last_lines(path, NUM_LOG_LINES))
-    if follow:
-        _until_interrupt(lambda: _echo(followed.new_lines()), LOG_TICK_S)
-
-
-def _echo(lines: list[str]) -> None:
-    for line in lines:
-        click.echo(line)
-
-
-@click.command()
-@archive_argument
-@json_option
-def health(archive: Path | None, as_json: bool) -> None:
-    """Check everything, one line each; exit code 1 where something is wrong."""
-    from opentr_pipeline.monitoring.health import check_all
-
-    show_checks(check_all(lambda: settings_of(archive)), as_json=as_json)
+def _device(device: "DeviceNow") -> str:
+    if device.reading is None:
+        return f"{device.name}, does not tell how it is"
+    reading = device.reading
+    used, total = reading.memory_used_bytes / 1e9, reading.memory_total_bytes / 1e9
+    warm = "" if reading.temperature_c is None else f", {reading.temperature_c} °C"
+    busy = f"{reading.utilization_percent:.0f} % busy"
+    return f"{device.name}, {busy}, {used:.1f} of {total:.1f} GB of memory used{warm}"

@@ -17,8 +17,9 @@ from opentr_pipeline.defs.each_partition import each_partition
 from opentr_pipeline.defs.gpu_slots import die_with_the_run
 from opentr_pipeline.defs.metadata import Metadata
 from opentr_pipeline.defs.partitions import archive_partitions
-from opentr_pipeline.exports.tree import FOLDER, SUBTITLE_FORMATS, Export
+from opentr_pipeline.exports.tree import SUBTITLE_FORMATS, Export
 from opentr_pipeline.settings.environment import load_settings
+from opentr_pipeline.transcripts.layout import EXPORTS
 from opentr_pipeline.transcripts.store import TranscriptStore
 
 
@@ -35,7 +36,7 @@ def subtitles(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]
     die_with_the_run()
     settings = load_settings()
     store = TranscriptStore(settings.output_root)
-    export = Export(store, store.root / FOLDER, SUBTITLE_FORMATS, settings)
+    export = Export(store, store.root / EXPORTS, SUBTITLE_FORMATS, settings)
 
     def made(key: str) -> Metadata:
         return {**vars(export.write(key)), "path": MetadataValue.path(str(export.root))}

@@ -12,6 +12,8 @@ from opentr_pipeline.devices.nvml import NoCardsError, known, opened, text
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.settings.environment import Settings, cuda_variable
 
+MAX_CPU_WORKERS = 4
+
 
 @dataclass(frozen=True)
 class Device:

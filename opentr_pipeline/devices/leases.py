@@ -23,7 +23,7 @@ from opentr_pipeline.devices.memory_limits import is_closed, open_slots
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import POLL_S, is_locked, is_shared, shared, try_lock
 from opentr_pipeline.settings.environment import Settings
-from opentr_pipeline.transcripts.transcript import now
+from opentr_pipeline.wording import now
 
 Rank = Literal["uploads", "usual", "backfills"]
 RANKS: tuple[Rank, ...] = get_args(Rank)

@@ -21,7 +21,7 @@ from pathlib import Path
 from opentr_pipeline.devices.cards import Device, WorkerSlot
 from opentr_pipeline.errors import NoSlotError, OutOfMemoryError
 from opentr_pipeline.locks import is_locked, locked
-from opentr_pipeline.transcripts.transcript import now
+from opentr_pipeline.wording import now
 
 # Of one step: seven times half of the largest batch, and the 64 slots that a device can have.
 MAX_TRIES = 100

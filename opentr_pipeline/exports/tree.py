@@ -12,7 +12,6 @@ from opentr_pipeline.transcripts.store import TranscriptStore
 
 # What the asset keeps; ``opentr export`` writes the others as well.
 SUBTITLE_FORMATS = ("srt", "vtt", "txt")
-FOLDER = "exports"  # below OUTPUT_DIR, unless another is named
 
 
 @dataclass

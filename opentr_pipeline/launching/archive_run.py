@@ -12,11 +12,12 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from opentr_pipeline import terminal
+from opentr_pipeline import terminal, wording
 from opentr_pipeline.archive.media_files import Scan, scan
 from opentr_pipeline.archive.recordings import probe_all
 from opentr_pipeline.devices.leases import Rank
-from opentr_pipeline.launching import launch
+from opentr_pipeline.launching import instance, launch
+from opentr_pipeline.launching.progress import Progress, counts_text, show_table
 from opentr_pipeline.planning import backlog, overview
 from opentr_pipeline.planning.backlog import RecordingWork
 from opentr_pipeline.planning.options import ArchiveOptions
@@ -59,20 +60,20 @@ def run_archive(
     ids = {id(one) for one in chosen}
     all_work.sort(key=lambda one: id(one) not in ids)
     if chosen:
-        launch.start_forkserver(settings)
+        instance.start_forkserver(settings)
     prepare(settings, found)
     out = terminal.console()
     if chosen:
-        hours = terminal.hours(overview.audio_s(chosen))
+        hours = wording.hours(overview.audio_s(chosen))
         slots = f"{num_slots} worker slot{'s' if num_slots > 1 else ''}"
         out.print(
             f"{len(chosen)} of {len(all_work)} recordings to transcribe, {hours} h of audio, "
             f"model {options.default.model}, {slots}."
         )
-    progress = overview.Progress(settings, chosen)
+    progress = Progress(settings, chosen)
     with _ticking(progress.sentence):
         results = _execute(settings, all_work, taking, rank, progress)
-    overview.show_table(out, settings, [one.recording for one in all_work])
+    show_table(out, settings, [one.recording for one in all_work])
     out.print()
     if chosen:
         out.print(progress.summary(time.monotonic() - started))
@@ -80,14 +81,14 @@ def run_archive(
         if verdict := bottleneck.verdict(steps, settings):
             out.print(verdict, soft_wrap=True)
     else:
-        out.print(f"Nothing to do: {overview.counts_text(all_work)}.")
+        out.print(f"Nothing to do: {counts_text(all_work)}.")
     return [result.sentence for result in results if result.sentence]
 
 
 def prepare(settings: Settings, found: Scan) -> None:
     """Make Dagster's state folder and register the archive's partition keys."""
     emptied = TranscriptStore(settings.output_root).recordings_here()
-    launch.prepare_home(settings, found.by_partition(settings).keys() | emptied.keys())
+    instance.prepare_home(settings, found.by_partition(settings).keys() | emptied.keys())
 
 
 def _probed(settings: Settings, found: Scan, options: ArchiveOptions) -> list[RecordingWork]:
@@ -110,7 +111,7 @@ def _execute(
     all_work: Sequence[RecordingWork],
     taking: Taking,
     rank: Rank,
-    progress: overview.Progress,
+    progress: Progress,
 ) -> list[launch.RunResult]:
     """Start the runs that are needed, one after another: for recordings, for changed folders."""
     audio_s = backlog.audio_by_partition(backlog.chosen(all_work, taking))

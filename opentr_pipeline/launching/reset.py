@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 
 from opentr_pipeline.errors import ServiceError
-from opentr_pipeline.exports.tree import FOLDER as EXPORTS
 from opentr_pipeline.launching.run_state import active_runs
 from opentr_pipeline.pages.lists import FOLDER as PAGES
 from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.transcripts.layout import EXPORTS
 from opentr_pipeline.transcripts.store import TranscriptStore
 
 

@@ -12,7 +12,7 @@ from opentr_pipeline import definitions
 from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
 from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG
 from opentr_pipeline.defs.run_launcher import has_process
-from opentr_pipeline.launching.launch import enter_home, is_prepared
+from opentr_pipeline.launching.instance import enter_home, is_prepared
 from opentr_pipeline.planning.run_ranges import RANGE_END_TAG, RANGE_START_TAG, SINGLE_TAG
 from opentr_pipeline.settings.environment import Settings
 

@@ -13,8 +13,9 @@ from opentr_pipeline.devices.cards import Cards, Device, WorkerSlot
 from opentr_pipeline.devices.host_memory import host_memory
 from opentr_pipeline.errors import ModelError, OpentrError, SettingsError
 from opentr_pipeline.recognition import budget, models
-from opentr_pipeline.recognition.budget import Budget, gigabytes
+from opentr_pipeline.recognition.budget import Budget
 from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.wording import gigabytes
 
 PACKAGES = ("ctranslate2", "faster-whisper", "onnxruntime", "av", "pyarrow", "dagster")
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opentr_pipeline.archive.media_files import readable
 from opentr_pipeline.devices.usage import DeviceNow, Reading
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.monitoring.status import Status
 from opentr_pipeline.transcripts.transcript import STATUSES
+from opentr_pipeline.wording import readable
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

@@ -23,7 +23,7 @@ from opentr_pipeline.devices.usage import look_at, sampled
 from opentr_pipeline.errors import ArchiveError, ModelError
 from opentr_pipeline.monitoring.scaling_workers import NOT_ITS_FAULT, Bench, Done, Take, answers
 from opentr_pipeline.settings.environment import Settings
-from opentr_pipeline.transcripts.transcript import now
+from opentr_pipeline.wording import now
 
 # What one worker hears in a turn should take so long that start and end do not count.
 TURN_S = 20.0

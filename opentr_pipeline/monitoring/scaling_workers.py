@@ -15,8 +15,8 @@ from opentr_pipeline.audio.decoding import Sound
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, Window
 from opentr_pipeline.devices.cards import Device, WorkerSlot, cpu_threads
 from opentr_pipeline.devices.usage import peak_memory_bytes
-from opentr_pipeline.planning.options import TranscriptionOptions
 from opentr_pipeline.recognition.models import Model
+from opentr_pipeline.recognition.options import TranscriptionOptions
 
 if TYPE_CHECKING:
     from opentr_pipeline.recognition.whisper.transcriber import Transcriber

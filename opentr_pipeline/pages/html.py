@@ -40,7 +40,7 @@ def templates_digest() -> str:
 def _environment() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    from opentr_pipeline.terminal import duration_text
+    from opentr_pipeline.wording import duration_text
 
     environment = Environment(
         loader=FileSystemLoader(FOLDER),

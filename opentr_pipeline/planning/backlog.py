@@ -11,11 +11,9 @@ from opentr_pipeline.planning.plan import Plan, Selection, Taking
 from opentr_pipeline.planning.shards import ShardItem, plan_shards
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
-from opentr_pipeline.transcripts.store import (
-    StoreIndex,
-    TranscriptStore,
-)
-from opentr_pipeline.transcripts.transcript import Content, Transcript, now
+from opentr_pipeline.transcripts.store import StoreIndex, TranscriptStore
+from opentr_pipeline.transcripts.transcript import Content, Transcript
+from opentr_pipeline.wording import now
 
 State = Literal["done", "missing", "stale", "failed"]
 # A recording that failed so often is left alone until a person says retry-failed.

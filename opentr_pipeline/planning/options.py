@@ -1,11 +1,7 @@
 """What decides what a transcript says, for the archive and for its folders."""
 
-import dataclasses
-import hashlib
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TypeVar
 
 from opentr_pipeline.archive.recordings import Recording
@@ -14,51 +10,13 @@ from opentr_pipeline.devices.compute_types import compute_type
 from opentr_pipeline.errors import ModelError, SettingsError
 from opentr_pipeline.planning.option_files import folder_file, read_folder_file, read_vocabulary
 from opentr_pipeline.recognition.models import Model
+from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.recognition.whisper.tokens import MAX_PROMPT_TOKENS, num_tokens
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.values import joined
 from opentr_pipeline.transcripts.transcript import Content
 
-# Raise it when the same sound and options give other words than before: it makes every earlier
-# transcript stale.
-ENGINE_VERSION = 2
-
 Found = TypeVar("Found")
-
-
-@dataclass(frozen=True)
-class TranscriptionOptions:
-    """Everything that decides what a transcript says; nothing else is in its fingerprint.
-
-    Attributes:
-        model_digest: names the weights.
-        language: ISO 639 code, ``auto`` or ``each_window``.
-        task: ``transcribe`` or ``translate``.
-        initial_prompt: text that the model is to believe came before.
-        hotwords: terms, ``, `` between them, those of the vocabulary included.
-        audio_stream: ``auto``, or its number among the audio streams, from 0.
-        audio_channels: ``mix``, or ``split`` for a transcript of each channel of a stereo call.
-    """
-
-    model: str
-    model_digest: str
-    compute_type: str
-    language: str
-    task: str
-    beam_size: int
-    initial_prompt: str = ""
-    hotwords: str = ""
-    audio_stream: str = "auto"
-    audio_channels: str = "mix"
-    engine_version: int = ENGINE_VERSION
-
-    @cached_property
-    def settings_fingerprint(self) -> str:
-        """Digest of all of this: 32 hexadecimal digits."""
-        # The name is left out: one set of weights may go by several.
-        facts = {**dataclasses.asdict(self), "model": ""}
-        text = json.dumps(facts, sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from opentr_pipeline.archive.media_files import MediaFile
 from opentr_pipeline.archive.recordings import ASSUMED_BYTES_PER_S
-from opentr_pipeline.planning.options import TranscriptionOptions
+from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.transcripts.transcript import Content
 
 # Below this a step of its own costs more in start-up (some 3 s) than it gains.

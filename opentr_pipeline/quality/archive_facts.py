@@ -6,15 +6,12 @@ in ``.store/checks/KEY.json``, each part with the state of what it was computed 
 folder costs only time.
 """
 
-import contextlib
 import dataclasses
-import hashlib
-import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from opentr_pipeline.archive.references import (
     Reference,
@@ -24,6 +21,7 @@ from opentr_pipeline.archive.references import (
     read_reference,
 )
 from opentr_pipeline.errors import ReferenceTextError, StoreError
+from opentr_pipeline.quality.fact_memory import FactMemory
 from opentr_pipeline.quality.partition_facts import (
     ArchiveRowsFacts,
     PublishedFacts,
@@ -31,17 +29,13 @@ from opentr_pipeline.quality.partition_facts import (
     Trouble,
     archive_rows_facts,
     published_facts,
-    read_columns,
 )
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.transcripts.checkpoints import failed_attempts
-from opentr_pipeline.transcripts.layout import Generation, file_state
+from opentr_pipeline.transcripts.layout import Generation, file_state, of_one_generation
+from opentr_pipeline.transcripts.schemas import read_columns
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.transcript import HEARD_WHOLE
-
-# Another number forgets what earlier releases kept.
-FACTS_VERSION = 1
-Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -125,26 +119,6 @@ def _partition_facts(
     )
 
 
-def of_one_generation(
-    store: TranscriptStore, partition_key: str, make: Callable[[Generation], Made]
-) -> Made:
-    """What is made from what is published of a partition, be it published anew meanwhile.
-
-    Raises:
-        StoreError: its files are damaged, or gone.
-    """
-    tried: Generation | None = None
-    while (generation := store.generation(partition_key)) != tried:
-        tried = generation
-        with contextlib.suppress(FileNotFoundError):  # swept, where it was published anew
-            return make(generation)
-    home = store.inner / "partitions" / partition_key
-    raise StoreError(
-        f"Files of the partition {partition_key} are gone; restore {home} from a backup, or "
-        "remove it and run again."
-    )
-
-
 def _facts_of(
     store: TranscriptStore,
     archive: Path,
@@ -211,43 +185,3 @@ def _compared(archive: Path, reference: Reference, row: dict[str, Any] | None) -
         return ReferenceFacts(row["path"], problem=str(error))
     said = comparable_words(row["text"] or "")
     return ReferenceFacts(row["path"], len(words), num_errors(words, said))
-
-
-class FactMemory:
-    """The facts of one partition, as they were last computed."""
-
-    def __init__(self, path: Path) -> None:
-        """Read what is kept; what cannot be read is computed again."""
-        self._path = path
-        self._kept: dict[str, Any] = {}
-        self._is_new = False
-        with contextlib.suppress(OSError, ValueError):
-            self._kept = json.loads(path.read_text(encoding="utf-8"))
-
-    def recall(self, part: str, state: Sequence[str], make: Callable[[], Any]) -> Any:
-        """The facts of a part, made again where the state they belong to is another.
-
-        Args:
-            part: its name.
-            state: of all that the facts are computed from.
-            make: gives the facts, fit for JSON.
-        """
-        text = json.dumps([FACTS_VERSION, *state])
-        digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-        kept = self._kept.get(part)
-        if kept is None or kept["state"] != digest:
-            kept = {"state": digest, "facts": make()}
-            self._kept[part] = kept
-            self._is_new = True
-        return kept["facts"]
-
-    def keep(self) -> None:
-        """Write what was made; whole or not at all."""
-        if not self._is_new:
-            return
-        fresh = self._path.with_suffix(f".new-{os.getpid()}")
-        # A full disk costs only that the facts are made again.
-        with contextlib.suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            fresh.write_text(json.dumps(self._kept), encoding="utf-8")
-            os.replace(fresh, self._path)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from opentr_pipeline.transcripts.layout import Generation
-from opentr_pipeline.transcripts.schemas import SCHEMAS, read_table
+from opentr_pipeline.transcripts.schemas import read_columns
 from opentr_pipeline.transcripts.store import TranscriptStore
 
 # Names that the facts keep of each kind of trouble; the numbers are of all.
@@ -83,12 +83,6 @@ class ArchiveRowsFacts:
     num_in_archive: int
     missing: Trouble
     changed: list[list[str]]
-
-
-def read_columns(generation: Generation, table: str, names: str) -> pa.Table:
-    """Some columns of a table, their names with spaces between."""
-    schema = pa.schema([SCHEMAS[table].field(name) for name in names.split()])
-    return read_table(generation.files[table], schema)
 
 
 def published_facts(generation: Generation) -> PublishedFacts:

@@ -5,13 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opentr_pipeline.archive.media_files import readable
 from opentr_pipeline.planning.backlog import MAX_ATTEMPTS, RecordingWork
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
+from opentr_pipeline.transcripts.schemas import TROUBLE_COLUMNS
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.transcript import REMEDIES, REMEDY_WHEN_GIVEN_UP
-
-TROUBLE_COLUMNS = "recording_id partition_key path status reason flags num_attempts".split()
+from opentr_pipeline.wording import readable
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from opentr_pipeline.devices import cards
-from opentr_pipeline.devices.cards import Device, WorkerSlot
+from opentr_pipeline.devices.cards import MAX_CPU_WORKERS, Device, WorkerSlot
 from opentr_pipeline.devices.compute_types import compute_type
 from opentr_pipeline.devices.host_memory import host_memory
 from opentr_pipeline.devices.leases import holders, slots_folder
@@ -17,9 +17,9 @@ from opentr_pipeline.recognition.whisper.memory import (
     useful_batch,
     worker_bytes,
 )
-from opentr_pipeline.recognition.whisper.model import MAX_CPU_WORKERS
 from opentr_pipeline.recognition.whisper.shapes import ModelShape, known_shape, read_shape
 from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.wording import gigabytes
 
 Verdict = Literal["fits", "tight", "does not fit", "more workers than useful", "unknown"]
 # The estimate may be 5 % too low, see whisper/memory.py, and a card's memory is never without gaps.
@@ -221,11 +221,6 @@ def _remedy(work: Workload, own: Budget, limit: int) -> str:
 
 def _has_room(work: Workload, model: str, device: Device, limit: int) -> bool:
     return bool(replace(work, shape=known_shape(model)).largest_batch(device, 1, limit))
-
-
-def gigabytes(num_bytes: float) -> str:
-    """For people: ``3.5 GB``."""
-    return f"{num_bytes / 1e9:.1f} GB"
 
 
 def _as_set(

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from opentr_pipeline.audio.windows import Window
 from opentr_pipeline.errors import DeviceError
 from opentr_pipeline.recognition.batches import Batches
+from opentr_pipeline.recognition.recognizer import Part, Recognizer
 from opentr_pipeline.recognition.sources import Source, UnderWay
-from opentr_pipeline.recognition.whisper.transcriber import Part, Transcriber
 from opentr_pipeline.recognition.worker_times import WorkerTimes
 from opentr_pipeline.settings.values import DETECTED_LANGUAGES
 from opentr_pipeline.transcripts.window_results import Heard
@@ -31,7 +31,7 @@ class _OverError(Exception):
 
 
 def transcribe(
-    transcriber: Transcriber,
+    recognizer: Recognizer,
     batch_size: int,
     sources: Iterator[Source],
     times: WorkerTimes | None = None,
@@ -39,7 +39,7 @@ def transcribe(
     """Hear recordings; each comes back as soon as its last window is done.
 
     Args:
-        transcriber: the loaded model.
+        recognizer: a loaded model.
         batch_size: most windows decoded at the same time, by all workers together.
         sources: taken one by one, as the engine has room for them, from its threads.
         times: what the workers do with their time is added to it.
@@ -51,7 +51,7 @@ def transcribe(
         DeviceError: the card failed, or its memory; this process cannot use it any more.
         Exception: whatever ``sources`` raises.
     """
-    engine = _Engine(transcriber, batch_size, sources, times or WorkerTimes())
+    engine = _Engine(recognizer, batch_size, sources, times or WorkerTimes())
     with engine.running():
         yield from engine.finished()
 
@@ -61,19 +61,19 @@ class _Engine:
 
     def __init__(
         self,
-        transcriber: Transcriber,
+        recognizer: Recognizer,
         batch_size: int,
         sources: Iterator[Source],
         times: WorkerTimes,
     ) -> None:
-        num_workers = transcriber.num_workers
-        self._transcriber = transcriber
+        num_workers = recognizer.num_workers
+        self._recognizer = recognizer
         self._times = times
         self._sources = sources
         self._sources_lock = threading.Lock()
         self._max_open = max(2 * STRETCH, 4 * batch_size)  # memory depends on this alone
         self._changed = threading.Condition()
-        self._num_listening = transcriber.num_listeners
+        self._num_listening = recognizer.num_listeners
         self._num_open = self._num_sources = 0
         self._undetected: deque[UnderWay] = deque()
         self._batches: Batches[tuple[UnderWay, Part]] = Batches(
@@ -91,7 +91,7 @@ class _Engine:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Start the threads; at the end none is left at work."""
-        with self._times.running(self._transcriber.num_workers):
+        with self._times.running(self._recognizer.num_workers):
             try:
                 for thread in self._threads:
                     thread.start()
@@ -230,7 +230,7 @@ class _Engine:
         error = None
         try:
             before = under_way.language
-            under_way.language = self._transcriber.settle_language(parts, before, known)
+            under_way.language = self._recognizer.settle_language(parts, before, known)
         except DeviceError:
             raise
         except Exception as caught:  # this recording's alone
@@ -250,7 +250,7 @@ class _Engine:
         error = None
         heard: list[Heard] = []
         try:
-            heard = self._transcriber.hear([part for _, part in batch])
+            heard = self._recognizer.hear([part for _, part in batch])
         except DeviceError:
             raise
         except Exception as caught:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from opentr_pipeline.audio.decoding import Sound
 from opentr_pipeline.audio.windows import Place
-from opentr_pipeline.planning.options import TranscriptionOptions
-from opentr_pipeline.recognition.whisper.transcriber import Part
+from opentr_pipeline.recognition.options import TranscriptionOptions
+from opentr_pipeline.recognition.recognizer import Part
 from opentr_pipeline.transcripts.window_results import Heard
 
 

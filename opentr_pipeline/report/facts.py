@@ -14,16 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from opentr_pipeline.archive.media_files import readable
 from opentr_pipeline.archive.references import WordErrors, word_errors
 from opentr_pipeline.errors import StoreError, nothing_transcribed
 from opentr_pipeline.quality import pace
-from opentr_pipeline.quality.archive_facts import (
-    ArchiveFacts,
-    FactMemory,
-    archive_facts,
-    of_one_generation,
-)
+from opentr_pipeline.quality.archive_facts import ArchiveFacts, archive_facts
+from opentr_pipeline.quality.fact_memory import FactMemory
 from opentr_pipeline.quality.pace import Finished, Period
 from opentr_pipeline.quality.problems import ErrorClass, published_errors
 from opentr_pipeline.report.duplicates import Duplicates, duplicates
@@ -39,8 +34,9 @@ from opentr_pipeline.report.totals import (
 )
 from opentr_pipeline.settings.environment import Settings, archive_on_host
 from opentr_pipeline.transcripts.checkpoints import failures
-from opentr_pipeline.transcripts.layout import file_state
+from opentr_pipeline.transcripts.layout import file_state, of_one_generation
 from opentr_pipeline.transcripts.store import TranscriptStore
+from opentr_pipeline.wording import readable
 
 MAX_FAILED_SHOWN = 10
 

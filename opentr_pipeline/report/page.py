@@ -16,6 +16,7 @@ from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.transcripts.derived_files import WrittenTree
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.transcript import STATUSES
+from opentr_pipeline.wording import length_text, percent_text, size_text
 
 MAX_FOLDERS = 25
 MAX_NAMED = 20
@@ -106,28 +107,3 @@ def _days(facts: ReportFacts) -> str:
         return ""
     first, last = _day(facts.transcribed_from), _day(facts.transcribed_until)
     return f"on {first}" if first == last else f"from {first} to {last}"
-
-
-def length_text(seconds: float) -> str:
-    """An amount of sound: ``48 s``, ``12 min``, ``3.4 h``, ``12,345 h``."""
-    if seconds < 59.5:
-        return f"{seconds:.0f} s"
-    if seconds < 59.5 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:,.1f} h" if seconds < 100 * 3600 else f"{seconds / 3600:,.0f} h"
-
-
-def percent_text(share: float | None) -> str:
-    """A share: ``7.5 %``, ``93 %``; never 100 % where something is missing."""
-    if share is None:
-        return "–"
-    if 0.0 < share < 0.1 or 0.99 <= share < 1.0:
-        return f"{min(100 * share, 99.9):.1f} %"
-    return f"{100 * share:.0f} %"
-
-
-def size_text(num_bytes: int) -> str:
-    """``812 kB``, ``1.4 GB``."""
-    if num_bytes < 1e6:
-        return f"{num_bytes / 1e3:,.0f} kB"
-    return f"{num_bytes / 1e6:,.1f} MB" if num_bytes < 1e9 else f"{num_bytes / 1e9:,.1f} GB"

@@ -10,8 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from opentr_pipeline.pages.paragraphs import DOUBTFUL_PROBABILITY
-from opentr_pipeline.quality.partition_facts import read_columns
-from opentr_pipeline.quality.problems import TROUBLE_COLUMNS
 from opentr_pipeline.report.totals import (
     MISSING,
     NUM_CONFIDENCE_BINS,
@@ -22,7 +20,7 @@ from opentr_pipeline.report.totals import (
     worst,
 )
 from opentr_pipeline.transcripts.layout import Generation
-from opentr_pipeline.transcripts.schemas import SCHEMAS, read_table
+from opentr_pipeline.transcripts.schemas import SCHEMAS, TROUBLE_COLUMNS, read_columns, read_table
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.transcript import HEARD, HEARD_WHOLE, REMEDIES
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from opentr_pipeline.archive.media_files import readable
 from opentr_pipeline.search.terms import Term, places_of, readable_form, spans_of, tokens_of
+from opentr_pipeline.wording import readable
 
 # Segments of a passage: with more there are fewer rows, and more of them for nothing.
 PASSAGE_SEGMENTS = 8

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from opentr_pipeline.quality.partition_facts import read_columns
 from opentr_pipeline.search.passages import Spoken
 from opentr_pipeline.transcripts.layout import Generation, StoreLayout
+from opentr_pipeline.transcripts.schemas import read_columns
 from opentr_pipeline.transcripts.store import TranscriptStore
 
 NUM_ROWS_READ = 20_000

@@ -11,10 +11,10 @@ from urllib.parse import quote
 from opentr_pipeline.devices.cards import Device, visible, worker_slots
 from opentr_pipeline.devices.leases import slots_folder
 from opentr_pipeline.errors import ServiceError, SettingsError
-from opentr_pipeline.exports.tree import FOLDER as EXPORTS
 from opentr_pipeline.pages.lists import FOLDER as PAGES
 from opentr_pipeline.recognition.models import is_directory_name
 from opentr_pipeline.settings.environment import Settings, cuda_variable
+from opentr_pipeline.transcripts.layout import EXPORTS
 from opentr_pipeline.transcripts.store import TranscriptStore
 
 # Whom the containers run as where root starts them; the image's own user.

@@ -18,14 +18,15 @@ from opentr_pipeline.locks import POLL_S
 from opentr_pipeline.planning.plan import Plan
 from opentr_pipeline.planning.shards import ShardItem
 from opentr_pipeline.recognition.engine import transcribe
+from opentr_pipeline.recognition.recognizer import Recognizer
 from opentr_pipeline.recognition.sources import Source
-from opentr_pipeline.recognition.whisper.transcriber import Transcriber
 from opentr_pipeline.steps.outcome import ShardOutcome, status_and_reason
 from opentr_pipeline.steps.publishing import publish_partition
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.store import TranscriptStore
-from opentr_pipeline.transcripts.transcript import Content, Transcript, now
+from opentr_pipeline.transcripts.transcript import Content, Transcript
 from opentr_pipeline.transcripts.window_results import Heard, compose
+from opentr_pipeline.wording import now
 
 # A recording under which the process died so often is not given a third one to kill.
 MAX_DEATHS = 2
@@ -60,7 +61,7 @@ class ShardRun:
         archive: Path,
         store: TranscriptStore,
         plan: Plan,
-        load: Callable[[], Transcriber],
+        load: Callable[[], Recognizer],
         batch_size: int,
     ) -> None:
         """Prepare; the model is loaded when the first recording needs it.
@@ -76,7 +77,7 @@ class ShardRun:
         self._store = store
         self._plan = plan
         self._load = load
-        self._transcriber: Transcriber | None = None
+        self._recognizer: Recognizer | None = None
         self.batch_size = batch_size
         self._under_way: dict[Source, _Attempt] = {}
         self._checkpoints = Checkpoints(store.inner)
@@ -111,16 +112,16 @@ class ShardRun:
 
     def close(self) -> None:
         """Give the model's memory back: whoever gets the worker slot next needs it at once."""
-        if self._transcriber:
-            self._transcriber.unload()
-            self._transcriber = None
+        if self._recognizer:
+            self._recognizer.unload()
+            self._recognizer = None
 
-    def _loaded(self) -> Transcriber:
-        if self._transcriber is None:
+    def _loaded(self) -> Recognizer:
+        if self._recognizer is None:
             started = time.monotonic()
-            self._transcriber = self._load()
+            self._recognizer = self._load()
             self.outcome.load_s = time.monotonic() - started
-        return self._transcriber
+        return self._recognizer
 
     def withdraw(self) -> None:
         """Take back the attempts under way: the process ends through no fault of theirs."""
@@ -150,7 +151,7 @@ class ShardRun:
             self._take_back()
             raise
         except DeviceError:  # whatever a recording did to the card, it may do again
-            self._transcriber = None  # to ask a broken card for memory may end the process
+            self._recognizer = None  # to ask a broken card for memory may end the process
             raise
         except BaseException:  # told to stop, no model, a full disk
             self.withdraw()

@@ -4,18 +4,23 @@ Apart from ``store``, so that who asks only whether something has changed needs 
 pyarrow: its import takes 0.15 s, a search with everything else little more.
 """
 
+import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from opentr_pipeline.errors import StoreError
 
 # These change together; ``recordings`` is written by itself.
 TRANSCRIPT_TABLES = ("transcripts", "segments", "words")
+# Where the files of transcripts are, below OUTPUT_DIR, unless another folder is named.
+EXPORTS = "exports"
 _ENDING = ".parquet"
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -120,3 +125,23 @@ def disk_sentences(output_root: Path, known_as: str = "") -> Iterator[None]:
         raise StoreError(
             f"{name} cannot be written: {error.strerror} ({error.filename})."
         ) from None
+
+
+def of_one_generation(
+    store: StoreLayout, partition_key: str, make: Callable[[Generation], Made]
+) -> Made:
+    """What is made from what is published of a partition, be it published anew meanwhile.
+
+    Raises:
+        StoreError: its files are damaged, or gone.
+    """
+    tried: Generation | None = None
+    while (generation := store.generation(partition_key)) != tried:
+        tried = generation
+        with contextlib.suppress(FileNotFoundError):  # swept, where it was published anew
+            return make(generation)
+    home = store.inner / "partitions" / partition_key
+    raise StoreError(
+        f"Files of the partition {partition_key} are gone; restore {home} from a backup, or "
+        "remove it and run again."
+    )

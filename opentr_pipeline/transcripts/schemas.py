@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from opentr_pipeline.archive.media_files import readable
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.errors import StoreError
+from opentr_pipeline.transcripts.layout import Generation
 from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word
+from opentr_pipeline.wording import readable
 
 SCHEMA_VERSION = 1
 _VERSION_KEY = b"schema_version"
@@ -102,6 +103,7 @@ SORT_KEYS = {
     "segments": ["recording_id", "segment_index"],
     "words": ["recording_id", "segment_index", "word_index"],
 }
+TROUBLE_COLUMNS = "recording_id partition_key path status reason flags num_attempts".split()
 
 
 def describe(table: str) -> list[tuple[str, str, str]]:
@@ -264,3 +266,9 @@ def _conformed(path: Path, schema: pa.Schema, known_as: Path) -> pa.Table:
         for field in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def read_columns(generation: Generation, table: str, names: str) -> pa.Table:
+    """Some columns of a table, their names with spaces between."""
+    schema = pa.schema([SCHEMAS[table].field(name) for name in names.split()])
+    return read_table(generation.files[table], schema)

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 # What a transcript belongs to: the fingerprint of the media, and that of the settings.
@@ -172,11 +171,6 @@ class Transcript:
     def is_final(self) -> bool:
         """Whether nothing changes by trying again."""
         return self.status != "failed"
-
-
-def now() -> str:
-    """The time as ``Transcript.transcribed_at`` keeps it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def from_dict(fields: dict[str, Any]) -> Transcript:

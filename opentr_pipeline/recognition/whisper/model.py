@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ
 from opentr_pipeline.devices import cuda_libraries
-from opentr_pipeline.devices.cards import Device
+from opentr_pipeline.devices.cards import MAX_CPU_WORKERS, Device
 from opentr_pipeline.devices.failures import is_out_of_memory
 from opentr_pipeline.errors import ModelError, OutOfMemoryError
-from opentr_pipeline.planning.options import TranscriptionOptions
 from opentr_pipeline.recognition.models import Model
+from opentr_pipeline.recognition.options import TranscriptionOptions
+from opentr_pipeline.recognition.whisper.decoded import Decoded
 from opentr_pipeline.recognition.whisper.word_times import trimmed
 from opentr_pipeline.transcripts.transcript import Word
-from opentr_pipeline.transcripts.window_results import Decoded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 
     Encoded = np.ndarray[Any, Any]
 
-FULL_CONTEXT_S = 30.0
-# The encoder hears a window and some silence after it, not always 30 s: its cost grows with the
-# context. Shorter contexts than these lose words. Source: README, Decisions.
-MIN_CONTEXT_S = 10.0
-CONTEXT_STEP_S = 5.0
-CONTEXT_PAD_S = 2.0
 # More than anybody says in a second; a decoder that goes on beyond it is in a loop.
 MAX_TOKENS_PER_S = 25
 MAX_TOKENS = 448
@@ -44,7 +38,6 @@ FRAMES_PER_S = 100
 # Marks that belong to the word after them, and to the word before them.
 OPENING_MARKS = "\"'“¿([{-«„‘"
 CLOSING_MARKS = "\"'.。,，!！?？:：”)]}、…»।؟"
-MAX_CPU_WORKERS = 4
 # Media decoded and searched for speech at once, some 250 times as fast as they play each.
 CPU_LISTENERS = 1
 CARD_LISTENERS = 4
@@ -249,12 +242,6 @@ class Whisper:
                 self._model.hf_tokenizer, self.is_multilingual, task=task, language=language
             )
         return self._tokenizers[language, task]
-
-
-def context_s(duration_s: float) -> float:
-    """How much the encoder hears of a window and the silence after it; pure."""
-    steps = math.ceil((duration_s + CONTEXT_PAD_S) / CONTEXT_STEP_S)
-    return min(FULL_CONTEXT_S, max(MIN_CONTEXT_S, steps * CONTEXT_STEP_S))
 
 
 def _storage(array: "np.ndarray[Any, Any]") -> Any:

@@ -7,16 +7,15 @@ except in the last bits of the arithmetic.
 import dataclasses
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, Window
+from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ
 from opentr_pipeline.devices.failures import device_errors
-from opentr_pipeline.planning.options import TranscriptionOptions
-from opentr_pipeline.recognition.whisper.model import FULL_CONTEXT_S, Whisper, context_s
+from opentr_pipeline.recognition.recognizer import Part
+from opentr_pipeline.recognition.whisper.decoded import Decoded
+from opentr_pipeline.recognition.whisper.model import Whisper
 from opentr_pipeline.recognition.whisper.word_times import parted
 from opentr_pipeline.transcripts.transcript import Segment, Word
-from opentr_pipeline.transcripts.window_results import Decoded, Heard
+from opentr_pipeline.transcripts.window_results import Heard
 
 # Windows that are asked for the language, most speech first, until it is sure.
 LANGUAGE_WINDOWS = 3
@@ -27,46 +26,6 @@ MIN_CUT_PROBABILITY = 0.7
 MIN_CUT_LOGPROB = -0.4
 # Source: the steps of openai/whisper's fallback.
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
-
-
-@dataclass(eq=False)
-class Part:
-    """A window on its way through the engine.
-
-    Attributes:
-        window: the sound.
-        options: how to transcribe it.
-        language: empty until it is found out.
-        encoded: by the model, once it is needed.
-        context_s: what the model hears: the window, and silence after it.
-    """
-
-    window: Window
-    options: TranscriptionOptions
-    language: str = ""
-    language_probability: float = 1.0
-    encoded: Any = None
-    context_s: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Begin with the shortest context that holds the window."""
-        self.context_s = self.context_s or context_s(self.window.duration_s)
-
-    @property
-    def kind(self) -> tuple[Any, ...]:
-        """Only windows of one kind share a batch: one context, one prompt, one search."""
-        options = self.options
-        prompt = options.task, options.initial_prompt, options.hotwords
-        return self.context_s, options.beam_size, prompt
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether the model hears less than the full context."""
-        return self.context_s < FULL_CONTEXT_S
-
-    def widen(self) -> None:
-        """Have the model hear the full context."""
-        self.context_s, self.encoded = FULL_CONTEXT_S, None
 
 
 class Transcriber:

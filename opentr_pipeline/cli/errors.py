@@ -1,0 +1,56 @@
+"""``opentr errors``: which recordings are not as they should be."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from opentr_pipeline.cli.shared import archive_argument, json_option, known, print_json, settings_of
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from opentr_pipeline.quality.problems import ErrorClass
+
+NUM_FILES_SHOWN = 10
+
+
+@click.command()
+@archive_argument
+@json_option
+@click.option("--all", "every", is_flag=True, help="Name every recording.")
+def errors(archive: Path | None, as_json: bool, every: bool) -> None:
+    """Say which recordings are not as they should be, why, and what to do."""
+    from opentr_pipeline import terminal
+    from opentr_pipeline.quality import problems
+    from opentr_pipeline.transcripts.store import TranscriptStore
+
+    settings = settings_of(archive)
+    _, all_work, _ = known(settings)
+    store = TranscriptStore(settings.output_root)
+    classes = problems.errors(all_work, store, None if every else NUM_FILES_SHOWN)
+    if as_json:
+        print_json(classes)
+    else:
+        terminal.console().print(of_errors(classes))
+
+
+def of_errors(classes: "Sequence[ErrorClass]") -> "RenderableType":
+    """A paragraph for each class: how many, what to do, which."""
+    from rich.console import Group
+    from rich.text import Text
+
+    if not classes:
+        return Text("Nothing: every recording that was looked at is as it should be.")
+    lines = []
+    for one in classes:
+        lines.append(Text(f"{one.num_recordings} {one.status}: {one.kind}", style="bold"))
+        lines.append(Text(f"  What to do: {one.remedy}."))
+        for file in one.files:
+            tries = f" ({file.num_attempts} attempts)" if file.num_attempts > 1 else ""
+            lines.append(Text(f"  {file.path}{tries}"))
+        if one.num_recordings > len(one.files):
+            more = one.num_recordings - len(one.files)
+            lines.append(Text(f"  ... and {more} more (--all names them)"))
+    return Group(*lines)

@@ -1,0 +1,36 @@
+"""``opentr metrics``: figures for Prometheus."""
+
+from pathlib import Path
+
+import click
+
+from opentr_pipeline.cli.shared import archive_argument, options_of, settings_of, until_interrupt
+
+# Prometheus asks every minute by default, and the sensor may have changed something by then.
+METRICS_TICK_S = 30.0
+
+
+@click.command()
+@archive_argument
+@click.option(
+    "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write them to a file."
+)
+@click.option("--watch", is_flag=True, help="Again every half minute, until Ctrl-C.")
+def metrics(archive: Path | None, output: Path | None, watch: bool) -> None:
+    """Print figures for Prometheus, as node exporter's textfile collector reads them."""
+    from opentr_pipeline.monitoring import metrics as prometheus
+    from opentr_pipeline.monitoring.status import StatusWatch
+
+    settings = settings_of(archive)
+    looking = StatusWatch(settings, *options_of(settings, fetch=False))
+
+    def act() -> None:
+        if output:
+            prometheus.write(output, looking.status(), settings.archive_root)
+        else:
+            click.echo(prometheus.text(looking.status(), settings.archive_root), nl=False)
+
+    if watch:
+        until_interrupt(act, METRICS_TICK_S)
+    else:
+        act()

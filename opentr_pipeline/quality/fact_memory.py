@@ -1,0 +1,52 @@
+"""What was computed from the tables of a partition, kept until they change."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+# Another number forgets what earlier releases kept.
+FACTS_VERSION = 1
+
+
+class FactMemory:
+    """The facts of one partition, as they were last computed."""
+
+    def __init__(self, path: Path) -> None:
+        """Read what is kept; what cannot be read is computed again."""
+        self._path = path
+        self._kept: dict[str, Any] = {}
+        self._is_new = False
+        with contextlib.suppress(OSError, ValueError):
+            self._kept = json.loads(path.read_text(encoding="utf-8"))
+
+    def recall(self, part: str, state: Sequence[str], make: Callable[[], Any]) -> Any:
+        """The facts of a part, made again where the state they belong to is another.
+
+        Args:
+            part: its name.
+            state: of all that the facts are computed from.
+            make: gives the facts, fit for JSON.
+        """
+        text = json.dumps([FACTS_VERSION, *state])
+        digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        kept = self._kept.get(part)
+        if kept is None or kept["state"] != digest:
+            kept = {"state": digest, "facts": make()}
+            self._kept[part] = kept
+            self._is_new = True
+        return kept["facts"]
+
+    def keep(self) -> None:
+        """Write what was made; whole or not at all."""
+        if not self._is_new:
+            return
+        fresh = self._path.with_suffix(f".new-{os.getpid()}")
+        # A full disk costs only that the facts are made again.
+        with contextlib.suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_text(json.dumps(self._kept), encoding="utf-8")
+            os.replace(fresh, self._path)

@@ -1,0 +1,58 @@
+"""How times, sizes, shares and paths are written for people; pure."""
+
+import os
+from datetime import UTC, datetime
+
+
+def hours(seconds: float) -> str:
+    """Hours with enough digits to see small ones move."""
+    value = seconds / 3600
+    return f"{value:.3f}" if value < 1 else f"{value:.1f}"
+
+
+def duration_text(seconds: float) -> str:
+    """``0:07``, ``1:02:03``."""
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02d}"
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def now() -> str:
+    """The time as ``Transcript.transcribed_at`` keeps it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def readable(path: str) -> str:
+    """A path as text that any table or terminal takes: bytes that are not UTF-8 in hexadecimal."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def length_text(seconds: float) -> str:
+    """An amount of sound: ``48 s``, ``12 min``, ``3.4 h``, ``12,345 h``."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    if seconds < 59.5 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:,.1f} h" if seconds < 100 * 3600 else f"{seconds / 3600:,.0f} h"
+
+
+def percent_text(share: float | None) -> str:
+    """A share: ``7.5 %``, ``93 %``; never 100 % where something is missing."""
+    if share is None:
+        return "–"
+    if 0.0 < share < 0.1 or 0.99 <= share < 1.0:
+        return f"{min(100 * share, 99.9):.1f} %"
+    return f"{100 * share:.0f} %"
+
+
+def size_text(num_bytes: int) -> str:
+    """``812 kB``, ``1.4 GB``."""
+    if num_bytes < 1e6:
+        return f"{num_bytes / 1e3:,.0f} kB"
+    return f"{num_bytes / 1e6:,.1f} MB" if num_bytes < 1e9 else f"{num_bytes / 1e9:,.1f} GB"
+
+
+def gigabytes(num_bytes: float) -> str:
+    """For people: ``3.5 GB``."""
+    return f"{num_bytes / 1e9:.1f} GB"
