@@ -1,4 +1,4 @@
-"""How much of a window the encoder hears; what the model makes of it is in test_engine_real."""
+"""How much of a window the encoder hears; what the model makes of it is in ``test_engine_real``."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -26,10 +26,10 @@ from opentr_pipeline.steps.shard_run import MAX_DEATHS, ShardOutcome, ShardRun
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.transcript import Content, Segment
 from opentr_pipeline.transcripts.window_results import Heard
+from opentr_pipeline_tests.audio.test_decoding import encoded
 from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.making import OPTIONS, transcript, wav
-from opentr_pipeline_tests.test_audio import encoded
-from opentr_pipeline_tests.test_work import World
+from opentr_pipeline_tests.planning.test_backlog import World
 
 BATCH_SIZE = 4
 

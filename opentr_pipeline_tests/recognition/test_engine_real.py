@@ -22,10 +22,10 @@ from opentr_pipeline.recognition.whisper.transcriber import Transcriber
 from opentr_pipeline.settings.environment import PROJECT_ROOT
 from opentr_pipeline.transcripts.transcript import Transcript
 from opentr_pipeline.transcripts.window_results import compose
+from opentr_pipeline_tests.audio.test_decoding import content, saved, silence
 from opentr_pipeline_tests.conftest import RecordProperty
 from opentr_pipeline_tests.making import OPTIONS
 from opentr_pipeline_tests.runs import SAMPLES
-from opentr_pipeline_tests.test_audio import content, saved, silence
 
 pytestmark = pytest.mark.slow
 MINUTE = 60 * SAMPLE_RATE_HZ
@@ -215,7 +215,7 @@ NUM_SPANS, SPAN_S = 40, 5
 SPARSE = r"""
 import re, sys
 from pathlib import Path
-from opentr_pipeline_tests.test_engine_real import loaded, transcribed
+from opentr_pipeline_tests.recognition.test_engine_real import loaded, transcribed
 path = Path(sys.argv[1])
 transcript = transcribed(loaded(Path(sys.argv[2])), [path])[path]
 # Not getrusage: that begins with the peak of the process that started this one.

@@ -23,6 +23,7 @@ from opentr_pipeline.devices.cards import worker_slots
 from opentr_pipeline.devices.leases import lease, slots_folder
 from opentr_pipeline.quality.checks import CHECKS
 from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline_tests.audio.test_decoding import content, silence
 from opentr_pipeline_tests.conftest import Project, RecordProperty, wait_for
 from opentr_pipeline_tests.runs import (
     SAMPLES,
@@ -37,7 +38,6 @@ from opentr_pipeline_tests.runs import (
     speech_file,
 )
 from opentr_pipeline_tests.speech import word_error_rate
-from opentr_pipeline_tests.test_audio import content, silence
 
 pytestmark = pytest.mark.slow
 MakeProject = Callable[..., Project]

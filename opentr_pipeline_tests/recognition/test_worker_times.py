@@ -12,7 +12,7 @@ from opentr_pipeline.recognition.recognizer import Part
 from opentr_pipeline.recognition.worker_times import WorkerTimes
 from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.making import OPTIONS
-from opentr_pipeline_tests.test_engine import (
+from opentr_pipeline_tests.recognition.test_engine import (
     ENGLISH,
     PATIENCE_S,
     Sound,

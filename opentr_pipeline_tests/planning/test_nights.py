@@ -15,7 +15,7 @@ from opentr_pipeline.defs.schedules import nights_schedule
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.planning import backlog, nights
 from opentr_pipeline_tests.making import PROPERTY, settings_of, wav
-from opentr_pipeline_tests.test_work import USUAL
+from opentr_pipeline_tests.planning.test_backlog import USUAL
 
 ROME = ZoneInfo("Europe/Rome")
 MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))

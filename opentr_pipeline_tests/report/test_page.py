@@ -30,8 +30,8 @@ from opentr_pipeline.wording import length_text, percent_text, size_text
 from opentr_pipeline_tests.conftest import Project
 from opentr_pipeline_tests.making import settings_of
 from opentr_pipeline_tests.page_api import free_port
+from opentr_pipeline_tests.report.test_charts import facts, many
 from opentr_pipeline_tests.runs import SAMPLES
-from opentr_pipeline_tests.test_report_charts import facts, many
 
 PICTURES_OF_SAMPLES = (
     "hours_by_language",

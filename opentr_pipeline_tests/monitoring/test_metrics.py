@@ -28,9 +28,9 @@ from opentr_pipeline.monitoring.status import Status
 from opentr_pipeline.planning.overview import Overview
 from opentr_pipeline.services import dev, supervisor
 from opentr_pipeline.transcripts.transcript import STATUSES
+from opentr_pipeline_tests.cli.test_operators import shown
 from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.making import content, settings_of, wav
-from opentr_pipeline_tests.test_operators import shown
 
 GB = 10**9
 RUN = ActiveRun("0", "running", ("a",), "upload", 10, "2026-05-17T12:00:00+00:00", False)

@@ -546,7 +546,7 @@ WRITER = """
 import sys, time
 from pathlib import Path
 from opentr_pipeline.transcripts import store as transcript_store
-from opentr_pipeline_tests.test_transcript_store import entry
+from opentr_pipeline_tests.transcripts.test_store import entry
 
 def wait(*arguments):
     print("in the middle", flush=True)
@@ -582,7 +582,7 @@ BUSY_WRITER = """
 import itertools, sys
 from pathlib import Path
 from opentr_pipeline.transcripts.store import TranscriptStore
-from opentr_pipeline_tests.test_transcript_store import generation
+from opentr_pipeline_tests.transcripts.test_store import generation
 
 store = TranscriptStore(Path(sys.argv[1]))
 for number in itertools.count():

@@ -12,7 +12,7 @@ from opentr_pipeline.recognition.whisper.decoded import Decoded
 from opentr_pipeline.transcripts.transcript import Segment
 from opentr_pipeline.transcripts.window_results import Heard, compose, heard_from_dict
 from opentr_pipeline_tests.making import PROPERTY
-from opentr_pipeline_tests.test_transcript import SEGMENTS, segment, spans
+from opentr_pipeline_tests.transcripts.test_transcript import SEGMENTS, segment, spans
 
 HEARD = st.builds(
     Heard,

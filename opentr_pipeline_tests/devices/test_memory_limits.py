@@ -47,9 +47,9 @@ from opentr_pipeline.steps.shard_run import ShardRun
 from opentr_pipeline.transcripts.transcript import Word
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.making import OPTIONS, wav
+from opentr_pipeline_tests.planning.test_backlog import World
 from opentr_pipeline_tests.runs import SPEECH, leases, make_archive
-from opentr_pipeline_tests.test_shard_run import items_of, notes, world
-from opentr_pipeline_tests.test_work import World
+from opentr_pipeline_tests.steps.test_shard_run import items_of, notes, world
 
 __all__ = ["world"]  # the fixture
 
