@@ -12,11 +12,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
+# What some commands need beside the rest, by the extras of pyproject.toml.
+EXTRAS = {"test": ["test", "docs"], "docs": ["docs"]}
 
 
 def main() -> None:
     """Set up under a lock, so that commands started together do not set up twice."""
-    extras = ["test"] if sys.argv[1:2] == ["test"] else []
+    extras = EXTRAS.get("".join(sys.argv[1:2]), [])
     with (ROOT / ".venv.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if missing := _missing(extras):

@@ -36,6 +36,7 @@ MODULES = {
     "serve": "stack",
     "dagster": "programs",
     "test": "programs",
+    "docs": "programs",
 }
 
 

@@ -1,4 +1,4 @@
-"""The commands that hand over to other programs: ``dagster`` and pytest."""
+"""The commands that hand over to other programs: ``dagster``, pytest and MkDocs."""
 
 import os
 import subprocess
@@ -49,3 +49,24 @@ def test(quick: bool, stack: bool, arguments: tuple[str, ...]) -> None:
         for stage in stages
     ]
     sys.exit(next((code for code in codes if code), 0))
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("action", type=click.Choice(["serve", "build"]), default="serve")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def docs(action: str, arguments: tuple[str, ...]) -> None:
+    """Show the documents on 127.0.0.1:8000, or build them strictly into site/.
+
+    Further arguments go to mkdocs.
+    """
+    from opentr_pipeline.errors import SettingsError
+    from opentr_pipeline.settings.environment import PROJECT_ROOT
+
+    if not (PROJECT_ROOT / "mkdocs.yml").is_file():
+        raise SettingsError(
+            "The documents are made in a checkout of opentr_pipeline; call it there."
+        )
+    os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")  # the theme's advertisement of its successor
+    strictly = ["--strict"] if action == "build" else []
+    mkdocs = [sys.executable, "-m", "mkdocs", action, *strictly, *arguments]
+    sys.exit(subprocess.run(mkdocs, cwd=PROJECT_ROOT, check=False).returncode)
