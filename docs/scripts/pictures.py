@@ -1,0 +1,70 @@
+"""The pictures of our own pages: ``.venv/bin/python docs/scripts/pictures.py``.
+
+Transcribes the sample archive where that is not done, makes its pages and its report anew, and
+takes pictures of them in Chromium (on Debian: ``apt-get install chromium``).
+"""
+
+import io
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from opentr_pipeline.settings.environment import PROJECT_ROOT, load_settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+ARCHIVE = PROJECT_ROOT / "samples" / "archive"
+PICTURES = PROJECT_ROOT / "docs" / "pictures"
+SIZE = {"width": 1000, "height": 1000}
+NUM_COLOURS = 64  # of a page of text; more are not seen, and cost
+
+
+def main() -> None:
+    """Make both pictures, and say how large they are."""
+    for command in ("run", "pages", "report"):
+        opentr = [sys.executable, "-m", "opentr_pipeline.cli.app", command, str(ARCHIVE)]
+        subprocess.run(opentr, check=True, stdout=subprocess.DEVNULL)
+    settings = load_settings({"ARCHIVE_DIR": str(ARCHIVE)}, None)
+    pages = settings.output_root / "pages"
+    chromium = shutil.which("chromium")
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        page = browser.new_page(viewport=SIZE, color_scheme="light")
+        page.goto((pages / "recordings/interviews/the_lighthouse.mp3.html").as_uri())
+        _play(page)
+        _keep("reader.png", page)
+        page.goto((pages / "report.html").as_uri())
+        # Where this machine keeps its checkout is nobody's business.
+        page.evaluate(
+            "root => document.body.innerHTML = document.body.innerHTML.replaceAll(root, '')",
+            f"{PROJECT_ROOT}/",
+        )
+        _keep("report.png", page)
+        browser.close()
+
+
+def _play(page: "Page") -> None:
+    """Search a word and stop in the middle of a sentence, so that the page shows what it does."""
+    page.get_by_role("searchbox").fill("light")
+    page.wait_for_function("media.readyState >= 2")
+    page.evaluate("media.currentTime = 9.5")
+    page.wait_for_timeout(800)
+
+
+def _keep(name: str, page: "Page") -> None:
+    picture = Image.open(io.BytesIO(page.screenshot()))
+    path = PICTURES / name
+    few = picture.convert("RGB").quantize(NUM_COLOURS, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
+    print(f"{path.relative_to(Path.cwd())}: {path.stat().st_size / 1000:.0f} KB")
+
+
+if __name__ == "__main__":
+    main()
