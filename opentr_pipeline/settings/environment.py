@@ -123,8 +123,9 @@ class Settings(SubtitleSettings, NightSettings):
     )
     folder_options_file: PathText = Field(
         "auto",
-        description="A TOML file with options of their own for folders of the archive; see the "
-        "README. auto: opentr.toml at the archive's root, where there is one.",
+        description="A TOML file with options of their own for folders of the archive; see "
+        "docs/guides/folder-options.md. auto: opentr.toml at the archive's root, where there is "
+        "one.",
     )
     shard_audio_s: int = Field(
         3600,

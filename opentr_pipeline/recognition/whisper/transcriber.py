@@ -21,7 +21,7 @@ from opentr_pipeline.transcripts.window_results import Heard
 LANGUAGE_WINDOWS = 3
 SURE_PROBABILITY = 0.8
 # A window less certain of its language or its words is heard again with the full context.
-# Source: README, Decisions.
+# Source: docs/decisions/0011 and 0012.
 MIN_CUT_PROBABILITY = 0.7
 MIN_CUT_LOGPROB = -0.4
 # Source: the steps of openai/whisper's fallback.
