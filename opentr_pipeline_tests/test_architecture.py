@@ -227,6 +227,12 @@ def test_only_the_entry_points_import_the_shell() -> None:
     assert {name for name in users if not name.startswith("defs.")} == DAGSTER_OUTSIDE_DEFS
 
 
+def test_one_module_decides_what_recognizes_speech() -> None:
+    built = {"recognition.whisper.model", "recognition.whisper.transcriber"}
+    users = {name for name, module in modules().items() if ours(module.imports) & built}
+    assert users - built == {"recognition.loading"}
+
+
 @pytest.mark.parametrize(
     ("library", "door"),
     [

@@ -6,15 +6,14 @@ from pathlib import Path
 from benchmarks.candidates.protocol import Request, answer
 from opentr_pipeline.audio.decoding import Sound
 from opentr_pipeline.devices.cards import CPU, list_cards
-from opentr_pipeline.recognition import engine, models
+from opentr_pipeline.recognition import engine, loading, models
 from opentr_pipeline.recognition.options import TranscriptionOptions
+from opentr_pipeline.recognition.recognizer import Recognizer
 from opentr_pipeline.recognition.whisper.memory import CPU_BATCH
-from opentr_pipeline.recognition.whisper.model import Whisper
-from opentr_pipeline.recognition.whisper.transcriber import Transcriber
 from opentr_pipeline.settings.environment import load_settings
 from opentr_pipeline.transcripts.window_results import compose
 
-Loaded = tuple[Transcriber, TranscriptionOptions]
+Loaded = tuple[Recognizer, TranscriptionOptions]
 
 
 def load(request: Request) -> Loaded:
@@ -29,12 +28,12 @@ def load(request: Request) -> Loaded:
         task="transcribe",
         beam_size=request.beam_size,
     )
-    return Transcriber(Whisper(model, device, options, request.threads)), options
+    return loading.load(model, device, options, request.threads), options
 
 
 def transcribe(loaded: Loaded, request: Request) -> dict[str, str]:
     """All recordings as one stream, as a shard does."""
-    transcriber, options = loaded
+    recognizer, options = loaded
     # The product's default on a CPU: in its engine a larger batch only costs memory.
     batch_size = CPU_BATCH if request.device == "cpu" else request.batch_size
     files: dict[engine.Source, str] = {}
@@ -47,7 +46,7 @@ def transcribe(loaded: Loaded, request: Request) -> dict[str, str]:
 
     return {
         files[source]: compose(source.heard, source.sound.duration_s).text
-        for source in engine.transcribe(transcriber, batch_size, sources())
+        for source in engine.transcribe(recognizer, batch_size, sources())
     }
 
 

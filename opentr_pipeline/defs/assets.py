@@ -42,18 +42,16 @@ from opentr_pipeline.defs.gpu_slots import GPU_POOL, GPU_TAG, die_with_the_run, 
 from opentr_pipeline.defs.partitions import archive_partitions
 from opentr_pipeline.defs.resources import Transcription
 from opentr_pipeline.defs.run_config import PlanConfig
-from opentr_pipeline.devices.cards import WorkerSlot, cpu_threads, list_cards, worker_slots
-from opentr_pipeline.devices.leases import Holder, has_loaded, introduce, lease, slots_folder
-from opentr_pipeline.devices.memory_limits import MAX_TRIES, batch_size_in, learning
+from opentr_pipeline.devices.cards import WorkerSlot, list_cards, worker_slots
+from opentr_pipeline.devices.leases import Holder, introduce, lease, slots_folder
+from opentr_pipeline.devices.memory_limits import MAX_TRIES, learning
 from opentr_pipeline.devices.usage import looks_at, sampled
 from opentr_pipeline.errors import DeviceError, OpentrError, OutOfMemoryError
 from opentr_pipeline.planning import backlog
 from opentr_pipeline.planning.options import archive_options
 from opentr_pipeline.planning.plan import load_plan, sweep
 from opentr_pipeline.recognition import models
-from opentr_pipeline.recognition.budget import batch_size, need_bytes
-from opentr_pipeline.recognition.whisper.model import Whisper
-from opentr_pipeline.recognition.whisper.transcriber import Transcriber
+from opentr_pipeline.recognition.loading import SlotLoader
 from opentr_pipeline.services.log_files import slot_log
 from opentr_pipeline.settings.environment import Settings, load_settings
 from opentr_pipeline.steps import bottleneck, publishing
@@ -205,26 +203,13 @@ def _announce(instance: DagsterInstance, partition_key: str) -> None:
 def _shard_run(
     settings: Settings, slot: WorkerSlot, slots: tuple[WorkerSlot, ...], shard: dict[str, Any]
 ) -> ShardRun:
-    # Model and arithmetic, which loading needs, are the same for all recordings of a run.
-    options = shard["items"][0].options
-    wanted, folder = batch_size(settings, slot, slots), slots_folder(settings)
-    num_together = batch_size_in(slot, wanted, folder)
-
-    def load() -> Transcriber:
-        started = time.monotonic()
-        model = models.find(options.model, settings.models_root)
-        whisper = Whisper(model, slot.device, options, cpu_threads(slots))
-        has_loaded(slot, need_bytes(settings, slot, slots, num_together), folder)
-        said = "Model %s loaded in %.1f s, batch size %d."
-        _log.info(said, model.name, time.monotonic() - started, num_together)
-        return Transcriber(whisper)
-
+    loader = SlotLoader.of(settings, slot, slots, shard["items"][0].options)
     return ShardRun(
         settings.archive_root,
         TranscriptStore(settings.output_root),
         load_plan(Path(shard["plan_path"])),
-        load,
-        num_together,
+        loader.load,
+        loader.batch_size,
     )
 
 

@@ -19,7 +19,7 @@ from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.recognition.options import TranscriptionOptions
 
 if TYPE_CHECKING:
-    from opentr_pipeline.recognition.whisper.transcriber import Transcriber
+    from opentr_pipeline.recognition.recognizer import Recognizer
 
 NOT_ITS_FAULT = "another worker failed"
 WARM_UP_S = 30.0
@@ -113,28 +113,27 @@ def _answer(mailbox: Any, workers: Sequence[Any]) -> Done | str:
                 return f"a worker ended with exit code {codes[0]}"
 
 
-def _hear(bench: Bench, loaded: "Transcriber", takes: Sequence[Take]) -> None:
+def _hear(bench: Bench, recognizer: "Recognizer", takes: Sequence[Take]) -> None:
     from opentr_pipeline.recognition.engine import transcribe
     from opentr_pipeline.recognition.sources import Source
 
     sources = (Source(_Beginning(take), bench.options) for take in takes)
-    for source in transcribe(loaded, bench.batch_size, sources):
+    for source in transcribe(recognizer, bench.batch_size, sources):
         if source.error:
             raise source.error
 
 
 def _work(bench: Bench, share: Sequence[Take], threads: int, ready: Barrier, mailbox: Any) -> None:
     """A worker: hears its share once all are ready, or says why it cannot."""
-    from opentr_pipeline.recognition.whisper.model import Whisper
-    from opentr_pipeline.recognition.whisper.transcriber import Transcriber
+    from opentr_pipeline.recognition.loading import load
 
     try:
-        loaded = Transcriber(Whisper(bench.model, bench.device, bench.options, threads))
+        recognizer = load(bench.model, bench.device, bench.options, threads)
         # The first batch on a card costs more than any other.
-        _hear(bench, loaded, [Take(share[0].path, WARM_UP_S)])
+        _hear(bench, recognizer, [Take(share[0].path, WARM_UP_S)])
         ready.wait()
         began = time.monotonic()
-        _hear(bench, loaded, share)
+        _hear(bench, recognizer, share)
         ended = time.monotonic()
     except BrokenBarrierError:
         mailbox.put(NOT_ITS_FAULT)
