@@ -34,7 +34,7 @@ SETS = {
 
 def request_for(recordings: Sequence[BenchmarkRecording], threads: int) -> Request:
     """A request to transcribe recordings with ``base``, which is fetched where it is missing."""
-    model = models.fetch("base", load_settings({}, None).models_root)
+    model = models.fetch("base", load_settings({}, None).workspace.models)
     return Request(
         model=str(model.folder),
         files=[str(one.path) for one in recordings],

@@ -6,7 +6,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 
 
 def facts() -> dict[str, object]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.candidates.protocol import Answer, Request
-from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 
 INSTALL_TIMEOUT_S = 1200.0
 

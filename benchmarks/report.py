@@ -116,7 +116,7 @@ def main() -> None:
 
 def settings_of(folder: Path) -> Settings:
     """An archive with output and state below one folder."""
-    names = {"ARCHIVE_DIR": "archive", "OUTPUT_DIR": "output", "STATE_DIR": "state"}
+    names = {"ARCHIVE_DIR": "archive", "OUTPUT_DIR": "output", "OPENTR_HOME": "state"}
     variables = {name: str(folder / place) for name, place in names.items()}
     return load_settings({**variables, "PARTITION_DEPTH": "2"}, None)
 
@@ -125,10 +125,10 @@ def measure(settings: Settings, num_words: int) -> Figures:
     """The report, the report again, and once more after a partition was transcribed anew."""
     first = in_process_of_its_own(make_report, settings)
     again = in_process_of_its_own(make_report, settings)
-    key, group = next(iter(scan(settings.archive_root).by_partition(settings).items()))
+    key, group = next(iter(scan(settings.workspace.archive).by_partition(settings).items()))
     write_partition(settings, key, group, num_words, 1)
     changed = in_process_of_its_own(make_report, settings)
-    size_bytes = (settings.output_root / PAGES / REPORT_PAGE).stat().st_size
+    size_bytes = (settings.workspace.output / PAGES / REPORT_PAGE).stat().st_size
     return Figures(first, again, changed, size_bytes)
 
 
@@ -145,13 +145,13 @@ def make(settings: Settings, num_recordings: int, num_partitions: int, num_words
     """An archive of folders of any name, its probes and its tables."""
     for number in range(num_recordings):
         place = number % num_partitions
-        folder = settings.archive_root / FOLDERS[place % len(FOLDERS)] / f"{place:05}"
+        folder = settings.workspace.archive / FOLDERS[place % len(FOLDERS)] / f"{place:05}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"recording {number:07}.wav").write_bytes(b"RIFF")
-    found = scan(settings.archive_root)
+    found = scan(settings.workspace.archive)
     backlog.probe_memory(settings)
     probe = json.dumps(asdict(Probe(duration_s=num_words * WORD_S)))
-    with closing(sqlite3.connect(settings.state_root / "probes.sqlite")) as database, database:
+    with closing(sqlite3.connect(settings.workspace.probe_memory)) as database, database:
         database.executemany(
             "INSERT INTO media_1 VALUES (?,?,?,?,?,?)",
             (
@@ -174,7 +174,7 @@ def write_partition(
 ) -> None:
     """The four tables of a partition, and some references beside its media."""
     random = np.random.default_rng(seed)
-    store = TranscriptStore(settings.output_root)
+    store = TranscriptStore(settings.workspace.output)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in SCHEMAS}
     parts = [SCHEMAS["words"].empty_table()]
     for one in group:
@@ -197,7 +197,7 @@ def write_partition(
         if num and random.random() < 0.03:
             is_wrong = random.random(num) < random.beta(1, 10)
             said = np.where(is_wrong, "other", text.split())
-            media = settings.archive_root / one.path
+            media = settings.workspace.archive / one.path
             media.with_suffix(".reference.txt").write_text(" ".join(said), encoding="utf-8")
     for table in SCHEMAS:
         made = pa.Table.from_pylist(rows[table], SCHEMAS[table])

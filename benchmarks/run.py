@@ -24,7 +24,7 @@ from benchmarks import machine, sound, speech_sets
 from benchmarks.engine import request_for
 from benchmarks.measured import CANDIDATES, run
 from benchmarks.speech_sets import BenchmarkRecording
-from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline_tests.conftest import Project
 
 POLL_S = 0.05

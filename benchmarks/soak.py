@@ -119,7 +119,7 @@ class Faults(threading.Thread):
     @property
     def home(self) -> Path:
         """The state folder, which all processes of the project name in their environment."""
-        return self.project.settings.dagster_home
+        return self.project.settings.workspace.dagster_home
 
     def _kill(self, process: int | None, name: str) -> str:
         if process is None:
@@ -202,7 +202,7 @@ def soak(project: Project, num_recordings: int, minutes: float, chance: random.R
     faults.over.set()
     faults.join()
     DevServices.of(project.settings).stop()
-    held = leases(project.settings.dagster_home)
+    held = leases(project.settings.workspace.dagster_home)
     statuses = Counter(str(row["status"]) for row in project.transcripts().values())
     transcribed = sum(lease.num_transcribed for lease in held)
     print(f"recordings: {num_recordings}, written over: {uploader.num_written - num_recordings}")

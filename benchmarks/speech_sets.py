@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks import sentences, sound
 from benchmarks.sentences import Sentence
-from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 
 CACHE_DIR = PROJECT_ROOT / ".opentr" / "benchmarks"
 SPEECH_CACHE_DIR = PROJECT_ROOT / ".opentr" / "speech"  # shared with the tests

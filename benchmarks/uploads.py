@@ -125,7 +125,7 @@ class Looker:
         variables = {
             "ARCHIVE_DIR": str(folder / "archive"),
             "OUTPUT_DIR": str(folder / "output"),
-            "STATE_DIR": str(folder / "state"),
+            "OPENTR_HOME": str(folder / "state"),
             "UPLOAD_SETTLE_S": str(SETTLE_S),
         }
         self.settings = load_settings(variables, None)
@@ -198,9 +198,9 @@ def measure(folder: Path, num_files: int) -> Looks:
 
 def fill_store(settings: Settings, options: ArchiveOptions) -> None:
     """Have all files probed and transcribed, as far as anybody can tell."""
-    probes = settings.state_root / "probes.sqlite"
+    probes = settings.workspace.probe_memory
     backlog.probe_memory(settings)
-    found = scan(settings.archive_root)
+    found = scan(settings.workspace.archive)
     probe = json.dumps(asdict(Probe(duration_s=60.0)))
     with closing(sqlite3.connect(probes)) as database, database:
         database.executemany(
@@ -229,7 +229,7 @@ def fill_store(settings: Settings, options: ArchiveOptions) -> None:
             ],
             schema,
         )
-        path = TranscriptStore(settings.output_root).path("transcripts", key)
+        path = TranscriptStore(settings.workspace.output).path("transcripts", key)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_table(path, rows)
 

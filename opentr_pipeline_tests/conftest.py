@@ -16,7 +16,8 @@ import pyarrow as pa
 import pytest
 
 from opentr_pipeline.recognition import models
-from opentr_pipeline.settings.environment import PROJECT_ROOT, Settings, load_settings
+from opentr_pipeline.settings.environment import Settings, load_settings
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.transcripts.store import TranscriptStore
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def models_root() -> Path:
     """The project's own models folder, with ``base`` in it."""
-    root = load_settings({}, None).models_root
+    root = load_settings({}, None).workspace.models
     try:
         models.fetch("base", root)
     except models.ModelError as error:
@@ -101,8 +102,8 @@ class Project:
             },
             "ARCHIVE_DIR": str(archive),
             "OUTPUT_DIR": str(folder / "output"),
-            "STATE_DIR": str(folder / "state"),
-            "MODELS_DIR": str(load_settings({}, None).models_root),
+            "OPENTR_HOME": str(folder / "state"),
+            "MODELS_DIR": str(load_settings({}, None).workspace.models),
             "WORKER_SLOTS_DIR": str(folder / "slots"),
             # The sensor takes nothing by itself in tests that are not about it.
             "UPLOAD_SETTLE_S": "86400",
@@ -116,7 +117,7 @@ class Project:
 
     @property
     def store(self) -> TranscriptStore:
-        return TranscriptStore(self.settings.output_root)
+        return TranscriptStore(self.settings.workspace.output)
 
     def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(

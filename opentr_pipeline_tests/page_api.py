@@ -72,7 +72,7 @@ def run_ids(one: Project, partition_key: str) -> list[str]:
     """The runs that transcribe one partition alone, latest first."""
     return [
         run.run_id
-        for run in transcribing_runs(one.settings.dagster_home)
+        for run in transcribing_runs(one.settings.workspace.dagster_home)
         if partition_key
         in (
             run.tags.get("dagster/partition"),

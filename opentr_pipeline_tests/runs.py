@@ -23,7 +23,7 @@ from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
 from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG
 from opentr_pipeline.launching.instance import is_prepared
 from opentr_pipeline.quality.checks import CHECKS
-from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.transcripts.transcript import STATUSES
 
 SAMPLES = PROJECT_ROOT / "samples" / "archive"

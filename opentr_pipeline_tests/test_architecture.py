@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import opentr_pipeline
-from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 
 PACKAGE = PROJECT_ROOT / "opentr_pipeline"
 TESTS = PROJECT_ROOT / "opentr_pipeline_tests"

@@ -14,7 +14,8 @@ import pytest
 from opentr_pipeline import __version__
 from opentr_pipeline.cli.app import MODULES
 from opentr_pipeline.quality.checks import CHECKS
-from opentr_pipeline.settings.environment import PROJECT_ROOT, Settings
+from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.transcripts.schemas import SCHEMAS, describe
 from opentr_pipeline.transcripts.transcript import STATUSES
 
@@ -25,7 +26,6 @@ MAX_BYTES_OF_PICTURES = 300_000
 COMING = {
     "opentr_pipeline/archive/storage.py",
     "opentr_pipeline/recognition/loading.py",
-    "opentr_pipeline/settings/workspace.py",
 }
 
 

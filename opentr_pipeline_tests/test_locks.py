@@ -19,7 +19,7 @@ from opentr_pipeline.devices.cards import CPU, Device, WorkerSlot
 from opentr_pipeline.devices.leases import lease, slots_folder, slots_in_use
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import is_being_written, is_locked, is_shared, locked, shared, try_lock
-from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.making import settings_of
 

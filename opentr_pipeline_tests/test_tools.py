@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 
 
 @pytest.mark.parametrize(

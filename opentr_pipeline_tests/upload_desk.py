@@ -38,7 +38,7 @@ class Desk:
         self.settings = settings_of(
             ARCHIVE_DIR=self.archive,
             OUTPUT_DIR=folder / "output",
-            STATE_DIR=folder / "state",
+            OPENTR_HOME=folder / "state",
             UPLOAD_SETTLE_S=SETTLE_S,
             **variables,
         )
@@ -55,7 +55,7 @@ class Desk:
 
     @property
     def store(self) -> TranscriptStore:
-        return TranscriptStore(self.settings.output_root)
+        return TranscriptStore(self.settings.workspace.output)
 
     def put(self, name: str, pitch_hz: float = 440.0) -> Path:
         return wav(self.archive / name, pitch_hz=pitch_hz)

@@ -19,7 +19,7 @@ Loaded = tuple[Recognizer, TranscriptionOptions]
 def load(request: Request) -> Loaded:
     """The model, on the CPU or the first card."""
     device = CPU if request.device == "cpu" else list_cards()[0]
-    model = models.find(request.model, load_settings({}, None).models_root)
+    model = models.find(request.model, load_settings({}, None).workspace.models)
     options = TranscriptionOptions(
         model.name,
         model.digest,

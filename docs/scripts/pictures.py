@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from opentr_pipeline.settings.environment import PROJECT_ROOT, load_settings
+from opentr_pipeline.settings.environment import load_settings
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -31,7 +32,7 @@ def main() -> None:
         opentr = [sys.executable, "-m", "opentr_pipeline.cli.app", command, str(ARCHIVE)]
         subprocess.run(opentr, check=True, stdout=subprocess.DEVNULL)
     settings = load_settings({"ARCHIVE_DIR": str(ARCHIVE)}, None)
-    pages = settings.output_root / "pages"
+    pages = settings.workspace.output / "pages"
     chromium = shutil.which("chromium")
     with sync_playwright() as playwright:
         flags = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]

@@ -61,7 +61,7 @@ def find_references(settings: Settings) -> dict[str, list[Reference]]:
     Reads folders, and the size and time of what matters; one without media beside it is nobody's.
     """
     found: dict[str, list[Reference]] = {}
-    root = os.path.realpath(settings.archive_root)
+    root = os.path.realpath(settings.workspace.archive)
     for folder, subfolders, names in os.walk(root):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for media_name, reference_name in _pairs(names):

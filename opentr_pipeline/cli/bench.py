@@ -63,7 +63,7 @@ def scaling(archive: Path | None, workers: tuple[int, ...], as_json: bool) -> No
     settings = settings_of(archive)
     options, slots = options_of(settings, fetch=True)
     device = slots[0].device
-    model = models.find(options.default.model, settings.models_root)
+    model = models.find(options.default.model, settings.workspace.models)
     batch_size = budget.batch_size(settings, slots[0], slots)
     made = Bench(model, device, options.default, batch_size)
     with _held(slots, settings):

@@ -28,7 +28,7 @@ def errors(archive: Path | None, as_json: bool, every: bool) -> None:
 
     settings = settings_of(archive)
     _, all_work, _ = known(settings)
-    store = TranscriptStore(settings.output_root)
+    store = TranscriptStore(settings.workspace.output)
     classes = problems.errors(all_work, store, None if every else NUM_FILES_SHOWN)
     if as_json:
         print_json(classes)

@@ -28,7 +28,7 @@ def eta(archive: Path | None, as_json: bool) -> None:
     settings = settings_of(archive)
     found, all_work, num_slots = known(settings)
     num_unprobed = len(found.media_files) - len(all_work)
-    store = TranscriptStore(settings.output_root)
+    store = TranscriptStore(settings.workspace.output)
     facts = pace.eta(all_work, num_unprobed, store, num_slots)
     if as_json:
         print_json(facts)
@@ -74,7 +74,7 @@ def throughput(archive: Path | None, as_json: bool) -> None:
     from opentr_pipeline.quality import pace
     from opentr_pipeline.transcripts.store import TranscriptStore
 
-    store = TranscriptStore(settings_of(archive).output_root)
+    store = TranscriptStore(settings_of(archive).workspace.output)
     published = pace.finished(store)
     by_hour, by_day = pace.throughput(published, datetime.now().astimezone())
     if as_json:

@@ -47,16 +47,16 @@ def export(
     from opentr_pipeline.transcripts.store import TranscriptStore
 
     settings = settings_of(archive)
-    store = TranscriptStore(settings.output_root)
+    store = TranscriptStore(settings.workspace.output)
     root = output.absolute() if output else store.root / EXPORTS
-    inside = tuple(_in_archive(path, settings.archive_root) for path in paths)
+    inside = tuple(_in_archive(path, settings.workspace.archive) for path in paths)
     made = Export(store, root, formats, settings, inside)
     done = Exported()
     for key in made.partition_keys():
         done.add(made.write(key))
     if not done.num_recordings + done.num_wordless + done.num_removed:
         asked = f"{', '.join(inside)} in " if inside else ""
-        raise nothing_transcribed(f"{asked}{settings.archive_root}")
+        raise nothing_transcribed(f"{asked}{settings.workspace.archive}")
     click.echo(
         f"{done.num_recordings} recordings as {', '.join(formats)} in {root}: {done.num_written} "
         f"files written, {done.num_unchanged} unchanged, {done.num_removed} removed; "

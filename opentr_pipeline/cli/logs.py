@@ -29,7 +29,7 @@ def logs(name: str | None, service: str | None, follow: bool | None) -> None:
     settings = settings_of(None)
     if name == "prod":
         logs_prod(settings, service, follow=follow)
-    home = settings.dagster_home
+    home = settings.workspace.dagster_home
     # Asked for only where needed: what is wrong with a device must not hide a log that is there.
     known = name is None or name in log_files.existing(home)
     slots = () if known else cards.worker_slots(settings, cards.list_cards())

@@ -26,9 +26,9 @@ def metrics(archive: Path | None, output: Path | None, watch: bool) -> None:
 
     def act() -> None:
         if output:
-            prometheus.write(output, looking.status(), settings.archive_root)
+            prometheus.write(output, looking.status(), settings.workspace.archive)
         else:
-            click.echo(prometheus.text(looking.status(), settings.archive_root), nl=False)
+            click.echo(prometheus.text(looking.status(), settings.workspace.archive), nl=False)
 
     if watch:
         until_interrupt(act, METRICS_TICK_S)

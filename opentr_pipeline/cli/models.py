@@ -26,7 +26,7 @@ def models_fetch(name: str | None) -> None:
     from opentr_pipeline.settings.environment import load_settings
 
     settings = load_settings()
-    model = whisper_models.fetch(_model_name(settings, name), settings.models_root, click.echo)
+    model = whisper_models.fetch(_model_name(settings, name), settings.workspace.models, click.echo)
     click.echo(f"{model.name} is in {model.folder}.")
 
 
@@ -38,7 +38,7 @@ def models_verify(name: str | None) -> None:
     from opentr_pipeline.settings.environment import load_settings
 
     settings = load_settings()
-    model = whisper_models.verify(_model_name(settings, name), settings.models_root)
+    model = whisper_models.verify(_model_name(settings, name), settings.workspace.models)
     click.echo(f"{model.name} in {model.folder} is as it was fetched.")
 
 
@@ -58,7 +58,7 @@ def models_list() -> None:
     from opentr_pipeline.settings.environment import load_settings
 
     settings = load_settings()
-    there = whisper_models.installed(settings.models_root)
-    click.echo(f"here     {', '.join(there) or 'none yet'} ({settings.models_root})")
+    there = whisper_models.installed(settings.workspace.models)
+    click.echo(f"here     {', '.join(there) or 'none yet'} ({settings.workspace.models})")
     click.echo(f"known    {', '.join(whisper_models.known_names())}")
     click.echo("         and any hub id (owner/name) or directory in CTranslate2 format")

@@ -23,7 +23,7 @@ def pages(archive: Path | None) -> None:
     made = Pages(settings)
     keys = made.partition_keys()
     if not keys:
-        raise nothing_transcribed(settings.archive_root)
+        raise nothing_transcribed(settings.workspace.archive)
     done = Written()
     sentences = []
     for key in keys:

@@ -44,7 +44,7 @@ def plan(archive: Path | None, as_json: bool, model: str | None) -> None:
             f"What the model {work.model} needs is unknown until it is here: ./opentr.sh models "
             f"fetch {work.model}."
         )
-    store = TranscriptStore(settings.output_root)
+    store = TranscriptStore(settings.workspace.output)
     like = {"model": work.model, "compute_type": work.compute_type}
     speed = pace.pace(pace.finished(store, **like)[-NUM_MEASURED:])
     own = budget.budgets(settings, slots, work)

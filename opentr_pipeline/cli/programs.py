@@ -13,12 +13,15 @@ import click
 def dagster(arguments: tuple[str, ...]) -> None:
     """The stock dagster command, on this archive's state folder and workspace.yaml."""
     from opentr_pipeline.launching import instance
-    from opentr_pipeline.settings.environment import PROJECT_ROOT, load_settings
+    from opentr_pipeline.settings.environment import load_settings
+    from opentr_pipeline.settings.installation import PROJECT_ROOT
 
     instance.prepare_home(load_settings())
-    os.chdir(PROJECT_ROOT)  # where workspace.yaml is
-    if arguments[:2] in (("asset", "materialize"), ("job", "execute")):
-        # These two do not read workspace.yaml; they get the code location that it names.
+    has_workspace = (PROJECT_ROOT / "workspace.yaml").is_file()
+    if has_workspace:
+        os.chdir(PROJECT_ROOT)
+    if not has_workspace or arguments[:2] in (("asset", "materialize"), ("job", "execute")):
+        # Those two do not read workspace.yaml; they get the code location that it names.
         os.environ.setdefault("DAGSTER_MODULE_NAME", "opentr_pipeline.definitions")
     os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning")  # "superseded by dg"
     program = str(Path(sys.executable).with_name("dagster"))
@@ -31,7 +34,7 @@ def dagster(arguments: tuple[str, ...]) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test(quick: bool, stack: bool, arguments: tuple[str, ...]) -> None:
     """Run the tests; further arguments go to pytest, which then runs all in one process."""
-    from opentr_pipeline.settings.environment import PROJECT_ROOT
+    from opentr_pipeline.settings.installation import PROJECT_ROOT
 
     fast = ["-m", "not slow and not stack"]
     # Most slow tests wait for services; some fast ones count threads and cannot have neighbours.
@@ -60,7 +63,7 @@ def docs(action: str, arguments: tuple[str, ...]) -> None:
     Further arguments go to mkdocs.
     """
     from opentr_pipeline.errors import SettingsError
-    from opentr_pipeline.settings.environment import PROJECT_ROOT
+    from opentr_pipeline.settings.installation import PROJECT_ROOT
 
     if not (PROJECT_ROOT / "mkdocs.yml").is_file():
         raise SettingsError(

@@ -90,7 +90,7 @@ def scan(archive: Path | None) -> None:
     from opentr_pipeline.launching import archive_run, progress
 
     settings = settings_of(archive)
-    found = archives.scan(settings.archive_root)
+    found = archives.scan(settings.workspace.archive)
     archive_run.prepare(settings, found)
     table = Table("partition", "media files", "MB", box=None, header_style="bold", pad_edge=False)
     for key, files in found.by_partition(settings).items():
@@ -98,6 +98,6 @@ def scan(archive: Path | None) -> None:
         table.add_row(Text(key), str(len(files)), f"{size_mb:.1f}")
     console = terminal.console()
     console.print(table)
-    console.print(f"{len(found.media_files)} media files in {settings.archive_root}.")
+    console.print(f"{len(found.media_files)} media files in {settings.workspace.archive}.")
     if found.left_alone:
         console.print(f"Left alone: {progress.left_alone_text(found)}.")

@@ -68,7 +68,7 @@ def search(words: tuple[str, ...], limit: int, as_json: bool, **narrowing: Any) 
 
     archive, query = _split(words)
     terms.terms_of(query)  # refused before anything is indexed
-    index = SearchIndex(StoreLayout(settings_of(archive, gpu_scale=False).output_root))
+    index = SearchIndex(StoreLayout(settings_of(archive, gpu_scale=False).workspace.output))
     for sentence in _sentences(index.refresh(wait=False)):
         click.echo(f"opentr: {sentence}", err=True)
     found = search_in(index, query, Wanted(**narrowing), limit)

@@ -36,14 +36,14 @@ def _start(settings: "Settings") -> None:
     from opentr_pipeline.services import dev
 
     options, slots = options_of(settings, fetch=True, to_start=True)
-    archive_run.prepare(settings, archives.scan(settings.archive_root))
+    archive_run.prepare(settings, archives.scan(settings.workspace.archive))
     running = dev.DevServices.of(settings)
     if not running.is_running():
         running.stop()  # where they were killed, what is left of them may hold worker slots
     forget_memory_limits(settings, slots)
     running.start()
     click.echo(
-        f"The page is at {running.address}, archive {settings.archive_root}, model "
+        f"The page is at {running.address}, archive {settings.workspace.archive}, model "
         f"{options.default.model}, {len(slots)} worker slot{'s' if len(slots) > 1 else ''}; "
         "./opentr.sh stop ends it."
     )
@@ -79,7 +79,7 @@ def reset(stack: str, gpu_scale: bool, outputs: bool, yes: bool) -> None:
         return
     options_of(settings, fetch=False, to_start=True)  # what cannot be started again is not deleted
     resetting.check_possible(settings)
-    folders = resetting.to_delete(settings, settings.dagster_home.parent, outputs=outputs)
+    folders = resetting.to_delete(settings, settings.workspace.state, outputs=outputs)
     confirm(folders, "Delete this?", yes=yes)
     dev.DevServices.of(settings).stop()
     resetting.delete(folders)

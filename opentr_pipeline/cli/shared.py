@@ -93,9 +93,9 @@ def options_of(
         budget.check_fits(settings, slots)
     name = models.model_name(settings, slots)
     if fetch:
-        model = models.fetch(name, settings.models_root, partial(click.echo, err=True))
+        model = models.fetch(name, settings.workspace.models, partial(click.echo, err=True))
     else:
-        model = models.find(name, settings.models_root)
+        model = models.find(name, settings.workspace.models)
     return archive_options(settings, model, slots), slots
 
 
@@ -119,7 +119,7 @@ def known(settings: "Settings") -> "tuple[Scan, list[RecordingWork], int]":
     from opentr_pipeline.planning import overview
 
     options, slots = options_of(settings, fetch=False)
-    found = archives.scan(settings.archive_root)
+    found = archives.scan(settings.workspace.archive)
     return found, overview.probed_work(settings, found, options), len(slots)
 
 

@@ -40,7 +40,7 @@ def start_prod(settings: "Settings") -> None:
 def _start(stack: "Stack") -> None:
     stack.start(_say)
     click.echo(
-        f"The page is at {stack.address}, archive {stack.settings.archive_root}; "
+        f"The page is at {stack.address}, archive {stack.settings.workspace.archive}; "
         "./opentr.sh prod status says how it stands, ./opentr.sh stop ends it."
     )
 
@@ -159,12 +159,12 @@ def serve(part: str) -> None:
     from opentr_pipeline.archive import media_files as archives
     from opentr_pipeline.devices import leases, memory_limits
     from opentr_pipeline.launching import archive_run, instance
-    from opentr_pipeline.settings.environment import PROJECT_ROOT
+    from opentr_pipeline.settings.installation import PROJECT_ROOT
 
     settings = settings_of(None)
     if part in ("check", "prepare"):
         _, slots = options_of(settings, fetch=True, to_start=True)
-        found = archives.scan(settings.archive_root)
+        found = archives.scan(settings.workspace.archive)
         if part == "prepare":
             memory_limits.forget(slots, leases.slots_folder(settings))  # nothing runs yet
             archive_run.prepare(settings, found)

@@ -65,7 +65,7 @@ def of_status(settings: "Settings", status: "Status") -> "RenderableType":
         status.num_unpublished
     )
     lines = [
-        ("archive", f"{settings.archive_root} ({facts.num_partitions} partitions)"),
+        ("archive", f"{settings.workspace.archive} ({facts.num_partitions} partitions)"),
         ("done", f"{facts.num_done} ({hours(facts.done_audio_s)} h){unpublished}"),
         ("missing", str(facts.num_missing)),
         ("stale", str(facts.num_stale)),

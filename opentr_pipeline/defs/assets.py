@@ -80,8 +80,7 @@ def recordings(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any
     """Probe the media files of the run's partitions."""
     die_with_the_run()
     settings = load_settings()
-    store = TranscriptStore(settings.output_root)
-    started = time.monotonic()
+    started, store = time.monotonic(), TranscriptStore(settings.workspace.output)
     try:
         partitions = backlog.recordings_of(settings, context.partition_keys)
         for key, found in partitions.items():
@@ -112,11 +111,12 @@ def plan_shards(
     try:
         settings = transcription.settings()
         slots = worker_slots(settings, list_cards())
-        model = models.find(models.model_name(settings, slots), settings.models_root)
+        model = models.find(models.model_name(settings, slots), settings.workspace.models)
         options = archive_options(settings, model, slots, transcription.typed())
         partitions = backlog.recordings_of(settings, context.partition_keys)
         plan = backlog.make_plan(settings, partitions, options, len(slots), config.taking())
-        path = TranscriptStore(settings.output_root).inner / "plans" / f"{context.run_id}.pickle"
+        inner = TranscriptStore(settings.workspace.output).inner
+        path = inner / "plans" / f"{context.run_id}.pickle"
         plan.save(path)
         # What Dagster hands from step to step, and the steps' logs; it never removes them itself.
         sweep(Path(context.instance.root_directory, "storage"))
@@ -152,7 +152,7 @@ def transcribe_shard(
         folder = slots_folder(settings)
         with (
             lease(slots, folder, rank_of(context.run.tags)) as slot,
-            slot_log(settings.dagster_home, slot.name),
+            slot_log(settings.workspace.dagster_home, slot.name),
             sampled(looks_at(slot.device)) as usages,
         ):
             leased_at = time.time()
@@ -187,7 +187,7 @@ def _introduce(
     shown = ", ".join(keys[:5]) + (" ..." if len(keys) > 5 else "")
     said = "Worker slot %s taken by run %s: %d recordings of %s."
     _log.info(said, slot.name, context.run_id, len(items), shown)
-    holder = Holder(slot.name, context.run_id, str(settings.archive_root), partitions=keys)
+    holder = Holder(slot.name, context.run_id, str(settings.workspace.archive), partitions=keys)
     introduce(holder, slots_folder(settings))
 
 
@@ -205,8 +205,8 @@ def _shard_run(
 ) -> ShardRun:
     loader = SlotLoader.of(settings, slot, slots, shard["items"][0].options)
     return ShardRun(
-        settings.archive_root,
-        TranscriptStore(settings.output_root),
+        settings.workspace.archive,
+        TranscriptStore(settings.workspace.output),
         load_plan(Path(shard["plan_path"])),
         loader.load,
         loader.batch_size,
@@ -224,7 +224,7 @@ def publish_transcripts(
     """
     die_with_the_run()
     settings = load_settings()
-    store = TranscriptStore(settings.output_root)
+    store = TranscriptStore(settings.workspace.output)
     try:
         plan = load_plan(Path(plan_path))
         publishing.publish_all(plan, store)

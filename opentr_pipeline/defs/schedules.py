@@ -59,8 +59,8 @@ def _night(context: ScheduleEvaluationContext, settings: Settings) -> list[RunRe
     if taking.is_over:
         return SkipReason(f"This night ended at {settings.night_until}; the next one goes on.")
     slots = worker_slots(settings, list_cards())
-    model = models.find(models.model_name(settings, slots), settings.models_root)
-    found = scan(settings.archive_root)
+    model = models.find(models.model_name(settings, slots), settings.workspace.models)
+    found = scan(settings.workspace.archive)
     all_work = backlog.known_work(settings, found, archive_options(settings, model, slots))
     audio_s = backlog.audio_by_partition(backlog.chosen(all_work, taking))
     if not audio_s:

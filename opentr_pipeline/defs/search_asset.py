@@ -28,7 +28,7 @@ from opentr_pipeline.transcripts.store import TranscriptStore
 def search_index(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
     """Index what was published in the run's partitions."""
     die_with_the_run()
-    index = SearchIndex(TranscriptStore(load_settings().output_root))
+    index = SearchIndex(TranscriptStore(load_settings().workspace.output))
 
     def indexed(key: str) -> Metadata:
         refreshed = index.refresh([key], wait=True)

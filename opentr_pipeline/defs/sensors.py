@@ -93,7 +93,7 @@ def _tick(context: SensorEvaluationContext, settings: Settings) -> SensorResult:
 
 def _options(settings: Settings) -> ArchiveOptions:
     slots = worker_slots(settings, list_cards())
-    model = models.find(models.model_name(settings, slots), settings.models_root)
+    model = models.find(models.model_name(settings, slots), settings.workspace.models)
     return archive_options(settings, model, slots)
 
 

@@ -35,7 +35,7 @@ def subtitles(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]
     """Write the transcripts of the run's partitions as subtitles and text."""
     die_with_the_run()
     settings = load_settings()
-    store = TranscriptStore(settings.output_root)
+    store = TranscriptStore(settings.workspace.output)
     export = Export(store, store.root / EXPORTS, SUBTITLE_FORMATS, settings)
 
     def made(key: str) -> Metadata:

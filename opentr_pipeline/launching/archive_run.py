@@ -54,7 +54,7 @@ def run_archive(
         OpentrError: nothing could be started.
     """
     started = time.monotonic()
-    found = scan(settings.archive_root)
+    found = scan(settings.workspace.archive)
     all_work = _probed(settings, found, options)
     chosen = backlog.chosen(all_work, taking)
     ids = {id(one) for one in chosen}
@@ -87,7 +87,7 @@ def run_archive(
 
 def prepare(settings: Settings, found: Scan) -> None:
     """Make Dagster's state folder and register the archive's partition keys."""
-    emptied = TranscriptStore(settings.output_root).recordings_here()
+    emptied = TranscriptStore(settings.workspace.output).recordings_here()
     instance.prepare_home(settings, found.by_partition(settings).keys() | emptied.keys())
 
 
@@ -98,12 +98,14 @@ def _probed(settings: Settings, found: Scan, options: ArchiveOptions) -> list[Re
     probed: list[None] = []
     with _ticking(lambda: f"Looking into media files: {len(probed)} of {len(files)}"):
         known = probe_all(
-            settings.archive_root,
+            settings.workspace.archive,
             files,
             backlog.probe_memory(settings),
             lambda: probed.append(None),
         )
-    return backlog.judge(known, TranscriptStore(settings.output_root).index(by_partition), options)
+    return backlog.judge(
+        known, TranscriptStore(settings.workspace.output).index(by_partition), options
+    )
 
 
 def _execute(
@@ -116,7 +118,7 @@ def _execute(
     """Start the runs that are needed, one after another: for recordings, for changed folders."""
     audio_s = backlog.audio_by_partition(backlog.chosen(all_work, taking))
     if taking.is_everything:
-        store = TranscriptStore(settings.output_root)
+        store = TranscriptStore(settings.workspace.output)
         outdated = backlog.outdated_partitions((one.recording for one in all_work), store)
         audio_s = {**dict.fromkeys(outdated, 0.0), **audio_s}
     results = []

@@ -17,7 +17,8 @@ from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.devices.cards import list_cards, worker_slots
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import locked
-from opentr_pipeline.settings.environment import PROJECT_ROOT, Settings, is_in_stack
+from opentr_pipeline.settings.environment import Settings, is_in_stack
+from opentr_pipeline.settings.installation import stock
 
 LOG_NAME = "runs.log"
 # The pool counts runs, those of command lines too. Five of them may be for long: two of backfills,
@@ -41,9 +42,9 @@ storage:
 
 def enter_home(settings: Settings) -> None:
     """Name the archive and Dagster's state folder to the processes that this one starts."""
-    settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
-    os.environ["ARCHIVE_DIR"] = str(settings.archive_root)
+    settings.workspace.dagster_home.mkdir(parents=True, exist_ok=True)
+    os.environ["DAGSTER_HOME"] = str(settings.workspace.dagster_home)
+    os.environ["ARCHIVE_DIR"] = str(settings.workspace.archive)
     os.environ["DAGSTER_POSTGRES_URL"] = settings.dagster_postgres_url
     # A night looks at the whole archive before it asks for runs; a minute is the default.
     os.environ.setdefault("DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS", "900")
@@ -56,7 +57,7 @@ def start_forkserver(settings: Settings) -> None:
     """
     enter_home(settings)
     multiprocessing.set_forkserver_preload(PRELOAD_MODULES)
-    with printing_to(settings.dagster_home / LOG_NAME):
+    with printing_to(settings.workspace.dagster_home / LOG_NAME):
         forkserver.ensure_running()
 
 
@@ -85,7 +86,7 @@ def prepare_home(settings: Settings, partition_keys: Iterable[str] = ()) -> None
             "DAGSTER_POSTGRES_URL needs the extra postgres: .venv/bin/pip install -e '.[postgres]'."
         )
     enter_home(settings)
-    home = settings.dagster_home
+    home = settings.workspace.dagster_home
     with locked(home / "prepare.lock"):
         _write_dagster_yaml(home / "dagster.yaml", settings)
         limit = len(worker_slots(settings, list_cards())) + POOL_EXTRA
@@ -97,7 +98,7 @@ def prepare_home(settings: Settings, partition_keys: Iterable[str] = ()) -> None
             done.write_text(note)
     with DagsterInstance.get() as instance:
         if url:
-            _claim_database(instance, settings.archive_slug)
+            _claim_database(instance, settings.workspace.slug)
         register_partitions(instance, partition_keys)
 
 
@@ -115,9 +116,9 @@ def _claim_database(instance: DagsterInstance, archive: str) -> None:
 
 def _write_dagster_yaml(path: Path, settings: Settings) -> None:
     """The project's own, linked; with PostgreSQL a copy that says so, for want of conditions."""
-    project = PROJECT_ROOT / "dagster.yaml"
+    project = stock("dagster.yaml")
     in_postgres = bool(settings.dagster_postgres_url)
-    if not in_postgres and path.is_symlink() and path.exists():
+    if not in_postgres and path.is_symlink() and path.resolve() == project:
         return
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)

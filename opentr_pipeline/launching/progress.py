@@ -30,7 +30,7 @@ class Progress:
 
     def __init__(self, settings: Settings, pending: Sequence[RecordingWork]) -> None:
         """Start the clock; what an earlier run had finished is set apart."""
-        self._store = TranscriptStore(settings.output_root)
+        self._store = TranscriptStore(settings.workspace.output)
         self._checkpoints = Checkpoints(self._store.inner)
         self._waiting = by_content(pending)
         self._num_total, self._total_s = len(pending), audio_s(pending)
@@ -92,7 +92,7 @@ def show_table(console: Console, settings: Settings, order: Sequence[Recording])
         settings: name the archive.
         order: the recordings to show, as many as fit.
     """
-    store = TranscriptStore(settings.output_root)
+    store = TranscriptStore(settings.workspace.output)
     place = {(one.partition_key, one.recording_id): number for number, one in enumerate(order)}
     published: list[dict[str, Any]] = store.read("transcripts", TABLE_COLUMNS).to_pylist()
     placed = [(place.get((row["partition_key"], row["recording_id"])), row) for row in published]
@@ -115,7 +115,9 @@ def show_table(console: Console, settings: Settings, order: Sequence[Recording])
         console.print(f"... and {len(rows) - MAX_TABLE_ROWS} more.")
     console.print()
     for name in ("recordings", "transcripts", "segments", "words"):
-        console.print(f"{name:12}{settings.output_root / name}", soft_wrap=True, highlight=False)
+        console.print(
+            f"{name:12}{settings.workspace.output / name}", soft_wrap=True, highlight=False
+        )
 
 
 def counts_text(all_work: Sequence[RecordingWork]) -> str:

@@ -23,7 +23,7 @@ def to_delete(settings: Settings, state: Path, *, outputs: bool) -> dict[Path, i
     """
     folders = [state]
     if outputs:
-        root = settings.output_root
+        root = settings.workspace.output
         folders += [*TranscriptStore(root).folders, root / EXPORTS, root / PAGES]
     return {folder: size_bytes(folder) for folder in folders if folder.exists()}
 

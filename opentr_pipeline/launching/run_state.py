@@ -92,7 +92,7 @@ class Automation:
 @contextmanager
 def _instance(settings: Settings) -> Iterator[DagsterInstance | None]:
     """The state, or None where no command has made it yet: looking must not make it."""
-    if not is_prepared(settings.dagster_home):
+    if not is_prepared(settings.workspace.dagster_home):
         yield None
         return
     enter_home(settings)

@@ -176,7 +176,7 @@ def _libraries(cards: Cards) -> str:
 
 
 def _model(settings: Settings, work: budget.Workload) -> str:
-    found = models.find(work.model, settings.models_root)
+    found = models.find(work.model, settings.workspace.models)
     return f"{found.name} in {found.folder}, {work.compute_type}, beam size {work.beam_size}"
 
 

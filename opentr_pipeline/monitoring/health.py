@@ -37,8 +37,8 @@ def check_all(load: Callable[[], Settings]) -> Iterator[Check]:
     services = services_of(settings)
     checks: list[tuple[str, Callable[[], str]]] = [
         ("archive", lambda: _archive(settings)),
-        ("output", lambda: _folder("OUTPUT_DIR", settings.output_root)),
-        ("state", lambda: _folder("STATE_DIR", settings.state_root)),
+        ("output", lambda: _folder("OUTPUT_DIR", settings.workspace.output)),
+        ("state", lambda: _folder("OPENTR_HOME", settings.workspace.home)),
         ("devices", lambda: _devices(settings)),
         ("model", lambda: _model(settings)),
         ("worker slots", lambda: _slots_folder(settings)),
@@ -55,8 +55,8 @@ def check_all(load: Callable[[], Settings]) -> Iterator[Check]:
 
 
 def _archive(settings: Settings) -> str:
-    found = scan(settings.archive_root)
-    return f"{len(found.media_files)} media files in {settings.archive_root}"
+    found = scan(settings.workspace.archive)
+    return f"{len(found.media_files)} media files in {settings.workspace.archive}"
 
 
 def _folder(variable: str, folder: Path) -> str:
@@ -77,7 +77,7 @@ def _devices(settings: Settings) -> str:
 
 def _model(settings: Settings) -> str:
     slots = cards.worker_slots(settings, cards.list_cards())
-    model = models.find(models.model_name(settings, slots), settings.models_root)
+    model = models.find(models.model_name(settings, slots), settings.workspace.models)
     return f"{model.name} is in {model.folder}"
 
 

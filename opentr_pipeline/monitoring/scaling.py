@@ -170,17 +170,17 @@ def _media(settings: Settings) -> Iterator[Take]:
     Raises:
         ArchiveError: no file can be heard.
     """
-    files = list(scan(settings.archive_root).media_files)
+    files = list(scan(settings.workspace.archive).media_files)
     random.Random(_SEED).shuffle(files)
     known: list[Take] = []
     for file in files:
-        path = settings.archive_root / file.path
+        path = settings.workspace.archive / file.path
         probe = probe_file(path)
         if probe.status == "ok" and probe.duration_s:
             known.append(Take(path, probe.duration_s))
             yield known[-1]
     if not known:
-        raise ArchiveError(f"{settings.archive_root} holds nothing that can be heard.")
+        raise ArchiveError(f"{settings.workspace.archive} holds nothing that can be heard.")
     while True:
         yield from known
 
@@ -218,7 +218,7 @@ def _turn(bench: Bench, takes: Sequence[Take], num_workers: int) -> Row:
 def result_path(settings: Settings, device: Device, model_name: str) -> Path:
     """Where the last measurement of a model on a device is kept, as JSON."""
     name = f"scaling-{device.uuid}-{Path(model_name).name}.json"
-    return settings.state_root / "bench" / name
+    return settings.workspace.benchmarks / name
 
 
 def save(scaling: Scaling, path: Path) -> None:

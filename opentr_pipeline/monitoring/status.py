@@ -73,7 +73,7 @@ class StatusWatch:
         self._settings = settings
         self._options = options
         self._slots = slots
-        self._store = TranscriptStore(settings.output_root)
+        self._store = TranscriptStore(settings.workspace.output)
         self._checkpoints = Checkpoints(self._store.inner)
         self._rescan_at = 0.0
 
@@ -100,7 +100,7 @@ class StatusWatch:
 
     def _rescan(self) -> None:
         started = time.monotonic()
-        found = scan(self._settings.archive_root)
+        found = scan(self._settings.workspace.archive)
         all_work = probed_work(self._settings, found, self._options)
         self._overview = count(all_work, found, self._settings)
         self._pending = by_content(one for one in all_work if one.state != "done")

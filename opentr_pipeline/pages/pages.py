@@ -78,7 +78,7 @@ class Pages:
 
     def __init__(self, settings: Settings) -> None:
         """Name archive and output; nothing is written yet."""
-        store = TranscriptStore(settings.output_root)
+        store = TranscriptStore(settings.workspace.output)
         self.root = store.root / FOLDER
         self._tree = WrittenTree(store, self.root)
         self._layout = settings

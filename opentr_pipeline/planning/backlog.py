@@ -74,7 +74,7 @@ def _judged(recording: Recording, index: StoreIndex, content: Content) -> Record
 
 def probe_memory(settings: Settings) -> ProbeMemory:
     """The memory of probes in the state folder, one for all archives."""
-    return ProbeMemory(settings.state_root / "probes.sqlite")
+    return ProbeMemory(settings.workspace.probe_memory)
 
 
 def recordings_of(settings: Settings, partition_keys: Iterable[str]) -> dict[str, list[Recording]]:
@@ -86,12 +86,12 @@ def recordings_of(settings: Settings, partition_keys: Iterable[str]) -> dict[str
     Raises:
         ArchiveError: the archive cannot be read.
     """
-    by_partition = scan(settings.archive_root).by_partition(settings)
+    by_partition = scan(settings.workspace.archive).by_partition(settings)
     wanted: list[tuple[str, MediaFile]] = [
         (key, media_file) for key in partition_keys for media_file in by_partition.get(key, [])
     ]
     found: dict[str, list[Recording]] = {key: [] for key in partition_keys}
-    for recording in probe_all(settings.archive_root, wanted, probe_memory(settings)):
+    for recording in probe_all(settings.workspace.archive, wanted, probe_memory(settings)):
         found[recording.partition_key].append(recording)
     return found
 
@@ -108,7 +108,9 @@ def known_work(settings: Settings, found: Scan, options: ArchiveOptions) -> list
         for key, media_files in by_partition.items()
         for media_file in media_files
     ]
-    return judge(recordings, TranscriptStore(settings.output_root).index(by_partition), options)
+    return judge(
+        recordings, TranscriptStore(settings.workspace.output).index(by_partition), options
+    )
 
 
 def make_plan(
@@ -127,7 +129,7 @@ def make_plan(
         num_slots: worker slots that wait for shards.
         taking: what the run takes on.
     """
-    store = TranscriptStore(settings.output_root)
+    store = TranscriptStore(settings.workspace.output)
     checkpoints = Checkpoints(store.inner)
     checkpoints.sweep()
     recordings = [recording for group in partitions.values() for recording in group]

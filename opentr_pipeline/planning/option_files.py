@@ -41,7 +41,7 @@ def folder_file(settings: Settings) -> Path | None:
     """The file with the folders' options, or None where the archive has none."""
     if settings.folder_options_file != "auto":
         return settings.resolved(settings.folder_options_file)
-    path = settings.archive_root / FOLDER_FILE_NAME
+    path = settings.workspace.archive / FOLDER_FILE_NAME
     return path if os.path.lexists(path) else None
 
 

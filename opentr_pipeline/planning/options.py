@@ -73,7 +73,7 @@ def archive_options(
         return ArchiveOptions(default)
     replaced: dict[str, dict[str, str]] = {}
     by_folder = {}
-    own = read_folder_file(path, settings.archive_root)
+    own = read_folder_file(path, settings.workspace.archive)
     for folder in sorted(own):  # each after the folders that it is in
         kept = {name: value for name, value in own[folder].items() if name not in typed}
         replaced[folder] = {**(_deepest(folder, replaced) or {}), **kept}

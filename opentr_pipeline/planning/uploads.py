@@ -69,8 +69,8 @@ class Uploads:
             clock: another one, for tests.
         """
         self._settings, self._options, self._clock = settings, options, clock or Clock()
-        self.ledger = Ledger(settings.dagster_home.parent / "uploads.sqlite")
-        self._store = TranscriptStore(settings.output_root)
+        self.ledger = Ledger(settings.workspace.uploads_ledger)
+        self._store = TranscriptStore(settings.workspace.output)
         self._memory = backlog.probe_memory(settings)
         self._watch: Watch
 
@@ -85,7 +85,7 @@ class Uploads:
             OpentrError: the archive cannot be read, or has too many partitions; nothing of what
                 was known is forgotten.
         """
-        root = real_root(self._settings.archive_root)
+        root = real_root(self._settings.workspace.archive)
         with self.ledger.opened():
             settle_s = self._settings.upload_settle_s
             self._watch = Watch(self.ledger, root, settle_s, self._clock)
@@ -185,7 +185,7 @@ class Uploads:
 
     def _taken(self, part: Sequence[Due]) -> list[Due]:
         """Those that nobody has touched since, or has open for writing now."""
-        root = self._settings.archive_root
+        root = self._settings.workspace.archive
         same = {file[:2] for file in self._watch.look_again([one.file for one in part])}
         here = [one for one in part if one.file[:2] in same]
         written = [one for one in here if is_being_written(str(root / one.media_file.path))]

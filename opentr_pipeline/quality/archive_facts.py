@@ -89,7 +89,7 @@ def archive_facts(settings: Settings, partition_keys: Iterable[str]) -> ArchiveF
         settings: name archive and output.
         partition_keys: those that Dagster knows, published or not.
     """
-    store = TranscriptStore(settings.output_root)
+    store = TranscriptStore(settings.workspace.output)
     references = find_references(settings)
     # Not those whose generations were removed by hand, and whose links lead nowhere.
     published = {key for key in store.partition_keys() if store.state(key)}
@@ -98,7 +98,7 @@ def archive_facts(settings: Settings, partition_keys: Iterable[str]) -> ArchiveF
     for key in sorted(published):
         try:
             partitions.append(
-                _partition_facts(store, settings.archive_root, key, references.get(key, []))
+                _partition_facts(store, settings.workspace.archive, key, references.get(key, []))
             )
         except StoreError as error:
             unreadable[key] = str(error)

@@ -127,7 +127,7 @@ def workload(settings: Settings, slots: Sequence[WorkerSlot]) -> Workload:
     shape = known_shape(name)
     if shape is None:
         try:
-            shape = read_shape(models.find(name, settings.models_root).folder / "model.bin")
+            shape = read_shape(models.find(name, settings.workspace.models).folder / "model.bin")
         except ModelError:  # not fetched
             shape = None
     arithmetic = compute_type(settings.whisper_compute_type, {slot.device for slot in slots})

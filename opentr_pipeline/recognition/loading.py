@@ -79,7 +79,7 @@ class SlotLoader:
         return cls(
             slot,
             options,
-            settings.models_root,
+            settings.workspace.models,
             cards.cpu_threads(slots),
             batch_size,
             budget.need_bytes(settings, slot, slots, batch_size),

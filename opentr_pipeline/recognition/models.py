@@ -24,7 +24,8 @@ from opentr_pipeline.devices.compute_types import compute_type
 from opentr_pipeline.errors import ModelError
 from opentr_pipeline.recognition.whisper.memory import useful_batch, worker_bytes
 from opentr_pipeline.recognition.whisper.shapes import SHAPES
-from opentr_pipeline.settings.environment import PROJECT_ROOT, Settings
+from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.settings.installation import call_folder
 
 MANIFEST = "model.json"
 # A step asks the hub for a tokenizer that is missing; ours never may.
@@ -121,11 +122,11 @@ def find(name: str, models_root: Path) -> Model:
 
 def is_directory_name(name: str) -> bool:
     """Whether a ``WHISPER_MODEL`` means a directory, not a name that can be fetched."""
-    return name.startswith(("/", "./", "../", "~")) or (PROJECT_ROOT / name).is_dir()
+    return name.startswith(("/", "./", "../", "~")) or (call_folder() / name).is_dir()
 
 
 def _own_folder(name: str) -> Model:
-    folder = PROJECT_ROOT / Path(name).expanduser()
+    folder = call_folder() / Path(name).expanduser()
     for file in NEEDED_FILES:
         if not (folder / file).is_file():
             raise ModelError(

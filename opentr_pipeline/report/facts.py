@@ -128,10 +128,10 @@ def report_facts(settings: Settings) -> ReportFacts:
     Raises:
         StoreError: nothing of the archive is transcribed.
     """
-    store = TranscriptStore(settings.output_root)
+    store = TranscriptStore(settings.workspace.output)
     sums, unreadable = _all_sums(store)
     if not (sums.by_status.keys() - {MISSING} or unreadable):
-        raise nothing_transcribed(settings.archive_root)
+        raise nothing_transcribed(settings.workspace.archive)
     checked = archive_facts(settings, [])
     outcomes = pace.each_once(map(_finished, sums.outcomes))
     now = datetime.now().astimezone()
@@ -141,7 +141,7 @@ def report_facts(settings: Settings) -> ReportFacts:
     times = [one.at.astimezone(now.tzinfo).isoformat(timespec="seconds") for one in outcomes]
     return ReportFacts(
         archive=readable(os.fspath(archive_on_host(settings))),
-        is_archive_there=_is_there(settings.archive_root),
+        is_archive_there=_is_there(settings.workspace.archive),
         made_at=now.isoformat(timespec="seconds"),
         transcribed_from=times[0] if times else None,
         transcribed_until=times[-1] if times else None,

@@ -30,7 +30,7 @@ def write(facts: ReportFacts, settings: Settings) -> Path:
         StoreError: the disk is full, or the folder cannot be written.
     """
     pages = Pages(settings)
-    tree = WrittenTree(TranscriptStore(settings.output_root), pages.root)
+    tree = WrittenTree(TranscriptStore(settings.workspace.output), pages.root)
     with tree.writing(REPORT_PAGE):
         is_new = not tree.is_there(REPORT_PAGE)
         tree.replace(REPORT_PAGE, html(facts, tree.root).encode())

@@ -17,7 +17,8 @@ from typing import NamedTuple
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.locks import is_locked, try_lock
 from opentr_pipeline.services.processes import Process, end, members, wait_until
-from opentr_pipeline.settings.environment import PROJECT_ROOT, Settings, is_in_stack
+from opentr_pipeline.settings.environment import Settings, is_in_stack
+from opentr_pipeline.settings.installation import call_folder, stock
 
 HOST = "127.0.0.1"
 PAGE_IN_STACK = "http://webserver:3000"
@@ -56,7 +57,7 @@ class DevServices:
         name = settings.prometheus_file
         metrics_file = settings.resolved(name) if name else None
         scaled = settings.gpu_scale_enabled
-        return cls(settings.dagster_home, settings.dagster_port, metrics_file, scaled)
+        return cls(settings.workspace.dagster_home, settings.dagster_port, metrics_file, scaled)
 
     @property
     def log(self) -> Path:
@@ -144,11 +145,11 @@ class DevServices:
         ]
         beside = [*metrics, str(self.metrics_file)] if self.metrics_file else []
         dagster_dev = [sys.executable, "-m", "dagster", "dev"]
-        place = ["-w", str(PROJECT_ROOT / "workspace.yaml"), "-h", HOST, "-p", str(self.port)]
+        place = ["-w", str(stock("workspace.yaml")), "-h", HOST, "-p", str(self.port)]
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 [*supervisor, *beside, "--", *dagster_dev, *place],
-                cwd=PROJECT_ROOT,
+                cwd=call_folder(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,6 +1,6 @@
 """The production stack of one archive: containers that compose starts (Docker's door on the host).
 
-What it keeps is in ``STATE_DIR/prod`` and in a volume of its database.
+What it keeps is in ``OPENTR_HOME/prod`` and in a volume of its database.
 """
 
 import os
@@ -17,7 +17,8 @@ from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.services.dev import HOST, answers, code_location_error, is_taken
 from opentr_pipeline.services.processes import wait_until
 from opentr_pipeline.services.stack_settings import HostCards, environment, make_folders
-from opentr_pipeline.settings.environment import PROJECT_ROOT, Settings
+from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.settings.installation import stock
 
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
@@ -38,12 +39,12 @@ class Stack:
     @property
     def project(self) -> str:
         """Its name to Docker."""
-        return f"opentr-{self.settings.archive_slug.lower()}"
+        return f"opentr-{self.settings.workspace.slug.lower()}"
 
     @property
     def state(self) -> Path:
         """What its containers keep beside the database."""
-        return self.settings.state_root / "prod" / self.settings.archive_slug
+        return self.settings.workspace.stack_state
 
     @property
     def address(self) -> str:
@@ -56,7 +57,7 @@ class Stack:
         files = ["docker-compose.yml"]
         if self._cards.used:
             files.append("docker-compose.gpu-scale.yml")
-        options = [part for name in files for part in ("-f", str(PROJECT_ROOT / "docker" / name))]
+        options = [part for name in files for part in ("-f", str(stock("docker") / name))]
         return [*compose_command(), "-p", self.project, *options]
 
     @cached_property
@@ -133,7 +134,7 @@ class Stack:
             SettingsError: no password, no such card, or a value that cannot work inside.
         """
         compose_command()
-        real_root(self.settings.archive_root)
+        real_root(self.settings.workspace.archive)
         environment(self.settings, self._cards, self.state)
         if not self.is_running() and is_taken(self.settings.dagster_port):
             raise ServiceError(

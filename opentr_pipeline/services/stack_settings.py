@@ -99,15 +99,15 @@ def make_folders(settings: Settings, state: Path) -> None:
         ServiceError: a folder that cannot be made.
     """
     try:
-        for folder in (settings.output_root, state, settings.models_root):
+        for folder in (settings.workspace.output, state, settings.workspace.models):
             folder.mkdir(parents=True, exist_ok=True)
         if not os.getuid():
-            for folder in (settings.models_root, settings.output_root):
+            for folder in (settings.workspace.models, settings.workspace.output):
                 os.chown(folder, user(), user())
-            ours = TranscriptStore(settings.output_root).folders
+            ours = TranscriptStore(settings.workspace.output).folders
             for folder in (
                 *ours,
-                *(settings.output_root / name for name in (EXPORTS, PAGES)),
+                *(settings.workspace.output / name for name in (EXPORTS, PAGES)),
                 state,
             ):
                 hand_over(folder)
@@ -143,7 +143,7 @@ def environment(settings: Settings, cards: HostCards, state: Path) -> dict[str, 
     said = {name.upper(): _text(value) for name, value in settings.model_dump().items()}
     for name in ("WHISPER_VOCABULARY_FILE", "FOLDER_OPTIONS_FILE"):
         if said[name] not in ("", "auto"):
-            said[name] = _inside(name, settings.resolved(said[name]), settings.archive_root)
+            said[name] = _inside(name, settings.resolved(said[name]), settings.workspace.archive)
     return {
         **said,
         **_mounted(settings, state),
@@ -160,10 +160,10 @@ def environment(settings: Settings, cards: HostCards, state: Path) -> dict[str, 
 def _mounted(settings: Settings, state: Path) -> dict[str, str]:
     """The folders that the containers share with this machine."""
     folders = {
-        "ARCHIVE_DIR": settings.archive_root,
-        "OUTPUT_DIR": settings.output_root,
-        "STATE_DIR": state,
-        "MODELS_DIR": settings.models_root.resolve(),
+        "ARCHIVE_DIR": settings.workspace.archive,
+        "OUTPUT_DIR": settings.workspace.output,
+        "OPENTR_HOME": state,
+        "MODELS_DIR": settings.workspace.models.resolve(),
         "WORKER_SLOTS_DIR": slots_folder(settings),
     }
     for name, folder in folders.items():

@@ -1,13 +1,12 @@
 """The only reader of the environment: every variable with its default, range and meaning.
 
 ``.env.example`` is printed from here (see ``env_example``), and a test keeps the two equal.
-Precedence: the process environment, then ``.env`` beside the project, then the default.
+Precedence: the process environment, then ``.env`` where it is called, then the default.
 """
 
-import hashlib
 import os
-import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.settings.cues import SubtitleSettings
+from opentr_pipeline.settings.installation import call_folder, stock, usual_home
 from opentr_pipeline.settings.nights import NightSettings
 from opentr_pipeline.settings.values import (
     COMPUTE_TYPES,
@@ -34,9 +34,11 @@ from opentr_pipeline.settings.values import (
     allowed,
     read_env_file,
 )
+from opentr_pipeline.settings.workspace import Workspace, archive_slug
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
-ENV_FILE = PROJECT_ROOT / ".env"
+ENV_FILE = Path(".env")
+# Names of before, which old files hold: the value counts where the new name has none.
+RENAMED = {"STATE_DIR": "OPENTR_HOME"}
 
 
 class Settings(SubtitleSettings, NightSettings):
@@ -47,15 +49,17 @@ class Settings(SubtitleSettings, NightSettings):
     """
 
     archive_dir: PathText = Field(
-        "samples/archive",
-        description="The archive: the directory that holds all media. It is only read.",
+        "auto",
+        description="The archive: the directory that holds all media. It is only read. auto: the "
+        "sample archive.",
     )
     output_dir: PathText = Field("auto", description="Where tables go. auto: below output/.")
-    state_dir: PathText = Field(
-        ".opentr",
-        description="Everything else that is kept: Dagster's state, logs, models. May be deleted.",
+    opentr_home: PathText = Field(
+        "auto",
+        description="Everything else that is kept: Dagster's state, logs, models. May be deleted. "
+        "auto: .opentr in a checkout, else opentr in the user's data folder (~/.local/share).",
     )
-    models_dir: PathText = Field("auto", description="Fetched models. auto: STATE_DIR/models.")
+    models_dir: PathText = Field("auto", description="Fetched models. auto: OPENTR_HOME/models.")
     worker_slots_dir: PathText = Field(
         "auto",
         description="Lock files of the worker slots; all runs and containers of a host must share "
@@ -202,44 +206,24 @@ class Settings(SubtitleSettings, NightSettings):
 
     @staticmethod
     def resolved(path: str) -> Path:
-        """A path as an absolute one; a relative one starts at the project."""
-        return PROJECT_ROOT / Path(path).expanduser()
+        """A path as an absolute one; a relative one starts where the program is called."""
+        return call_folder() / Path(path).expanduser()
 
-    @property
-    def archive_root(self) -> Path:
-        """The archive."""
-        return self.resolved(self.archive_dir)
+    @cached_property
+    def workspace(self) -> Workspace:
+        """Where everything of the archive is."""
+        archive = self._folder(self.archive_dir, stock("samples/archive"))
+        usual_output = call_folder() / "output" / archive_slug(archive)
+        home = self._folder(self.opentr_home, usual_home(os.environ.get("XDG_DATA_HOME")))
+        return Workspace(
+            archive,
+            self._folder(self.output_dir, usual_output),
+            home,
+            self._folder(self.models_dir, home / "models"),
+        )
 
-    @property
-    def archive_slug(self) -> str:
-        """A readable name for this archive, the same for the same place: ``radio-1f3a9c2e``."""
-        place = os.fsencode(os.path.realpath(self.archive_root))
-        name = re.sub(r"[^A-Za-z0-9]+", "-", self.archive_root.name).strip("-") or "archive"
-        return f"{name[:40]}-{hashlib.sha256(place).hexdigest()[:8]}"
-
-    @property
-    def output_root(self) -> Path:
-        """Where the tables of this archive are."""
-        if self.output_dir == "auto":
-            return PROJECT_ROOT / "output" / self.archive_slug
-        return self.resolved(self.output_dir)
-
-    @property
-    def state_root(self) -> Path:
-        """The state folder, shared by all archives of this project."""
-        return self.resolved(self.state_dir)
-
-    @property
-    def dagster_home(self) -> Path:
-        """Dagster's own state, one for each archive, so that partitions never mix."""
-        return self.state_root / "archives" / self.archive_slug / "dagster_home"
-
-    @property
-    def models_root(self) -> Path:
-        """Where models are kept."""
-        if self.models_dir == "auto":
-            return self.state_root / "models"
-        return self.resolved(self.models_dir)
+    def _folder(self, said: str, usual: Path) -> Path:
+        return usual if said == "auto" else self.resolved(said)
 
 
 def load_settings(
@@ -249,14 +233,19 @@ def load_settings(
 
     Args:
         environ: the process environment; None takes the real one.
-        env_file: a ``.env`` file that need not exist, or None.
+        env_file: a ``.env`` file that need not exist, or None; a relative path starts where the
+            program is called.
 
     Raises:
         SettingsError: one sentence that names the variable, its value and what it must be.
     """
     known = {name.upper() for name in Settings.model_fields}
-    from_file = read_env_file(env_file, known) if env_file and env_file.is_file() else {}
+    path = call_folder() / env_file if env_file else None
+    from_file = read_env_file(path, known | RENAMED.keys()) if path and path.is_file() else {}
     merged = {**from_file, **(os.environ if environ is None else environ)}
+    for old, new in RENAMED.items():
+        if merged.get(new) in (None, "", "auto"):
+            merged[new] = merged.get(old)
     values = {name.lower(): merged[name] for name in known if merged.get(name)}
     try:
         return Settings.model_validate(values)
@@ -276,12 +265,12 @@ def is_in_stack() -> bool:
 
 def archive_on_host(settings: Settings) -> Path:
     """The archive where people find it, who are outside of the production stack."""
-    return Path(os.environ.get("OPENTR_ARCHIVE_ON_HOST") or settings.archive_root)
+    return Path(os.environ.get("OPENTR_ARCHIVE_ON_HOST") or settings.workspace.archive)
 
 
 def output_on_host(settings: Settings) -> Path:
     """The same of where the tables are."""
-    return Path(os.environ.get("OPENTR_OUTPUT_ON_HOST") or settings.output_root)
+    return Path(os.environ.get("OPENTR_OUTPUT_ON_HOST") or settings.workspace.output)
 
 
 def _sentence(error: ValidationError) -> str:

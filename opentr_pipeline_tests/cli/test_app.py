@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from opentr_pipeline.cli.app import MODULES, main
-from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_wrong_setting_is_one_sentence(value: str, monkeypatch: pytest.MonkeyP
 
 def test_an_archive_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELS_DIR", str(tmp_path))
-    monkeypatch.setenv("STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("OPENTR_HOME", str(tmp_path))
     result = CliRunner().invoke(main, ["scan", str(tmp_path / "gone")])
     assert result.exit_code == 2
     assert result.output == (

@@ -255,15 +255,15 @@ def test_runs_say_where_they_come_from_and_whether_they_live(
 
     for name in ("DAGSTER_HOME", "ARCHIVE_DIR", "DAGSTER_POSTGRES_URL"):
         monkeypatch.setenv(name, "")  # given back at the end
-    settings = settings_of(ARCHIVE_DIR=tmp_path, STATE_DIR=tmp_path / "state")
-    home = settings.dagster_home
+    settings = settings_of(ARCHIVE_DIR=tmp_path, OPENTR_HOME=tmp_path / "state")
+    home = settings.workspace.dagster_home
     home.mkdir(parents=True)
     (home / "dagster.yaml").touch()  # another process is about to make the databases
     assert run_state.active_runs(settings) == []
     assert [path.name for path in home.iterdir()] == ["dagster.yaml"]
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    with state(settings.dagster_home) as instance:
+    with state(settings.workspace.dagster_home) as instance:
         tags = {"dagster/partition": "a", "dagster/sensor_name": "s", "dagster/priority": "10"}
         create_run_for_test(instance, status=DagsterRunStatus.NOT_STARTED, tags=tags)
         span = {
@@ -349,7 +349,9 @@ def test_a_slot_has_a_log_of_its_own(tmp_path: Path, capfd: pytest.CaptureFixtur
 
 
 def test_logs_are_named_and_shown_from_their_end(bare: Path) -> None:
-    home = settings_of(ARCHIVE_DIR=bare / "archive", STATE_DIR=bare / "state").dagster_home
+    home = settings_of(
+        ARCHIVE_DIR=bare / "archive", OPENTR_HOME=bare / "state"
+    ).workspace.dagster_home
     result = CliRunner().invoke(main, ["logs"])
     assert result.exit_code == 2
     assert "There is no log dev; the logs of this archive are: none yet." in result.output
@@ -371,7 +373,9 @@ def test_logs_are_named_by_the_workers_of_the_settings(
         "GPU_SCALE_WORKERS": "3",
     }.items():
         monkeypatch.setenv(name, value)
-    home = settings_of(ARCHIVE_DIR=bare / "archive", STATE_DIR=bare / "state").dagster_home
+    home = settings_of(
+        ARCHIVE_DIR=bare / "archive", OPENTR_HOME=bare / "state"
+    ).workspace.dagster_home
     (home / "logs").mkdir(parents=True)
     (home / "logs" / "cpu.slot-2.log").write_text("taken\n")
     assert CliRunner().invoke(main, ["logs", "worker-2"]).stdout == "taken\n"
@@ -414,29 +418,29 @@ def test_a_followed_log_may_be_cut_short_or_replaced(tmp_path: Path) -> None:
 
 def test_reset_deletes_what_it_says_and_nothing_else(bare: Path) -> None:
     settings = settings_of(
-        ARCHIVE_DIR=bare / "archive", STATE_DIR=bare / "state", OUTPUT_DIR=bare / "output"
+        ARCHIVE_DIR=bare / "archive", OPENTR_HOME=bare / "state", OUTPUT_DIR=bare / "output"
     )
     for path in (
-        settings.dagster_home / "dev.log",
-        settings.dagster_home.parent / "uploads" / "ledger",
-        settings.state_root / "models" / "model.bin",
-        settings.state_root / "archives" / "other" / "dagster_home" / "dagster.yaml",
-        settings.output_root / "words" / "a.parquet",
-        settings.output_root / "exports" / "a" / "one.wav.srt",
-        settings.output_root / "pages" / "report.html",
-        settings.output_root / "notes.txt",
+        settings.workspace.dagster_home / "dev.log",
+        settings.workspace.dagster_home.parent / "uploads" / "ledger",
+        settings.workspace.home / "models" / "model.bin",
+        settings.workspace.home / "archives" / "other" / "dagster_home" / "dagster.yaml",
+        settings.workspace.output / "words" / "a.parquet",
+        settings.workspace.output / "exports" / "a" / "one.wav.srt",
+        settings.workspace.output / "pages" / "report.html",
+        settings.workspace.output / "notes.txt",
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("12345")
-    (settings.output_root / ".store").symlink_to(bare / "archive")
+    (settings.workspace.output / ".store").symlink_to(bare / "archive")
 
-    assert reset.to_delete(settings, settings.dagster_home.parent, outputs=False) == {
-        settings.dagster_home.parent: 10
+    assert reset.to_delete(settings, settings.workspace.dagster_home.parent, outputs=False) == {
+        settings.workspace.dagster_home.parent: 10
     }
-    (settings.output_root / ".store").unlink()
-    folders = reset.to_delete(settings, settings.dagster_home.parent, outputs=True)
-    ours = (settings.output_root / name for name in ("words", "exports", "pages"))
-    assert set(folders) == {settings.dagster_home.parent, *ours}
+    (settings.workspace.output / ".store").unlink()
+    folders = reset.to_delete(settings, settings.workspace.dagster_home.parent, outputs=True)
+    ours = (settings.workspace.output / name for name in ("words", "exports", "pages"))
+    assert set(folders) == {settings.workspace.dagster_home.parent, *ours}
     reset.delete(folders)
     left = {str(path.relative_to(bare)) for path in bare.rglob("*") if path.is_file()}
     assert left == {
@@ -453,7 +457,7 @@ def test_reset_asks_first_and_waits_for_command_lines(
     from dagster import DagsterRunStatus
 
     monkeypatch.setattr("opentr_pipeline.cli.services.options_of", lambda *_, **__: None)
-    home = shared.settings_of(None).dagster_home
+    home = shared.settings_of(None).workspace.dagster_home
     with state(home) as instance:
         result = CliRunner().invoke(main, ["reset", "dev"])
         assert result.exit_code == 2

@@ -15,7 +15,7 @@ from dagster import AssetKey, DagsterInstance
 from opentr_pipeline.defs.gpu_slots import slots_executor
 from opentr_pipeline.quality.checks import CHECKS
 from opentr_pipeline.services.dev import DevServices
-from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline_tests import step_imports
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.page_api import TICKS, backfill, free_port, launch
@@ -84,10 +84,10 @@ def test_the_dagster_command_line_materialises_partitions_and_ranges(
         said = SAMPLES / Path(sample).with_suffix(".reference.txt")
         shutil.copy(said, (one.archive / name).with_suffix(".reference.txt"))
     one.opentr("scan")
-    home = one.settings.dagster_home
+    home = one.settings.workspace.dagster_home
     materialize = ("dagster", "asset", "materialize", "--select")
     one.opentr(*materialize, "recordings", "--partition", "a")
-    assert set(partition_statuses(one.settings.dagster_home, "recordings")) == {"a"}
+    assert set(partition_statuses(one.settings.workspace.dagster_home, "recordings")) == {"a"}
     assert [row["path"] for row in one.rows("recordings")] == ["a/1.wav"]
     assert check_evaluations(home) == {}
 
@@ -100,7 +100,7 @@ def test_the_dagster_command_line_materialises_partitions_and_ranges(
     assert set(one.transcripts()) == set(FILES.keys())
     _check_checks(home, num_recordings=3, num_partitions_not_published=0)
     for asset in ("recordings", "transcripts"):
-        statuses = partition_statuses(one.settings.dagster_home, asset)
+        statuses = partition_statuses(one.settings.workspace.dagster_home, asset)
         assert statuses == dict.fromkeys("abc", "MATERIALIZED")
 
     _check_metadata(one)
@@ -125,7 +125,7 @@ def _check_checks(home: Path, **accounted: int) -> None:
 
 
 def _check_metadata(one: Project) -> None:
-    with DagsterInstance.from_config(str(one.settings.dagster_home)) as instance:
+    with DagsterInstance.from_config(str(one.settings.workspace.dagster_home)) as instance:
         facts = {
             asset: instance.get_latest_materialization_event(
                 AssetKey(asset)
@@ -168,7 +168,7 @@ def test_the_launchpad_changes_one_run_alone(project: MakeProject, tmp_path: Pat
         *("dagster", "asset", "materialize", "--select", "transcripts"),
         *("--partition-range", "a...b", "--config-json", json.dumps(config)),
     )
-    held = leases(one.settings.dagster_home)
+    held = leases(one.settings.workspace.dagster_home)
     assert len(held) == 2
     assert most_at_once(held) == 1
     assert {(r["language"], r["language_probability"]) for r in one.transcripts().values()} == {
@@ -223,7 +223,7 @@ def _check_operators(served: Project) -> None:
     assert served.opentr("logs", "worker-0").splitlines()[-1] == lines[-1]
     wait_for(lambda: 'state="done"} 3.0\n' in _figures(served), 120)
     # The page shows the same lines as the log of the step.
-    logs = (served.settings.dagster_home / "storage").glob("*/compute_logs/*.err")
+    logs = (served.settings.workspace.dagster_home / "storage").glob("*/compute_logs/*.err")
     said = [path.read_text() for path in logs]
     assert sum("Model base loaded in" in text for text in said) == 3
     assert max(text.count("Model base loaded in") for text in said) == 1
@@ -249,7 +249,7 @@ def _check_killed_services(served: Project) -> None:
     said = served.opentr("health", code=1)
     assert "were killed and left" in said
     assert "The page is at" in served.opentr("reset", "dev", "--gpu-scale", "--yes")
-    home = served.settings.dagster_home
+    home = served.settings.workspace.dagster_home
     with DagsterInstance.from_config(str(home)) as instance:
         assert instance.get_runs() == []
         assert set(instance.get_dynamic_partitions("archive")) == set("abc")
@@ -274,7 +274,7 @@ def test_the_services_and_what_is_launched_from_the_page(served: Project) -> Non
     backfill(served, ["b", "c"])
     job = ("dagster", "job", "backfill", "-j", "transcribe_archive", "--noprompt")
     served.opentr(*job, "--partitions", "a")
-    home = served.settings.dagster_home
+    home = served.settings.workspace.dagster_home
     # One run for the page's partition, one for the backfill's range, one for the job's.
     wait_for(lambda: sum(run.is_success for run in transcribing_runs(home)) == 3, timeout_s=240)
     assert partition_statuses(home, "transcripts") == dict.fromkeys("abc", "MATERIALIZED")

@@ -40,7 +40,7 @@ class Eye:
         self.settings: Settings = settings_of(
             ARCHIVE_DIR=folder / "archive",
             OUTPUT_DIR=folder / "output",
-            STATE_DIR=folder / "state",
+            OPENTR_HOME=folder / "state",
             MODELS_DIR=models_root,
             GPU_DEVICE_ID="cpu",
             UPLOAD_SETTLE_S=SETTLE_S,
@@ -96,8 +96,8 @@ def test_the_sensor_runs_by_default_and_often_enough(eye: Eye) -> None:
 @pytest.mark.slow
 def test_a_tick_asks_for_a_run_that_takes_the_upload_alone(eye: Eye) -> None:
     eye.tick()
-    wav(eye.settings.archive_root / "new" / "a.wav")
-    wav(eye.settings.archive_root / "b.wav", pitch_hz=300)
+    wav(eye.settings.workspace.archive / "new" / "a.wav")
+    wav(eye.settings.workspace.archive / "b.wav", pitch_hz=300)
     (request,) = eye.asked().run_requests or []
     assert request.tags["opentr/uploads"] == "new"
     assert request.tags["dagster/asset_partition_range_start"] == "@root"
@@ -105,7 +105,7 @@ def test_a_tick_asks_for_a_run_that_takes_the_upload_alone(eye: Eye) -> None:
     assert rank_of(request.tags) == "uploads"
     assert eye.instance.get_dynamic_partitions("archive") == ["@root", "new"]
     config = request.run_config["ops"]["transcripts"]["ops"]["plan_shards"]["config"]
-    found = scan(eye.settings.archive_root).media_files
+    found = scan(eye.settings.workspace.archive).media_files
     assert sorted(config["recordings"]) == sorted(one.recording_id for one in found)
 
     # Nobody asks again as long as the run waits or works, but when it is over and nothing is done.
@@ -126,7 +126,7 @@ def pretended() -> None:
 
 
 def test_stock_has_the_rank_of_backfills(eye: Eye) -> None:
-    wav(eye.settings.archive_root / "a.wav")
+    wav(eye.settings.workspace.archive / "a.wav")
     (request,) = eye.asked().run_requests or []
     assert request.tags["opentr/uploads"] == "stock"
     assert request.tags["dagster/partition"] == "@root"
@@ -134,7 +134,7 @@ def test_stock_has_the_rank_of_backfills(eye: Eye) -> None:
 
 
 def test_a_reset_cursor_makes_the_tick_look_afresh(eye: Eye) -> None:
-    wav(eye.settings.archive_root / "a.wav")
+    wav(eye.settings.workspace.archive / "a.wav")
     (first,) = eye.asked().run_requests or []
     kept, eye.cursor = eye.cursor, None
     said = eye.tick().skip_reason
@@ -148,14 +148,14 @@ def test_a_reset_cursor_makes_the_tick_look_afresh(eye: Eye) -> None:
 def test_a_tick_that_cannot_work_says_why_and_forgets_nothing(
     eye: Eye, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wav(eye.settings.archive_root / "a.wav")
+    wav(eye.settings.workspace.archive / "a.wav")
     eye.tick()
     ledger = Uploads(eye.settings, None).ledger.path  # type: ignore[arg-type]
     before = ledger.read_bytes()
-    eye.settings.archive_root.rename(tmp_path / "away")
+    eye.settings.workspace.archive.rename(tmp_path / "away")
     with pytest.raises(ArchiveError, match="set ARCHIVE_DIR"):
         eye.tick()
-    (tmp_path / "away").rename(eye.settings.archive_root)
+    (tmp_path / "away").rename(eye.settings.workspace.archive)
     usual, eye.settings = eye.settings, eye.settings.model_copy(update={"whisper_model": "tiny"})
     with pytest.raises(ModelError, match="models fetch tiny"):
         eye.tick()
@@ -198,15 +198,15 @@ def test_uploads_are_transcribed_once_though_the_daemon_is_killed(watched: Proje
     copied_slowly(SAMPLES / SPEECH[1], slow, 5.0)
     wait_for(watched.transcripts)
     copy_in(watched, SPEECH[2], "quick")
-    daemon = process_of("dagster._daemon", str(watched.settings.dagster_home))
+    daemon = process_of("dagster._daemon", str(watched.settings.workspace.dagster_home))
     assert daemon
     os.kill(daemon, signal.SIGKILL)
     copy_in(watched, SPEECH[3], "late")
     wait_for(lambda: len(watched.transcripts()) == 4, timeout_s=240)
-    wait_for(lambda: not is_any_run_under_way(watched.settings.dagster_home))
+    wait_for(lambda: not is_any_run_under_way(watched.settings.workspace.dagster_home))
     rows = watched.transcripts().values()
     assert {(row["status"], row["num_attempts"]) for row in rows} == {("ok", 1)}
-    held = leases(watched.settings.dagster_home)
+    held = leases(watched.settings.workspace.dagster_home)
     assert sum(lease.num_transcribed for lease in held) == 4
     assert sorted(str(row["path"]) for row in watched.rows("recordings")) == sorted(
         one.path for one in scan(watched.archive).media_files

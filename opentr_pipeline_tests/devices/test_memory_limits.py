@@ -42,7 +42,7 @@ from opentr_pipeline.recognition.whisper import model
 from opentr_pipeline.recognition.whisper.decoded import Decoded
 from opentr_pipeline.recognition.whisper.transcriber import Transcriber
 from opentr_pipeline.services import dev
-from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.steps.shard_run import ShardRun
 from opentr_pipeline.transcripts.transcript import Word
 from opentr_pipeline_tests.conftest import Project, wait_for
@@ -409,7 +409,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "archive").mkdir()
     for name, value in {
         "ARCHIVE_DIR": "archive",
-        "STATE_DIR": "state",
+        "OPENTR_HOME": "state",
         "OUTPUT_DIR": "output",
         "WORKER_SLOTS_DIR": "slots",
     }.items():
@@ -436,7 +436,7 @@ def test_the_next_start_opens_closed_slots(commands: Path, command: str) -> None
 
 @pytest.mark.parametrize("command", ["start dev", "run"])
 def test_what_services_that_run_have_learnt_is_kept(commands: Path, command: str) -> None:
-    home = settings_of_command(None).dagster_home
+    home = settings_of_command(None).workspace.dagster_home
     home.mkdir(parents=True)
     (home / "dev.pid").write_text("1 3000")
     with locked(home / "dev.lock"):
@@ -509,10 +509,10 @@ def test_a_run_goes_on_with_the_slots_that_have_memory(
     assert closed in said
     rows = one.transcripts().values()
     assert [(row["status"], row["num_attempts"]) for row in rows] == [("ok", 1)] * len(files)
-    held = leases(one.settings.dagster_home)
+    held = leases(one.settings.workspace.dagster_home)
     assert {lease.slot for lease in held} == {"cpu.slot-1"}
     assert sum(lease.num_transcribed for lease in held) == len(files)
-    logs = one.settings.dagster_home / "logs"
+    logs = one.settings.workspace.dagster_home / "logs"
     log = (logs / "cpu.slot-0.log").read_text()
     assert re.findall(r"given up: .*?, (a .*?) ran out of memory \((.*?)\)", log) == [
         ("a batch of 6", MESSAGES[0]),

@@ -109,7 +109,7 @@ def _everything_at_once(one: Project, keys: list[str]) -> str:
             *("--partition-range", f"{keys[0]}...{keys[NUM_PARTITIONS // 2]}"),
         ),
     ]
-    home = one.settings.dagster_home
+    home = one.settings.workspace.dagster_home
     # What is there when ``run`` makes its plan it takes on itself.
     wait_for(lambda: num_asking(home, {MAX_RETRIES_TAG: "0"}))
     speech_file(one.archive / "uploads" / "new.wav", NUM_PARTITIONS)

@@ -22,7 +22,7 @@ from dagster._core.definitions.data_version import extract_data_version_from_ent
 from opentr_pipeline.devices.cards import worker_slots
 from opentr_pipeline.devices.leases import lease, slots_folder
 from opentr_pipeline.quality.checks import CHECKS
-from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline_tests.audio.test_decoding import content, silence
 from opentr_pipeline_tests.conftest import Project, RecordProperty, wait_for
 from opentr_pipeline_tests.runs import (
@@ -81,7 +81,7 @@ def test_the_sample_archive_from_files_to_parquet(project: MakeProject, tmp_path
 
 def _check_figures(one: Project, said: str) -> None:
     """The step says how it used the machine; the page and the command what limited it."""
-    with DagsterInstance.from_config(str(one.settings.dagster_home)) as instance:
+    with DagsterInstance.from_config(str(one.settings.workspace.dagster_home)) as instance:
         (run,) = instance.get_runs()
         outputs = instance.all_logs(run.run_id, of_type=DagsterEventType.STEP_OUTPUT)
         facts = [entry.get_dagster_event().step_output_data.metadata for entry in outputs]
@@ -118,7 +118,7 @@ def test_three_command_lines_at_once_on_a_fresh_state_folder(
     processes = [scaled.start("run") for _ in range(3)]
     outputs = [process.communicate(timeout=500) for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], outputs
-    held = leases(scaled.settings.dagster_home)
+    held = leases(scaled.settings.workspace.dagster_home)
     assert 1 <= most_at_once(held) <= 2
     # Nothing was transcribed twice.
     assert sum(lease.num_transcribed for lease in held) == len(files)
@@ -140,7 +140,7 @@ def test_four_workers_on_four_files_at_once(project: MakeProject, tmp_path: Path
     for number in range(4):
         speech_file(one.archive / f"{number}.wav", number)
     slots = worker_slots(one.settings, [])
-    home = one.settings.dagster_home
+    home = one.settings.workspace.dagster_home
     with contextlib.ExitStack() as held:  # until all four ask, however fast the machine is
         for slot in slots:
             held.enter_context(lease([slot], slots_folder(one.settings)))
@@ -181,7 +181,7 @@ def test_a_killed_run_leaves_no_orphan_and_the_next_one_does_the_rest(
     rows = one.rows("transcripts")
     assert len(rows) == len(SPEECH)
     assert kept.items() <= _times_by_content(one).items()
-    (lease,) = leases(one.settings.dagster_home)
+    (lease,) = leases(one.settings.workspace.dagster_home)
     assert lease.num_transcribed == len(SPEECH) - len(kept)
     # An attempt that ended because its run was killed is not held against the recording.
     assert {row["num_attempts"] for row in rows} == {1}
@@ -305,7 +305,7 @@ def test_a_file_that_is_being_written_fails_alone_and_is_taken_later(
     assert "changed while it was read" in str(one.transcripts()["bad/b.wav"]["reason"])
     assert one.transcripts()["bad/b.wav"]["status"] == "failed"
     assert one.transcripts()["bad/c.wav"]["status"] == "ok"
-    home = one.settings.dagster_home
+    home = one.settings.workspace.dagster_home
     assert partition_statuses(home, "transcripts") == {"good": "MATERIALIZED", "bad": "FAILED"}
     assert _data_version(one, "good") == _version_of(one, "good/a.wav")
     # The step of the checks is skipped after a failure; they were judged all the same.
@@ -324,7 +324,7 @@ def test_a_file_that_is_being_written_fails_alone_and_is_taken_later(
 
 
 def _data_version(one: Project, partition_key: str) -> str:
-    with DagsterInstance.from_config(str(one.settings.dagster_home)) as instance:
+    with DagsterInstance.from_config(str(one.settings.workspace.dagster_home)) as instance:
         entry = instance.get_latest_data_version_record(
             AssetKey("transcripts"), partition_key=partition_key
         )
@@ -348,8 +348,8 @@ def test_options_of_a_folder_concern_its_recordings_alone(
     one.opentr("run")
     rows = one.transcripts()
     assert rows["p/a.wav"]["settings_fingerprint"] != rows["q/a.wav"]["settings_fingerprint"]
-    assert sum(lease.num_transcribed for lease in leases(one.settings.dagster_home)) == 2
-    assert partition_statuses(one.settings.dagster_home, "transcripts") == {
+    assert sum(lease.num_transcribed for lease in leases(one.settings.workspace.dagster_home)) == 2
+    assert partition_statuses(one.settings.workspace.dagster_home, "transcripts") == {
         "p": "MATERIALIZED",
         "q": "MATERIALIZED",
     }
@@ -364,7 +364,7 @@ def test_options_of_a_folder_concern_its_recordings_alone(
 
     (one.archive / "opentr.toml").unlink()  # what p has will do for the same bytes in q
     one.opentr("run")
-    assert sum(lease.num_transcribed for lease in leases(one.settings.dagster_home)) == 3
+    assert sum(lease.num_transcribed for lease in leases(one.settings.workspace.dagster_home)) == 3
     assert one.transcripts()["q/a.wav"]["text"] == rows["p/a.wav"]["text"]
     assert _data_version(one, "q") == before["p"]
 
@@ -413,7 +413,7 @@ def test_ctrl_c_ends_the_command_and_not_one_run_of_it(
     assert process.returncode not in (0, None), out + err
     assert "Traceback" not in err
     assert holder_of(tmp_path / "slots" / "cpu.slot-0") is None
-    with DagsterInstance.from_config(str(one.settings.dagster_home)) as instance:
+    with DagsterInstance.from_config(str(one.settings.workspace.dagster_home)) as instance:
         (run,) = instance.get_runs()
         # Of two ranges the first; the other was not begun.
         assert run.tags["dagster/asset_partition_range_end"] != f"p{len(files) - 1}"
@@ -472,5 +472,5 @@ def test_a_backfill_spends_its_budget_and_the_next_one_goes_on(
     assert len(one.transcripts()) == 2
     one.opentr("backfill")
     assert set(one.transcripts()) == set(files)
-    assert {lease.priority for lease in leases(one.settings.dagster_home)} == {"-10"}
+    assert {lease.priority for lease in leases(one.settings.workspace.dagster_home)} == {"-10"}
     assert "NIGHT_BUDGET must be" in one.opentr("backfill", "--budget", "10", code=2)

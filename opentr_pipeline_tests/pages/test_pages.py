@@ -70,12 +70,12 @@ def settings(tmp_path: Path) -> Settings:
 def publish(settings: Settings, key: str, **texts: str) -> None:
     entries = []
     for path, text in texts.items():
-        wav(settings.archive_root / path)
+        wav(settings.workspace.archive / path)
         one = transcript(path + text, text, transcribed_at=LATER)
         if not text:
             one = dataclasses.replace(one, status="no_speech")
         entries.append(Published(recording(path).recording_id, path, one))
-    TranscriptStore(settings.output_root).publish(key, entries)
+    TranscriptStore(settings.workspace.output).publish(key, entries)
 
 
 def write(settings: Settings) -> Written:
@@ -87,7 +87,7 @@ def write(settings: Settings) -> Written:
 
 
 def root_of(settings: Settings) -> Path:
-    return settings.output_root / "pages"
+    return settings.workspace.output / "pages"
 
 
 def pages_of(settings: Settings) -> set[str]:
@@ -164,7 +164,7 @@ def test_what_the_container_says_is_shown(settings: Settings) -> None:
     tagged = dataclasses.replace(
         recording("top.wav", partition_key="@root"), probe=Probe(tags=tags)
     )
-    TranscriptStore(settings.output_root).write_recordings("@root", [tagged])
+    TranscriptStore(settings.workspace.output).write_recordings("@root", [tagged])
     write(settings)
     page = Document(root_of(settings) / "recordings" / "top.wav.html")
     assert "The <old> bridge · 1962" in page.text
@@ -172,7 +172,7 @@ def test_what_the_container_says_is_shown(settings: Settings) -> None:
 
 
 def test_pages_of_recordings_that_are_gone_go(settings: Settings) -> None:
-    store = TranscriptStore(settings.output_root)
+    store = TranscriptStore(settings.workspace.output)
     paths = ("film/b #1?.wav", "film/a 50%.wav", "film/c.wav")
     store.write_recordings("film", [recording(path, partition_key="film") for path in paths])
     write(settings)
@@ -198,7 +198,7 @@ def test_a_note_that_was_cut_short_costs_nothing_but_time(settings: Settings) ->
 def test_a_translation_is_english_whatever_was_spoken(settings: Settings) -> None:
     spoken = transcript("film/b #1?.wavone", "good morning", language="de", task="translate")
     path = "film/b #1?.wav"
-    store = TranscriptStore(settings.output_root)
+    store = TranscriptStore(settings.workspace.output)
     store.publish("film", [Published(recording(path).recording_id, path, spoken)])
     write(settings)
     page = Document(root_of(settings) / "recordings" / "film" / "b #1?.wav.html")
@@ -214,7 +214,7 @@ def test_media_whose_names_are_no_text_are_found() -> None:
 def test_a_damaged_partition_costs_the_others_nothing(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = TranscriptStore(settings.output_root)
+    store = TranscriptStore(settings.workspace.output)
     store.generation("@root").files["words"].write_bytes(b"no parquet")
     said = opentr(settings, monkeypatch)
     assert said.exit_code == 1
@@ -307,7 +307,7 @@ def test_addresses_are_those_of_the_web_server_or_of_the_host(
     assert Pages(settings).address("a b.html") == str(root_of(settings) / "a b.html")
     monkeypatch.setenv("OPENTR_OUTPUT_ON_HOST", "/on/the/host")
     assert Pages(settings).address("a b.html") == "/on/the/host/pages/a b.html"
-    served = settings_of(OUTPUT_DIR=settings.output_root, PAGES_URL="https://a.example/pages/")
+    served = settings_of(OUTPUT_DIR=settings.workspace.output, PAGES_URL="https://a.example/pages/")
     assert Pages(served).address("partitions/音%20楽/1.html") == (
         "https://a.example/pages/partitions/%E9%9F%B3%2520%E6%A5%BD/1.html"
     )
@@ -320,8 +320,8 @@ def test_an_address_that_cannot_work_is_refused(value: str) -> None:
 
 
 def opentr(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Result:
-    monkeypatch.setenv("OUTPUT_DIR", str(settings.output_root))
-    return CliRunner().invoke(main, ["pages", str(settings.archive_root)])
+    monkeypatch.setenv("OUTPUT_DIR", str(settings.workspace.output))
+    return CliRunner().invoke(main, ["pages", str(settings.workspace.archive)])
 
 
 def test_the_command_says_what_it_wrote_and_where_to_begin(
@@ -349,8 +349,8 @@ def test_an_archive_without_transcripts_is_refused(
 def test_the_asset_links_to_the_pages(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OUTPUT_DIR", str(settings.output_root))
-    monkeypatch.setenv("ARCHIVE_DIR", str(settings.archive_root))
+    monkeypatch.setenv("OUTPUT_DIR", str(settings.workspace.output))
+    monkeypatch.setenv("ARCHIVE_DIR", str(settings.workspace.archive))
     monkeypatch.setenv("PAGES_URL", "https://a.example/pages")
     assert "pages" in {key.to_user_string() for key in defs.resolve_all_asset_keys()}
     with DagsterInstance.ephemeral() as instance:
@@ -367,8 +367,8 @@ def test_the_asset_links_to_the_pages(
 def test_the_asset_says_what_could_not_be_made_and_no_more(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OUTPUT_DIR", str(settings.output_root))
-    monkeypatch.setenv("ARCHIVE_DIR", str(settings.archive_root))
+    monkeypatch.setenv("OUTPUT_DIR", str(settings.workspace.output))
+    monkeypatch.setenv("ARCHIVE_DIR", str(settings.workspace.archive))
     (root_of(settings) / "index.html" / "folder").mkdir(parents=True)  # in the home page's way
     with DagsterInstance.ephemeral() as instance:
         register_partitions(instance, ["film"])

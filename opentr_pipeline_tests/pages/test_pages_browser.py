@@ -84,10 +84,10 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A tape, a film, five hours of a meeting, a text with Arabic in it, and what does not play."""
     folder = tmp_path_factory.mktemp("pages")
     made = settings_of(ARCHIVE_DIR=folder / "archive", OUTPUT_DIR=folder / "output")
-    wav(made.archive_root / "tape.wav", 60.0)
-    silence(made.archive_root / "meeting.flac", LONG_S)
-    film(made.archive_root / "film.webm", 24)
-    (made.archive_root / "old.wma").write_bytes(b"no browser plays that")
+    wav(made.workspace.archive / "tape.wav", 60.0)
+    silence(made.workspace.archive / "meeting.flac", LONG_S)
+    film(made.workspace.archive / "film.webm", 24)
+    (made.workspace.archive / "old.wma").write_bytes(b"no browser plays that")
     arabic = Segment(0.0, 2.0, "مرحبا بالعالم", -0.2, 0.1, 1.5, language="ar")
     outcomes = {
         "tape.wav": spoken(5),
@@ -95,7 +95,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         "film.webm": spoken(2),
         "old.wma": transcript(segments=(arabic,), language="ar", duration_s=2.0),
     }
-    store = TranscriptStore(made.output_root)
+    store = TranscriptStore(made.workspace.output)
     store.publish(
         "@root",
         [Entry(recording(path).recording_id, path, one) for path, one in outcomes.items()],
@@ -125,7 +125,7 @@ def opened(browser: Browser, settings: Settings) -> Iterator[Callable[..., Page]
         contexts.append(browser.new_context(viewport={"width": 1200, "height": 800}, **how))
         page = contexts[-1].new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
-        path = settings.output_root / "pages" / "recordings" / f"{name}.html"
+        path = settings.workspace.output / "pages" / "recordings" / f"{name}.html"
         page.goto(path.as_uri() + fragment)
         return page
 
@@ -360,7 +360,7 @@ def test_a_browser_takes_our_webvtt_as_a_file(
 ) -> None:
     """The file that ``opentr export`` writes, beside the film, as any web page would name it."""
     odd = transcript(text="<b>bold</b> & {x} --> 00:01. two lines")
-    folder = settings.output_root / "pages"
+    folder = settings.workspace.output / "pages"
     (folder / "odd.vtt").write_text(FORMATS["vtt"](Document("film.webm", odd, settings)))
     (folder / "odd.html").write_text(
         "<video src='media/film.webm'><track default src='odd.vtt'></video>"
@@ -472,7 +472,7 @@ class WithRanges(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def served(settings: Settings) -> Iterator[str]:
     """The address of the pages behind a web server."""
-    handler = functools.partial(WithRanges, directory=str(settings.output_root / "pages"))
+    handler = functools.partial(WithRanges, directory=str(settings.workspace.output / "pages"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"

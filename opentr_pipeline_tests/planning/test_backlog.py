@@ -37,9 +37,9 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.archive = folder / "archive"
         self.settings = settings_of(
-            ARCHIVE_DIR=self.archive, OUTPUT_DIR=folder / "output", STATE_DIR=folder / "state"
+            ARCHIVE_DIR=self.archive, OUTPUT_DIR=folder / "output", OPENTR_HOME=folder / "state"
         )
-        self.store = TranscriptStore(self.settings.output_root)
+        self.store = TranscriptStore(self.settings.workspace.output)
         self.num_runs = 0
 
     def recordings(self) -> dict[str, list[Recording]]:

@@ -73,7 +73,7 @@ def variables(tmp_path: Path, models_root: Path) -> dict[str, str]:
     return {
         "ARCHIVE_DIR": str(tmp_path / "archive"),
         "OUTPUT_DIR": str(tmp_path / "output"),
-        "STATE_DIR": str(tmp_path / "state"),
+        "OPENTR_HOME": str(tmp_path / "state"),
         "MODELS_DIR": str(models_root),
         "GPU_DEVICE_ID": "cpu",
     }
@@ -83,8 +83,8 @@ def _tick(
     variables: dict[str, str], began_at: datetime | None = None, **more: str
 ) -> list[RunRequest] | SkipReason:
     schedule = nights_schedule(settings_of(variables, **more))
-    Path(variables["STATE_DIR"]).mkdir(exist_ok=True)
-    with DagsterInstance.local_temp(variables["STATE_DIR"]) as instance:
+    Path(variables["OPENTR_HOME"]).mkdir(exist_ok=True)
+    with DagsterInstance.local_temp(variables["OPENTR_HOME"]) as instance:
         context = build_schedule_context(instance, began_at or datetime.now(UTC))
         return schedule(context)  # type: ignore[return-value]
 
@@ -126,7 +126,7 @@ def test_a_night_asks_for_several_runs_where_one_would_be_too_long(
 
 def test_an_empty_night_says_why(variables: dict[str, str]) -> None:
     late = settings_of(variables)
-    for path in (late.archive_root).rglob("*.wav"):
+    for path in (late.workspace.archive).rglob("*.wav"):
         path.unlink()
     skipped = _tick(variables)
     assert isinstance(skipped, SkipReason)
@@ -141,9 +141,9 @@ def test_a_night_that_is_evaluated_too_late_asks_for_nothing(variables: dict[str
 
 def test_what_nobody_has_looked_into_counts_by_its_size(variables: dict[str, str]) -> None:
     settings = settings_of(variables)
-    wav(settings.archive_root / "a" / "1.wav")
-    wav(settings.archive_root / "a" / "2.wav", pitch_hz=220.0)
-    found = scan(settings.archive_root)
+    wav(settings.workspace.archive / "a" / "1.wav")
+    wav(settings.workspace.archive / "a" / "2.wav", pitch_hz=220.0)
+    found = scan(settings.workspace.archive)
     guessed = backlog.known_work(settings, found, USUAL)
     assert {one.state for one in guessed} == {"missing"}
     assert guessed[2].audio_s == pytest.approx(600, abs=1)

@@ -376,7 +376,7 @@ def test_commands_refuse_a_mistake_before_anything_starts(
 ) -> None:
     defaults = {name.upper(): str(field.default) for name, field in Settings.model_fields.items()}
     chosen = {"WHISPER_MODEL": case.model.folder, "GPU_DEVICE_ID": "cpu"}
-    folders = {"OUTPUT_DIR": tmp_path / "output", "STATE_DIR": tmp_path / "state"}
+    folders = {"OUTPUT_DIR": tmp_path / "output", "OPENTR_HOME": tmp_path / "state"}
     for name, value in {**defaults, **chosen, **folders}.items():
         monkeypatch.setenv(name, str(value))
     case.file.write_text('[film]\nlanguge = "it"')

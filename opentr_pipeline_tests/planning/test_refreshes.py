@@ -383,20 +383,20 @@ def one(project: Callable[..., Project], tmp_path: Path) -> Iterator[Project]:
 
 def refreshes_of(one: Project) -> list[DagsterRun]:
     """The runs that the sensor has asked for, the first one on top."""
-    with DagsterInstance.from_config(str(one.settings.dagster_home)) as instance:
+    with DagsterInstance.from_config(str(one.settings.workspace.dagster_home)) as instance:
         runs = instance.get_runs(RunsFilter(tags={REFRESH_TAG: ["new", "stock", "whole"]}))
         return list(reversed(runs))
 
 
 def ticks_of(one: Project) -> list[InstigatorTick]:
     """The sensor's, latest first."""
-    with DagsterInstance.from_config(str(one.settings.dagster_home)) as instance:
+    with DagsterInstance.from_config(str(one.settings.workspace.dagster_home)) as instance:
         (state,) = (state for state in instance.all_instigator_state() if state.name == "refreshes")
         return list(instance.get_ticks(state.instigator_origin_id, state.selector_id))
 
 
 def exports(one: Project) -> Path:
-    return one.settings.output_root / "exports"
+    return one.settings.workspace.output / "exports"
 
 
 def is_subtitled(one: Project, path: str) -> bool:
@@ -424,7 +424,7 @@ def growing(path: Path) -> Iterator[None]:
 
 def is_idle(one: Project) -> bool:
     """Whether the sensor has found nothing to do, again and again, since the last run ended."""
-    with DagsterInstance.from_config(str(one.settings.dagster_home)) as instance:
+    with DagsterInstance.from_config(str(one.settings.workspace.dagster_home)) as instance:
         ended_at = max(record.end_time or math.inf for record in instance.get_run_records())
     # A tick is noted before the sensor is asked.
     since = [tick for tick in ticks_of(one) if tick.timestamp > ended_at and tick.is_completed]
@@ -433,7 +433,7 @@ def is_idle(one: Project) -> bool:
 
 def announced(one: Project) -> set[str]:
     """The partitions of transcripts of which somebody said that they were published."""
-    with DagsterInstance.from_config(str(one.settings.dagster_home)) as instance:
+    with DagsterInstance.from_config(str(one.settings.workspace.dagster_home)) as instance:
         kind = DagsterEventType.ASSET_OBSERVATION
         return {*instance.get_latest_storage_id_by_partition(AssetKey("transcripts"), kind)}
 
@@ -445,7 +445,7 @@ def test_what_a_killed_run_has_published_is_followed(
     files = {f"{key}/{Path(said).name}": said for key, said in zip("abcdef", SPEECH, strict=True)}
     archive = make_archive(tmp_path / "archive", files)
     one = project(archive, GPU_DEVICE_ID="cpu", WHISPER_BATCH_SIZE="1")
-    home = one.settings.dagster_home
+    home = one.settings.workspace.dagster_home
     process = one.start("run")
     wait_for(one.transcripts)  # who asks Dagster earlier is in the way of a run that prepares it
     wait_for(lambda: announced(one))
@@ -459,7 +459,7 @@ def test_what_a_killed_run_has_published_is_followed(
 
 @pytest.mark.slow
 def test_subtitles_appear_by_themselves_and_nothing_is_repeated(one: Project) -> None:
-    home = one.settings.dagster_home
+    home = one.settings.workspace.dagster_home
     assert announced(one) == {"good", "mixed", "old"}  # by the steps, though one recording failed
     # The services catch up; by now the last recording is whole, so it is transcribed as well.
     wait_for(lambda: is_subtitled(one, "mixed/d.wav"))
@@ -484,5 +484,5 @@ def test_subtitles_appear_by_themselves_and_nothing_is_repeated(one: Project) ->
         ("new", "mixed", "SUCCESS"),
     }
     assert len(refreshes_of(one)) == 3
-    assert (one.settings.output_root / "pages" / "report.html").exists()
+    assert (one.settings.workspace.output / "pages" / "report.html").exists()
     assert len(transcribing_runs(home)) == 2

@@ -386,14 +386,14 @@ def test_a_ledger_that_is_damaged_is_begun_anew(busy: Desk) -> None:
 
 
 def test_a_store_from_a_backup_is_found_by_the_sweep_and_filled_as_stock(busy: Desk) -> None:
-    shutil.copytree(busy.settings.output_root, busy.archive.parent / "backup", symlinks=True)
+    shutil.copytree(busy.settings.workspace.output, busy.archive.parent / "backup", symlinks=True)
     busy.put("new/c.wav")
     busy.tick()
     busy.asked(SETTLE_S)
     busy.work_off()
     busy.tick(SETTLE_S)
-    shutil.rmtree(busy.settings.output_root)
-    shutil.move(busy.archive.parent / "backup", busy.settings.output_root)
+    shutil.rmtree(busy.settings.workspace.output)
+    shutil.move(busy.archive.parent / "backup", busy.settings.workspace.output)
     (request,) = busy.tick(SETTLE_S).requests
     assert busy.paths([request]) == ["new/c.wav"]
     assert request.is_stock

@@ -46,9 +46,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def _publish(settings: Settings, path: str, outcome: Transcript, text: str = "") -> TranscriptStore:
     """A recording beside the archive's media, its transcript, and what is really said."""
-    store = TranscriptStore(settings.output_root)
+    store = TranscriptStore(settings.workspace.output)
     one = recording(path, partition_key=path.split("/", maxsplit=1)[0])
-    media = settings.archive_root / path
+    media = settings.workspace.archive / path
     media.parent.mkdir(exist_ok=True)
     media.write_bytes(b"sound")
     if text:
@@ -100,7 +100,7 @@ def test_a_reference_that_changes_is_compared_anew(
     _publish(settings, "a/2.wav", transcript("other", text="three"))
     archive_facts(settings, [])
     made.clear()
-    reference = settings.archive_root / "a/1.reference.txt"
+    reference = settings.workspace.archive / "a/1.reference.txt"
     if change == "text":
         reference.write_text("one more")
     elif change == "time":
@@ -149,8 +149,8 @@ def test_a_recording_in_which_nobody_is_heard_has_all_words_wrong(settings: Sett
 def test_references_without_a_transcript_are_counted(settings: Settings) -> None:
     _publish(settings, "a/1.wav", transcript())
     for name in ("a/2.wav", "a/2.reference.txt", "b/3.wav", "b/3.reference.txt"):
-        (settings.archive_root / name).parent.mkdir(exist_ok=True)
-        (settings.archive_root / name).write_text("one")
+        (settings.workspace.archive / name).parent.mkdir(exist_ok=True)
+        (settings.workspace.archive / name).write_text("one")
     facts = archive_facts(settings, [])
     assert facts.num_lone_references == 1
     (one,) = facts.partitions[0].references

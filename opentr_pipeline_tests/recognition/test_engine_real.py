@@ -19,7 +19,7 @@ from opentr_pipeline.recognition.engine import transcribe
 from opentr_pipeline.recognition.sources import Source
 from opentr_pipeline.recognition.whisper.model import Whisper
 from opentr_pipeline.recognition.whisper.transcriber import Transcriber
-from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.transcripts.transcript import Transcript
 from opentr_pipeline.transcripts.window_results import compose
 from opentr_pipeline_tests.audio.test_decoding import content, saved, silence

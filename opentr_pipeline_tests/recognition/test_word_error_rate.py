@@ -31,7 +31,7 @@ Hypotheses = dict[Path, str]
 @pytest.fixture(scope="module")
 def speech() -> list[ReferenceSpeech]:
     try:
-        return fetch(load_settings({}, None).state_root / "speech", SECONDS_PER_LANGUAGE)
+        return fetch(load_settings({}, None).workspace.home / "speech", SECONDS_PER_LANGUAGE)
     except SpeechUnavailableError as error:
         pytest.skip(f"public speech ({error})")
 

@@ -42,7 +42,7 @@ LOOPS = 9.0  # a compression ratio that is flagged as a loop
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     (tmp_path / "archive").mkdir()
-    folders = {"ARCHIVE_DIR": "archive", "OUTPUT_DIR": "output", "STATE_DIR": "state"}
+    folders = {"ARCHIVE_DIR": "archive", "OUTPUT_DIR": "output", "OPENTR_HOME": "state"}
     return settings_of({name: tmp_path / folder for name, folder in folders.items()})
 
 
@@ -61,14 +61,14 @@ def said(*segments: tuple[float, list[float]], **facts: Any) -> Transcript:
 
 def publish(settings: Settings, path: str, outcome: Transcript, text: str = "") -> TranscriptStore:
     """A recording with its media, probe, transcript and what is really said."""
-    store = TranscriptStore(settings.output_root)
+    store = TranscriptStore(settings.workspace.output)
     key = path.split("/", maxsplit=1)[0] if "/" in path else "@root"
-    media = settings.archive_root / path
+    media = settings.workspace.archive / path
     media.parent.mkdir(exist_ok=True)
     media.write_bytes(path.encode())
     if text:
         media.with_suffix(".reference.txt").write_text(text, encoding="utf-8")
-    (found,) = [one for one in scan(settings.archive_root).media_files if one.path == path]
+    (found,) = [one for one in scan(settings.workspace.archive).media_files if one.path == path]
     one = dataclasses.replace(recording(path, path, key), media_file=found)
     outcome = dataclasses.replace(outcome, media_fingerprint=one.media_fingerprint)
     probe_memory(settings).remember(found, one.media_fingerprint, one.probe)
@@ -296,7 +296,7 @@ def test_a_partition_that_cannot_be_read_is_a_sentence_and_others_count(
 def test_an_archive_of_which_nothing_is_transcribed_is_one_sentence(settings: Settings) -> None:
     with pytest.raises(StoreError, match=r"Nothing of .*archive is transcribed yet; "):
         facts_of(settings)
-    store = TranscriptStore(settings.output_root)
+    store = TranscriptStore(settings.workspace.output)
     store.write_recordings("a", [recording("a/1.wav", partition_key="a")])
     with pytest.raises(StoreError, match=r"is transcribed yet; \./opentr\.sh run does it\."):
         facts_of(settings)
@@ -369,8 +369,8 @@ def test_an_archive_that_is_not_mounted_has_a_report_that_says_so(settings: Sett
     publish(settings, "a/1.wav", transcript(text="one two"), "one two")
     assert facts_of(settings).is_archive_there
     for unmount in (
-        lambda: shutil.rmtree(settings.archive_root / "a"),
-        settings.archive_root.rmdir,
+        lambda: shutil.rmtree(settings.workspace.archive / "a"),
+        settings.workspace.archive.rmdir,
     ):
         unmount()
         facts = facts_of(settings)

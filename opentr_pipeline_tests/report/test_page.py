@@ -246,7 +246,7 @@ def test_an_archive_of_which_nothing_is_transcribed_gets_a_sentence(
 ) -> None:
     (tmp_path / "archive").mkdir()
     environ = {"OUTPUT_DIR": str(tmp_path / "output"), "MODELS_DIR": str(models_root)}
-    environ |= {"STATE_DIR": str(tmp_path / "state"), "WHISPER_MODEL": "base"}
+    environ |= {"OPENTR_HOME": str(tmp_path / "state"), "WHISPER_MODEL": "base"}
     done = CliRunner().invoke(main, ["report", str(tmp_path / "archive")], env=environ)
     assert done.exit_code == 2
     assert done.output == (

@@ -28,7 +28,7 @@ from opentr_pipeline.search.index import SearchIndex
 from opentr_pipeline.search.passages import Wanted
 from opentr_pipeline.search.query import Found, search
 from opentr_pipeline.search.terms import terms_of, tokens_of
-from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline_tests.making import PROPERTY, PROPERTY_ON_DISK, recording, transcript
 

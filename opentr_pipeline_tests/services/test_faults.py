@@ -75,7 +75,7 @@ class Backfill:
 
     def num_transcribed(self) -> int:
         """Recordings transcribed by steps that ended well, since the services were started."""
-        held = leases(self.one.settings.dagster_home)
+        held = leases(self.one.settings.workspace.dagster_home)
         return sum(lease.num_transcribed for lease in held)
 
     def kept(self) -> dict[str, object]:
@@ -87,7 +87,7 @@ class Backfill:
         return run_ids(self.one, self.key)[0]
 
     def wait_until_done(self, kept: dict[str, object]) -> None:
-        home = self.one.settings.dagster_home
+        home = self.one.settings.workspace.dagster_home
         wait_for(lambda: partition_statuses(home, "transcripts").get(self.key) == "MATERIALIZED")
         rows = [r for r in self.one.rows("transcripts") if r["partition_key"] == self.key]
         assert len(rows) == NUM_RECORDINGS
@@ -96,7 +96,7 @@ class Backfill:
         times = {str(row["media_fingerprint"]): row["transcribed_at"] for row in rows}
         assert kept.items() <= times.items()
         assert not self.kept()
-        wait_for(lambda: not is_any_run_under_way(self.one.settings.dagster_home))
+        wait_for(lambda: not is_any_run_under_way(self.one.settings.workspace.dagster_home))
         assert self.num_transcribed() - self.num_before <= NUM_RECORDINGS
         wait_for(lambda: holder_of(self.slot) is None, timeout_s=20)
 
@@ -133,20 +133,20 @@ def test_a_killed_run(one: Project) -> None:
 def test_a_killed_daemon(one: Project) -> None:
     caught = Backfill(one, "daemon-c")
     kept = caught.kept()
-    kill(process_of("dagster._daemon", str(one.settings.dagster_home)))
+    kill(process_of("dagster._daemon", str(one.settings.workspace.dagster_home)))
     caught.wait_until_done(kept)
 
 
 def test_a_killed_code_server(one: Project) -> None:
     caught = Backfill(one, "server-d")
     kept = caught.kept()
-    kill(process_of("api\0grpc", str(one.settings.dagster_home)))
+    kill(process_of("api\0grpc", str(one.settings.workspace.dagster_home)))
     caught.wait_until_done(kept)
 
 
 def test_a_power_cut(one: Project) -> None:
     caught = Backfill(one, "power-f")
-    for process in processes_of(one.settings.dagster_home):
+    for process in processes_of(one.settings.workspace.dagster_home):
         with contextlib.suppress(ProcessLookupError):
             kill(process)
     wait_for(lambda: holder_of(caught.slot) is None, timeout_s=10)

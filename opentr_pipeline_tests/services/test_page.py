@@ -178,7 +178,7 @@ def test_terminate_a_run_and_let_a_backfill_do_the_rest(
 
 
 def _has_status(one: Project, sensor: str, status: str) -> bool:
-    with DagsterInstance.from_config(str(one.settings.dagster_home)) as instance:
+    with DagsterInstance.from_config(str(one.settings.workspace.dagster_home)) as instance:
         states = instance.all_instigator_state()
         return [s.status.value for s in states if s.instigator_name == sensor] == [status]
 

@@ -143,7 +143,7 @@ def test_pages_and_subtitles_follow_and_lead_to_the_archive_of_the_host(
     stack: tuple[Project, Stack],
 ) -> None:
     project, _ = stack
-    output = project.settings.output_root
+    output = project.settings.workspace.output
     page = output / "pages" / "recordings" / "radio" / "harvest_report.flac.html"
     wait_for(lambda: page.exists() and (output / "pages" / "index.html").exists())
     wait_for((output / "exports" / "radio" / "harvest_report.flac.srt").exists)

@@ -15,7 +15,8 @@ from opentr_pipeline.launching.instance import LOCAL_LAUNCHER
 from opentr_pipeline.services import stack, stack_settings
 from opentr_pipeline.services.stack import Stack
 from opentr_pipeline.services.stack_settings import HostCards, environment, list_host_cards
-from opentr_pipeline.settings.environment import PROJECT_ROOT, Settings, load_settings
+from opentr_pipeline.settings.environment import Settings, load_settings
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline_tests.conftest import Project
 from opentr_pipeline_tests.making import settings_of
 

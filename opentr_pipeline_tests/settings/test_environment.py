@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from opentr_pipeline.devices.cards import CPU, Device, WorkerSlot, cpu_threads, worker_slots
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.settings.env_example import env_example
-from opentr_pipeline.settings.environment import PROJECT_ROOT, Settings, load_settings
+from opentr_pipeline.settings.environment import Settings, load_settings
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline_tests.making import PROPERTY, settings_of
 
 UUIDS = [f"GPU-{digit * 8}-1111-2222-3333-444444444444" for digit in "abc"]
@@ -150,7 +151,7 @@ def test_numbers_may_have_spaces_around_and_switches_any_case() -> None:
 def test_any_value_is_taken_or_refused_in_one_sentence(name: str, value: str) -> None:
     outcome = settings_or_refusal({name: value})
     if isinstance(outcome, Settings):
-        assert outcome.output_root.is_absolute()
+        assert outcome.workspace.output.is_absolute()
     else:
         assert name in outcome
         assert repr(value) in outcome
@@ -158,7 +159,7 @@ def test_any_value_is_taken_or_refused_in_one_sentence(name: str, value: str) ->
 
 def test_a_home_that_nobody_has_is_refused_in_one_sentence() -> None:
     with pytest.raises(SettingsError) as caught:
-        _ = load_settings({"ARCHIVE_DIR": "~nobody-has-this-name/media"}, None).archive_root
+        _ = load_settings({"ARCHIVE_DIR": "~nobody-has-this-name/media"}, None).workspace.archive
     assert "ARCHIVE_DIR" in sentence(caught.value)
 
 
@@ -297,7 +298,7 @@ def test_cpu_slots_share_the_cores(num_slots: int) -> None:
 
 def test_two_archives_of_one_name_have_two_outputs(tmp_path: Path) -> None:
     one, two = tmp_path / "a" / "radio", tmp_path / "b" / "radio"
-    slugs = {settings_of(ARCHIVE_DIR=path).archive_slug for path in (one, two)}
+    slugs = {settings_of(ARCHIVE_DIR=path).workspace.slug for path in (one, two)}
     assert len(slugs) == 2
     assert all(slug.startswith("radio-") for slug in slugs)
 
@@ -307,14 +308,23 @@ def test_an_archive_keeps_its_slug_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "radio").symlink_to(tmp_path / "radio")
     slugs = {
-        settings_of(ARCHIVE_DIR=tmp_path / path).archive_slug for path in ("radio", "here/radio")
+        settings_of(ARCHIVE_DIR=tmp_path / path).workspace.slug for path in ("radio", "here/radio")
     }
     assert len(slugs) == 1
 
 
 def test_relative_folders_start_at_the_project() -> None:
-    settings = settings_of(ARCHIVE_DIR="media", OUTPUT_DIR="tables", STATE_DIR="state")
-    assert settings.archive_root == PROJECT_ROOT / "media"
-    assert settings.output_root == PROJECT_ROOT / "tables"
-    assert settings.models_root == PROJECT_ROOT / "state" / "models"
-    assert PROJECT_ROOT / "state" in settings.dagster_home.parents
+    settings = settings_of(ARCHIVE_DIR="media", OUTPUT_DIR="tables", OPENTR_HOME="state")
+    assert settings.workspace.archive == PROJECT_ROOT / "media"
+    assert settings.workspace.output == PROJECT_ROOT / "tables"
+    assert settings.workspace.models == PROJECT_ROOT / "state" / "models"
+    assert PROJECT_ROOT / "state" in settings.workspace.dagster_home.parents
+
+
+def test_state_is_found_under_its_older_name(tmp_path: Path) -> None:
+    old = tmp_path / ".env"
+    old.write_text("STATE_DIR=/old\n")
+    assert load_settings({}, old).workspace.home == Path("/old")
+    assert load_settings({"OPENTR_HOME": "auto"}, old).workspace.home == Path("/old")
+    assert load_settings({"OPENTR_HOME": "/new"}, old).workspace.home == Path("/new")
+    assert settings_of().workspace.home == PROJECT_ROOT / ".opentr"

@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opentr_pipeline.errors import StoreError
-from opentr_pipeline.settings.environment import PROJECT_ROOT
+from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.transcripts import checkpoints
 from opentr_pipeline.transcripts import store as transcript_store
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
