@@ -34,8 +34,9 @@ from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.report import page
 from opentr_pipeline.report.facts import report_facts
 from opentr_pipeline.settings.environment import Settings, load_settings
-from opentr_pipeline.transcripts.schemas import SCHEMAS, write_table
+from opentr_pipeline.transcripts.schemas import SCHEMAS
 from opentr_pipeline.transcripts.store import TranscriptStore
+from opentr_pipeline.transcripts.table_files import write_table
 
 FOLDERS = (
     "Oral history of the river towns, collected between the wars",

@@ -32,8 +32,9 @@ from opentr_pipeline.search.index import SearchIndex
 from opentr_pipeline.search.passages import Wanted
 from opentr_pipeline.search.query import search
 from opentr_pipeline.search.terms import index_query, indexed, terms_of, tokens_of
-from opentr_pipeline.transcripts.schemas import SCHEMAS, write_table
+from opentr_pipeline.transcripts.schemas import SCHEMAS
 from opentr_pipeline.transcripts.store import TranscriptStore
+from opentr_pipeline.transcripts.table_files import write_table
 
 VOCABULARY = 100_000
 CHARACTERS = 3_000

@@ -11,7 +11,8 @@ from opentr_pipeline.quality.checks import CHECKS
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.values import allowed
 from opentr_pipeline.transcripts import transcript
-from opentr_pipeline.transcripts.schemas import SCHEMA_VERSION, SCHEMAS, describe
+from opentr_pipeline.transcripts.schemas import SCHEMAS, describe
+from opentr_pipeline.transcripts.table_files import SCHEMA_VERSION
 
 # What one row of a table is.
 ROWS = {

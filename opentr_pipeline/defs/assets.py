@@ -49,7 +49,7 @@ from opentr_pipeline.devices.usage import looks_at, sampled
 from opentr_pipeline.errors import DeviceError, OpentrError, OutOfMemoryError
 from opentr_pipeline.planning import backlog
 from opentr_pipeline.planning.options import archive_options
-from opentr_pipeline.planning.plan import load_plan, sweep
+from opentr_pipeline.planning.plan import load_plan, plan_file, sweep
 from opentr_pipeline.recognition import models
 from opentr_pipeline.recognition.loading import SlotLoader
 from opentr_pipeline.services.log_files import slot_log
@@ -115,8 +115,7 @@ def plan_shards(
         options = archive_options(settings, model, slots, transcription.typed())
         partitions = backlog.recordings_of(settings, context.partition_keys)
         plan = backlog.make_plan(settings, partitions, options, len(slots), config.taking())
-        inner = TranscriptStore(settings.workspace.output).inner
-        path = inner / "plans" / f"{context.run_id}.pickle"
+        path = plan_file(TranscriptStore(settings.workspace.output).inner, context.run_id)
         plan.save(path)
         # What Dagster hands from step to step, and the steps' logs; it never removes them itself.
         sweep(Path(context.instance.root_directory, "storage"))

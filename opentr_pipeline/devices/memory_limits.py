@@ -12,7 +12,6 @@ import contextlib
 import dataclasses
 import json
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pathlib import Path
 from opentr_pipeline.devices.cards import Device, WorkerSlot
 from opentr_pipeline.errors import NoSlotError, OutOfMemoryError
 from opentr_pipeline.locks import is_locked, locked
+from opentr_pipeline.whole_files import replacing
 from opentr_pipeline.wording import now
 
 # Of one step: seven times half of the largest batch, and the 64 slots that a device can have.
@@ -178,8 +178,6 @@ def _read(name: str, folder: Path) -> MemoryLimit | None:
 
 def _write(limit: MemoryLimit, folder: Path) -> None:
     """Whole at any moment, and for any user of the host to read."""
-    path = _path(limit.name, folder)
-    fresh = folder / f"{path.name}.new-{os.getpid()}"
-    fresh.write_text(json.dumps(dataclasses.asdict(limit)), encoding="utf-8")
-    fresh.chmod(0o644)
-    os.replace(fresh, path)
+    with replacing(_path(limit.name, folder)) as fresh:
+        fresh.write_text(json.dumps(dataclasses.asdict(limit)), encoding="utf-8")
+        fresh.chmod(0o644)

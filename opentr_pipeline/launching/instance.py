@@ -19,6 +19,7 @@ from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import locked
 from opentr_pipeline.settings.environment import Settings, is_in_stack
 from opentr_pipeline.settings.installation import stock
+from opentr_pipeline.whole_files import replacing
 
 LOG_NAME = "runs.log"
 # The pool counts runs, those of command lines too. Five of them may be for long: two of backfills,
@@ -120,16 +121,14 @@ def _write_dagster_yaml(path: Path, settings: Settings) -> None:
     in_postgres = bool(settings.dagster_postgres_url)
     if not in_postgres and path.is_symlink() and path.resolve() == project:
         return
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    if in_postgres:
-        text = project.read_text()
-        if is_in_stack():
-            text = text.replace(LOCAL_LAUNCHER, CONTAINER_LAUNCHER)
-        fresh.write_text(text + POSTGRES_STORAGE)
-    else:
-        fresh.symlink_to(project)
-    os.replace(fresh, path)
+    with replacing(path, path.with_suffix(".new")) as fresh:
+        if in_postgres:
+            text = project.read_text()
+            if is_in_stack():
+                text = text.replace(LOCAL_LAUNCHER, CONTAINER_LAUNCHER)
+            fresh.write_text(text + POSTGRES_STORAGE)
+        else:
+            fresh.symlink_to(project)
 
 
 @contextmanager

@@ -13,7 +13,6 @@ follows no links gets the archive at ``media``.
 """
 
 import base64
-import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -43,6 +42,7 @@ from opentr_pipeline.settings.environment import Settings, archive_on_host, outp
 from opentr_pipeline.transcripts.derived_files import Note, WrittenTree
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.transcript import STATUSES, Transcript
+from opentr_pipeline.whole_files import replacing
 
 SHARED = ("theme.css", "recording.css", "recording.js")
 # What the container itself says of a recording, in the order in which it is shown.
@@ -248,9 +248,8 @@ class Pages:
         link = self.root / "media"
         if link.exists() and not link.is_symlink():
             return
-        fresh = self.root / ".written" / f"{uuid.uuid4().hex}.link"
-        fresh.symlink_to(self._archive_root)
-        os.replace(fresh, link)
+        with replacing(link, self.root / ".written" / f"{uuid.uuid4().hex}.link") as fresh:
+            fresh.symlink_to(self._archive_root)
 
     def _page(self, template: str, name: str, **facts: Any) -> str:
         root = "../" * name.count("/")

@@ -3,22 +3,27 @@
 import contextlib
 import dataclasses
 import hashlib
+import json
 import math
-import pickle
 import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from opentr_pipeline.archive.media_files import MediaFile
 from opentr_pipeline.archive.recordings import Recording
+from opentr_pipeline.audio.probe import Probe
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.run_ranges import RunRange
 from opentr_pipeline.planning.shards import ShardItem
+from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.transcripts.store import PublishedRow
 from opentr_pipeline.transcripts.transcript import Content
+from opentr_pipeline.whole_files import write_whole
 
 Selection = Literal["pending", "failed"]
 KEPT_DAYS = 30
@@ -110,7 +115,18 @@ class Plan:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent)
-        path.write_bytes(pickle.dumps(self))
+        kept = {**vars(self), "elsewhere": list(self.elsewhere.values())}
+        write_whole(path, json.dumps(kept, default=_for_json).encode())
+
+
+def plan_file(store_folder: Path, run_id: str) -> Path:
+    """Where the plan of a run is kept.
+
+    Args:
+        store_folder: ``TranscriptStore.inner``.
+        run_id: Dagster's name of the run.
+    """
+    return store_folder / "plans" / f"{run_id}.json"
 
 
 def sweep(folder: Path) -> None:
@@ -127,13 +143,59 @@ def sweep(folder: Path) -> None:
 
 
 def load_plan(path: Path) -> Plan:
-    """A plan that ``save`` kept; the file is ours.
+    """A plan that ``save`` kept.
 
     Raises:
-        StoreError: it is not there any more.
+        StoreError: it is not there any more, or another release made it.
     """
     try:
-        plan: Plan = pickle.loads(path.read_bytes())
+        return _from_json(json.loads(path.read_bytes()))
     except FileNotFoundError:
         raise StoreError("The plan of this run is gone; start a new run.") from None
-    return plan
+    except (ValueError, KeyError, TypeError):  # no JSON, or of other fields
+        raise StoreError(
+            f"The plan of this run ({path}) was made by another release; start a new run."
+        ) from None
+
+
+def _for_json(value: Any) -> Any:
+    """What JSON does not know, as something that it knows."""
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
+def _from_json(kept: dict[str, Any]) -> Plan:
+    """The inverse of what ``save`` writes."""
+    elsewhere = [
+        PublishedRow(**{**row, "transcribed_at": datetime.fromisoformat(row["transcribed_at"])})
+        for row in kept["elsewhere"]
+    ]
+    by_folder = kept["options"]["by_folder"].items()
+    return Plan(
+        ArchiveOptions(
+            TranscriptionOptions(**kept["options"]["default"]),
+            {folder: TranscriptionOptions(**options) for folder, options in by_folder},
+        ),
+        {key: list(map(_recording, found)) for key, found in kept["partitions"].items()},
+        {row.content: row for row in elsewhere},
+        [list(map(_item, items)) for items in kept["shards"]],
+        Taking(**{**kept["taking"], "recordings": frozenset(kept["taking"]["recordings"])}),
+        frozenset((media, settings) for media, settings in kept["answers_for"]),
+    )
+
+
+def _recording(kept: dict[str, Any]) -> Recording:
+    parts = {"media_file": MediaFile(**kept["media_file"]), "probe": Probe(**kept["probe"])}
+    return Recording(**{**kept, **parts})
+
+
+def _item(kept: dict[str, Any]) -> ShardItem:
+    parts = {
+        "media_file": MediaFile(**kept["media_file"]),
+        "options": TranscriptionOptions(**kept["options"]),
+        "partition_keys": tuple(kept["partition_keys"]),
+    }
+    return ShardItem(**{**kept, **parts})

@@ -33,8 +33,8 @@ from opentr_pipeline.quality.partition_facts import (
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.transcripts.checkpoints import failed_attempts
 from opentr_pipeline.transcripts.layout import Generation, file_state, of_one_generation
-from opentr_pipeline.transcripts.schemas import read_columns
 from opentr_pipeline.transcripts.store import TranscriptStore
+from opentr_pipeline.transcripts.table_files import read_columns
 from opentr_pipeline.transcripts.transcript import HEARD_WHOLE
 
 

@@ -3,10 +3,11 @@
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from opentr_pipeline.whole_files import write_whole
 
 # Another number forgets what earlier releases kept.
 FACTS_VERSION = 1
@@ -44,9 +45,7 @@ class FactMemory:
         """Write what was made; whole or not at all."""
         if not self._is_new:
             return
-        fresh = self._path.with_suffix(f".new-{os.getpid()}")
         # A full disk costs only that the facts are made again.
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            fresh.write_text(json.dumps(self._kept), encoding="utf-8")
-            os.replace(fresh, self._path)
+            write_whole(self._path, json.dumps(self._kept).encode())

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from opentr_pipeline.transcripts.layout import Generation
-from opentr_pipeline.transcripts.schemas import read_columns
 from opentr_pipeline.transcripts.store import TranscriptStore
+from opentr_pipeline.transcripts.table_files import read_columns
 
 # Names that the facts keep of each kind of trouble; the numbers are of all.
 MAX_NAMES = 20

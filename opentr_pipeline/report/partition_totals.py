@@ -20,8 +20,9 @@ from opentr_pipeline.report.totals import (
     worst,
 )
 from opentr_pipeline.transcripts.layout import Generation
-from opentr_pipeline.transcripts.schemas import SCHEMAS, TROUBLE_COLUMNS, read_columns, read_table
+from opentr_pipeline.transcripts.schemas import TROUBLE_COLUMNS
 from opentr_pipeline.transcripts.store import TranscriptStore
+from opentr_pipeline.transcripts.table_files import read_columns, read_table
 from opentr_pipeline.transcripts.transcript import HEARD, HEARD_WHOLE, REMEDIES
 
 SUMS_VERSION = "2"  # another one forgets what earlier releases remembered
@@ -70,8 +71,7 @@ def _media_rows(store: TranscriptStore, partition_key: str) -> dict[str, dict[st
     if not path.exists():
         return {}
     names = "recording_id path in_archive media_fingerprint size_bytes modified_at duration_s"
-    fields = [SCHEMAS["recordings"].field(name) for name in names.split()]
-    rows = read_table(path, pa.schema(fields))
+    rows = read_table(path, "recordings", names.split())
     return {row["recording_id"]: row for row in rows.to_pylist()}
 
 

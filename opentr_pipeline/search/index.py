@@ -20,6 +20,7 @@ from opentr_pipeline.locks import locked, try_lock
 from opentr_pipeline.search.passages import Passage, Source, Spoken, Wanted, passages_of
 from opentr_pipeline.search.terms import Term, characters_of, index_query, indexed
 from opentr_pipeline.transcripts.layout import Generation, StoreLayout, disk_sentences
+from opentr_pipeline.whole_files import replacing
 
 if TYPE_CHECKING:
     from opentr_pipeline.search.sources import Recording
@@ -179,10 +180,9 @@ class SearchIndex:
         for old in self.path.parent.glob("*index-*"):
             old.unlink(missing_ok=True)
         fresh = SearchIndex(self.store)
-        fresh.path = self.path.with_name("new-index-")
-        with fresh._opened() as database:
+        place = self.path.with_name("new-index-")
+        with replacing(self.path, place) as fresh.path, fresh._opened() as database:
             database.executescript(_SCHEMA)
-        os.replace(fresh.path, self.path)
 
     def _index(self, database: sqlite3.Connection, key: str) -> None:
         """Bring a partition up to date.

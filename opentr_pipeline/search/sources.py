@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from opentr_pipeline.search.passages import Spoken
 from opentr_pipeline.transcripts.layout import Generation, StoreLayout
-from opentr_pipeline.transcripts.schemas import read_columns
 from opentr_pipeline.transcripts.store import TranscriptStore
+from opentr_pipeline.transcripts.table_files import read_columns
 
 NUM_ROWS_READ = 20_000
 

@@ -19,6 +19,7 @@ from opentr_pipeline.locks import is_locked, try_lock
 from opentr_pipeline.services.processes import Process, end, members, wait_until
 from opentr_pipeline.settings.environment import Settings, is_in_stack
 from opentr_pipeline.settings.installation import call_folder, stock
+from opentr_pipeline.whole_files import write_whole
 
 HOST = "127.0.0.1"
 PAGE_IN_STACK = "http://webserver:3000"
@@ -128,9 +129,8 @@ class DevServices:
             process = self._spawn(lock)
         finally:
             os.close(lock)
-        note = self.home / "dev.pid.new"
-        note.write_text(f"{process.pid} {self.port}{' scaled' * self.starts_scaled}")
-        os.replace(note, self.home / "dev.pid")
+        note = f"{process.pid} {self.port}{' scaled' * self.starts_scaled}"
+        write_whole(self.home / "dev.pid", note.encode(), self.home / "dev.pid.new")
         self._wait_until_ready(process)
 
     def _spawn(self, lock: int) -> "subprocess.Popen[bytes]":

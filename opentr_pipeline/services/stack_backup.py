@@ -12,6 +12,7 @@ from typing import IO
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.services.stack import Stack
 from opentr_pipeline.services.stack_settings import hand_over
+from opentr_pipeline.whole_files import replacing
 
 DUMP = "database.dump"
 FOLDER = "state"
@@ -50,15 +51,11 @@ def _add(tar: tarfile.TarFile, folder: Path) -> None:
 
 @contextmanager
 def _named_at_the_end(file: Path) -> Iterator[Path]:
-    fresh = file.with_name(file.name + ".part")
     try:
-        yield fresh
-        os.replace(fresh, file)
+        with replacing(file, file.with_name(file.name + ".part")) as fresh:
+            yield fresh
     except OSError as error:
         raise ServiceError(f"{file} cannot be written: {error.strerror}.") from None
-    finally:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
 
 
 def check(file: Path) -> None:

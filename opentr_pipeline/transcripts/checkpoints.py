@@ -23,6 +23,7 @@ from opentr_pipeline.locks import try_lock
 from opentr_pipeline.transcripts.layout import disk_sentences
 from opentr_pipeline.transcripts.transcript import Content, Transcript, from_dict
 from opentr_pipeline.transcripts.window_results import Heard, heard_from_dict
+from opentr_pipeline.whole_files import write_whole
 
 OUTCOME_KINDS = ("json", "failed")
 KEPT_DAYS = 30
@@ -60,17 +61,10 @@ class Checkpoints:
             StoreError: the disk is full.
         """
         name = transcript.content
-        fresh = self._made_path(name, f"new-{os.getpid()}")
+        path = self._made_path(name, "json" if transcript.is_final else "failed")
         with disk_sentences(self._output_root):
-            try:
-                with fresh.open("w", encoding="utf-8") as stream:
-                    json.dump(dataclasses.asdict(transcript), stream)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-            except OSError:
-                fresh.unlink(missing_ok=True)
-                raise
-            os.replace(fresh, self._path(name, "json" if transcript.is_final else "failed"))
+            text = json.dumps(dataclasses.asdict(transcript))
+            write_whole(path, text.encode(), is_durable=True)
             if transcript.is_final:
                 for kind in ("failed", "heard"):
                     self._path(name, kind).unlink(missing_ok=True)

@@ -8,7 +8,6 @@ would be the same is left alone, and a partition of which nothing has changed ne
 import contextlib
 import hashlib
 import json
-import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from opentr_pipeline import __version__
 from opentr_pipeline.locks import locked
 from opentr_pipeline.transcripts.layout import disk_sentences
+from opentr_pipeline.whole_files import write_whole
 
 if TYPE_CHECKING:
     from opentr_pipeline.transcripts.store import TranscriptStore
@@ -119,13 +119,7 @@ class WrittenTree:
         if target.is_file() and target.read_bytes() == content:
             return False
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Containers have process numbers of their own, so these would not tell writers apart.
-        fresh = self._notes / f"{uuid.uuid4().hex}.new"
-        try:
-            fresh.write_bytes(content)
-            os.replace(fresh, target)
-        finally:
-            fresh.unlink(missing_ok=True)
+        write_whole(target, content, self._notes / f"{uuid.uuid4().hex}.new")
         return True
 
     def remove(self, names: Iterable[str], partition_key: str) -> int:

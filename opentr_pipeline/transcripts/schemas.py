@@ -1,24 +1,17 @@
-"""The tables: their schemas, their rows, and one file written and read."""
+"""The tables: their schemas and their rows."""
 
 import dataclasses
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from opentr_pipeline.archive.recordings import Recording
-from opentr_pipeline.errors import StoreError
-from opentr_pipeline.transcripts.layout import Generation
+from opentr_pipeline.audio.probe import Probe
 from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word
 from opentr_pipeline.wording import readable
-
-SCHEMA_VERSION = 1
-_VERSION_KEY = b"schema_version"
 
 _ID = [
     ("recording_id", pa.string(), "digest of the path in the archive"),
@@ -98,6 +91,13 @@ SCHEMAS = {
     )
     for table, columns in _COLUMNS.items()
 }
+# What the columns of a table are the fields of, where they are some; labels and counts are not.
+_FIELDS_OF: dict[str, type] = {
+    "recordings": Probe,
+    "transcripts": Transcript,
+    "segments": Segment,
+    "words": Word,
+}
 SORT_KEYS = {
     "transcripts": ["recording_id"],
     "segments": ["recording_id", "segment_index"],
@@ -109,6 +109,21 @@ TROUBLE_COLUMNS = "recording_id partition_key path status reason flags num_attem
 def describe(table: str) -> list[tuple[str, str, str]]:
     """Name, type and meaning of each column of a table."""
     return [(name, str(kind), meaning) for name, kind, meaning in _COLUMNS[table]]
+
+
+def columns_of(table: str, names: Sequence[str] = ()) -> pa.Schema:
+    """The schema of some columns of a table, or of all."""
+    schema = SCHEMAS[table]
+    return pa.schema([schema.field(name) for name in names]) if names else schema
+
+
+def defaults_of(table: str) -> dict[str, Any]:
+    """The defaults of the fields that have one that a column can hold; a time has none."""
+    return {
+        field.name: field.default
+        for field in dataclasses.fields(_FIELDS_OF[table])
+        if isinstance(field.default, str | int | float) and field.name != "transcribed_at"
+    }
 
 
 def recording_row(recording: Recording) -> dict[str, Any]:
@@ -168,7 +183,7 @@ def transcript_of(tables: Mapping[str, pa.Table], recording_id: str) -> Transcri
             dataclasses.replace(
                 found,
                 words=tuple(words.get(row["segment_index"], ())),
-                is_endless="loop" in row["flags"] and "loop" not in found.flags,
+                is_endless="loop" in (row["flags"] or ()) and "loop" not in found.flags,
             )
         )
     (row,) = rows["transcripts"]
@@ -211,64 +226,3 @@ def relabelled(rows: pa.Table, recording_id: str, partition_key: str, path: str)
 def _plain(thing: object, table: str) -> dict[str, Any]:
     """Attributes of a dataclass that are columns of a table under the same name."""
     return {name: getattr(thing, name) for name in SCHEMAS[table].names if hasattr(thing, name)}
-
-
-def write_table(path: Path, rows: pa.Table) -> None:
-    """Write a file and wait until it is on the disk; where that fails, leave none."""
-    versioned = rows.replace_schema_metadata({_VERSION_KEY: str(SCHEMA_VERSION).encode()})
-    try:
-        with path.open("wb") as stream:
-            pq.write_table(versioned, stream, compression="zstd")
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def read_table(path: Path, schema: pa.Schema, known_as: Path | None = None) -> pa.Table:
-    """Some columns of a file of this release or an older one; columns it lacks are null.
-
-    Args:
-        path: the file.
-        schema: of the columns wanted.
-        known_as: the path that people know it by, where that is another.
-
-    Raises:
-        StoreError: the file is damaged, or was written by a newer release.
-        FileNotFoundError: it is not there.
-    """
-    try:
-        return _conformed(path, schema, known_as or path)
-    except pa.ArrowInvalid as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise StoreError(
-            f"{known_as or path} is damaged ({reason}); restore it from a backup, or remove "
-            f"{path.resolve().parent} to have its partition transcribed again."
-        ) from None
-
-
-def _conformed(path: Path, schema: pa.Schema, known_as: Path) -> pa.Table:
-    with pq.ParquetFile(path) as file:
-        written = file.schema_arrow  # each look at it costs as much as a small column
-        version = int((written.metadata or {}).get(_VERSION_KEY, b"0"))
-        if version > SCHEMA_VERSION:
-            raise StoreError(
-                f"{known_as} has schema version {version}, this release reads up to "
-                f"{SCHEMA_VERSION}; update opentr_pipeline."
-            )
-        there = [name for name in schema.names if name in written.names]
-        table = file.read(columns=there)
-    columns = [
-        table[field.name].cast(field.type)
-        if field.name in there
-        else pa.nulls(table.num_rows, field.type)
-        for field in schema
-    ]
-    return pa.Table.from_arrays(columns, schema=schema)
-
-
-def read_columns(generation: Generation, table: str, names: str) -> pa.Table:
-    """Some columns of a table, their names with spaces between."""
-    schema = pa.schema([SCHEMAS[table].field(name) for name in names.split()])
-    return read_table(generation.files[table], schema)

@@ -34,13 +34,14 @@ from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES, StoreLayout, d
 from opentr_pipeline.transcripts.schemas import (
     SCHEMAS,
     SORT_KEYS,
-    read_table,
+    columns_of,
     recording_row,
     relabelled,
     transcript_rows,
-    write_table,
 )
+from opentr_pipeline.transcripts.table_files import read_table, write_table
 from opentr_pipeline.transcripts.transcript import Content, Transcript
+from opentr_pipeline.whole_files import replacing
 
 
 @dataclass(frozen=True)
@@ -130,17 +131,15 @@ class TranscriptStore(StoreLayout):
                     found[row.content] = row
         return found
 
-    def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """A whole table, all partitions.
+    def read(self, table: str, columns: Sequence[str] = ()) -> pa.Table:
+        """A whole table or some of its columns, all partitions.
 
         Raises:
             StoreError: a file was written by a newer release.
         """
         paths = sorted((self.root / table).glob("*.parquet"))
-        schema = SCHEMAS[table]
-        if columns:
-            schema = pa.schema([schema.field(name) for name in columns])
-        return pa.concat_tables([schema.empty_table(), *(read_table(p, schema) for p in paths)])
+        none = columns_of(table, columns).empty_table()
+        return pa.concat_tables([none, *(read_table(path, table, columns) for path in paths)])
 
     def recordings_here(self) -> dict[str, set[tuple[str, str]]]:
         """What the ``recordings`` table says is in the archive.
@@ -169,14 +168,13 @@ class TranscriptStore(StoreLayout):
             rows += [{**row, "in_archive": False} for row in old if row["recording_id"] not in here]
             rows.sort(key=lambda row: row["recording_id"])
             target.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self._home(partition_key) / "recordings.new"
-            write_table(fresh, pa.Table.from_pylist(rows, SCHEMAS["recordings"]))
-            os.replace(fresh, target)
+            with replacing(target, self._home(partition_key) / "recordings.new") as fresh:
+                write_table(fresh, pa.Table.from_pylist(rows, SCHEMAS["recordings"]))
 
     def read_partition(self, table: str, partition_key: str) -> pa.Table:
         """The rows of one partition, none where it is not published."""
-        path, schema = self.path(table, partition_key), SCHEMAS[table]
-        return read_table(path, schema) if path.exists() else schema.empty_table()
+        path = self.path(table, partition_key)
+        return read_table(path, table) if path.exists() else SCHEMAS[table].empty_table()
 
     def publish(self, partition_key: str, entries: Sequence[Entry]) -> None:
         """Put outcomes into a partition, all tables at once; rows of other recordings stay.
@@ -211,8 +209,8 @@ class TranscriptStore(StoreLayout):
                 return {
                     table: read_table(
                         generation / f"{table}.parquet",
-                        SCHEMAS[table],
-                        self.path(table, partition_key),
+                        table,
+                        known_as=self.path(table, partition_key),
                     )
                     for table in TRANSCRIPT_TABLES
                 }
@@ -303,15 +301,13 @@ def _write_generation(home: Path, tables: dict[str, pa.Table]) -> str:
 
 def _point(link: Path, target: str, home: Path) -> None:
     """Make a link point somewhere else, in one step; the caller holds the partition's lock."""
-    fresh = home / "link.new"  # not beside the link: some readers look at hidden files
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(target)
-    os.replace(fresh, link)
+    # Not beside the link: some readers look at hidden files.
+    with replacing(link, home / "link.new") as fresh:
+        fresh.symlink_to(target)
 
 
 def _facts(path: Path, recording_ids: pa.Array | None = None) -> pa.Table:
-    fields = [SCHEMAS["transcripts"].field(name) for name in PublishedRow.__dataclass_fields__]
-    facts = read_table(path, pa.schema(fields))
+    facts = read_table(path, "transcripts", list(PublishedRow.__dataclass_fields__))
     wanted = recording_ids and pc.is_in(facts["recording_id"], value_set=recording_ids)
     return facts if wanted is None else facts.filter(wanted)
 

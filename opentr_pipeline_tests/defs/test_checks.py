@@ -11,10 +11,10 @@ from opentr_pipeline.defs.assets import publish_transcripts
 from opentr_pipeline.defs.checks import judge_transcripts
 from opentr_pipeline.defs.partitions import archive_partitions, register_partitions
 from opentr_pipeline.planning.options import ArchiveOptions
-from opentr_pipeline.planning.plan import Plan, Taking
+from opentr_pipeline.planning.plan import Plan, Taking, plan_file
 from opentr_pipeline.quality.checks import CHECKS
-from opentr_pipeline.transcripts.schemas import write_table
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
+from opentr_pipeline.transcripts.table_files import write_table
 from opentr_pipeline_tests.making import OPTIONS, recording, transcript
 
 
@@ -77,7 +77,7 @@ def test_the_checks_are_judged_where_the_run_leaves_recordings_to_another(
     store = TranscriptStore(tmp_path / "output")
     waiting = {"key": [recording("new.wav")]}
     plan = Plan(ArchiveOptions(OPTIONS), waiting, {}, [], Taking("failed"))
-    path = store.inner / "plans" / "run.pickle"
+    path = plan_file(store.inner, "run")
     plan.save(path)
 
     @op

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import os
+import pickle
 import shutil
 import time
 from collections import Counter
@@ -14,11 +15,12 @@ import pytest
 from opentr_pipeline.archive import recordings
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.archive.recordings import Recording
+from opentr_pipeline.errors import StoreError
 from opentr_pipeline.launching.progress import Progress
 from opentr_pipeline.planning import backlog, overview
 from opentr_pipeline.planning.backlog import MAX_ATTEMPTS
 from opentr_pipeline.planning.options import ArchiveOptions
-from opentr_pipeline.planning.plan import KEPT_DAYS, Plan, Taking, load_plan, sweep
+from opentr_pipeline.planning.plan import KEPT_DAYS, Plan, Taking, load_plan, plan_file, sweep
 from opentr_pipeline.planning.run_ranges import RunRange
 from opentr_pipeline.steps import publishing
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
@@ -440,8 +442,8 @@ def test_what_runs_of_long_ago_have_left_is_removed(world: World, tmp_path: Path
     long_ago = time.time() - (KEPT_DAYS + 1) * 86_400
     for name in ("old.pickle", "old run"):
         os.utime(plans / name, (long_ago, long_ago))
-    world.plan().save(plans / "1.pickle")
-    assert sorted(path.name for path in plans.iterdir()) == ["1.pickle", "new.pickle"]
+    world.plan().save(plans / "1.json")
+    assert sorted(path.name for path in plans.iterdir()) == ["1.json", "new.pickle"]
     sweep(tmp_path / "not there")
 
 
@@ -508,9 +510,31 @@ def test_several_runs_share_a_budget() -> None:
 
 
 def test_a_plan_survives_on_disk(world: World, tmp_path: Path) -> None:
-    plan = world.plan()
-    plan.save(tmp_path / "plans" / "1.pickle")
-    assert load_plan(tmp_path / "plans" / "1.pickle") == plan
+    world.run()
+    wav(world.archive / os.fsdecode(b"radio/latin \xe9.wav"), 0.3, pitch_hz=200.0)
+    shutil.copyfile(world.archive / "film/3.wav", world.archive / "radio/copy.wav")
+    radio = {"radio": world.recordings()["radio"]}
+    taking = Taking("pending", frozenset({"b", "a"}), 100.5, time.time() + 1000)
+    usual = backlog.make_plan(world.settings, radio, USUAL, 2, EVERYTHING)
+    assert usual.shards
+    assert usual.elsewhere
+    assert usual.answers_for
+    for plan in (
+        usual,
+        world.plan(options=ArchiveOptions(OPTIONS, {"radio": OTHER_OPTIONS})),
+        dataclasses.replace(usual, taking=taking),
+    ):
+        plan.save(plan_file(tmp_path, "1"))
+        assert load_plan(plan_file(tmp_path, "1")) == plan
+
+
+@pytest.mark.parametrize("kept", [pickle.dumps({"a": "plan"}), b'{"shards": []}', b""])
+def test_a_plan_of_another_release_is_refused(tmp_path: Path, kept: bytes) -> None:
+    """Who asks for a run that began before an update."""
+    path = tmp_path / "1.pickle"
+    path.write_bytes(kept)
+    with pytest.raises(StoreError, match="was made by another release; start a new run"):
+        load_plan(path)
 
 
 def test_a_partition_that_is_no_more_has_no_recordings(world: World) -> None:

@@ -19,8 +19,8 @@ from opentr_pipeline.quality.partition_facts import (
     published_facts,
 )
 from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES, Generation
-from opentr_pipeline.transcripts.schemas import write_table
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
+from opentr_pipeline.transcripts.table_files import write_table
 from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word
 from opentr_pipeline_tests.making import PROPERTY_ON_DISK, TRANSCRIBED_AT, recording, transcript
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,9 @@ from opentr_pipeline.transcripts import checkpoints
 from opentr_pipeline.transcripts import store as transcript_store
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES
-from opentr_pipeline.transcripts.schemas import SCHEMA_VERSION, SCHEMAS, transcript_of
+from opentr_pipeline.transcripts.schemas import SCHEMAS, transcript_of
 from opentr_pipeline.transcripts.store import Entry, PublishedRow, TranscriptStore
+from opentr_pipeline.transcripts.table_files import SCHEMA_VERSION
 from opentr_pipeline.transcripts.transcript import STATUSES, Transcript
 from opentr_pipeline_tests.making import (
     OPTIONS,
@@ -146,10 +147,10 @@ def test_a_partition_without_the_newer_columns_is_added_to(
         )
         store.publish("radio", [entry("a.wav", "old")])
     assert "channel" not in pq.read_schema(store.path("words", "radio")).names
-    assert [row["language"] for row in store.read("segments").to_pylist()] == [None]
+    assert [row["language"] for row in store.read("segments").to_pylist()] == [""]
     store.publish("radio", [entry("b.wav", "new")])
     assert texts(store, "words") == {"id of a.wav": "old", "id of b.wav": "new"}
-    assert {row["language"] for row in store.read("segments").to_pylist()} == {None, "en"}
+    assert {row["language"] for row in store.read("segments").to_pylist()} == {"", "en"}
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -313,13 +314,13 @@ def test_a_copy_is_of_one_generation(
     row = published(store, "a.wav")
     real = transcript_store.read_table
 
-    def read(path: Path, schema: pa.Schema, *known_as: Path) -> pa.Table:
-        table = real(path, schema, *known_as)
-        if "/radio" in str(path) and "num_segments" in schema.names:  # the first of the three
+    def read(path: Path, table: str, *columns: Sequence[str], **known_as: Path) -> pa.Table:
+        rows = real(path, table, *columns, **known_as)
+        if "/radio" in str(path) and "num_segments" in rows.column_names:  # the first of the three
             monkeypatch.setattr(transcript_store, "read_table", real)
             later = {"transcribed_at": "2025-01-01T00:00:00.000+00:00"}
             store.publish("radio", [entry("a.wav", "new new", **later)])
-        return table
+        return rows
 
     monkeypatch.setattr(transcript_store, "read_table", read)
     store.publish("film", [Entry("copy", "copy.wav", row)])
@@ -403,18 +404,58 @@ def test_a_file_of_a_newer_release_is_refused(store: TranscriptStore) -> None:
     assert pq.read_table(path).num_rows == 1
 
 
-def test_a_file_of_an_older_release_is_read_with_what_it_lacks_empty(
+def without(store: TranscriptStore, table: str, columns: Sequence[str]) -> None:
+    """Make a file of the partition ``radio`` one of a release that did not have some columns."""
+    path = store.path(table, "radio")
+    rewrite(path, pq.read_table(path).drop_columns(columns), SCHEMA_VERSION - 1)
+
+
+def test_a_file_of_an_older_release_is_read_with_the_defaults_of_what_it_lacks(
     store: TranscriptStore,
 ) -> None:
     store.publish("radio", [entry("a.wav", "hello")])
-    path = store.path("transcripts", "radio")
-    rewrite(path, pq.read_table(path).drop_columns(["wall_s", "flags"]), SCHEMA_VERSION - 1)
+    without(store, "transcripts", ["wall_s", "reason", "num_attempts", "flags"])
     (row,) = store.read("transcripts").to_pylist()
-    assert (row["text"], row["wall_s"], row["flags"]) == ("hello", None, None)
+    assert (row["text"], row["wall_s"], row["reason"]) == ("hello", 0.0, "")
+    assert (row["num_attempts"], row["flags"]) == (1, None)  # no field, so no default
     store.publish("radio", [entry("b.wav", "world")])
     assert texts(store) == {"id of a.wav": "hello", "id of b.wav": "world"}
-    metadata = pq.read_schema(path).metadata
+    metadata = pq.read_schema(store.path("transcripts", "radio")).metadata
     assert metadata[b"schema_version"] == str(SCHEMA_VERSION).encode()
+
+
+def test_a_transcript_of_an_older_release_has_the_defaults_of_what_it_lacks(
+    store: TranscriptStore,
+) -> None:
+    said = transcript("a.wav", "one. two three", compute_type="", wall_s=0.0, num_attempts=1)
+    store.publish("radio", [Entry("r1", "a.wav", said)])
+    without(store, "transcripts", ["compute_type", "wall_s", "num_attempts"])
+    without(store, "segments", ["channel", "language", "flags"])
+    tables = store.read_together("radio")
+    assert transcript_of(tables, "r1") == said
+    assert tables["segments"]["language"].to_pylist() == ["", ""]
+
+
+def test_what_an_older_release_published_again_as_null_has_the_default(
+    store: TranscriptStore,
+) -> None:
+    store.publish("radio", [entry("a.wav")])
+    path = store.path("transcripts", "radio")
+    rows = pq.read_table(path)
+    nulls = pa.nulls(rows.num_rows, pa.float64())
+    place = rows.column_names.index("speech_s")
+    rewrite(path, rows.set_column(place, "speech_s", nulls), SCHEMA_VERSION)
+    assert store.read("transcripts")["speech_s"].to_pylist() == [0.0]
+
+
+def test_recordings_of_an_older_release_have_the_defaults_of_what_they_lack(
+    store: TranscriptStore,
+) -> None:
+    store.write_recordings("radio", [recording("a.wav")])
+    without(store, "recordings", ["has_video", "codec", "duration_s", "tags"])
+    (row,) = store.read_partition("recordings", "radio").to_pylist()
+    assert (row["has_video"], row["codec"]) == (False, "")
+    assert (row["duration_s"], row["tags"]) == (None, None)  # nobody said how long it is
 
 
 class KilledError(BaseException):

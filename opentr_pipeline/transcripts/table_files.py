@@ -1,0 +1,82 @@
+"""One file of a table, written and read; those of older releases as well."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from opentr_pipeline.errors import StoreError
+from opentr_pipeline.transcripts.layout import Generation
+from opentr_pipeline.transcripts.schemas import columns_of, defaults_of
+
+SCHEMA_VERSION = 1
+_VERSION_KEY = b"schema_version"
+
+
+def write_table(path: Path, rows: pa.Table) -> None:
+    """Write a file and wait until it is on the disk; where that fails, leave none."""
+    versioned = rows.replace_schema_metadata({_VERSION_KEY: str(SCHEMA_VERSION).encode()})
+    try:
+        with path.open("wb") as stream:
+            pq.write_table(versioned, stream, compression="zstd")
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def read_table(
+    path: Path, table: str, columns: Sequence[str] = (), known_as: Path | None = None
+) -> pa.Table:
+    """Some columns of a file of this release or an older one.
+
+    A column that it lacks has the default of its field, and is null where that has none.
+
+    Args:
+        path: the file.
+        table: that it is of.
+        columns: those wanted; none means all.
+        known_as: the path that people know it by, where that is another.
+
+    Raises:
+        StoreError: the file is damaged, or was written by a newer release.
+        FileNotFoundError: it is not there.
+    """
+    try:
+        return _conformed(path, table, columns_of(table, columns), known_as or path)
+    except pa.ArrowInvalid as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise StoreError(
+            f"{known_as or path} is damaged ({reason}); restore it from a backup, or remove "
+            f"{path.resolve().parent} to have its partition transcribed again."
+        ) from None
+
+
+def _conformed(path: Path, table: str, schema: pa.Schema, known_as: Path) -> pa.Table:
+    with pq.ParquetFile(path) as file:
+        written = file.schema_arrow  # each look at it costs as much as a small column
+        version = int((written.metadata or {}).get(_VERSION_KEY, b"0"))
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                f"{known_as} has schema version {version}, this release reads up to "
+                f"{SCHEMA_VERSION}; update opentr_pipeline."
+            )
+        there = [name for name in schema.names if name in written.names]
+        rows = file.read(columns=there)
+    defaults = defaults_of(table)
+    columns = []
+    for field in schema:
+        column = rows[field.name] if field.name in there else pa.nulls(rows.num_rows)
+        column = column.cast(field.type)
+        # Earlier releases published again, as null, what they had read from files without it.
+        default = defaults.get(field.name)
+        columns.append(column if default is None else column.fill_null(default))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def read_columns(generation: Generation, table: str, names: str) -> pa.Table:
+    """Some columns of a table, their names with spaces between."""
+    return read_table(generation.files[table], table, names.split())
