@@ -1,5 +1,8 @@
 #!/bin/sh
 # The one way in: finds a Python, hands everything to opentr_pipeline.
+# What messages call it; see opentr_pipeline/commands.py.
+case $0 in */*) OPENTR_COMMAND=$0 ;; *) OPENTR_COMMAND=./$0 ;; esac
+export OPENTR_COMMAND
 root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 for python in python3.11 python3.12 python3.13 python3; do
     if "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then

@@ -12,6 +12,8 @@ What happens on each kind:
   by a later run (see ``backlog.MAX_ATTEMPTS``).
 """
 
+from opentr_pipeline.commands import command
+
 
 class OpentrError(Exception):
     """A refusal with its remedy, ready to be shown to a person."""
@@ -39,7 +41,7 @@ def nothing_transcribed(where: object) -> StoreError:
     Args:
         where: the archive, or what of it was asked for.
     """
-    return StoreError(f"Nothing of {where} is transcribed yet; ./opentr.sh run does it.")
+    return StoreError(f"Nothing of {where} is transcribed yet; {command('run')} does it.")
 
 
 class ReferenceTextError(OpentrError):

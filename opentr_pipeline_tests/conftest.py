@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # ``record_property("figures", "a line")`` shows a line at the end, whatever process measured it.
 RecordProperty = Callable[[str, object], None]
 STRICT = os.environ.get("OPENTR_TEST_STRICT") == "1"
+# However the tests were called, messages name commands in one way.
+os.environ.pop("OPENTR_COMMAND", None)
 _left_out: set[str] = set()
 _figures: list[str] = []
 

@@ -7,6 +7,7 @@ import click
 
 from opentr_pipeline.cli.app import MODULES, main
 from opentr_pipeline.defs import descriptions
+from opentr_pipeline.quality import problems
 from opentr_pipeline.quality.checks import CHECKS
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.values import allowed
@@ -121,8 +122,8 @@ def _statuses() -> str:
         "transcribed is a row with a status, not an error.",
         "## Statuses",
         _table(["status", "means", "what to do"], rows),
-        f"Where a recording was given up: {transcript.REMEDY_WHEN_GIVEN_UP}. A failed one is tried "
-        "three times in all.",
+        f"Where a recording was given up: {problems.remedy_when_given_up()}. A failed one is "
+        "tried three times in all.",
         "## Flags",
         "Flagged text is kept as it is. A transcript with flags is `suspect`, and so is one of "
         "sound with damaged packets, which its reason says.",

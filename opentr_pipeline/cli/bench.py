@@ -15,6 +15,7 @@ from opentr_pipeline.cli.shared import (
     print_json,
     settings_of,
 )
+from opentr_pipeline.commands import command
 from opentr_pipeline.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _held(slots: "Sequence[WorkerSlot]", settings: "Settings") -> Iterator[None]
     if used := slots_in_use(slots, folder):
         raise ServiceError(
             f"The worker slot {used[0].name} is in use, which would spoil the figures; wait until "
-            "./opentr.sh queue is empty, or ./opentr.sh stop."
+            f"{command('queue')} is empty, or {command('stop')}."
         )
     with ExitStack() as held:
         for slot in slots:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opentr_pipeline.cli.shared import archive_argument, json_option, known, print_json, settings_of
+from opentr_pipeline.commands import command
 from opentr_pipeline.wording import duration_text, hours
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def of_eta(facts: "Eta") -> "RenderableType":
         ("done", _done_at(facts)),
     ]
     if facts.num_given_up:
-        lines.append(("given up", f"{facts.num_given_up} (./opentr.sh errors says why)"))
+        lines.append(("given up", f"{facts.num_given_up} ({command('errors')} says why)"))
     if facts.num_unprobed:
         lines.append(("not probed", f"{facts.num_unprobed} more, of unknown length"))
     return tables.lines(lines)

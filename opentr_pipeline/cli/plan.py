@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opentr_pipeline.cli.shared import archive_argument, json_option, print_json, settings_of
+from opentr_pipeline.commands import command
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -41,8 +42,8 @@ def plan(archive: Path | None, as_json: bool, model: str | None) -> None:
     work = budget.workload(settings, slots)
     if work.shape is None:
         raise ModelError(
-            f"What the model {work.model} needs is unknown until it is here: ./opentr.sh models "
-            f"fetch {work.model}."
+            f"What the model {work.model} needs is unknown until it is here: "
+            f"{command(f'models fetch {work.model}')}."
         )
     store = TranscriptStore(settings.workspace.output)
     like = {"model": work.model, "compute_type": work.compute_type}
@@ -113,7 +114,7 @@ def of_plan(
             table.add_row(*cells, _gb(row.room.free_bytes), measured, row.verdict, style=style)
         model = f"{work.model}, {work.compute_type}, beam size {work.beam_size}"
         parts += [Text(f"{as_set.device.description}: {model}", style="bold"), table]
-    said = "./opentr.sh bench scaling measures the speed."
+    said = f"{command('bench scaling')} measures the speed."
     if lately.speed_x:
         said = f"The last {lately.num_recordings} recordings went at {lately.speed_x:.1f}x; {said}"
     return Group(*parts, Text(said), *map(Text, meanings))

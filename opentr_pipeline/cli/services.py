@@ -11,6 +11,7 @@ from opentr_pipeline.cli.shared import (
     settings_of,
 )
 from opentr_pipeline.cli.stack import confirm, reset_prod, start_prod, stop_prod
+from opentr_pipeline.commands import command
 
 if TYPE_CHECKING:
     from opentr_pipeline.settings.environment import Settings
@@ -45,7 +46,7 @@ def _start(settings: "Settings") -> None:
     click.echo(
         f"The page is at {running.address}, archive {settings.workspace.archive}, model "
         f"{options.default.model}, {len(slots)} worker slot{'s' if len(slots) > 1 else ''}; "
-        "./opentr.sh stop ends it."
+        f"{command('stop')} ends it."
     )
 
 

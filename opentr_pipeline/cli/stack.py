@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opentr_pipeline.cli.shared import gpu_scale_option, options_of, settings_of
+from opentr_pipeline.commands import command
 from opentr_pipeline.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def _start(stack: "Stack") -> None:
     stack.start(_say)
     click.echo(
         f"The page is at {stack.address}, archive {stack.settings.workspace.archive}; "
-        "./opentr.sh prod status says how it stands, ./opentr.sh stop ends it."
+        f"{command('prod status')} says how it stands, {command('stop')} ends it."
     )
 
 
@@ -99,7 +100,7 @@ def logs_prod(settings: "Settings", service: str | None, *, follow: bool) -> Non
     if service and service not in SERVICES:
         raise ServiceError(
             f"The stack has no service {service}, but {', '.join(SERVICES)}; logs of worker slots: "
-            "./opentr.sh prod logs NAME."
+            f"{command('prod logs NAME')}."
         )
     options = ["--follow"] if follow else []
     services = [service] if service else []

@@ -14,6 +14,7 @@ from opentr_pipeline.cli.shared import (
     settings_of,
     until_interrupt,
 )
+from opentr_pipeline.commands import command
 from opentr_pipeline.wording import hours
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def of_status(settings: "Settings", status: "Status") -> "RenderableType":
         ("failed", str(facts.num_failed)),
     ]
     if facts.num_unprobed:
-        lines.append(("not probed", f"{facts.num_unprobed} (./opentr.sh run looks into them)"))
+        lines.append(("not probed", f"{facts.num_unprobed} ({command('run')} looks into them)"))
     num_waiting = sum(run.status == "queued" for run in status.runs)
     lines += [
         ("speed", tables.speed_text(status.speed_x, "nothing was finished in the last 15 minutes")),

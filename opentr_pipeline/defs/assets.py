@@ -35,6 +35,7 @@ from dagster import (
     op,
 )
 
+from opentr_pipeline.commands import command
 from opentr_pipeline.defs import metadata
 from opentr_pipeline.defs.checks import log_verdicts
 from opentr_pipeline.defs.descriptions import RECORDINGS, TRANSCRIPTS
@@ -264,7 +265,7 @@ def _incomplete(works: list[backlog.RecordingWork], sentences: list[str]) -> Fai
     shown = "; ".join(sentences[:5]) + (" ..." if len(sentences) > 5 else "")
     return Failure(
         description=f"{len(works)} recordings in {len(keys)} of the run's partitions have no "
-        f"transcript yet. {shown} Everything else is published; run ./opentr.sh {remedy}.",
+        f"transcript yet. {shown} Everything else is published; run {command(remedy)}.",
         metadata={"partitions": ", ".join(keys)},
         allow_retries=False,
     )

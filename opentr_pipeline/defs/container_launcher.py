@@ -15,6 +15,7 @@ from dagster_docker import DockerRunLauncher
 from dagster_docker.container_context import DockerContainerContext
 from dagster_docker.docker_run_launcher import DOCKER_CONTAINER_ID_TAG
 
+from opentr_pipeline.commands import command
 from opentr_pipeline.defs.run_launcher import HOST_TAG, PROCESS_GONE, RETRY_TAGS, lost, process_of
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.services.stack import PROJECT_LABEL, RUNS_LABEL
@@ -53,7 +54,7 @@ class ContainerRunLauncher(DockerRunLauncher):
         if not found:
             raise ServiceError(
                 f"The stack {wanted['project']} has no container of its service code, which those "
-                "of runs are made like; ./opentr.sh stop and start prod make it anew."
+                f"of runs are made like; {command('stop')} and start prod make it anew."
             )
         return found[0]
 

@@ -17,7 +17,7 @@ What is said in the recordings: one row is one recording with status and text, i
 and whenever you materialise a partition: only what is missing, stale or failed is transcribed, so
 materialising again is cheap. Select `recordings` as well, so that new media are seen.
 *When it fails*: recordings with status `failed` are named in the error; everything else of the
-partition is published. Materialise it again, or run `./opentr.sh retry-failed`. The *checks* judge
+partition is published. Materialise it again, or run `opentr retry-failed`. The *checks* judge
 all partitions after every run; the job `check_transcripts` judges without transcribing."""
 
 SUBTITLES = """\
@@ -31,7 +31,7 @@ full or the folder cannot be written; the error names it. Materialise it again; 
 itself before there are new transcripts."""
 
 SEARCH_INDEX = """\
-What is said, ready to be searched with `./opentr.sh search`: one row is one segment that can be
+What is said, ready to be searched with `opentr search`: one row is one segment that can be
 found.
 
 *Refreshed* by the sensor `refreshes` where new transcripts were published, whenever you materialise

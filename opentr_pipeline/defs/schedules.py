@@ -21,6 +21,7 @@ from opentr_pipeline.planning.options import archive_options
 from opentr_pipeline.planning.run_ranges import grouped
 from opentr_pipeline.recognition import models
 from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.settings.installation import example_file
 
 NIGHT_TAG = "opentr/night"
 
@@ -34,7 +35,7 @@ def nights_schedule(settings: Settings) -> ScheduleDefinition:
     if not is_valid_cron_string(settings.night_cron):
         raise SettingsError(
             f"NIGHT_CRON must be five fields as cron has them, such as 0 22 * * *, got "
-            f"{settings.night_cron!r}; see .env.example."
+            f"{settings.night_cron!r}; see {example_file()}."
         )
 
     @schedule(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from opentr_pipeline.commands import command
 from opentr_pipeline.devices.nvml import NoCardsError, known, opened, text
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.settings.environment import Settings, cuda_variable
@@ -279,7 +280,7 @@ def _device(variable: str, name: str, cards: Sequence[Device]) -> Device:
     if not cards:
         raise SettingsError(
             f"{variable}={name}, but this machine has no CUDA card that we can use, and "
-            f"./opentr.sh doctor says why; set {variable}=cpu for CPU slots."
+            f"{command('doctor')} says why; set {variable}=cpu for CPU slots."
         )
     there = ", ".join(card.number for card in cards)
     raise SettingsError(f"{variable}={name}, but the cards here are {there}; set one of those.")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from opentr_pipeline.errors import ModelError
+from opentr_pipeline.settings.installation import installing
 
 # Each library after those that it needs, and the package that has it.
 # Source: the names in CTranslate2 4.8.5 (a test reads them), which has no cuDNN any more; nvrtc is
@@ -19,7 +20,6 @@ LIBRARIES = {
     "libcublasLt.so.12": "nvidia-cublas-cu12",
     "libcublas.so.12": "nvidia-cublas-cu12",
 }
-INSTALL = ".venv/bin/pip install -e '.[gpu]'"
 
 
 def load() -> dict[str, str]:
@@ -44,8 +44,8 @@ def _load(name: str, package: str) -> str:
         else:
             return path
     raise ModelError(
-        f"The CUDA library {name} cannot be loaded ({reason}); {INSTALL} brings it, or set "
-        "GPU_DEVICE_ID=cpu."
+        f"The CUDA library {name} cannot be loaded ({reason}); {installing('gpu')} brings it, or "
+        "set GPU_DEVICE_ID=cpu."
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from opentr_pipeline.devices.cuda_libraries import INSTALL
+from opentr_pipeline.settings.installation import installing
 
 Value = TypeVar("Value")
 
@@ -23,7 +23,7 @@ def opened() -> Iterator[Any]:
     try:
         import pynvml  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError:
-        raise NoCardsError(f"the extra gpu is not installed ({INSTALL})") from None
+        raise NoCardsError(f"the extra gpu is not installed ({installing('gpu')})") from None
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:

@@ -18,7 +18,7 @@ from opentr_pipeline.devices.cards import list_cards, worker_slots
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import locked
 from opentr_pipeline.settings.environment import Settings, is_in_stack
-from opentr_pipeline.settings.installation import stock
+from opentr_pipeline.settings.installation import installing, stock
 from opentr_pipeline.whole_files import replacing
 
 LOG_NAME = "runs.log"
@@ -84,7 +84,7 @@ def prepare_home(settings: Settings, partition_keys: Iterable[str] = ()) -> None
     url = settings.dagster_postgres_url
     if url and not find_spec("dagster_postgres"):
         raise SettingsError(
-            "DAGSTER_POSTGRES_URL needs the extra postgres: .venv/bin/pip install -e '.[postgres]'."
+            f"DAGSTER_POSTGRES_URL needs the extra postgres: {installing('postgres')}."
         )
     enter_home(settings)
     home = settings.workspace.dagster_home

@@ -7,6 +7,7 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 
+from opentr_pipeline.commands import command
 from opentr_pipeline.devices import cards as devices
 from opentr_pipeline.devices import cuda_libraries
 from opentr_pipeline.devices.cards import Cards, Device, WorkerSlot
@@ -15,6 +16,7 @@ from opentr_pipeline.errors import ModelError, OpentrError, SettingsError
 from opentr_pipeline.recognition import budget, models
 from opentr_pipeline.recognition.budget import Budget
 from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.settings.installation import installing
 from opentr_pipeline.wording import gigabytes
 
 PACKAGES = ("ctranslate2", "faster-whisper", "onnxruntime", "av", "pyarrow", "dagster")
@@ -122,7 +124,7 @@ def _packages() -> str:
             found.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             raise OpentrError(
-                f"The package {name} is missing; remove .venv, and ./opentr.sh makes it anew."
+                f"The package {name} is missing; {installing()} makes it whole."
             ) from None
     return ", ".join(found)
 
@@ -185,7 +187,7 @@ def _memory(settings: Settings, slots: tuple[WorkerSlot, ...], work: budget.Work
     own = budget.budgets(settings, slots, work)
     said = "; ".join(map(_budget_said, own))
     if any(one.verdict == "does not fit" for one in own):
-        raise OpentrError(f"{said}; make room, or see ./opentr.sh plan for what fits.")
+        raise OpentrError(f"{said}; make room, or see {command('plan')} for what fits.")
     return said
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from opentr_pipeline.archive.media_files import scan
+from opentr_pipeline.commands import command
 from opentr_pipeline.devices import cards
 from opentr_pipeline.devices.leases import cannot_be_used, slots_folder
 from opentr_pipeline.devices.memory_limits import closed_slots
@@ -117,12 +118,14 @@ def _page(services: DevServices | StackServices) -> str:
         if left := services.processes():
             raise ServiceError(
                 f"The services were killed and left {len(left)} processes behind; "
-                "./opentr.sh start dev ends those and starts again."
+                f"{command('start dev')} ends those and starts again."
             )
-        raise ServiceError("The page and the daemon do not run; ./opentr.sh start dev starts them.")
+        raise ServiceError(
+            f"The page and the daemon do not run; {command('start dev')} starts them."
+        )
     if not services.answers():
         raise ServiceError(
-            f"{services.address} does not answer; ./opentr.sh logs {services.name} may say why."
+            f"{services.address} does not answer; {command(f'logs {services.name}')} may say why."
         )
     return services.address
 
@@ -131,7 +134,8 @@ def _daemon(settings: Settings, services: DevServices | StackServices) -> str:
     beats = daemon_beats(settings)
     if late := [beat.name for beat in beats if not beat.is_fresh]:
         raise ServiceError(
-            f"No sign of life from {', '.join(late)}; ./opentr.sh logs {services.name} may say why."
+            f"No sign of life from {', '.join(late)}; {command(f'logs {services.name}')} may say "
+            "why."
         )
     if errors := [f"{beat.name}: {beat.error}" for beat in beats if beat.error]:
         raise ServiceError(f"The daemon reports errors: {'; '.join(errors)}")
@@ -156,6 +160,6 @@ def _runs(settings: Settings) -> str:
     if lost := [run.run_id for run in runs if run.is_orphan]:
         raise ServiceError(
             f"The process of {len(lost)} run(s) is gone ({', '.join(lost)}); the daemon ends such "
-            "runs: ./opentr.sh start dev."
+            f"runs: {command('start dev')}."
         )
     return f"{len(runs)} active"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from opentr_pipeline.archive.media_files import scan
+from opentr_pipeline.commands import command
 from opentr_pipeline.devices.cards import WorkerSlot
 from opentr_pipeline.devices.leases import Holder, holders, slots_folder
 from opentr_pipeline.devices.memory_limits import MemoryLimit, batch_limits, closed_slots
@@ -118,5 +119,5 @@ def _page_of_stack(settings: Settings) -> str | None:
     stack = Stack(settings)
     with contextlib.suppress(ServiceError):  # no Docker, or no engine that answers
         if stack.is_running():
-            return f"{stack.address} (prod; ./opentr.sh prod status)"
+            return f"{stack.address} (prod; {command('prod status')})"
     return None

@@ -40,6 +40,7 @@ def templates_digest() -> str:
 def _environment() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    from opentr_pipeline.commands import command
     from opentr_pipeline.wording import duration_text
 
     environment = Environment(
@@ -50,6 +51,7 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     environment.globals["version"] = __version__
+    environment.globals["command"] = command
     environment.filters["duration"] = duration_text
     environment.filters["href"] = quote
     return environment

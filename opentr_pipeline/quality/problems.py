@@ -5,11 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from opentr_pipeline.commands import command
 from opentr_pipeline.planning.backlog import MAX_ATTEMPTS, RecordingWork
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.schemas import TROUBLE_COLUMNS
 from opentr_pipeline.transcripts.store import TranscriptStore
-from opentr_pipeline.transcripts.transcript import REMEDIES, REMEDY_WHEN_GIVEN_UP
+from opentr_pipeline.transcripts.transcript import REMEDIES
 from opentr_pipeline.wording import readable
 
 
@@ -89,7 +90,7 @@ def _failed(
 ) -> tuple[tuple[str, str, str], TroubledFile]:
     kept = checkpoints.load(one.content)
     reason = kept.reason if kept else row["reason"] if row else ""
-    remedy = REMEDIES["failed"] if one.is_pending else REMEDY_WHEN_GIVEN_UP
+    remedy = REMEDIES["failed"] if one.is_pending else remedy_when_given_up()
     recording = one.recording
     path = readable(recording.media_file.path)
     file = TroubledFile(path, recording.partition_key, one.num_attempts, reason)
@@ -100,8 +101,13 @@ def _in_doubt(row: dict[str, Any]) -> tuple[tuple[str, str, str], TroubledFile]:
     kind = ", ".join(row["flags"] or []) or _kind(row["reason"])
     file = TroubledFile(row["path"], row["partition_key"], row["num_attempts"], row["reason"])
     is_given_up = row["status"] == "failed" and row["num_attempts"] >= MAX_ATTEMPTS
-    remedy = REMEDY_WHEN_GIVEN_UP if is_given_up else REMEDIES[row["status"]]
+    remedy = remedy_when_given_up() if is_given_up else REMEDIES[row["status"]]
     return (row["status"], kind, remedy), file
+
+
+def remedy_when_given_up() -> str:
+    """What to do where a recording failed as often as it is tried."""
+    return f"mend what the reason says, then {command('retry-failed')}"
 
 
 def _kind(reason: str) -> str:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from opentr_pipeline.commands import command
 from opentr_pipeline.devices.cards import WorkerSlot
 from opentr_pipeline.devices.compute_types import compute_type
 from opentr_pipeline.errors import ModelError
@@ -112,8 +113,8 @@ def find(name: str, models_root: Path) -> Model:
     folder = models_root / _folder_name(name)
     if not (folder / MANIFEST).is_file():
         raise ModelError(
-            f"The model {name} is not in {models_root}; fetch it with ./opentr.sh models fetch "
-            f"{name}, or set WHISPER_MODEL to one that is there "
+            f"The model {name} is not in {models_root}; fetch it with "
+            f"{command(f'models fetch {name}')}, or set WHISPER_MODEL to one that is there "
             f"({', '.join(installed(models_root)) or 'none yet'})."
         )
     files = json.loads((folder / MANIFEST).read_text())["files"]
@@ -143,7 +144,7 @@ def _folder_name(name: str) -> str:
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or name in (".", ".."):
         raise ModelError(
             f"WHISPER_MODEL={name!r} is not a model name, a hub id or an existing directory; "
-            "./opentr.sh models list shows the names."
+            f"{command('models list')} shows the names."
         )
     return name.replace("/", "--")
 
@@ -172,7 +173,7 @@ def verify(name: str, models_root: Path) -> Model:
     manifest = model.folder / MANIFEST
     if not manifest.is_file():
         raise ModelError(
-            f"{model.folder} was not fetched by ./opentr.sh models fetch, so there are no digests "
+            f"{model.folder} was not fetched by {command('models fetch')}, so there are no digests "
             "to compare it with; all files that it needs are there."
         )
     for file, digest in json.loads(manifest.read_text())["files"].items():
@@ -180,7 +181,7 @@ def verify(name: str, models_root: Path) -> Model:
         if not path.is_file() or _sha256(path) != digest:
             raise ModelError(
                 f"{path} is not the file that was fetched; remove {model.folder} and run "
-                f"./opentr.sh models fetch {name}."
+                f"{command(f'models fetch {name}')}."
             )
     return model
 
@@ -271,7 +272,7 @@ def _fetch_from_hub(name: str, target: Path) -> str:
     except Exception as error:  # the hub's client raises its transport's errors as they are
         raise ModelError(
             f"The model {name} cannot be fetched from the model hub "
-            f"({type(error).__name__}); on a machine with a network run ./opentr.sh models fetch "
+            f"({type(error).__name__}); on a machine with a network run opentr models fetch "
             f"{name} and copy the folder, or set WHISPER_MODEL=base."
         ) from None
     shutil.rmtree(target / ".cache", ignore_errors=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from opentr_pipeline.commands import command
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.locks import is_locked, try_lock
 from opentr_pipeline.services.processes import Process, end, members, wait_until
@@ -110,7 +111,7 @@ class DevServices:
                 they ended at once.
         """
         if self.is_running():
-            raise ServiceError(f"It runs already: {self.address} (./opentr.sh stop ends it).")
+            raise ServiceError(f"It runs already: {self.address} ({command('stop')} ends it).")
         self.stop()  # what is left where the first process was killed
         if self.metrics_file and not os.access(self.metrics_file.parent, os.W_OK):
             raise ServiceError(

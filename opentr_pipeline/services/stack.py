@@ -6,14 +6,16 @@ What it keeps is in ``OPENTR_HOME/prod`` and in a volume of its database.
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from opentr_pipeline.archive.media_files import real_root
+from opentr_pipeline.commands import command
 from opentr_pipeline.errors import ServiceError
+from opentr_pipeline.services import docker
 from opentr_pipeline.services.dev import HOST, answers, code_location_error, is_taken
 from opentr_pipeline.services.processes import wait_until
 from opentr_pipeline.services.stack_settings import HostCards, environment, make_folders
@@ -28,6 +30,11 @@ SERVICES = ("postgres", "code", "webserver", "daemon")
 OPENTR = ("python", "-m", "opentr_pipeline.cli.app")
 READY_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 20
+
+
+def not_running() -> ServiceError:
+    """The refusal to look into a stack that is not there."""
+    return ServiceError(f"The production stack does not run; {command('start prod')} does it.")
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class Stack:
         if self._cards.used:
             files.append("docker-compose.gpu-scale.yml")
         options = [part for name in files for part in ("-f", str(stock("docker") / name))]
-        return [*compose_command(), "-p", self.project, *options]
+        return [*docker.compose_command(), "-p", self.project, *options]
 
     @cached_property
     def _cards(self) -> HostCards:
@@ -70,7 +77,7 @@ class Stack:
 
     def is_running(self) -> bool:
         """Whether any of its containers is there, or of its runs."""
-        return any(_labelled("ps", "-a", labels=(one,)) for one in (self._ours, self._runs))
+        return any(docker.labelled("ps", "-a", labels=(one,)) for one in (self._ours, self._runs))
 
     @property
     def _ours(self) -> str:
@@ -93,7 +100,7 @@ class Stack:
         self.check_possible()
         if self.is_running():
             raise ServiceError(
-                f"It runs already, or is left over: {self.address} (./opentr.sh stop ends it)."
+                f"It runs already, or is left over: {self.address} ({command('stop')} ends it)."
             )
         self._build(say)
         try:
@@ -107,8 +114,8 @@ class Stack:
             raise
         if not wait_until(self._is_ready, READY_TIMEOUT_S):
             raise ServiceError(
-                f"{self.address} did not answer in {READY_TIMEOUT_S:.0f} s; ./opentr.sh logs prod "
-                "may say why, ./opentr.sh stop ends what runs."
+                f"{self.address} did not answer in {READY_TIMEOUT_S:.0f} s; "
+                f"{command('logs prod')} may say why, {command('stop')} ends what runs."
             )
 
     def _build(self, say: Callable[[str], object]) -> None:
@@ -133,7 +140,7 @@ class Stack:
             ServiceError: no Docker, no compose, no engine that answers, or the port is taken.
             SettingsError: no password, no such card, or a value that cannot work inside.
         """
-        compose_command()
+        docker.compose_command()
         real_root(self.settings.workspace.archive)
         environment(self.settings, self._cards, self.state)
         if not self.is_running() and is_taken(self.settings.dagster_port):
@@ -146,20 +153,21 @@ class Stack:
         """Bring up the database alone and wait for it."""
         self.compose("up", "-d", "postgres")
         container = self._database()
-        if not wait_until(lambda: _is_healthy(container), READY_TIMEOUT_S):
-            raise ServiceError("The database does not start; ./opentr.sh logs prod may say why.")
+        if not wait_until(lambda: docker.is_healthy(container), READY_TIMEOUT_S):
+            raise ServiceError(f"The database does not start; {command('logs prod')} may say why.")
 
     def _check_password(self) -> None:
         # By its name in the network: on loopback it takes anybody in.
         psql = ("psql", "-h", "postgres", "-U", "opentr", "-qc", "SELECT")
         variables = {**self._environment, "PGPASSWORD": self.settings.postgres_password}
-        command = ["docker", "exec", "-e", "PGPASSWORD", self._database(), *psql]
         try:
-            _run(command, env=variables)
+            docker.run(
+                ["docker", "exec", "-e", "PGPASSWORD", self._database(), *psql], env=variables
+            )
         except ServiceError as error:
             raise ServiceError(
                 f"The database does not take POSTGRES_PASSWORD ({error}); set the one that it was "
-                "first started with, or ./opentr.sh reset prod."
+                f"first started with, or {command('reset prod')}."
             ) from None
 
     def in_database(self, *command: str, **streams: Any) -> None:
@@ -172,7 +180,7 @@ class Stack:
         Raises:
             ServiceError: the last thing that it said.
         """
-        _run(["docker", "exec", "-i", self._database(), *command], **streams)
+        docker.run(["docker", "exec", "-i", self._database(), *command], **streams)
 
     def _database(self) -> str:
         return self.compose("ps", "-q", "postgres").strip()
@@ -197,12 +205,12 @@ class Stack:
         # The daemon first, so that it starts no further run; the database last.
         daemon, *others = ((self._ours, f"{SERVICE_LABEL}={name}") for name in reversed(SERVICES))
         for labels in (daemon, (self._runs,), *others):
-            if found := _labelled("ps", "-a", labels=labels):
-                _docker("stop", "-t", str(STOP_TIMEOUT_S), *found)
-                _docker("rm", "-f", *found)
+            if found := docker.labelled("ps", "-a", labels=labels):
+                docker.call("stop", "-t", str(STOP_TIMEOUT_S), *found)
+                docker.call("rm", "-f", *found)
         for kind in kinds:
-            if found := _labelled(kind, "ls", labels=(self._ours,)):
-                _docker(kind, "rm", *found)
+            if found := docker.labelled(kind, "ls", labels=(self._ours,)):
+                docker.call(kind, "rm", *found)
 
     def put_state(self, fresh: Path) -> None:
         """Take a folder in the place of what the containers keep beside the database."""
@@ -220,7 +228,7 @@ class Stack:
     def attached(self, *arguments: str) -> int:
         """Run compose at the terminal of whoever asks; its exit code."""
         if not self.is_running():
-            raise ServiceError("The production stack does not run; ./opentr.sh start prod does it.")
+            raise not_running()
         return subprocess.run(
             [*self._compose, *arguments], env=self._environment, check=False
         ).returncode
@@ -231,62 +239,7 @@ class Stack:
         Raises:
             ServiceError: the last thing that it said.
         """
-        return _run([*self._compose, *arguments], env=self._environment, **streams)
-
-
-def compose_command() -> list[str]:
-    """``docker compose``, or the older ``docker-compose``.
-
-    Raises:
-        ServiceError: no Docker, no compose, or no engine that answers.
-    """
-    if not shutil.which("docker"):
-        raise ServiceError("start prod needs Docker, which is not installed here.")
-    try:
-        _docker("info", "--format", "{{.ServerVersion}}")
-    except ServiceError as error:
-        raise ServiceError(f"Docker's engine does not answer: {error}") from None
-    if subprocess.run(
-        ["docker", "compose", "version"], capture_output=True, check=False
-    ).returncode:
-        if not shutil.which("docker-compose"):
-            raise ServiceError("Neither docker compose nor docker-compose is installed here.")
-        return ["docker-compose"]
-    return ["docker", "compose"]
-
-
-def _is_healthy(container: str) -> bool:
-    said = _docker("inspect", "-f", "{{.State.Health.Status}}", container)
-    return said.strip() == "healthy"
-
-
-def _labelled(*listing: str, labels: Sequence[str]) -> list[str]:
-    """The ids of what Docker lists with all of these labels."""
-    filters = [part for label in labels for part in ("--filter", f"label={label}")]
-    return _docker(*listing, "-q", *filters).split()
-
-
-def _docker(*arguments: str) -> str:
-    return _run(["docker", *arguments])
-
-
-def _run(command: Sequence[str], **options: Any) -> str:
-    options = {"stdout": subprocess.PIPE, "stdin": subprocess.DEVNULL, **options}
-    try:
-        done = subprocess.run(command, stderr=subprocess.PIPE, check=False, **options)
-    except FileNotFoundError:
-        raise ServiceError(f"There is no program {command[0]} here.") from None
-    if done.returncode:
-        said = done.stderr.decode(errors="replace") + (done.stdout or b"").decode(errors="replace")
-        raise ServiceError(_reason(said) or f"{' '.join(command[:2])} gave up without a word.")
-    return (done.stdout or b"").decode(errors="replace")
-
-
-def _reason(said: str) -> str:
-    """The sentence of ``opentr`` in a container, else the last line."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    ours = [line for line in lines if line.startswith("opentr: ")]
-    return (ours or lines or [""])[-1].removeprefix("opentr: ")
+        return docker.run([*self._compose, *arguments], env=self._environment, **streams)
 
 
 def _delete(folder: Path) -> None:

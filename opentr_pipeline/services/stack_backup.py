@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 from opentr_pipeline.errors import ServiceError
-from opentr_pipeline.services.stack import Stack
+from opentr_pipeline.services.stack import Stack, not_running
 from opentr_pipeline.services.stack_settings import hand_over
 from opentr_pipeline.whole_files import replacing
 
@@ -30,7 +30,7 @@ def backup(stack: Stack, file: Path) -> int:
         ServiceError: the stack does not run, or the file cannot be written.
     """
     if not stack.is_running():
-        raise ServiceError("The production stack does not run; ./opentr.sh start prod does it.")
+        raise not_running()
     with _named_at_the_end(file) as fresh, tarfile.open(fresh, "w:gz", compresslevel=1) as tar:
         with TemporaryDirectory() as folder:
             dump = Path(folder, DUMP)

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.settings.cues import SubtitleSettings
-from opentr_pipeline.settings.installation import call_folder, stock, usual_home
+from opentr_pipeline.settings.installation import call_folder, example_file, stock, usual_home
 from opentr_pipeline.settings.nights import NightSettings
 from opentr_pipeline.settings.values import (
     COMPUTE_TYPES,
@@ -92,7 +92,7 @@ class Settings(SubtitleSettings, NightSettings):
     whisper_batch_size: BatchSize = Field(
         "auto",
         description="Windows decoded together, 1..128; more costs memory. auto: 6 on a CPU; on a "
-        "card as many as make it faster and have room (./opentr.sh plan shows both).",
+        "card as many as make it faster and have room (opentr plan shows both).",
     )
     whisper_language: Language = Field(
         "auto",
@@ -278,7 +278,7 @@ def _sentence(error: ValidationError) -> str:
     if not first["loc"]:
         return str(first["ctx"]["error"])
     name = str(first["loc"][0]).upper()
-    return f"{name} must be {must_be(error)}, got {first['input']!r}; see .env.example."
+    return f"{name} must be {must_be(error)}, got {first['input']!r}; see {example_file()}."
 
 
 def must_be(error: ValidationError) -> str:

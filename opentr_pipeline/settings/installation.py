@@ -48,6 +48,23 @@ def usual_home(data_home: str | None) -> Path:
     return (named if named.is_absolute() else Path.home() / ".local" / "share") / HOME_NAME
 
 
+def example_file() -> str:
+    """Where every setting stands with default, range and meaning, for sentences."""
+    return ".env.example" if is_checkout() else str(stock("env.example"))
+
+
+def installing(extra: str = "") -> str:
+    """How to install what is missing, for sentences.
+
+    Args:
+        extra: of ``pyproject.toml``.
+    """
+    extras = f"[{extra}]" * bool(extra)
+    if is_checkout():
+        return f".venv/bin/pip install -e '.{extras}'"
+    return f"pip install 'opentr-pipeline{extras}'"
+
+
 def stock(name: str) -> Path:
     """A file or folder that comes with the program, such as ``workspace.yaml``."""
     return Path(str(files("opentr_pipeline"))).joinpath("stock", name).resolve()

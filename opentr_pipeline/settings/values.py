@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.settings.installation import example_file
 
 # The languages that multilingual Whisper models know, as ISO 639 codes.
 # Source: the language tokens of openai/whisper-large-v3's tokenizer.
@@ -191,6 +192,6 @@ def read_env_file(path: Path, known: Set[str]) -> dict[str, str | None]:
     for name in variables.keys() - known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
         if near or name.startswith(("GPU_", "WHISPER_", "PARTITION_")):
-            hint = f"did you mean {near[0]}?" if near else "see .env.example."
+            hint = f"did you mean {near[0]}?" if near else f"see {example_file()}."
             raise SettingsError(f"{name} in .env is not a setting; {hint}")
     return variables

@@ -28,7 +28,6 @@ REMEDIES = {
     "unsupported": "convert the media file, such as to FLAC; one without sound needs nothing",
     "failed": "the next run tries again by itself",
 }
-REMEDY_WHEN_GIVEN_UP = "mend what the reason says, then ./opentr.sh retry-failed"
 # Source: the thresholds of openai/whisper's own fallback (whisper/transcribe.py).
 MAX_COMPRESSION_RATIO = 2.4
 MIN_AVG_LOGPROB = -1.0

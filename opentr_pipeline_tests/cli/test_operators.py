@@ -38,7 +38,7 @@ from opentr_pipeline.services import log_files, processes, supervisor
 from opentr_pipeline.steps.outcome import ShardOutcome
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
-from opentr_pipeline.transcripts.transcript import REMEDIES, REMEDY_WHEN_GIVEN_UP, STATUSES
+from opentr_pipeline.transcripts.transcript import REMEDIES, STATUSES
 from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.making import content, recording, settings_of, transcript, wav
 
@@ -155,7 +155,7 @@ def test_errors_are_grouped_with_their_remedy(tmp_path: Path) -> None:
     found = problems.errors(all_work, store, max_files=1)
     said = [(one.status, one.kind, one.remedy, one.num_recordings) for one in found]
     assert said == [
-        ("failed", "Broken.", REMEDY_WHEN_GIVEN_UP, 1),
+        ("failed", "Broken.", problems.remedy_when_given_up(), 1),
         ("failed", "Broken.", REMEDIES["failed"], 1),
         ("truncated", "Only N s of N s.", REMEDIES["truncated"], 2),
     ]
@@ -217,7 +217,7 @@ def test_health_says_what_is_wrong(bare: Path) -> None:
     wrong = {name for name, check in checks.items() if not check["is_ok"]}
     assert wrong == {"model", "page"}
     assert "1 media files" in checks["archive"]["said"]
-    assert "./opentr.sh start dev" in checks["page"]["said"]
+    assert "opentr start dev" in checks["page"]["said"]
     result = CliRunner().invoke(main, ["health"])
     assert result.exit_code == 1
     assert len(result.output.splitlines()) == len(checks)

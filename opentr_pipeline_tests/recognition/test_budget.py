@@ -315,7 +315,7 @@ def test_scaling_without_a_card_is_refused_in_one_sentence(
     for command in (["start", "dev"], ["reset", "dev", "--yes"]):
         assert asked(*command, *flag, code=2) == (
             "opentr: GPU_SCALE_DEVICE_ID=0, but this machine has no CUDA card that we can use, and "
-            "./opentr.sh doctor says why; set GPU_SCALE_DEVICE_ID=cpu for CPU slots.\n"
+            "opentr doctor says why; set GPU_SCALE_DEVICE_ID=cpu for CPU slots.\n"
         )
 
 

@@ -66,7 +66,7 @@ def test_a_fetched_model_is_found_with_the_digest_of_its_weights(tmp_path: Path)
 def test_a_model_that_is_not_there_is_refused_with_the_command(tmp_path: Path) -> None:
     make_model(tmp_path, "tiny")
     said = refusal(models.find, "small", tmp_path)
-    assert "./opentr.sh models fetch small" in said
+    assert "opentr models fetch small" in said
     assert "(tiny)" in said
     assert "(none yet)" in refusal(models.find, "small", tmp_path / "empty")
 
@@ -105,7 +105,7 @@ def test_without_a_network_a_model_is_refused_and_nothing_stays(
     asked = no_network(monkeypatch)
     said = refusal(models.fetch, name, tmp_path, lambda sentence: None)
     assert said.startswith(f"The model {name} cannot be fetched from the model hub")
-    assert f"./opentr.sh models fetch {name}" in said
+    assert f"opentr models fetch {name}" in said
     assert asked == [repository]
     assert list(tmp_path.iterdir()) == []
 
@@ -186,7 +186,7 @@ def test_verifying_notices_one_bit(tmp_path: Path, file: str) -> None:
     (folder / file).write_bytes(content)
     said = refusal(models.verify, "tiny", tmp_path)
     assert said.startswith(f"{folder / file} is not the file that was fetched")
-    assert "./opentr.sh models fetch tiny" in said
+    assert "opentr models fetch tiny" in said
 
 
 def test_verifying_notices_a_missing_file(tmp_path: Path) -> None:

@@ -298,7 +298,7 @@ def test_an_archive_of_which_nothing_is_transcribed_is_one_sentence(settings: Se
         facts_of(settings)
     store = TranscriptStore(settings.workspace.output)
     store.write_recordings("a", [recording("a/1.wav", partition_key="a")])
-    with pytest.raises(StoreError, match=r"is transcribed yet; \./opentr\.sh run does it\."):
+    with pytest.raises(StoreError, match=r"is transcribed yet; opentr run does it\."):
         facts_of(settings)
 
 

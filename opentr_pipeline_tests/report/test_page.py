@@ -124,7 +124,7 @@ def test_the_page_says_what_matters_first(tmp_path: Path) -> None:
         "All of it is transcribed, by the model base, from 16 May 2026 to 17 May 2026.",
         "Report of 17 May 2026, 10:20",
         "Somebody speaks in 50 % of what was heard, in 2 languages.",
-        "and 1,190 more (./opentr.sh errors --all names them)",
+        "and 1,190 more (opentr errors --all names them)",
         "8.0 % (6.0 to 11.0) of the 1,000 words in 9 references are wrong",
         "12 media files are copies of others, byte by byte: 3.4 MB",
         "The partition radio is not in this report.",
@@ -250,7 +250,7 @@ def test_an_archive_of_which_nothing_is_transcribed_gets_a_sentence(
     done = CliRunner().invoke(main, ["report", str(tmp_path / "archive")], env=environ)
     assert done.exit_code == 2
     assert done.output == (
-        f"opentr: Nothing of {tmp_path / 'archive'} is transcribed yet; ./opentr.sh run does it.\n"
+        f"opentr: Nothing of {tmp_path / 'archive'} is transcribed yet; opentr run does it.\n"
     )
     assert not (tmp_path / "output").exists()
 

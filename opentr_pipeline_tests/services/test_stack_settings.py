@@ -12,7 +12,7 @@ from opentr_pipeline.defs.container_launcher import copied
 from opentr_pipeline.devices.cards import Device
 from opentr_pipeline.errors import OpentrError
 from opentr_pipeline.launching.instance import LOCAL_LAUNCHER
-from opentr_pipeline.services import stack, stack_settings
+from opentr_pipeline.services import docker, stack_settings
 from opentr_pipeline.services.stack import Stack
 from opentr_pipeline.services.stack_settings import HostCards, environment, list_host_cards
 from opentr_pipeline.settings.environment import Settings, load_settings
@@ -225,13 +225,13 @@ def test_a_stack_is_stopped_whatever_the_settings_say(
     """No password, no such card: the daemon goes first, the database last, the volume stays."""
     done: list[str] = []
 
-    def docker(*arguments: str) -> str:
+    def call(*arguments: str) -> str:
         if "-q" in arguments:  # lists: what has these labels
             return arguments[-1].rpartition("=")[2]
         done.append(f"{arguments[0]} {arguments[-1]}")
         return ""
 
-    monkeypatch.setattr(stack, "_docker", docker)
+    monkeypatch.setattr(docker, "call", call)
     one = Stack(settings_of(ARCHIVE_DIR=tmp_path, GPU_SCALE_ENABLED="1", GPU_SCALE_DEVICE_ID="7"))
     one.stop()
     order = ("daemon", one.project, "webserver", "code", "postgres")
