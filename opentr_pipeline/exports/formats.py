@@ -1,4 +1,7 @@
-r"""A transcript as the text of a file: SRT, WebVTT, plain text, JSON, TSV, CSV; pure.
+r"""A transcript as the bytes of a file: SRT, WebVTT, plain text, JSON, TSV, CSV; pure.
+
+A format is a name, which is the ending of its files, and a function to bytes: what is no text, such
+as a document with pages, is one as well.
 
 The writers are ours because pysubs2 1.8 takes text for markup: it drops ``{...}``, breaks lines at
 ``\N``, leaves ``<`` and ``&`` as they are in WebVTT, and ends at 100 hours. Tests read the files
@@ -118,12 +121,17 @@ def _rows(transcript: Transcript) -> Iterator[list[object]]:
         ]
 
 
+def _encoded(write: Callable[[Document], str]) -> Callable[[Document], bytes]:
+    """A format that is text, in UTF-8."""
+    return lambda document: write(document).encode()
+
+
 # By the ending of the file.
-FORMATS: dict[str, Callable[[Document], str]] = {
-    "srt": _srt,
-    "vtt": _vtt,
-    "txt": _txt,
-    "json": _json,
-    "tsv": _tsv,
-    "csv": _csv,
+FORMATS: dict[str, Callable[[Document], bytes]] = {
+    "srt": _encoded(_srt),
+    "vtt": _encoded(_vtt),
+    "txt": _encoded(_txt),
+    "json": _encoded(_json),
+    "tsv": _encoded(_tsv),
+    "csv": _encoded(_csv),
 }

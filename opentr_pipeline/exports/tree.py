@@ -86,7 +86,7 @@ class Export:
             for ending in self.formats:
                 name = file_name(path, recording_id, ending)
                 kept.add(name)
-                is_news = self._tree.replace(name, FORMATS[ending](document).encode())
+                is_news = self._tree.replace(name, FORMATS[ending](document))
                 done.num_written += is_news
                 done.num_unchanged += not is_news
         if stale := set(noted.names) - kept:

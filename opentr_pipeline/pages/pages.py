@@ -178,9 +178,9 @@ class Pages:
         paragraphs = [] if is_silent else paragraphs_of(transcript)
         captions = ""
         if has_video and paragraphs:
-            text = FORMATS["vtt"](Document(entry.path, transcript, self._layout))
+            vtt = FORMATS["vtt"](Document(entry.path, transcript, self._layout))
             # In the page: browsers load no captions from a file beside it on a disk.
-            captions = f"data:text/vtt;base64,{base64.b64encode(text.encode()).decode()}"
+            captions = f"data:text/vtt;base64,{base64.b64encode(vtt).decode()}"
         return {
             "meaning": STATUSES[transcript.status],
             "reason": transcript.reason,

@@ -62,7 +62,7 @@ def spoken(text: str, word_s: float = 0.3, *, each_letter: bool = False) -> Tran
 
 
 def written(ending: str, made: Transcript, layout: SubtitleSettings) -> str:
-    return FORMATS[ending](Document("film/a.wav", made, layout))
+    return FORMATS[ending](Document("film/a.wav", made, layout)).decode()
 
 
 def lines_of(made: Transcript, layout: SubtitleSettings = USUAL) -> list[str]:

@@ -13,6 +13,7 @@ from opentr_pipeline.definitions import defs
 from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.defs.subtitles import subtitles
 from opentr_pipeline.errors import StoreError
+from opentr_pipeline.exports.formats import FORMATS
 from opentr_pipeline.exports.tree import Export, Exported
 from opentr_pipeline.settings.cues import SubtitleSettings
 from opentr_pipeline.transcripts.derived_files import file_name
@@ -74,6 +75,15 @@ def test_the_tree_mirrors_the_archive_and_a_second_run_writes_nothing(
     before = {path: (store.root / "exports" / path).stat().st_ino for path in found}
     assert write(store, "srt", "txt") == Exported(3, 1, 0, 6, 0)
     assert before == {path: (store.root / "exports" / path).stat().st_ino for path in found}
+
+
+def test_a_format_that_is_no_text_is_written_as_it_is(
+    store: TranscriptStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FORMATS, "docx", lambda document: b"PK\xff" + document.path.encode())
+    assert write(store, "docx").num_written == 3
+    assert (store.root / "exports/film/a.mp3.docx").read_bytes() == b"PK\xfffilm/a.mp3"
+    assert write(store, "docx").num_unchanged == 3
 
 
 def test_a_partition_of_which_nothing_has_changed_is_not_read(

@@ -361,7 +361,7 @@ def test_a_browser_takes_our_webvtt_as_a_file(
     """The file that ``opentr export`` writes, beside the film, as any web page would name it."""
     odd = transcript(text="<b>bold</b> & {x} --> 00:01. two lines")
     folder = settings.workspace.output / "pages"
-    (folder / "odd.vtt").write_text(FORMATS["vtt"](Document("film.webm", odd, settings)))
+    (folder / "odd.vtt").write_bytes(FORMATS["vtt"](Document("film.webm", odd, settings)))
     (folder / "odd.html").write_text(
         "<video src='media/film.webm'><track default src='odd.vtt'></video>"
     )
