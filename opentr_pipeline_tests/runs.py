@@ -207,9 +207,9 @@ def check_evaluations(dagster_home: Path) -> dict[str, AssetCheckEvaluation]:
 
 def partition_statuses(dagster_home: Path, asset: str) -> dict[str, str]:
     """How Dagster's page shows the partitions of an asset."""
-    from opentr_pipeline.defs.partitions import archive_partitions
+    from opentr_pipeline.defs.names import Names
 
     with DagsterInstance.from_config(str(dagster_home)) as instance:
         keys = instance.get_dynamic_partitions("archive")
-        found = instance.get_status_by_partition(AssetKey(asset), keys, archive_partitions) or {}
+        found = instance.get_status_by_partition(AssetKey(asset), keys, Names().partitions) or {}
         return {key: status.value for key, status in found.items() if status}

@@ -37,7 +37,7 @@ HEAVY = {"faster_whisper", "ctranslate2", "av", "torch", "onnxruntime", "numpy"}
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 # They hand variables on to processes that they start; only ``settings`` gives them a meaning.
 ENVIRONMENT_FORWARDERS = {
-    *("cli.programs", "cli.runs", "cli.shared", "defs.resources", "launching.instance"),
+    *("cli.programs", "cli.runs", "cli.shared", "launching.instance"),
     *("recognition.whisper.model", "services.stack"),
 }
 MAX_LINES_OF_FILE = 300
@@ -127,7 +127,7 @@ def roots(names: set[str]) -> set[str]:
 def test_the_trees_are_those_of_the_package() -> None:
     assert Path(opentr_pipeline.__file__).parent == PACKAGE
     assert {"settings.environment", "transcripts.store", "defs.assets"} <= set(modules())
-    assert "defs.assets" in ours(modules()["definitions"].imports)
+    assert "defs.build" in ours(modules()["definitions"].imports)
     assert "archive.media_files" in ours(modules()["planning.backlog"].imports_on_load)
 
 

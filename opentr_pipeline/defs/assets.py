@@ -1,11 +1,10 @@
-"""The assets ``recordings`` and ``transcripts``."""
+"""What the steps of ``recordings`` and ``transcripts`` do; ``archive_assets`` declares them."""
 
 import contextlib
 import functools
 import itertools
 import logging
 import time
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,34 +12,23 @@ from typing import Any
 
 from dagster import (
     AssetExecutionContext,
-    AssetIn,
+    AssetKey,
     AssetMaterialization,
     AssetObservation,
-    BackfillPolicy,
-    BetaWarning,
     DagsterInstance,
     DataVersion,
-    DynamicOut,
     DynamicOutput,
     Failure,
-    In,
     MaterializeResult,
-    Nothing,
-    Out,
     Output,
-    RetryPolicy,
     RetryRequested,
-    asset,
-    graph_asset,
-    op,
 )
 
 from opentr_pipeline.commands import command
 from opentr_pipeline.defs import metadata
 from opentr_pipeline.defs.checks import log_verdicts
-from opentr_pipeline.defs.descriptions import RECORDINGS, TRANSCRIPTS
-from opentr_pipeline.defs.gpu_slots import GPU_POOL, GPU_TAG, die_with_the_run, rank_of
-from opentr_pipeline.defs.partitions import archive_partitions
+from opentr_pipeline.defs.gpu_slots import die_with_the_run, rank_of
+from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.resources import Transcription
 from opentr_pipeline.defs.run_config import PlanConfig
 from opentr_pipeline.devices.cards import WorkerSlot, list_cards, worker_slots
@@ -54,14 +42,12 @@ from opentr_pipeline.planning.plan import load_plan, plan_file, sweep
 from opentr_pipeline.recognition import models
 from opentr_pipeline.recognition.loading import SlotLoader
 from opentr_pipeline.services.log_files import slot_log
-from opentr_pipeline.settings.environment import Settings, load_settings
+from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.steps import bottleneck, publishing
 from opentr_pipeline.steps.figures import StepFigures
 from opentr_pipeline.steps.shard_run import ShardRun
 from opentr_pipeline.transcripts.store import TranscriptStore
 
-# ``backfill_policy`` is in beta in the release that we pin; the notice is not for users.
-warnings.filterwarnings("ignore", category=BetaWarning)
 _log = logging.getLogger(__name__)
 
 
@@ -70,17 +56,11 @@ def refused(error: OpentrError) -> Failure:
     return Failure(description=str(error), allow_retries=False)
 
 
-@asset(
-    partitions_def=archive_partitions,
-    backfill_policy=BackfillPolicy.single_run(),
-    description=RECORDINGS,
-    group_name="archive",
-    kinds={"parquet"},
-)
-def recordings(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
+def probe_recordings(
+    context: AssetExecutionContext, settings: Settings
+) -> Iterator[MaterializeResult[Any]]:
     """Probe the media files of the run's partitions."""
     die_with_the_run()
-    settings = load_settings()
     started, store = time.monotonic(), TranscriptStore(settings.workspace.output)
     try:
         partitions = backlog.recordings_of(settings, context.partition_keys)
@@ -96,21 +76,16 @@ def recordings(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any
     yield MaterializeResult()
 
 
-@op(
-    ins={"recordings": In(Nothing)},
-    out={"shards": DynamicOut(), "plan_path": Out(str)},
-    tags={"dagster/priority": "1"},
-)
 def plan_shards(
-    context: AssetExecutionContext, config: PlanConfig, transcription: Transcription
+    context: AssetExecutionContext,
+    config: PlanConfig,
+    transcription: Transcription,
+    usual: Settings,
 ) -> Iterator[DynamicOutput[Any] | Output[str]]:
-    """Find what is to be transcribed and spread it over shards.
-
-    When it fails: settings, model or archive are not as they should be; the error says what to do.
-    """
+    """Find what is to be transcribed and spread it over shards."""
     die_with_the_run()
     try:
-        settings = transcription.settings()
+        settings = transcription.settings(usual)
         slots = worker_slots(settings, list_cards())
         model = models.find(models.model_name(settings, slots), settings.workspace.models)
         options = archive_options(settings, model, slots, transcription.typed())
@@ -129,25 +104,18 @@ def plan_shards(
         yield DynamicOutput(shard, mapping_key=f"s{number:05d}", output_name="shards")
 
 
-@op(
-    tags={GPU_TAG: "slot"},
-    pool=GPU_POOL,
-    # A process that dies is tried again; each try gets further, because what is finished is kept
-    # and a recording that kills twice is given up.
-    retry_policy=RetryPolicy(max_retries=20),
-)
 def transcribe_shard(
-    context: AssetExecutionContext, transcription: Transcription, shard: dict[str, Any]
+    context: AssetExecutionContext,
+    transcription: Transcription,
+    usual: Settings,
+    names: Names,
+    shard: dict[str, Any],
 ) -> dict[str, Any]:
-    """Wait for a worker slot, then transcribe the recordings of one shard.
-
-    A recording that cannot be transcribed does not fail it. A process that dies is started again
-    and goes on where it was.
-    """
+    """Wait for a worker slot, then transcribe the recordings of one shard."""
     under_way = contextlib.ExitStack()
     die_with_the_run(under_way.close)
     try:
-        settings = transcription.settings()
+        settings = transcription.settings(usual)
         slots = worker_slots(settings, list_cards())
         folder = slots_folder(settings)
         with (
@@ -158,7 +126,8 @@ def transcribe_shard(
             leased_at = time.time()
             _introduce(context, settings, slot, shard)
             run = _shard_run(settings, slot, slots, shard)
-            run.announce = functools.partial(_announce, context.instance)
+            key = names.key("transcripts")
+            run.announce = functools.partial(_announce, context.instance, key)
             under_way.callback(run.withdraw)
             with contextlib.closing(run), learning(slot, slots, folder, run.batch_size):
                 outcome = run.run(shard["items"])
@@ -191,9 +160,9 @@ def _introduce(
     introduce(holder, slots_folder(settings))
 
 
-def _announce(instance: DagsterInstance, partition_key: str) -> None:
+def _announce(instance: DagsterInstance, transcripts: AssetKey, partition_key: str) -> None:
     """Say at once that a partition was published: the run may end before it says so itself."""
-    seen = AssetObservation("transcripts", partition=partition_key)
+    seen = AssetObservation(transcripts, partition=partition_key)
     try:
         instance.report_runless_asset_event(seen)  # what a step logs is written when it ends
     except Exception as error:  # a database that is away costs nothing that is transcribed
@@ -213,9 +182,12 @@ def _shard_run(
     )
 
 
-@op(out=Out(Nothing, is_required=False), tags={"dagster/priority": "1"})
 def publish_transcripts(
-    context: AssetExecutionContext, plan_path: str, shards: list[dict[str, Any]]
+    context: AssetExecutionContext,
+    settings: Settings,
+    names: Names,
+    plan_path: str,
+    shards: list[dict[str, Any]],
 ) -> Iterator[Output[None]]:
     """Publish what no shard has published, and say how each partition stands.
 
@@ -223,7 +195,6 @@ def publish_transcripts(
     logged one by one, no output is yielded (it would mark every partition), and the op fails.
     """
     die_with_the_run()
-    settings = load_settings()
     store = TranscriptStore(settings.workspace.output)
     try:
         plan = load_plan(Path(plan_path))
@@ -247,14 +218,16 @@ def publish_transcripts(
     for key in keys:
         tags = {"dagster/data_version": versions[key]}
         context.log_event(
-            AssetMaterialization("transcripts", partition=key, metadata=facts[key], tags=tags)
+            AssetMaterialization(
+                names.key("transcripts"), partition=key, metadata=facts[key], tags=tags
+            )
         )
     for key, works in left.items():
-        seen = AssetObservation("transcripts", partition=key, metadata=facts[key])
+        seen = AssetObservation(names.key("transcripts"), partition=key, metadata=facts[key])
         context.log_event(seen)
         context.log.info(f"{key}: {len(works)} recordings have no transcript yet.")
     if left:  # Dagster skips the step of the checks, for want of the output
-        log_verdicts(context)
+        log_verdicts(context, settings, names)
     if works := publishing.unanswered(plan, itertools.chain(*left.values())):
         raise _incomplete(works, [said for shard in shards for said in shard["failures"]])
 
@@ -269,17 +242,3 @@ def _incomplete(works: list[backlog.RecordingWork], sentences: list[str]) -> Fai
         metadata={"partitions": ", ".join(keys)},
         allow_retries=False,
     )
-
-
-@graph_asset(
-    ins={"recordings": AssetIn(dagster_type=Nothing)},
-    partitions_def=archive_partitions,
-    backfill_policy=BackfillPolicy.single_run(),
-    description=TRANSCRIPTS,
-    group_name="archive",
-    kinds={"parquet"},
-)
-def transcripts(recordings: None) -> Any:
-    """Plan shards, transcribe each in a worker slot, publish."""
-    shards, plan_path = plan_shards(recordings)
-    return publish_transcripts(plan_path, shards.map(transcribe_shard).collect())

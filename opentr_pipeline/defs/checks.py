@@ -6,10 +6,10 @@ from dagster import (
     AssetCheckEvaluation,
     AssetCheckExecutionContext,
     AssetCheckResult,
+    AssetChecksDefinition,
     AssetCheckSeverity,
     AssetCheckSpec,
     AssetExecutionContext,
-    AssetKey,
     DagsterInstance,
     Failure,
     MetadataValue,
@@ -19,43 +19,48 @@ from dagster import (
 
 from opentr_pipeline.defs.gpu_slots import die_with_the_run
 from opentr_pipeline.defs.metadata import Metadata
-from opentr_pipeline.defs.partitions import archive_partitions
+from opentr_pipeline.defs.names import Names
+from opentr_pipeline.defs.partitions import registered
 from opentr_pipeline.errors import OpentrError
 from opentr_pipeline.quality.archive_facts import archive_facts
 from opentr_pipeline.quality.checks import CHECKS, judge_all
 from opentr_pipeline.quality.verdicts import Verdict
-from opentr_pipeline.settings.environment import load_settings
-
-TRANSCRIPTS = AssetKey("transcripts")
+from opentr_pipeline.settings.environment import Settings
 
 
-@multi_asset_check(
-    specs=[
-        AssetCheckSpec(name, asset=TRANSCRIPTS, description=check.meaning)
-        for name, check in CHECKS.items()
-    ],
-    description="Judge what is published, in all partitions; a check that does not hold never "
-    "fails the run. When it fails: archive or output cannot be read; the error says which.",
-)
-def judge_transcripts(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResult]:
-    """Judge what is published, in all partitions."""
-    die_with_the_run()
-    for name, verdict in _verdicts(context.instance).items():
-        yield AssetCheckResult(
-            passed=verdict.passed,
-            check_name=name,
-            severity=AssetCheckSeverity[verdict.severity],
-            description=verdict.sentence,
-            metadata=_metadata(verdict),
-        )
+def transcripts_checks(settings: Settings, names: Names) -> AssetChecksDefinition:
+    """All checks of an archive."""
+
+    @multi_asset_check(
+        name=names.name("judge_transcripts"),
+        specs=[
+            AssetCheckSpec(name, asset=names.key("transcripts"), description=check.meaning)
+            for name, check in CHECKS.items()
+        ],
+        description="Judge what is published, in all partitions; a check that does not hold never "
+        "fails the run. When it fails: archive or output cannot be read; the error says which.",
+    )
+    def judge_transcripts(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResult]:
+        die_with_the_run()
+        for name, verdict in _verdicts(context.instance, settings, names).items():
+            yield AssetCheckResult(
+                asset_key=names.key("transcripts"),
+                passed=verdict.passed,
+                check_name=name,
+                severity=AssetCheckSeverity[verdict.severity],
+                description=verdict.sentence,
+                metadata=_metadata(verdict),
+            )
+
+    return judge_transcripts
 
 
-def log_verdicts(context: AssetExecutionContext) -> None:
+def log_verdicts(context: AssetExecutionContext, settings: Settings, names: Names) -> None:
     """Judge from within a step that is about to fail, after which Dagster would skip the checks."""
-    for name, verdict in _verdicts(context.instance).items():
+    for name, verdict in _verdicts(context.instance, settings, names).items():
         context.log_event(
             AssetCheckEvaluation(
-                asset_key=TRANSCRIPTS,
+                asset_key=names.key("transcripts"),
                 check_name=name,
                 passed=verdict.passed,
                 severity=AssetCheckSeverity[verdict.severity],
@@ -65,10 +70,9 @@ def log_verdicts(context: AssetExecutionContext) -> None:
         )
 
 
-def _verdicts(instance: DagsterInstance) -> dict[str, Verdict]:
-    keys = instance.get_dynamic_partitions(str(archive_partitions.name))
+def _verdicts(instance: DagsterInstance, settings: Settings, names: Names) -> dict[str, Verdict]:
     try:
-        return judge_all(archive_facts(load_settings(), keys))
+        return judge_all(archive_facts(settings, registered(instance, names)))
     except OpentrError as error:
         raise Failure(description=str(error), allow_retries=False) from None
 

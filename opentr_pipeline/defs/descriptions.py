@@ -1,5 +1,9 @@
 """What the page says about the assets."""
 
+MEDIA = """\
+The archive: the folder that holds all media, audio and video. It is only read, and nothing here
+makes it; what people put there is seen by the sensor `uploads`."""
+
 RECORDINGS = """\
 What media the archive holds: one row is one media file, with container, codec, duration and the
 digest of its content.

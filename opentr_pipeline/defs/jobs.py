@@ -1,19 +1,32 @@
 """The main job, and the checks by themselves."""
 
 from dagster import AssetSelection, define_asset_job
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-transcribe_archive = define_asset_job(
-    "transcribe_archive",
-    selection=AssetSelection.assets("recordings", "transcripts"),
-    description="Probes the media files of the chosen partitions, transcribes what is missing, "
-    "stale or failed in them, and judges all that is published. Started by the sensor `uploads` "
-    "(new media), the schedule `nights` (what is left), `opentr run`, and by hand. When it fails: "
-    "the failed step says which recordings are left and what to do; launching it again costs only "
-    "those.",
-)
-check_transcripts = define_asset_job(
-    "check_transcripts",
-    selection=AssetSelection.checks_for_assets("transcripts"),
-    description="Judges what is published in all partitions, without transcribing anything. Launch "
-    "it after a reference was added beside the media; transcribe_archive does the same at its end.",
-)
+from opentr_pipeline.defs.names import Names
+
+MAIN_JOB = "transcribe_archive"
+
+
+def transcribe_archive(names: Names) -> UnresolvedAssetJobDefinition:
+    """The main job."""
+    return define_asset_job(
+        names.name(MAIN_JOB),
+        selection=AssetSelection.assets(names.key("recordings"), names.key("transcripts")),
+        description="Probes the media files of the chosen partitions, transcribes what is missing, "
+        "stale or failed in them, and judges all that is published. Started by the sensor "
+        "`uploads` (new media), the schedule `nights` (what is left), `opentr run`, and by hand. "
+        "When it fails: the failed step says which recordings are left and what to do; launching "
+        "it again costs only those.",
+    )
+
+
+def check_transcripts(names: Names) -> UnresolvedAssetJobDefinition:
+    """The checks by themselves."""
+    return define_asset_job(
+        names.name("check_transcripts"),
+        selection=AssetSelection.checks_for_assets(names.key("transcripts")),
+        description="Judges what is published in all partitions, without transcribing anything. "
+        "Launch it after a reference was added beside the media; transcribe_archive does the same "
+        "at its end.",
+    )

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dagster import MetadataValue, TableColumn, TableRecord, TableSchema
+from dagster import MetadataValue, TableRecord
 
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.planning.plan import Plan
@@ -17,7 +17,6 @@ from opentr_pipeline.report.totals import DoubtfulRecording
 from opentr_pipeline.steps.figures import StepFigures
 from opentr_pipeline.steps.outcome import ShardOutcome
 from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES
-from opentr_pipeline.transcripts.schemas import describe
 from opentr_pipeline.transcripts.store import TranscriptStore
 
 Metadata = dict[str, Any]
@@ -42,7 +41,6 @@ def of_recordings(
         "wall_s": round(wall_s, 3),
         "path": MetadataValue.path(str(store.path("recordings", key))),
         "dagster/partition_row_count": len(found),
-        "dagster/column_schema": _columns("recordings"),
     }
 
 
@@ -86,7 +84,6 @@ def of_transcripts(plan: Plan, store: TranscriptStore, verdict: str) -> dict[str
             "settings_fingerprint": ", ".join(plan.settings_fingerprints(key)),
             "paths": MetadataValue.json([str(store.path(table, key)) for table in tables]),
             "dagster/partition_row_count": tables["transcripts"].num_rows,
-            "dagster/column_schema": _columns("transcripts"),
         }
     return facts
 
@@ -166,8 +163,3 @@ def _by_status(statuses: Any) -> Metadata:
     """``num_ok`` and its like; ``num_failed`` always, because it is what one plots."""
     counts = {"failed": 0, **Counter(statuses)}
     return {f"num_{status}": count for status, count in counts.items()}
-
-
-def _columns(table: str) -> TableSchema:
-    columns = [TableColumn(name, kind, meaning) for name, kind, meaning in describe(table)]
-    return TableSchema(columns)

@@ -1,13 +1,14 @@
 """The sensor that has everything made anew that is made from transcripts."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from dagster import (
     AssetKey,
     AssetsDefinition,
     DagsterEventType,
     DagsterInstance,
+    DagsterRun,
     DagsterRunStatus,
     DefaultSensorStatus,
     RunRequest,
@@ -19,15 +20,17 @@ from dagster import (
 )
 
 from opentr_pipeline.defs.gpu_slots import PRIORITIES, PRIORITY_TAG
-from opentr_pipeline.defs.partitions import archive_partitions
-from opentr_pipeline.defs.sensors import UNDER_WAY, interval_s
+from opentr_pipeline.defs.jobs import MAIN_JOB
+from opentr_pipeline.defs.names import Names
+from opentr_pipeline.defs.partitions import registered
+from opentr_pipeline.defs.sensors import SENSOR_TAG, UNDER_WAY, interval_s
 from opentr_pipeline.planning import refreshes
 from opentr_pipeline.planning.refreshes import Asked, Follower, Memory, Refresh, Seen
 from opentr_pipeline.settings.environment import Settings
 
 # Of runs of this sensor, with the kind of the refresh; dagster.yaml has a limit for it.
 REFRESH_TAG = "opentr/refresh"
-TRANSCRIPTS = AssetKey("transcripts")
+REFRESHES_SENSOR = "refreshes"
 # A run that waits publishes nothing yet.
 WORKING = (DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
 # Steps observe what they publish at once, and at the end a run says how each partition stands: of
@@ -47,11 +50,14 @@ partitions by hand, or reset the cursor, and the next tick looks for all that is
 transcripts."""
 
 
-def refreshes_sensor(settings: Settings, followers: Sequence[AssetsDefinition]) -> SensorDefinition:
+def refreshes_sensor(
+    settings: Settings, names: Names, followers: Sequence[AssetsDefinition]
+) -> SensorDefinition:
     """The sensor ``refreshes``, which runs unless somebody switches it off.
 
     Args:
         settings: say how often uploads are looked for, and so this is.
+        names: of the archive.
         followers: the assets that are made from transcripts, with the archive's partitions, or
             without any.
     """
@@ -59,18 +65,20 @@ def refreshes_sensor(settings: Settings, followers: Sequence[AssetsDefinition]) 
 
     @sensor(
         target=list(followers),
-        name="refreshes",
+        name=names.name(REFRESHES_SENSOR),
         minimum_interval_seconds=interval_s(settings),
         default_status=DefaultSensorStatus.RUNNING,
         description=REFRESHES.format(names=", ".join(f"`{name}`" for name in are_whole)),
     )
     def follow(context: SensorEvaluationContext) -> SensorResult:
-        return _tick(context, are_whole)
+        return _tick(context, names, are_whole)
 
     return follow
 
 
-def _tick(context: SensorEvaluationContext, are_whole: Mapping[str, bool]) -> SensorResult:
+def _tick(
+    context: SensorEvaluationContext, names: Names, are_whole: Mapping[str, bool]
+) -> SensorResult:
     instance = context.instance
     memory = Memory.from_cursor(context.cursor)
     followers = [
@@ -79,11 +87,11 @@ def _tick(context: SensorEvaluationContext, are_whole: Mapping[str, bool]) -> Se
     ]
     runs = instance.get_runs(RunsFilter(statuses=UNDER_WAY))
     seen = Seen(
-        _published(instance, min(one.so_far.until for one in followers)),
-        instance.get_dynamic_partitions(str(archive_partitions.name)),
-        {run.tags[REFRESH_TAG] for run in runs if REFRESH_TAG in run.tags},
+        _published(instance, names, min(one.so_far.until for one in followers)),
+        registered(instance, names),
+        _refreshing(runs, names),
         time.time(),
-        any(run.status in WORKING and REFRESH_TAG not in run.tags for run in runs),
+        any(run.status in WORKING and _transcribes(run, names) for run in runs),
     )
     look = refreshes.look(followers, memory.waiting, seen)
     if look.refreshes:  # else the page shows the sentence with the tick
@@ -95,11 +103,25 @@ def _tick(context: SensorEvaluationContext, are_whole: Mapping[str, bool]) -> Se
     )
 
 
-def _published(instance: DagsterInstance, after: int) -> dict[str, int]:
+def _refreshing(runs: Iterable[DagsterRun], names: Names) -> set[str]:
+    """The kinds of this archive's refreshes among some runs."""
+    ours = names.name(REFRESHES_SENSOR)
+    return {run.tags[REFRESH_TAG] for run in runs if run.tags.get(SENSOR_TAG) == ours}
+
+
+def _transcribes(run: DagsterRun, names: Names) -> bool:
+    """Whether a run may publish transcripts of this archive; what else an instance runs may not."""
+    chosen = run.asset_selection or ()
+    return run.job_name == names.name(MAIN_JOB) or names.key("transcripts") in chosen
+
+
+def _published(instance: DagsterInstance, names: Names, after: int) -> dict[str, int]:
     """The partitions of transcripts with events after one, and the last of these."""
     found: dict[str, int] = {}
     for kind in PUBLISHED:
-        events = instance.get_latest_storage_id_by_partition(TRANSCRIPTS, kind, after_cursor=after)
+        events = instance.get_latest_storage_id_by_partition(
+            names.key("transcripts"), kind, after_cursor=after
+        )
         found |= {key: max(event, found.get(key, 0)) for key, event in events.items()}
     return found
 
@@ -107,7 +129,9 @@ def _published(instance: DagsterInstance, after: int) -> dict[str, int]:
 def _follower(
     instance: DagsterInstance, name: str, is_whole: bool, asked: Asked | None
 ) -> Follower:
-    made = _made(instance, AssetKey(name)) if asked is None and not is_whole else {}
+    made = (
+        _made(instance, AssetKey.from_user_string(name)) if asked is None and not is_whole else {}
+    )
     return Follower(name, is_whole, asked, made)
 
 
@@ -125,7 +149,7 @@ def _made(instance: DagsterInstance, asset: AssetKey) -> dict[str, int]:
 
 def _run_request(refresh: Refresh) -> RunRequest:
     return RunRequest(
-        asset_selection=[AssetKey(name) for name in refresh.names],
+        asset_selection=[AssetKey.from_user_string(name) for name in refresh.names],
         tags={
             **refresh.tags,
             PRIORITY_TAG: PRIORITIES["backfills" if refresh.kind == "stock" else "usual"],

@@ -1,12 +1,11 @@
 """What a run may change in the launchpad, with the settings as defaults."""
 
-import os
 from typing import Any
 
 from dagster import ConfigurableResource
 from pydantic import Field, create_model
 
-from opentr_pipeline.settings.environment import Settings, load_settings
+from opentr_pipeline.settings.environment import Settings, checked_settings
 
 RUN_VARIABLES = (
     "whisper_model",
@@ -34,14 +33,18 @@ a value is refused*: the error says which values there are; nothing was started.
 class Transcription(ConfigurableResource):  # type: ignore[type-arg]
     """The options of one run; ``transcription_resource`` gives it a field for each variable."""
 
-    def settings(self) -> Settings:
+    def settings(self, usual: Settings) -> Settings:
         """All settings, with this run's options checked like variables.
+
+        Args:
+            usual: the settings of the archive.
 
         Raises:
             SettingsError: a value from the launchpad that cannot work.
         """
-        chosen = {name.upper(): str(getattr(self, name)) for name in RUN_VARIABLES}
-        return load_settings({**os.environ, **chosen})
+        chosen = {name: str(getattr(self, name)) for name in RUN_VARIABLES}
+        values = {**usual.model_dump(), **chosen}
+        return checked_settings({name: value for name, value in values.items() if value != ""})
 
     def typed(self) -> set[str]:
         """What a person chose for this run alone: values that are not the settings'."""

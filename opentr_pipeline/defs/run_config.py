@@ -6,6 +6,7 @@ from typing import Any
 from dagster import Config
 from pydantic import Field
 
+from opentr_pipeline.defs.names import Names
 from opentr_pipeline.planning.plan import Taking
 
 
@@ -39,7 +40,7 @@ class PlanConfig(Config):
         return Taking(self.selection.value, ids, self.audio_budget_s, self.deadline)
 
 
-def plan_config(taking: Taking) -> dict[str, Any]:
+def plan_config(taking: Taking, names: Names) -> dict[str, Any]:
     """The run config that makes a run take this on."""
     config = PlanConfig(
         selection=Selected(taking.selection),
@@ -47,5 +48,7 @@ def plan_config(taking: Taking) -> dict[str, Any]:
         audio_budget_s=taking.audio_budget_s,
         deadline=taking.deadline,
     )
-    plan_shards = {"config": config.model_dump(mode="json", exclude_none=True)}
-    return {"ops": {"transcripts": {"ops": {"plan_shards": plan_shards}}}}
+    plan = {"config": config.model_dump(mode="json", exclude_none=True)}
+    return {
+        "ops": {names.name("transcripts"): {"ops": {names.name("plan_shards"): plan}}},
+    }

@@ -11,8 +11,9 @@ from dagster._utils.schedules import is_valid_cron_string
 
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.defs.gpu_slots import PRIORITIES, PRIORITY_TAG
-from opentr_pipeline.defs.jobs import transcribe_archive
-from opentr_pipeline.defs.partitions import archive_partitions, register_partitions
+from opentr_pipeline.defs.jobs import MAIN_JOB
+from opentr_pipeline.defs.names import Names
+from opentr_pipeline.defs.partitions import register_partitions, registered
 from opentr_pipeline.defs.run_config import plan_config
 from opentr_pipeline.devices.cards import list_cards, worker_slots
 from opentr_pipeline.errors import SettingsError
@@ -26,7 +27,7 @@ from opentr_pipeline.settings.installation import example_file
 NIGHT_TAG = "opentr/night"
 
 
-def nights_schedule(settings: Settings) -> ScheduleDefinition:
+def nights_schedule(settings: Settings, names: Names) -> ScheduleDefinition:
     """The schedule ``nights``, when and how long the settings say.
 
     Raises:
@@ -39,8 +40,8 @@ def nights_schedule(settings: Settings) -> ScheduleDefinition:
         )
 
     @schedule(
-        job=transcribe_archive,
-        name="nights",
+        job_name=names.name(MAIN_JOB),
+        name=names.name("nights"),
         cron_schedule=settings.night_cron,
         execution_timezone=settings.night_time_zone,
         description=f"Transcribes what is missing, failed or stale, up to "
@@ -49,12 +50,14 @@ def nights_schedule(settings: Settings) -> ScheduleDefinition:
         "Uploads go first. Set NIGHT_CRON, NIGHT_TIME_ZONE, NIGHT_UNTIL and NIGHT_BUDGET.",
     )
     def fill(context: ScheduleEvaluationContext) -> list[RunRequest] | SkipReason:
-        return _night(context, settings)
+        return _night(context, settings, names)
 
     return fill
 
 
-def _night(context: ScheduleEvaluationContext, settings: Settings) -> list[RunRequest] | SkipReason:
+def _night(
+    context: ScheduleEvaluationContext, settings: Settings, names: Names
+) -> list[RunRequest] | SkipReason:
     began_at = context.scheduled_execution_time
     taking = nights.taking_of(settings, began_at)
     if taking.is_over:
@@ -66,13 +69,13 @@ def _night(context: ScheduleEvaluationContext, settings: Settings) -> list[RunRe
     audio_s = backlog.audio_by_partition(backlog.chosen(all_work, taking))
     if not audio_s:
         return SkipReason("Nothing is missing, stale or failed with attempts left.")
-    register_partitions(context.instance, audio_s)
-    order = context.instance.get_dynamic_partitions(str(archive_partitions.name))
+    register_partitions(context.instance, audio_s, names)
+    order = registered(context.instance, names)
     night = f"{began_at:%Y-%m-%dT%H:%M}"
     return [
         RunRequest(
             run_key=f"{night} {run_range.keys[0]}",
-            run_config=plan_config(taking.share(run_range, audio_s)),
+            run_config=plan_config(taking.share(run_range, audio_s), names),
             tags={**run_range.tags, PRIORITY_TAG: PRIORITIES["backfills"], NIGHT_TAG: night},
         )
         for run_range in grouped(order, audio_s, settings.run_max_audio_s)

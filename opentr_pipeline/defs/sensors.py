@@ -16,8 +16,9 @@ from dagster import (
 )
 
 from opentr_pipeline.defs.gpu_slots import PRIORITIES, PRIORITY_TAG
-from opentr_pipeline.defs.jobs import transcribe_archive
-from opentr_pipeline.defs.partitions import archive_partitions, register_partitions
+from opentr_pipeline.defs.jobs import MAIN_JOB
+from opentr_pipeline.defs.names import Names
+from opentr_pipeline.defs.partitions import register_partitions, registered
 from opentr_pipeline.defs.run_config import plan_config
 from opentr_pipeline.devices.cards import list_cards, worker_slots
 from opentr_pipeline.devices.leases import slots_folder, slots_in_use
@@ -30,6 +31,7 @@ from opentr_pipeline.settings.environment import Settings
 
 UPLOADS_TAG = "opentr/uploads"
 REQUEST_TAG = "opentr/upload_request"
+SENSOR_TAG = "dagster/sensor_name"  # Dagster's own, of every run that a sensor asks for
 USUAL_INTERVAL_S = 30
 UNDER_WAY = [
     DagsterRunStatus.QUEUED,
@@ -49,18 +51,18 @@ do; nothing is forgotten, the next tick goes on. Resetting the cursor makes the 
 everything afresh; what is transcribed is not transcribed again."""
 
 
-def uploads_sensor(settings: Settings) -> SensorDefinition:
+def uploads_sensor(settings: Settings, names: Names) -> SensorDefinition:
     """The sensor ``uploads``, which runs unless somebody switches it off."""
 
     @sensor(
-        job=transcribe_archive,
-        name="uploads",
+        job_name=names.name(MAIN_JOB),
+        name=names.name("uploads"),
         minimum_interval_seconds=interval_s(settings),
         default_status=DefaultSensorStatus.RUNNING,
         description=UPLOADS.format(settle_s=settings.upload_settle_s),
     )
     def find(context: SensorEvaluationContext) -> SensorResult:
-        return _tick(context, settings)
+        return _tick(context, settings, names)
 
     return find
 
@@ -70,22 +72,22 @@ def interval_s(settings: Settings) -> int:
     return min(USUAL_INTERVAL_S, settings.upload_settle_s)
 
 
-def _tick(context: SensorEvaluationContext, settings: Settings) -> SensorResult:
+def _tick(context: SensorEvaluationContext, settings: Settings, names: Names) -> SensorResult:
     uploads = Uploads(settings, _options(settings))
     if not context.cursor:  # the first tick, or somebody has reset it
         uploads.ledger.forget()
 
     def register(keys: set[str]) -> Sequence[str]:
-        register_partitions(context.instance, keys)
-        return context.instance.get_dynamic_partitions(str(archive_partitions.name))
+        register_partitions(context.instance, keys, names)
+        return registered(context.instance, names)
 
-    tick = uploads.look(_under_way(context.instance), register)
+    tick = uploads.look(_under_way(context.instance, names), register)
     slots = worker_slots(settings, list_cards())
     used = slots_in_use(slots, slots_folder(settings))
     sentence = f"{tick.sentence} {len(used)} of {len(slots)} worker slots in use."
     context.log.info(sentence)
     return SensorResult(
-        run_requests=[_run_request(request) for request in tick.requests],
+        run_requests=[_run_request(request, names) for request in tick.requests],
         skip_reason=None if tick.requests else sentence,
         cursor=context.cursor or f"looking since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     )
@@ -97,18 +99,19 @@ def _options(settings: Settings) -> ArchiveOptions:
     return archive_options(settings, model, slots)
 
 
-def _under_way(instance: DagsterInstance) -> dict[str, bool]:
+def _under_way(instance: DagsterInstance, names: Names) -> dict[str, bool]:
     """The requests whose runs wait or work, and whether they are for stock."""
-    ours = RunsFilter(statuses=UNDER_WAY, tags={UPLOADS_TAG: ["new", "stock"]})
+    tags = {UPLOADS_TAG: ["new", "stock"], SENSOR_TAG: names.name("uploads")}
+    ours = RunsFilter(statuses=UNDER_WAY, tags=tags)
     return {
         run.tags[REQUEST_TAG]: run.tags[UPLOADS_TAG] == "stock" for run in instance.get_runs(ours)
     }
 
 
-def _run_request(request: Request) -> RunRequest:
+def _run_request(request: Request, names: Names) -> RunRequest:
     return RunRequest(
         run_key=request.key,
-        run_config=plan_config(Taking(recordings=frozenset(request.recording_ids))),
+        run_config=plan_config(Taking(recordings=frozenset(request.recording_ids)), names),
         tags={
             **request.run_range.tags,
             PRIORITY_TAG: PRIORITIES["backfills" if request.is_stock else "uploads"],

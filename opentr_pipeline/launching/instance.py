@@ -13,6 +13,7 @@ from pathlib import Path
 from dagster import DagsterInstance
 
 from opentr_pipeline.defs.gpu_slots import GPU_POOL, PRELOAD_MODULES
+from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.devices.cards import list_cards, worker_slots
 from opentr_pipeline.errors import SettingsError
@@ -100,7 +101,7 @@ def prepare_home(settings: Settings, partition_keys: Iterable[str] = ()) -> None
     with DagsterInstance.get() as instance:
         if url:
             _claim_database(instance, settings.workspace.slug)
-        register_partitions(instance, partition_keys)
+        register_partitions(instance, partition_keys, Names())
 
 
 def _claim_database(instance: DagsterInstance, archive: str) -> None:

@@ -11,7 +11,7 @@ from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from opentr_pipeline import definitions
 from opentr_pipeline.defs.gpu_slots import PRIORITIES, PRIORITY_TAG
-from opentr_pipeline.defs.partitions import archive_partitions
+from opentr_pipeline.defs.partitions import registered
 from opentr_pipeline.defs.run_config import plan_config
 from opentr_pipeline.defs.run_launcher import HOST_TAG
 from opentr_pipeline.devices.leases import Rank
@@ -29,7 +29,7 @@ def run_ranges(audio_s: dict[str, float], max_audio_s: float) -> list[RunRange]:
         max_audio_s: in one run; a partition with more is a run of its own.
     """
     with DagsterInstance.get() as instance:
-        order = instance.get_dynamic_partitions(str(archive_partitions.name))
+        order = registered(instance, definitions.NAMES)
     return grouped(order, audio_s, max_audio_s)
 
 
@@ -57,7 +57,7 @@ def execute(run_range: RunRange, taking: Taking, rank: Rank = "usual") -> RunRes
         rank: of its transcription steps, where several wait for a worker slot.
     """
     run_config: dict[str, Any] = {
-        **plan_config(taking),
+        **plan_config(taking, definitions.NAMES),
         "loggers": {"console": {"config": {"log_level": "WARNING"}}},
     }
     with DagsterInstance.get() as instance, printing_to(Path(instance.root_directory, LOG_NAME)):

@@ -16,6 +16,7 @@ from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.settings.cues import SubtitleSettings
 from opentr_pipeline.settings.installation import call_folder, example_file, stock, usual_home
 from opentr_pipeline.settings.nights import NightSettings
+from opentr_pipeline.settings.page import PageSettings
 from opentr_pipeline.settings.values import (
     COMPUTE_TYPES,
     MAX_WORKERS,
@@ -41,7 +42,7 @@ ENV_FILE = Path(".env")
 RENAMED = {"STATE_DIR": "OPENTR_HOME"}
 
 
-class Settings(SubtitleSettings, NightSettings):
+class Settings(SubtitleSettings, NightSettings, PageSettings):
     """What a person may set, checked; the field name in capitals is the variable.
 
     Raises:
@@ -247,6 +248,15 @@ def load_settings(
         if merged.get(new) in (None, "", "auto"):
             merged[new] = merged.get(old)
     values = {name.lower(): merged[name] for name in known if merged.get(name)}
+    return checked_settings(values)
+
+
+def checked_settings(values: Mapping[str, object]) -> Settings:
+    """Check values, by the fields' names.
+
+    Raises:
+        SettingsError: one sentence for the first value refused.
+    """
     try:
         return Settings.model_validate(values)
     except ValidationError as error:

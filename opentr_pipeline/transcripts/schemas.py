@@ -83,6 +83,8 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("probability", pa.float32(), "0 to 1, the model's own"),
     ],
 }
+# Of ``transcripts``, from the row of the same recording in ``recordings``.
+COPIED_COLUMNS = ("recording_id", "partition_key", "path", "media_fingerprint")
 _DESCRIPTION_KEY = b"description"
 # The files carry the descriptions as metadata of their columns.
 SCHEMAS = {

@@ -7,15 +7,17 @@ import pytest
 from dagster import DagsterEventType, DagsterInstance, graph_asset, materialize, op
 
 from opentr_pipeline.definitions import defs
-from opentr_pipeline.defs.assets import publish_transcripts
-from opentr_pipeline.defs.checks import judge_transcripts
-from opentr_pipeline.defs.partitions import archive_partitions, register_partitions
+from opentr_pipeline.defs.archive_assets import publish_op
+from opentr_pipeline.defs.build import build_defs
+from opentr_pipeline.defs.checks import transcripts_checks
+from opentr_pipeline.defs.names import Names
+from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.plan import Plan, Taking, plan_file
 from opentr_pipeline.quality.checks import CHECKS
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline.transcripts.table_files import write_table
-from opentr_pipeline_tests.making import OPTIONS, recording, transcript
+from opentr_pipeline_tests.making import OPTIONS, recording, settings_of, transcript
 
 
 def _checks_of(job: str) -> set[str]:
@@ -47,17 +49,15 @@ def test_everything_on_the_page_says_what_it_is() -> None:
 
 
 @pytest.mark.slow
-def test_the_checks_run_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_checks_run_alone(tmp_path: Path) -> None:
     """On an archive in which a recording has lost its segments."""
-    variables = {"OUTPUT_DIR": tmp_path / "output", "ARCHIVE_DIR": tmp_path / "archive"}
-    for name, value in variables.items():
-        monkeypatch.setenv(name, str(value))
+    made = build_defs(tmp_path / "archive", output_dir=tmp_path / "output")
     store = TranscriptStore(tmp_path / "output")
     store.publish("key", [Entry("id", "x.wav", transcript())])
     segments = store.path("segments", "key").resolve()
     write_table(segments, store.read_partition("segments", "key").slice(1))
     with DagsterInstance.local_temp(str(tmp_path)) as instance:
-        result = defs.resolve_job_def("check_transcripts").execute_in_process(instance=instance)
+        result = made.resolve_job_def("check_transcripts").execute_in_process(instance=instance)
     assert result.success
     found = {one.check_name: one for one in result.get_asset_check_evaluations()}
     assert set(found) == set(CHECKS)
@@ -70,10 +70,12 @@ def test_the_checks_run_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_checks_are_judged_where_the_run_leaves_recordings_to_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     """Their own step is skipped: it needs the output, which would mark all partitions as done."""
-    monkeypatch.setenv("OUTPUT_DIR", str(tmp_path / "output"))
+    settings = settings_of(OUTPUT_DIR=tmp_path / "output")
+    publish_transcripts = publish_op(settings, Names())
+    judge_transcripts = transcripts_checks(settings, Names())
     store = TranscriptStore(tmp_path / "output")
     waiting = {"key": [recording("new.wav")]}
     plan = Plan(ArchiveOptions(OPTIONS), waiting, {}, [], Taking("failed"))
@@ -88,12 +90,12 @@ def test_the_checks_are_judged_where_the_run_leaves_recordings_to_another(
     def no_shards() -> list[dict[str, Any]]:
         return []
 
-    @graph_asset(partitions_def=archive_partitions)
+    @graph_asset(partitions_def=Names().partitions)
     def transcripts() -> Any:
         return publish_transcripts(plan_path(), no_shards())
 
     with DagsterInstance.local_temp(str(tmp_path)) as instance:
-        register_partitions(instance, ["key"])
+        register_partitions(instance, ["key"], Names())
         result = materialize(
             [transcripts, judge_transcripts], partition_key="key", instance=instance
         )

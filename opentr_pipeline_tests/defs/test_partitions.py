@@ -6,6 +6,7 @@ import pytest
 from dagster import DagsterInstance
 from sqlalchemy.exc import IntegrityError
 
+from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions
 
 
@@ -24,7 +25,7 @@ def test_keys_that_another_process_registers_meanwhile_are_no_error(
             add(name, keys)
 
         monkeypatch.setattr(instance, "add_dynamic_partitions", overtaken)
-        register_partitions(instance, "abc")
-        register_partitions(instance, "abc")
+        register_partitions(instance, "abc", Names())
+        register_partitions(instance, "abc", Names())
         assert tries == [["a", "b", "c"], ["b", "c"]]
         assert sorted(instance.get_dynamic_partitions("archive")) == ["a", "b", "c"]

@@ -18,6 +18,7 @@ from dagster import (
 
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.defs.gpu_slots import rank_of
+from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.sensors import uploads_sensor
 from opentr_pipeline.errors import ArchiveError, ModelError
 from opentr_pipeline.planning.uploads import Uploads
@@ -50,7 +51,7 @@ class Eye:
 
     def tick(self) -> SensorResult:
         context = build_sensor_context(self.instance, cursor=self.cursor)
-        result = uploads_sensor(self.settings)(context)
+        result = uploads_sensor(self.settings, Names())(context)
         assert isinstance(result, SensorResult)
         self.cursor = result.cursor
         return result
@@ -87,10 +88,10 @@ def test_an_empty_tick_says_so_in_a_sentence(eye: Eye) -> None:
 
 
 def test_the_sensor_runs_by_default_and_often_enough(eye: Eye) -> None:
-    found = uploads_sensor(eye.settings)
+    found = uploads_sensor(eye.settings, Names())
     assert found.default_status == DefaultSensorStatus.RUNNING
     assert found.minimum_interval_seconds == 1
-    assert uploads_sensor(settings_of()).minimum_interval_seconds == 30
+    assert uploads_sensor(settings_of(), Names()).minimum_interval_seconds == 30
 
 
 @pytest.mark.slow

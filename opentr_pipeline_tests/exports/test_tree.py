@@ -10,15 +10,16 @@ from dagster import DagsterInstance, materialize
 
 from opentr_pipeline.cli.app import main
 from opentr_pipeline.definitions import defs
+from opentr_pipeline.defs.derived_assets import derived_assets
+from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions
-from opentr_pipeline.defs.subtitles import subtitles
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.exports.formats import FORMATS
 from opentr_pipeline.exports.tree import Export, Exported
 from opentr_pipeline.settings.cues import SubtitleSettings
 from opentr_pipeline.transcripts.derived_files import file_name
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
-from opentr_pipeline_tests.making import recording, transcript
+from opentr_pipeline_tests.making import recording, settings_of, transcript
 
 LATER = "2024-06-17T10:20:30.123+00:00"
 
@@ -204,13 +205,11 @@ def test_the_command_refuses_what_is_not_there(store: TranscriptStore) -> None:
         assert (said.exit_code, told in said.output) == (2, True), said.output
 
 
-def test_the_asset_writes_the_partitions_of_its_run(
-    store: TranscriptStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("OUTPUT_DIR", str(store.root))
-    monkeypatch.setenv("ARCHIVE_DIR", str(tmp_path / "archive"))
+def test_the_asset_writes_the_partitions_of_its_run(store: TranscriptStore, tmp_path: Path) -> None:
+    settings = settings_of(OUTPUT_DIR=store.root, ARCHIVE_DIR=tmp_path / "archive")
+    subtitles, *_ = derived_assets(settings, Names())
     with DagsterInstance.local_temp(str(tmp_path)) as instance:
-        register_partitions(instance, ["film", "radio"])
+        register_partitions(instance, ["film", "radio"], Names())
         result = materialize([subtitles], instance=instance, partition_key="film")
     (event,) = result.asset_materializations_for_node("subtitles")
     assert event.metadata["num_written"].value == 6

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from opentr_pipeline.audio.probe import Probe
 from opentr_pipeline.cli.app import main
 from opentr_pipeline.definitions import defs
-from opentr_pipeline.defs.pages import pages as pages_asset
+from opentr_pipeline.defs.derived_assets import derived_assets
+from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.pages import lists
@@ -347,14 +348,13 @@ def test_an_archive_without_transcripts_is_refused(
 
 
 def test_the_asset_links_to_the_pages(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
 ) -> None:
-    monkeypatch.setenv("OUTPUT_DIR", str(settings.workspace.output))
-    monkeypatch.setenv("ARCHIVE_DIR", str(settings.workspace.archive))
-    monkeypatch.setenv("PAGES_URL", "https://a.example/pages")
+    shown = settings.model_copy(update={"pages_url": "https://a.example/pages"})
+    pages_asset = derived_assets(shown, Names())[1]
     assert "pages" in {key.to_user_string() for key in defs.resolve_all_asset_keys()}
     with DagsterInstance.ephemeral() as instance:
-        register_partitions(instance, ["film"])
+        register_partitions(instance, ["film"], Names())
         done = materialize([pages_asset], instance=instance, partition_key="film")
         (event,) = done.get_asset_materialization_events()
     said = {name: value.value for name, value in event.materialization.metadata.items()}
@@ -365,13 +365,12 @@ def test_the_asset_links_to_the_pages(
 
 
 def test_the_asset_says_what_could_not_be_made_and_no_more(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
 ) -> None:
-    monkeypatch.setenv("OUTPUT_DIR", str(settings.workspace.output))
-    monkeypatch.setenv("ARCHIVE_DIR", str(settings.workspace.archive))
+    pages_asset = derived_assets(settings, Names())[1]
     (root_of(settings) / "index.html" / "folder").mkdir(parents=True)  # in the home page's way
     with DagsterInstance.ephemeral() as instance:
-        register_partitions(instance, ["film"])
+        register_partitions(instance, ["film"], Names())
         done = materialize(
             [pages_asset], instance=instance, partition_key="film", raise_on_error=False
         )

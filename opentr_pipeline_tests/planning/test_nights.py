@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.defs.gpu_slots import rank_of
+from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.schedules import nights_schedule
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.planning import backlog, nights
@@ -59,7 +60,7 @@ def test_what_makes_no_night_is_refused(variable: str, value: str) -> None:
 
 def test_a_schedule_that_cron_does_not_know_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"NIGHT_CRON must be .* got 'at night'"):
-        nights_schedule(settings_of(NIGHT_CRON="at night"))
+        nights_schedule(settings_of(NIGHT_CRON="at night"), Names())
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def variables(tmp_path: Path, models_root: Path) -> dict[str, str]:
 def _tick(
     variables: dict[str, str], began_at: datetime | None = None, **more: str
 ) -> list[RunRequest] | SkipReason:
-    schedule = nights_schedule(settings_of(variables, **more))
+    schedule = nights_schedule(settings_of(variables, **more), Names())
     Path(variables["OPENTR_HOME"]).mkdir(exist_ok=True)
     with DagsterInstance.local_temp(variables["OPENTR_HOME"]) as instance:
         context = build_schedule_context(instance, began_at or datetime.now(UTC))

@@ -162,7 +162,7 @@ def test_the_launchpad_takes_numbers_without_quotation_marks(typed: int | str) -
 
     @op
     def look(transcription: Transcription) -> None:
-        seen.append(transcription.settings().whisper_batch_size)
+        seen.append(transcription.settings(settings_of()).whisper_batch_size)
 
     @job(resource_defs={"transcription": transcription_resource(settings_of())})
     def launched() -> None:

@@ -30,11 +30,10 @@ from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 from dagster._core.test_utils import create_run_for_test
 
 from opentr_pipeline.definitions import defs
+from opentr_pipeline.defs.derived_assets import derived_assets
 from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
-from opentr_pipeline.defs.partitions import archive_partitions
+from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG, refreshes_sensor
-from opentr_pipeline.defs.search_asset import search_index
-from opentr_pipeline.defs.subtitles import subtitles
 from opentr_pipeline.planning.refreshes import (
     PATIENCE_S,
     Asked,
@@ -221,7 +220,8 @@ class Eye:
 
     def __init__(self, instance: DagsterInstance, *more: AssetsDefinition) -> None:
         self.instance = instance
-        self.sensor = refreshes_sensor(settings_of(), [subtitles, search_index, *more])
+        subtitles, _, search_index, _ = derived_assets(settings_of(), Names())
+        self.sensor = refreshes_sensor(settings_of(), Names(), [subtitles, search_index, *more])
         self.cursor: str | None = None
 
     def tick(self) -> SensorResult:
@@ -284,7 +284,7 @@ def test_each_publication_is_followed_once_though_the_run_fails(instance: Dagste
 def test_a_run_that_began_before_a_publication_has_not_followed_it(
     instance: DagsterInstance,
 ) -> None:
-    @asset(partitions_def=archive_partitions, backfill_policy=BackfillPolicy.single_run())
+    @asset(partitions_def=Names().partitions, backfill_policy=BackfillPolicy.single_run())
     def notes(context: AssetExecutionContext) -> None:
         if context.has_partition_key_range:  # published while the run works
             event = AssetMaterialization("transcripts", partition="b")
@@ -320,7 +320,8 @@ def test_what_was_there_before_is_caught_up_after_everything_else(
 def test_a_tick_waits_for_the_run_before(instance: DagsterInstance) -> None:
     eye = Eye(instance)
     eye.tick()
-    run = create_run_for_test(instance, status=DagsterRunStatus.STARTED, tags={REFRESH_TAG: "new"})
+    tags = {REFRESH_TAG: "new", "dagster/sensor_name": "refreshes"}
+    run = create_run_for_test(instance, status=DagsterRunStatus.STARTED, tags=tags)
     eye.says(AssetMaterialization("transcripts", partition="a"))
     assert eye.asked() == []
     instance.report_run_canceled(run)
@@ -334,7 +335,9 @@ def test_what_a_run_published_before_it_was_terminated_is_followed(
     eye = Eye(instance)
     eye.tick()
     create_run_for_test(instance)  # it has not begun, so it publishes nothing
-    run = create_run_for_test(instance, status=DagsterRunStatus.STARTED)
+    started = DagsterRunStatus.STARTED
+    create_run_for_test(instance, job_name="of_somebody_else", status=started)
+    run = create_run_for_test(instance, job_name="transcribe_archive", status=started)
     eye.says(AssetObservation("transcripts", partition="a"))
     assert eye.asked() == []
     instance.report_run_canceled(run)
@@ -360,7 +363,7 @@ def test_the_sensor_runs_by_default_and_names_all_that_is_made_from_transcripts(
     found = next(one for one in defs.sensors or () if one.name == "refreshes")
     assert found.default_status == DefaultSensorStatus.RUNNING
     below = AssetSelection.assets("transcripts").downstream(include_self=False)
-    names = {key.to_user_string() for key in below.resolve(defs.assets or ())}
+    names = {key.to_user_string() for key in below.resolve(defs.resolve_asset_graph())}
     assert names >= set(BOTH)
     assert all(f"`{name}`" in str(found.description) for name in names)
 

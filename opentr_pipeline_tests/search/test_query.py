@@ -15,14 +15,15 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from dagster import DagsterInstance, materialize
+from dagster import AssetKey, DagsterInstance, materialize
 from hypothesis import given
 from hypothesis import strategies as st
 
 from opentr_pipeline.cli.app import main
 from opentr_pipeline.definitions import defs
-from opentr_pipeline.defs.partitions import archive_partitions, register_partitions
-from opentr_pipeline.defs.search_asset import search_index
+from opentr_pipeline.defs.derived_assets import derived_assets
+from opentr_pipeline.defs.names import Names
+from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.errors import QueryError, StoreError
 from opentr_pipeline.search.index import SearchIndex
 from opentr_pipeline.search.passages import Wanted
@@ -30,7 +31,13 @@ from opentr_pipeline.search.query import Found, search
 from opentr_pipeline.search.terms import terms_of, tokens_of
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
-from opentr_pipeline_tests.making import PROPERTY, PROPERTY_ON_DISK, recording, transcript
+from opentr_pipeline_tests.making import (
+    PROPERTY,
+    PROPERTY_ON_DISK,
+    recording,
+    settings_of,
+    transcript,
+)
 
 ANYTHING = Wanted()
 OPENTR = [sys.executable, "-m", "opentr_pipeline.cli.app"]
@@ -416,11 +423,13 @@ def test_a_mistake_is_a_sentence(archive: Path, arguments: list[str], said: str)
 
 @pytest.mark.slow
 def test_the_asset_indexes_the_partitions_of_its_run(archive: Path, tmp_path: Path) -> None:
+    settings = settings_of(OUTPUT_DIR=tmp_path / "output", ARCHIVE_DIR=archive)
+    search_index = derived_assets(settings, Names())[2]
     with DagsterInstance.local_temp(str(tmp_path)) as instance:
-        register_partitions(instance, ["film", "radio"])
+        register_partitions(instance, ["film", "radio"], Names())
         result = materialize([search_index], instance=instance, partition_key="film")
         (made,) = result.asset_materializations_for_node("search_index")
-    assert archive_partitions.name == "archive"
+    assert Names().partitions.name == "archive"
     assert made.metadata["num_segments"].value == 37
     assert {"size_bytes", "wall_s"} <= set(made.metadata)
     index = SearchIndex(TranscriptStore(tmp_path / "output"))
@@ -430,6 +439,6 @@ def test_the_asset_indexes_the_partitions_of_its_run(archive: Path, tmp_path: Pa
 def test_the_index_is_no_part_of_what_transcribes() -> None:
     nodes = {node.name for node in defs.resolve_job_def("transcribe_archive").graph.node_defs}
     assert "search_index" not in nodes
-    spec = defs.resolve_job_def("__ASSET_JOB").asset_layer.asset_graph.get(search_index.key)
+    spec = defs.resolve_job_def("__ASSET_JOB").asset_layer.asset_graph.get(AssetKey("search_index"))
     assert {key.to_user_string() for key in spec.parent_keys} == {"transcripts"}
     assert all(part in str(spec.description) for part in ("*Refreshed*", "*When it fails*"))

@@ -1,0 +1,91 @@
+"""The definitions of an archive: for a Dagster of its own, or to be merged with others."""
+
+import re
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from dagster import Definitions, FilesystemIOManager, with_source_code_references
+
+from opentr_pipeline.defs.archive_assets import (
+    HANDED_ON,
+    TRANSCRIPTION,
+    media_asset,
+    recordings_asset,
+    transcripts_asset,
+)
+from opentr_pipeline.defs.checks import transcripts_checks
+from opentr_pipeline.defs.derived_assets import derived_assets
+from opentr_pipeline.defs.gpu_slots import slots_executor
+from opentr_pipeline.defs.jobs import check_transcripts, transcribe_archive
+from opentr_pipeline.defs.names import Names
+from opentr_pipeline.defs.refresh_sensor import refreshes_sensor
+from opentr_pipeline.defs.resources import transcription_resource
+from opentr_pipeline.defs.schedules import nights_schedule
+from opentr_pipeline.defs.sensors import uploads_sensor
+from opentr_pipeline.devices.cards import list_cards, worker_slots
+from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.settings.given import given_settings
+
+
+def build_defs(
+    archive: str | PathLike[str],
+    key_prefix: str | Sequence[str] = (),
+    *,
+    with_executor: bool = False,
+    **settings: Any,
+) -> Definitions:
+    """The definitions of an archive, to be merged with others by ``Definitions.merge``.
+
+    Nothing is read from the environment or from ``.env``: what is not given has its default.
+
+    Args:
+        archive: the folder that holds all media.
+        key_prefix: stands before the asset keys and all other names, so that several archives fit
+            into one code location.
+        with_executor: whether they bring the executor that starts no more transcription steps of a
+            run than there are worker slots. A code location has one executor. Without ours, steps
+            wait for a worker slot all the same, each as a process.
+        **settings: those of ``.env.example`` in small letters, such as ``whisper_model="base"``.
+
+    Raises:
+        SettingsError: one sentence for the first value refused.
+    """
+    names = Names(_checked_prefix(key_prefix))
+    checked = given_settings({"archive_dir": archive, **settings}, Path.cwd())
+    return archive_defs(checked, names, with_executor=with_executor)
+
+
+def archive_defs(settings: Settings, names: Names, *, with_executor: bool) -> Definitions:
+    """The same, of settings that are checked."""
+    followers = derived_assets(settings, names)
+    made = [recordings_asset(settings, names), transcripts_asset(settings, names), *followers]
+    return Definitions(
+        assets=[media_asset(settings, names), *with_source_code_references(made)],
+        asset_checks=[transcripts_checks(settings, names)],
+        jobs=[transcribe_archive(names), check_transcripts(names)],
+        schedules=[nights_schedule(settings, names)],
+        sensors=[
+            uploads_sensor(settings, names),
+            refreshes_sensor(settings, names, followers),
+        ],
+        resources={
+            names.name(TRANSCRIPTION): transcription_resource(settings),
+            names.name(HANDED_ON): FilesystemIOManager(),
+        },
+        executor=slots_executor(len(worker_slots(settings, list_cards())))
+        if with_executor
+        else None,
+    )
+
+
+def _checked_prefix(key_prefix: str | Sequence[str]) -> tuple[str, ...]:
+    parts = (key_prefix,) if isinstance(key_prefix, str) else tuple(key_prefix)
+    for part in parts:
+        if not re.fullmatch("[A-Za-z0-9_]+", part):
+            raise SettingsError(
+                f"key_prefix must be letters, digits and _, or a list of such, got {part!r}."
+            )
+    return parts

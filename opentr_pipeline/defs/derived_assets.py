@@ -1,0 +1,198 @@
+"""The assets that are made from transcripts: one maker for all of them."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from dagster import (
+    AssetExecutionContext,
+    AssetMaterialization,
+    AssetsDefinition,
+    BackfillPolicy,
+    Failure,
+    FreshnessPolicy,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+)
+
+from opentr_pipeline.defs import metadata
+from opentr_pipeline.defs.assets import refused
+from opentr_pipeline.defs.descriptions import ARCHIVE_REPORT, PAGES, SEARCH_INDEX, SUBTITLES
+from opentr_pipeline.defs.gpu_slots import die_with_the_run
+from opentr_pipeline.defs.metadata import Metadata
+from opentr_pipeline.defs.names import Names
+from opentr_pipeline.defs.page_facts import page_facts
+from opentr_pipeline.errors import OpentrError, StoreError
+from opentr_pipeline.exports.tree import SUBTITLE_FORMATS, Export
+from opentr_pipeline.pages.lists import HOME_PAGE, REPORT_PAGE, list_page
+from opentr_pipeline.pages.pages import Pages
+from opentr_pipeline.report import page as report
+from opentr_pipeline.report.facts import report_facts
+from opentr_pipeline.search.index import SearchIndex
+from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.transcripts.layout import EXPORTS
+from opentr_pipeline.transcripts.store import TranscriptStore
+
+MAX_SENTENCES = 5
+
+
+class Making(NamedTuple):
+    """How something is made from transcripts.
+
+    Attributes:
+        of_partition: makes a partition, and gives what the page is to show of it.
+        last_act: called when all partitions of a run have been tried.
+    """
+
+    of_partition: Callable[[str], Metadata]
+    last_act: Callable[[], object] = lambda: None
+
+
+def _subtitles(settings: Settings) -> Making:
+    store = TranscriptStore(settings.workspace.output)
+    export = Export(store, store.root / EXPORTS, SUBTITLE_FORMATS, settings)
+
+    def written(key: str) -> Metadata:
+        return {**vars(export.write(key)), "path": MetadataValue.path(str(export.root))}
+
+    return Making(written)
+
+
+def _pages(settings: Settings) -> Making:
+    made = Pages(settings)
+    link = MetadataValue.url if settings.pages_url else MetadataValue.path
+
+    def written(key: str) -> Metadata:
+        return {
+            **vars(made.write(key)),
+            "page": link(made.address(list_page(key, 0))),
+            "home": link(made.address(HOME_PAGE)),
+        }
+
+    return Making(written, made.write_home)
+
+
+def _search_index(settings: Settings) -> Making:
+    index = SearchIndex(TranscriptStore(settings.workspace.output))
+
+    def indexed(key: str) -> Metadata:
+        refreshed = index.refresh([key], wait=True)
+        if refreshed.problems:
+            raise StoreError(" ".join(refreshed.problems))
+        num_segments = index.num_segments(key)
+        return {
+            "num_segments": num_segments,
+            "dagster/partition_row_count": num_segments,
+            "size_bytes": index.size_bytes,
+            "wall_s": round(refreshed.wall_s, 3),
+        }
+
+    return Making(indexed)
+
+
+# Their descriptions and how they are made, for each partition.
+BY_PARTITION: dict[str, tuple[str, Callable[[Settings], Making]]] = {
+    "subtitles": (SUBTITLES, _subtitles),
+    "pages": (PAGES, _pages),
+    "search_index": (SEARCH_INDEX, _search_index),
+}
+
+
+def derived_assets(settings: Settings, names: Names) -> list[AssetsDefinition]:
+    """All of them; what has partitions follows transcripts by itself, the report once an hour."""
+    return [
+        *(_by_partition(name, settings, names) for name in BY_PARTITION),
+        _archive_report(settings, names),
+    ]
+
+
+def _derived(name: str, settings: Settings, names: Names) -> dict[str, Any]:
+    """What the page shows of each of them."""
+    return {
+        "deps": [names.key("transcripts")],
+        "freshness_policy": FreshnessPolicy.time_window(timedelta(days=settings.fresh_days)),
+        **page_facts(name, settings, names),
+    }
+
+
+def _by_partition(name: str, settings: Settings, names: Names) -> AssetsDefinition:
+    description, making = BY_PARTITION[name]
+
+    def derived(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
+        die_with_the_run()
+        yield from each_partition(context, *making(settings))
+
+    declared: AssetsDefinition = asset(
+        partitions_def=names.partitions,
+        backfill_policy=BackfillPolicy.single_run(),
+        description=description,
+        **_derived(name, settings, names),
+    )(derived)
+    return declared
+
+
+def _archive_report(settings: Settings, names: Names) -> AssetsDefinition:
+    """The one that has no partitions."""
+
+    def archive_report() -> MaterializeResult[Any]:
+        die_with_the_run()
+        try:
+            facts = report_facts(settings)
+            report.write(facts, settings)
+        except OpentrError as error:
+            raise refused(error) from None
+        link = MetadataValue.url if settings.pages_url else MetadataValue.path
+        page = link(Pages(settings).address(REPORT_PAGE))
+        return MaterializeResult(metadata={"page": page, **metadata.of_report(facts)})
+
+    declared: AssetsDefinition = asset(
+        description=ARCHIVE_REPORT, **_derived("archive_report", settings, names)
+    )(archive_report)
+    return declared
+
+
+def each_partition(
+    context: AssetExecutionContext,
+    made: Callable[[str], Metadata],
+    last_act: Callable[[], object] = lambda: None,
+) -> Iterator[MaterializeResult[Any]]:
+    """Make the partitions of a run one by one; one that cannot be made costs the others nothing.
+
+    Where some cannot, the others are materialised all the same: their events are logged one by
+    one, no result is yielded (it would mark every partition), and the step fails.
+
+    Args:
+        context: of the step.
+        made: makes a partition, and gives what the page is to show of it.
+        last_act: called when all of them have been tried.
+
+    Raises:
+        Failure: something could not be made; never tried again, it would fail again.
+    """
+    facts: dict[str, Metadata] = {}
+    sentences: dict[str, None] = {}  # a full disk would say the same of each
+    for key in context.partition_keys:
+        try:
+            facts[key] = made(key)
+        except OpentrError as error:
+            sentences[str(error)] = None
+    try:
+        last_act()
+    except OpentrError as error:
+        sentences[str(error)] = None
+    for key, values in facts.items():
+        if sentences:
+            one = AssetMaterialization(context.asset_key, partition=key, metadata=values)
+            context.log_event(one)
+        else:
+            context.add_asset_metadata(values, partition_key=key)
+    if sentences:
+        raise _incomplete(len(context.partition_keys) - len(facts), list(sentences))
+    yield MaterializeResult()
+
+
+def _incomplete(num_missing: int, sentences: list[str]) -> Failure:
+    shown = " ".join(sentences[:MAX_SENTENCES]) + (" ..." if sentences[MAX_SENTENCES:] else "")
+    said = f"{num_missing} of the run's partitions could not be made. " if num_missing else ""
+    return Failure(said + shown, allow_retries=False)

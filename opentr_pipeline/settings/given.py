@@ -1,0 +1,48 @@
+"""Settings that somebody gives in code or in a file of theirs, not by the environment."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+
+from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.settings.environment import Settings, checked_settings
+from opentr_pipeline.settings.values import PathText
+
+_IS_PATH = PathText.__metadata__[0]  # type: ignore[attr-defined]
+
+
+def given_settings(values: Mapping[str, object], folder: Path) -> Settings:
+    """Check settings that are given; no variable and no ``.env`` says anything here.
+
+    Args:
+        values: by the fields' names; the others have their defaults. A list stands for values with
+            commas between them, a dictionary for such of ``name=value``.
+        folder: where relative paths start.
+
+    Raises:
+        SettingsError: one sentence for the first value refused, or for a name that is none.
+    """
+    for name in values.keys() - Settings.model_fields.keys():
+        near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+        hint = f"did you mean {near[0]}?" if near else "see .env.example."
+        raise SettingsError(f"{name} is not a setting; {hint}")
+    texts = {name: _as_written(value) for name, value in values.items() if value is not None}
+    checked = checked_settings({name: text for name, text in texts.items() if text})
+    paths = {name: str(folder / Path(texts[name]).expanduser()) for name in _paths(texts)}
+    return checked.model_copy(update=paths)
+
+
+def _paths(texts: Mapping[str, str]) -> list[str]:
+    """The settings that are paths, among those given."""
+    return [
+        name
+        for name, text in texts.items()
+        if text not in ("", "auto") and _IS_PATH in Settings.model_fields[name].metadata
+    ]
+
+
+def _as_written(value: object) -> str:
+    """A value as a variable would hold it."""
+    if isinstance(value, Mapping):
+        value = [f"{name}={said}" for name, said in value.items()]
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,60 @@
+"""What Dagster's page says of the assets, besides what they are."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _owners(value: str) -> str:
+    for owner in _parts(value):
+        if not re.fullmatch(r"team:[\w.-]+|[^@\s]+@[^@\s]+\.[^@\s]+", owner):
+            raise ValueError("addresses of people, or teams such as team:archive, with commas")
+    return value
+
+
+def _tags(value: str) -> str:
+    for tag in _parts(value):
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,63}(=[A-Za-z0-9_.-]{0,63})?", tag):
+            raise ValueError("names with values, such as domain=radio, with commas")
+    return value
+
+
+def _parts(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+class PageSettings(BaseModel):
+    """Who answers for an archive, how it is labelled, and when it is to be called overdue."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    asset_owners: Annotated[str, AfterValidator(_owners)] = Field(
+        "",
+        description="Who answers for the archive, on Dagster's page: addresses, or teams such as "
+        "team:archive, separated by commas.",
+    )
+    asset_tags: Annotated[str, AfterValidator(_tags)] = Field(
+        "",
+        description="Labels of its assets on Dagster's page, such as domain=radio, separated by "
+        "commas.",
+    )
+    fresh_days: int = Field(
+        30,
+        ge=1,
+        le=3650,
+        description="Days after which Dagster's page calls overdue what is made from transcripts, "
+        "where nothing was made anew: nothing came, or nothing looks any more.",
+    )
+
+    @property
+    def owners(self) -> list[str]:
+        """The owners, one by one."""
+        return _parts(self.asset_owners)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The labels, each with its value."""
+        return {
+            name: value for name, _, value in (t.partition("=") for t in _parts(self.asset_tags))
+        }
