@@ -148,8 +148,6 @@ def _check_metadata(one: Project) -> None:
     assert values["paths"] == [
         str(one.store.path(table, "c")) for table in ("transcripts", "segments", "words")
     ]
-    columns = [column.name for column in values["dagster/column_schema"].columns]
-    assert "language_probability" in columns
     assert facts["recordings"]["num_recordings"].value == 1
     assert facts["recordings"]["audio_h"].value == pytest.approx(
         values["audio_h"], rel=0.05, abs=1e-4
