@@ -20,7 +20,7 @@ from benchmarks import machine, speech_sets
 from benchmarks.candidates.protocol import Answer, Request
 from benchmarks.measured import CANDIDATES, CandidateError, run
 from benchmarks.speech_sets import BenchmarkRecording
-from opentr_pipeline.recognition import models
+from opentr_pipeline.recognition import fetching
 from opentr_pipeline.settings.environment import load_settings
 from opentr_pipeline_tests.speech import word_error_rate
 
@@ -34,7 +34,7 @@ SETS = {
 
 def request_for(recordings: Sequence[BenchmarkRecording], threads: int) -> Request:
     """A request to transcribe recordings with ``base``, which is fetched where it is missing."""
-    model = models.fetch("base", load_settings({}, None).workspace.models)
+    model = fetching.fetch("base", load_settings({}, None).workspace.models)
     return Request(
         model=str(model.folder),
         files=[str(one.path) for one in recordings],

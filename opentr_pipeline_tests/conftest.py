@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from opentr_pipeline.recognition import models
+from opentr_pipeline.errors import ModelError
+from opentr_pipeline.recognition import fetching
 from opentr_pipeline.settings.environment import Settings, load_settings
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.transcripts.store import TranscriptStore
@@ -66,8 +67,8 @@ def models_root() -> Path:
     """The project's own models folder, with ``base`` in it."""
     root = load_settings({}, None).workspace.models
     try:
-        models.fetch("base", root)
-    except models.ModelError as error:
+        fetching.fetch("base", root)
+    except ModelError as error:
         pytest.skip(f"the model base ({error})")
     return root
 

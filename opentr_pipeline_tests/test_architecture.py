@@ -249,12 +249,15 @@ def test_one_module_decides_what_recognizes_speech() -> None:
         ("ctranslate2", {"recognition.whisper.model"}),
         (
             "faster_whisper",
-            {"recognition.whisper.model", "audio.windows", "recognition.models"},
+            {
+                *("recognition.whisper.model", "audio.windows"),
+                *("recognition.models", "recognition.fetching"),
+            },
         ),
         ("pynvml", {"devices.nvml"}),
         ("matplotlib", {"monitoring.scaling_chart", "report.charts"}),
         ("jinja2", {"pages.html"}),
-        ("huggingface_hub", {"recognition.models"}),
+        ("huggingface_hub", {"recognition.fetching"}),
         ("tokenizers", {"recognition.whisper.tokens"}),
         ("jiwer", {"archive.references"}),
         ("pysubs2", {"archive.references"}),

@@ -22,11 +22,11 @@ model_argument = click.argument("name", required=False)
 @model_argument
 def models_fetch(name: str | None) -> None:
     """Fetch NAME (default: the model that WHISPER_MODEL means) and verify every file."""
-    from opentr_pipeline.recognition import models as whisper_models
+    from opentr_pipeline.recognition import fetching
     from opentr_pipeline.settings.environment import load_settings
 
     settings = load_settings()
-    model = whisper_models.fetch(_model_name(settings, name), settings.workspace.models, click.echo)
+    model = fetching.fetch(_model_name(settings, name), settings.workspace.models, click.echo)
     click.echo(f"{model.name} is in {model.folder}.")
 
 

@@ -83,7 +83,7 @@ def options_of(
     from opentr_pipeline.devices import cards as devices
     from opentr_pipeline.monitoring import doctor
     from opentr_pipeline.planning.options import archive_options
-    from opentr_pipeline.recognition import budget, models
+    from opentr_pipeline.recognition import budget, fetching, models
 
     cards = devices.find_cards()
     slots = devices.worker_slots(settings, cards.devices)
@@ -93,7 +93,7 @@ def options_of(
         budget.check_fits(settings, slots)
     name = models.model_name(settings, slots)
     if fetch:
-        model = models.fetch(name, settings.workspace.models, partial(click.echo, err=True))
+        model = fetching.fetch(name, settings.workspace.models, partial(click.echo, err=True))
     else:
         model = models.find(name, settings.workspace.models)
     return archive_options(settings, model, slots), slots

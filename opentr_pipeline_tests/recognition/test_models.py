@@ -12,7 +12,7 @@ import pytest
 from opentr_pipeline.devices.cards import CPU, Device, WorkerSlot
 from opentr_pipeline.errors import ModelError
 from opentr_pipeline.planning.options import transcription_options
-from opentr_pipeline.recognition import models
+from opentr_pipeline.recognition import fetching, models
 from opentr_pipeline.recognition.models import MANIFEST, NEEDED_FILES, Model
 from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline_tests.making import settings_of
@@ -42,20 +42,6 @@ def refusal(call: Callable[..., object], *arguments: Any) -> str:
     return said
 
 
-def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Asking the hub fails as it does without a network; what was asked for."""
-    import huggingface_hub
-
-    asked: list[str] = []
-
-    def model_info(self: object, repository: str, **options: object) -> object:
-        asked.append(repository)
-        raise ConnectionError("Name or service not known")
-
-    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", model_info)
-    return asked
-
-
 def test_a_fetched_model_is_found_with_the_digest_of_its_weights(tmp_path: Path) -> None:
     folder = make_model(tmp_path, "owner/name")
     weights = hashlib.sha256(b"model.bin of owner/name").hexdigest()
@@ -81,99 +67,6 @@ def test_a_model_without_its_manifest_is_not_there(tmp_path: Path) -> None:
 def test_a_name_that_can_be_none_is_refused(tmp_path: Path, name: str) -> None:
     said = refusal(models.find, name, tmp_path)
     assert said.startswith(f"WHISPER_MODEL={name!r} is not a model name")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_unknown_name_is_refused_with_those_that_are_known(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = no_network(monkeypatch)
-    said = refusal(models.fetch, "hugest", tmp_path, print)
-    assert said.startswith("WHISPER_MODEL=hugest is not a model name; known are ")
-    assert "large-v3-turbo" in said
-    assert asked == []
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "repository"),
-    [("small", "Systran/faster-whisper-small"), ("owner/name", "owner/name")],
-)
-def test_without_a_network_a_model_is_refused_and_nothing_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, repository: str
-) -> None:
-    asked = no_network(monkeypatch)
-    said = refusal(models.fetch, name, tmp_path, lambda sentence: None)
-    assert said.startswith(f"The model {name} cannot be fetched from the model hub")
-    assert f"opentr models fetch {name}" in said
-    assert asked == [repository]
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_model_that_is_there_is_not_fetched_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_model(tmp_path, "small")
-    asked = no_network(monkeypatch)
-    said: list[str] = []
-    assert models.fetch("small", tmp_path, said.append).name == "small"
-    assert (asked, said) == ([], [])
-
-
-def hub_with(monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes]) -> None:
-    """A hub that has these files and knows the digest of their true content."""
-    import huggingface_hub
-    from huggingface_hub.hf_api import RepoSibling
-
-    @dataclasses.dataclass
-    class Lfs:
-        sha256: str
-
-    @dataclasses.dataclass
-    class Facts:
-        sha: str
-        siblings: list[RepoSibling]
-
-    def model_info(self: object, repository: str, **options: object) -> Facts:
-        digest = hashlib.sha256(b"true weights").hexdigest()
-        weights = RepoSibling(rfilename="model.bin", lfs=Lfs(digest))  # type: ignore[arg-type]
-        return Facts("c0ffee", [weights])
-
-    def snapshot_download(repository: str, local_dir: Path, **options: object) -> None:
-        for name, content in files.items():
-            (Path(local_dir) / name).write_bytes(content)
-
-    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", model_info)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-
-
-WHOLE = {"config.json": b"{}", "tokenizer.json": b"{}", "model.bin": b"true weights"}
-
-
-def test_a_fetched_model_keeps_where_it_came_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hub_with(monkeypatch, WHOLE)
-    model = models.fetch("owner/name", tmp_path, lambda sentence: None)
-    record = json.loads((model.folder / MANIFEST).read_text())
-    assert record["origin"] == "owner/name@c0ffee"
-    assert model.digest == hashlib.sha256(b"true weights").hexdigest()
-    assert models.verify("owner/name", tmp_path) == model
-    assert [path.name for path in tmp_path.iterdir()] == ["owner--name"]
-
-
-@pytest.mark.parametrize(
-    ("files", "said"),
-    [
-        ({**WHOLE, "model.bin": b"other"}, "model.bin of the model owner/name arrived damaged"),
-        ({"config.json": b"{}"}, "owner/name on the model hub has no model.bin, tokenizer.json"),
-    ],
-)
-def test_a_damaged_or_incomplete_download_is_not_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes], said: str
-) -> None:
-    hub_with(monkeypatch, files)
-    assert refusal(models.fetch, "owner/name", tmp_path, print).startswith(said)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -210,7 +103,7 @@ def test_a_directory_of_ones_own_is_a_model(tmp_path: Path) -> None:
 def test_an_incomplete_directory_is_refused_with_what_it_lacks(tmp_path: Path, file: str) -> None:
     folder = make_model(tmp_path, "mine")
     (folder / file).unlink()
-    for call in (models.find, models.fetch):
+    for call in (models.find, fetching.fetch):
         assert f"The model directory {folder} has no {file}" in refusal(call, str(folder), tmp_path)
 
 
@@ -291,4 +184,4 @@ def test_what_changes_no_words_changes_no_fingerprint() -> None:
 
 def test_the_names_that_are_known() -> None:
     assert {"base", "small", "large-v3", "large-v3-turbo"} <= set(models.known_names())
-    assert set(models.PINNED_REVISIONS) <= set(models.known_names())
+    assert set(fetching.PINNED_REVISIONS) <= set(models.known_names())
