@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from opentr_pipeline.errors import SettingsError
+
 
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -36,6 +38,7 @@ def test(quick: bool, stack: bool, arguments: tuple[str, ...]) -> None:
     """Run the tests; further arguments go to pytest, which then runs all in one process."""
     from opentr_pipeline.settings.installation import PROJECT_ROOT
 
+    _need_checkout("test")
     fast = ["-m", "not slow and not stack"]
     # Most slow tests wait for services; some fast ones count threads and cannot have neighbours.
     slow = ["-m", "slow and not stack", "--numprocesses", "2", "--dist", "loadfile"]
@@ -62,14 +65,18 @@ def docs(action: str, arguments: tuple[str, ...]) -> None:
 
     Further arguments go to mkdocs.
     """
-    from opentr_pipeline.errors import SettingsError
     from opentr_pipeline.settings.installation import PROJECT_ROOT
 
-    if not (PROJECT_ROOT / "mkdocs.yml").is_file():
-        raise SettingsError(
-            "The documents are made in a checkout of opentr_pipeline; call it there."
-        )
+    _need_checkout("docs")
     os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")  # the theme's advertisement of its successor
     strictly = ["--strict"] if action == "build" else []
     mkdocs = [sys.executable, "-m", "mkdocs", action, *strictly, *arguments]
     sys.exit(subprocess.run(mkdocs, cwd=PROJECT_ROOT, check=False).returncode)
+
+
+def _need_checkout(name: str) -> None:
+    """Refuse what needs files that an installed package does not have."""
+    from opentr_pipeline.settings.installation import is_checkout
+
+    if not is_checkout():
+        raise SettingsError(f"{name} works in a checkout of opentr_pipeline alone; call it there.")

@@ -20,6 +20,7 @@ from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import locked
 from opentr_pipeline.settings.environment import Settings, is_in_stack
 from opentr_pipeline.settings.installation import installing, stock
+from opentr_pipeline.settings.workspace import Workspace
 from opentr_pipeline.whole_files import replacing
 
 LOG_NAME = "runs.log"
@@ -79,8 +80,8 @@ def prepare_home(settings: Settings, partition_keys: Iterable[str] = ()) -> None
     hence the lock.
 
     Raises:
-        SettingsError: PostgreSQL is asked for and its driver is not installed, or the database
-            holds the state of another archive.
+        SettingsError: PostgreSQL is asked for and its driver is not installed, the database holds
+            the state of another archive, or the state is that of another output folder.
     """
     url = settings.dagster_postgres_url
     if url and not find_spec("dagster_postgres"):
@@ -90,6 +91,7 @@ def prepare_home(settings: Settings, partition_keys: Iterable[str] = ()) -> None
     enter_home(settings)
     home = settings.workspace.dagster_home
     with locked(home / "prepare.lock"):
+        claim_state(settings.workspace)
         _write_dagster_yaml(home / "dagster.yaml", settings)
         limit = len(worker_slots(settings, list_cards())) + POOL_EXTRA
         note = f"{limit} {hashlib.sha256(url.encode()).hexdigest()}"
@@ -102,6 +104,26 @@ def prepare_home(settings: Settings, partition_keys: Iterable[str] = ()) -> None
         if url:
             _claim_database(instance, settings.workspace.slug)
         register_partitions(instance, partition_keys, Names())
+
+
+def claim_state(workspace: Workspace) -> None:
+    """Keep that the state of an archive is about one output folder.
+
+    Two that share it would share runs, uploads and what Dagster holds for done. They meet where one
+    archive is transcribed from two folders with one ``OPENTR_HOME``. An output folder that is gone
+    was moved or deleted; the next one takes its place.
+
+    Raises:
+        SettingsError: it is about another one.
+    """
+    note = workspace.state / "output"
+    theirs = Path(os.fsdecode(note.read_bytes())) if note.exists() else workspace.output
+    if theirs.exists() and os.path.realpath(theirs) != os.path.realpath(workspace.output):
+        raise SettingsError(
+            f"The tables of {workspace.archive} are in {theirs}, not in {workspace.output}; set "
+            f"OUTPUT_DIR={theirs}, or another OPENTR_HOME for a second output."
+        )
+    note.write_bytes(os.fsencode(workspace.output))
 
 
 def _claim_database(instance: DagsterInstance, archive: str) -> None:
