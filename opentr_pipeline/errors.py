@@ -88,3 +88,7 @@ class MediaError(Exception):
         """Keep the status beside the reason, a sentence."""
         super().__init__(reason)
         self.status = status
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        """For pickle, which would forget the status."""
+        return type(self), (self.status, str(self))

@@ -177,9 +177,9 @@ class _Decoder:
         """What is missing in front of a frame, by its time: players leave a gap there as well."""
         import numpy as np
 
-        if frame.pts is None or not frame.time_base:
+        if frame.time is None:
             return
-        at_s = float(frame.pts * frame.time_base) - (self._container.start_time or 0) / 1e6
+        at_s = frame.time - (self._container.start_time or 0) / 1e6
         missing = round(at_s * SAMPLE_RATE_HZ) - self._num_samples
         if not MIN_GAP_S * SAMPLE_RATE_HZ <= missing <= MAX_GAP_S * SAMPLE_RATE_HZ:
             return

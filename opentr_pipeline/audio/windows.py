@@ -35,11 +35,13 @@ class Window:
         spans: where its speech is in the recording, in samples, in order.
         samples: float32, shape (num_samples,), 16 kHz mono, range [-1, 1].
         channel: of the recording, from 0; None where all of them are mixed.
+        features: what was made of ``samples`` for the model, where they were decoded.
     """
 
     spans: tuple[Span, ...]
     samples: "Samples"
     channel: int | None = None
+    features: Any = None
 
     @property
     def place(self) -> Place:

@@ -1,6 +1,7 @@
 """``opentr bench``: what this machine really does."""
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +17,13 @@ from opentr_pipeline.cli.shared import (
     settings_of,
 )
 from opentr_pipeline.commands import command
-from opentr_pipeline.errors import ServiceError
+from opentr_pipeline.errors import ModelError, ServiceError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from opentr_pipeline.devices.cards import WorkerSlot
+    from opentr_pipeline.monitoring.card import Weights
     from opentr_pipeline.monitoring.scaling import Scaling
     from opentr_pipeline.settings.environment import Settings
 
@@ -69,7 +71,7 @@ def scaling(archive: Path | None, workers: tuple[int, ...], as_json: bool) -> No
     made = Bench(model, device, options.default, batch_size)
     with _held(slots, settings):
         measured = measuring.measure(
-            made, settings, workers, lambda said: click.echo(said, err=True)
+            made, settings, measuring.Turns(workers), lambda said: click.echo(said, err=True)
         )
     path = measuring.result_path(settings, device, measured.model)
     measuring.save(measured, path)
@@ -82,6 +84,83 @@ def scaling(archive: Path | None, workers: tuple[int, ...], as_json: bool) -> No
     chart = path.with_suffix(".png")
     scaling_chart.draw(measured, chart)
     console.print(f"chart    {chart}", soft_wrap=True)
+
+
+@bench.command("card")
+@archive_argument
+@click.option("--model", metavar="NAME", help="Default: WHISPER_MODEL.")
+@click.option(
+    "--workers", metavar="1,2,4,6", default="1,2,4,6", callback=_numbers, show_default=True
+)
+@json_option
+def card(archive: Path | None, model: str | None, workers: tuple[int, ...], as_json: bool) -> None:
+    """Measure all that only the card itself can say, on ARCHIVE's own media, in some minutes.
+
+    Stages by batch size, memory, arithmetic, front end, workers at once, out of memory on purpose,
+    and the settings that follow. Where the model cannot be had, noise in its shape is measured: its
+    speed and memory are real, its words are not.
+    """
+    from opentr_pipeline.devices.cards import list_cards, worker_slots
+    from opentr_pipeline.devices.compute_types import compute_type
+    from opentr_pipeline.monitoring import card as measuring
+    from opentr_pipeline.monitoring import card_chart, card_text
+    from opentr_pipeline.monitoring.scaling import Turns
+    from opentr_pipeline.monitoring.scaling_workers import Bench
+    from opentr_pipeline.planning.options import transcription_options
+    from opentr_pipeline.recognition.models import model_name
+
+    def say(said: str) -> None:
+        click.echo(said, err=True)
+
+    settings = settings_of(archive)
+    slots = worker_slots(settings, list_cards())
+    device = slots[0].device
+    weights = _weights(settings, model or model_name(settings, slots), say)
+    options = dataclasses.replace(
+        transcription_options(settings, weights.model, slots[:1]),
+        compute_type=compute_type(settings.whisper_compute_type, {device}),
+    )
+    with _held(slots, settings):
+        measured = measuring.measure(
+            Bench(weights.model, device, options, 1),
+            weights,
+            settings,
+            Turns(workers, measuring.TURN_S, is_steady=not device.is_cpu),
+            say,
+        )
+    path = measuring.result_path(settings, measured, device)
+    measuring.save(measured, path)
+    path.with_suffix(".md").write_text(card_text.markdown(measured), encoding="utf-8")
+    card_chart.draw(measured, path.with_suffix(".png"))
+    click.echo(path.read_text() if as_json else card_text.markdown(measured))
+    say("\n".join(f"kept     {path.with_suffix(end)}" for end in (".json", ".md", ".png")))
+
+
+def _weights(settings: "Settings", name: str, say: "Callable[[str], object]") -> "Weights":
+    """The model's own weights, else such as are made here.
+
+    Raises:
+        ModelError: neither can be had.
+    """
+    from opentr_pipeline.monitoring.card import Weights
+    from opentr_pipeline.recognition import models
+    from opentr_pipeline.recognition.whisper import noise
+    from opentr_pipeline.recognition.whisper.shapes import known_shape, read_shape
+
+    try:
+        found = models.fetch(name, settings.models_root, say)
+    except ModelError as reason:
+        shape = known_shape(name)
+        if shape is None:
+            raise
+        say(f"{reason} Noise in its shape is measured instead.")
+        donor = models.fetch("base", settings.models_root, say)
+        folder = settings.state_root / "bench" / "shapes" / name
+        return Weights(noise.make(name, shape, donor, folder), shape, is_real=False)
+    shape = read_shape(found.folder / "model.bin")
+    if shape is None:
+        raise ModelError(f"{found.folder}/model.bin is no Whisper model that can be measured.")
+    return Weights(found, shape, is_real=True)
 
 
 @contextmanager

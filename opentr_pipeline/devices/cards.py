@@ -293,5 +293,6 @@ def num_cores() -> int:
 
 
 def cpu_threads(slots: Sequence[WorkerSlot]) -> int:
-    """Threads for one CPU slot: the cores we may use, shared among the CPU slots."""
-    return max(1, num_cores() // max(1, sum(slot.device.is_cpu for slot in slots)))
+    """Threads for one slot: the cores we may use, shared among the CPU slots; without any, all."""
+    num_sharing = sum(slot.device.is_cpu for slot in slots) or len(slots)
+    return max(1, num_cores() // max(1, num_sharing))

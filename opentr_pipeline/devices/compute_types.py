@@ -34,6 +34,12 @@ def compute_type(wanted: str, devices: Collection[Device]) -> str:
     return wanted
 
 
+def fast_types(device: Device) -> list[str]:
+    """What may be fastest on a device, worth a measurement."""
+    names = ("int8", "float32") if device.is_cpu else ("int8_float16", "float16", "bfloat16")
+    return [name for name in names if _runs(name, device)]
+
+
 def _best(device: Device) -> str:
     """What is fastest.
 

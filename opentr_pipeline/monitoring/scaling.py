@@ -15,11 +15,12 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.audio.probe import probe_file
 from opentr_pipeline.devices.cards import Device
-from opentr_pipeline.devices.usage import look_at, sampled
+from opentr_pipeline.devices.usage import Reading, look_at, sampled
 from opentr_pipeline.errors import ArchiveError, ModelError
 from opentr_pipeline.monitoring.scaling_workers import NOT_ITS_FAULT, Bench, Done, Take, answers
 from opentr_pipeline.settings.environment import Settings
@@ -33,6 +34,7 @@ TRIAL_S = 5.0
 # So that they can be shared evenly; where recordings are longer than it takes, their beginnings.
 MIN_RECORDINGS_PER_WORKER = 4
 MIN_TAKE_S = 30.0
+MAX_READINGS = 120
 _SEED = 0
 
 
@@ -46,6 +48,8 @@ class Row:
         peak_memory_bytes: of all workers together: on a CPU the sum of each one's highest, on a
             card the most that was used beyond what was used before.
         failure: why it could not be measured; the figures are 0 then.
+        utilization_percent: of the device, at equal distances from before the workers are started
+            until they have ended.
     """
 
     num_workers: int
@@ -53,6 +57,7 @@ class Row:
     audio_s: float = 0.0
     peak_memory_bytes: int = 0
     failure: str = ""
+    utilization_percent: tuple[float, ...] = ()
 
     @property
     def speed_x(self) -> float:
@@ -89,35 +94,51 @@ class Scaling:
         return self.speed_up(row) / row.num_workers
 
 
+@dataclass(frozen=True)
+class Turns:
+    """What is measured, and how long.
+
+    Attributes:
+        numbers: of workers; one is measured always.
+        turn_s: that one worker is to take.
+        is_steady: the device, so that once is enough.
+    """
+
+    numbers: Sequence[int]
+    turn_s: float = TURN_S
+    is_steady: bool = False
+
+
 def measure(
-    bench: Bench, settings: Settings, numbers: Sequence[int], say: Callable[[str], object]
+    bench: Bench, settings: Settings, turns: Turns, say: Callable[[str], object]
 ) -> Scaling:
-    """Measure each number of workers twice.
+    """Measure each number of workers, twice unless the device is steady.
 
     Args:
         bench: model and device.
         settings: name the archive whose media are heard.
-        numbers: of workers; one is measured always.
+        turns: what is measured.
         say: told what happens, a sentence at a time.
 
     Raises:
         ArchiveError: there is nothing to hear.
     """
-    numbers = sorted({1, *numbers})
-    media = _media(settings)
-    alone = _trial(bench, media)
-    takes = _gathered(media, TURN_S * alone.speed_x, MIN_RECORDINGS_PER_WORKER * numbers[-1])
+    numbers = sorted({1, *turns.numbers})
+    there = media(settings)
+    alone = _trial(bench, there)
+    takes = _gathered(there, turns.turn_s * alone.speed_x, MIN_RECORDINGS_PER_WORKER * numbers[-1])
     audio_s = sum(take.duration_s for take in takes)
-    left_s = 2 * sum(audio_s / alone.speed_x for _ in numbers)
+    order = numbers if turns.is_steady else (*numbers, *reversed(numbers))
+    left_s = len(order) * audio_s / alone.speed_x
     say(
-        f"{len(takes)} recordings, {audio_s / 60:.1f} min of audio, in each of {2 * len(numbers)} "
+        f"{len(takes)} recordings, {audio_s / 60:.1f} min of audio, in each of {len(order)} "
         f"turns; at most {math.ceil(left_s / 60)} min."
     )
-    turns: dict[int, list[Row]] = {number: [] for number in numbers}
-    for number in (*numbers, *reversed(numbers)):
-        if not any(row.failure for row in turns[number]):
-            turns[number].append(_turn(bench, takes, number))
-            say(_said(turns[number][-1]))
+    rows: dict[int, list[Row]] = {number: [] for number in numbers}
+    for number in order:
+        if not any(row.failure for row in rows[number]):
+            rows[number].append(_turn(bench, takes, number))
+            say(_said(rows[number][-1]))
     return Scaling(
         now(),
         bench.device.name,
@@ -127,11 +148,11 @@ def measure(
         len(os.sched_getaffinity(0)),
         len(takes),
         audio_s,
-        tuple(_together(rows) for rows in turns.values()),
+        tuple(_together(measured) for measured in rows.values()),
     )
 
 
-def _trial(bench: Bench, media: Iterator[Take]) -> Row:
+def _trial(bench: Bench, there: Iterator[Take]) -> Row:
     """One worker, long enough to know its speed.
 
     Raises:
@@ -139,7 +160,7 @@ def _trial(bench: Bench, media: Iterator[Take]) -> Row:
     """
     audio_s = TRIAL_AUDIO_S
     while True:
-        row = _turn(bench, _gathered(media, audio_s, 1), 1)
+        row = _turn(bench, _gathered(there, audio_s, 1), 1)
         if row.failure:
             raise ModelError(f"One worker on {bench.device.name} fails: {row.failure}")
         if row.wall_s >= TRIAL_S:
@@ -161,10 +182,11 @@ def _together(rows: Sequence[Row]) -> Row:
         sum(row.wall_s for row in rows),
         sum(row.audio_s for row in rows),
         max(row.peak_memory_bytes for row in rows),
+        utilization_percent=rows[0].utilization_percent,
     )
 
 
-def _media(settings: Settings) -> Iterator[Take]:
+def media(settings: Settings) -> Iterator[Take]:
     """The archive's recordings in an order of chance that is the same every time, again and again.
 
     Raises:
@@ -185,34 +207,44 @@ def _media(settings: Settings) -> Iterator[Take]:
         yield from known
 
 
-def _gathered(media: Iterator[Take], audio_s: float, num_recordings: int) -> list[Take]:
+def _gathered(there: Iterator[Take], audio_s: float, num_recordings: int) -> list[Take]:
     """So much audio, in so many recordings, at least; no more of each than it takes."""
     most_s = max(MIN_TAKE_S, audio_s / num_recordings)
     takes: list[Take] = []
     while sum(take.duration_s for take in takes) < audio_s or len(takes) < num_recordings:
-        take = next(media)
+        take = next(there)
         takes.append(Take(take.path, min(take.duration_s, most_s)))
     return takes
 
 
 def _turn(bench: Bench, takes: Sequence[Take], num_workers: int) -> Row:
-    if bench.device.is_cpu:
+    look = functools.partial(look_at, bench.device)
+    readings: list[Reading] = []
+
+    def remembered() -> Reading:
+        readings.append(look())
+        return readings[-1]
+
+    with sampled({"before": look}) as before:
+        pass
+    with sampled({"device": remembered}, every_s=0.1) as usages:
         said = answers(bench, takes, num_workers)
-        peak_bytes = sum(one.peak_bytes for one in said if isinstance(one, Done))
-    else:
-        look = functools.partial(look_at, bench.device)
-        with sampled({"before": look}) as before:
-            pass
-        with sampled({"gpu": look}, every_s=0.1) as usages:
-            said = answers(bench, takes, num_workers)
-        used = usages["gpu"].memory_used_bytes_max
-        peak_bytes = used - min(used, before["before"].memory_used_bytes_max)
     if failures := [one for one in said if isinstance(one, str)]:
         own = [failure for failure in failures if failure != NOT_ITS_FAULT]
         return Row(num_workers, failure=(own or failures)[0])
     done = [one for one in said if isinstance(one, Done)]
-    wall_s = max(one.ended for one in done) - min(one.began for one in done)
-    return Row(num_workers, wall_s, sum(take.duration_s for take in takes), peak_bytes)
+    used = usages["device"].memory_used_bytes_max
+    peak_bytes = used - min(used, before["before"].memory_used_bytes_max)
+    if bench.device.is_cpu:
+        peak_bytes = sum(one.peak_bytes for one in done)
+    step = math.ceil(len(readings) / MAX_READINGS)
+    return Row(
+        num_workers,
+        max(one.ended for one in done) - min(one.began for one in done),
+        sum(take.duration_s for take in takes),
+        peak_bytes,
+        utilization_percent=tuple(reading.utilization_percent for reading in readings[::step]),
+    )
 
 
 def result_path(settings: Settings, device: Device, model_name: str) -> Path:
@@ -231,6 +263,11 @@ def load(path: Path) -> Scaling | None:
     """The last measurement, or None where there is none that can be read."""
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        return Scaling(**{**facts, "rows": tuple(Row(**row) for row in facts["rows"])})
+        rows = tuple(_row(row) for row in facts["rows"])
+        return Scaling(**{**facts, "rows": rows})
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def _row(facts: dict[str, Any]) -> Row:
+    return Row(**{**facts, "utilization_percent": tuple(facts.get("utilization_percent", ()))})

@@ -4,7 +4,7 @@ import heapq
 import multiprocessing
 import queue
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -94,18 +94,17 @@ def answers(bench: Bench, takes: Sequence[Take], num_workers: int) -> list[Done 
     ]
     for worker in workers:
         worker.start()
-    said = [_answer(mailbox, workers) for _ in workers]
+    said = [answer(mailbox, workers) for _ in workers]
     for worker in workers:
         worker.join()
     return said
 
 
-def _answer(mailbox: Any, workers: Sequence[Any]) -> Done | str:
-    """What a worker says; where one dies without a word, that."""
+def answer(mailbox: Any, workers: Sequence[Any]) -> Any:
+    """What a worker says next; where one dies without a word, a sentence."""
     while True:
         try:
-            said: Done | str = mailbox.get(timeout=1.0)
-            return said
+            return mailbox.get(timeout=1.0)
         except queue.Empty:
             if codes := [worker.exitcode for worker in workers if worker.exitcode]:
                 for worker in workers:
@@ -113,14 +112,25 @@ def _answer(mailbox: Any, workers: Sequence[Any]) -> Done | str:
                 return f"a worker ended with exit code {codes[0]}"
 
 
-def _hear(bench: Bench, recognizer: "Recognizer", takes: Sequence[Take]) -> None:
+def hear(bench: Bench, recognizer: "Recognizer", takes: Iterable[Take]) -> float:
+    """Have the engine hear recordings.
+
+    Returns:
+        How much they are, in seconds.
+
+    Raises:
+        Exception: whatever was wrong with one of them.
+    """
     from opentr_pipeline.recognition.engine import transcribe
     from opentr_pipeline.recognition.sources import Source
 
     sources = (Source(_Beginning(take), bench.options) for take in takes)
+    heard_s = 0.0
     for source in transcribe(recognizer, bench.batch_size, sources):
         if source.error:
             raise source.error
+        heard_s += source.sound.duration_s
+    return heard_s
 
 
 def _work(bench: Bench, share: Sequence[Take], threads: int, ready: Barrier, mailbox: Any) -> None:
@@ -130,10 +140,10 @@ def _work(bench: Bench, share: Sequence[Take], threads: int, ready: Barrier, mai
     try:
         recognizer = load(bench.model, bench.device, bench.options, threads)
         # The first batch on a card costs more than any other.
-        _hear(bench, recognizer, [Take(share[0].path, WARM_UP_S)])
+        hear(bench, recognizer, [Take(share[0].path, WARM_UP_S)])
         ready.wait()
         began = time.monotonic()
-        _hear(bench, recognizer, share)
+        hear(bench, recognizer, share)
         ended = time.monotonic()
     except BrokenBarrierError:
         mailbox.put(NOT_ITS_FAULT)

@@ -161,7 +161,7 @@ class _Engine:
         """Let the windows of one recording in, as there is room for them."""
         source = under_way.source
         try:
-            windows = source.sound.windows()
+            windows = self._recognizer.windows(source.sound)
             while not source.error and (stretch := list(itertools.islice(windows, STRETCH))):
                 self._offer(under_way, stretch)
         except _OverError:

@@ -1,10 +1,11 @@
 """What recognizes speech: windows on their way to it, and what it must be able to do."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from opentr_pipeline.audio.decoding import Sound
 from opentr_pipeline.audio.windows import Window
 from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.transcripts.window_results import Heard
@@ -33,6 +34,7 @@ class Part:
         language: empty until it is found out.
         encoded: by the model, once it is needed.
         context_s: what the model hears: the window, and silence after it.
+        is_widened: whether that is more than at first.
     """
 
     window: Window
@@ -41,6 +43,7 @@ class Part:
     language_probability: float = 1.0
     encoded: Any = None
     context_s: float = 0.0
+    is_widened: bool = False
 
     def __post_init__(self) -> None:
         """Begin with the shortest context that holds the window."""
@@ -60,7 +63,7 @@ class Part:
 
     def widen(self) -> None:
         """Have the model hear the full context."""
-        self.context_s, self.encoded = FULL_CONTEXT_S, None
+        self.context_s, self.encoded, self.is_widened = FULL_CONTEXT_S, None, True
 
 
 class Recognizer(Protocol):
@@ -73,6 +76,9 @@ class Recognizer(Protocol):
     @property
     def num_listeners(self) -> int:
         """Media to be decoded at a time, so that the device need not wait."""
+
+    def windows(self, sound: Sound) -> Iterator[Window]:
+        """The windows of a recording, asked for by one of the listeners."""
 
     def settle_language(
         self, parts: Sequence[Part], before: str = "", known: Sequence[Heard] = ()

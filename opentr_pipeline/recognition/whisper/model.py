@@ -8,10 +8,12 @@ import contextlib
 import ctypes
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ
+from opentr_pipeline.audio.decoding import Sound
+from opentr_pipeline.audio.listeners import Listeners
+from opentr_pipeline.audio.windows import Window
 from opentr_pipeline.devices import cuda_libraries
 from opentr_pipeline.devices.cards import MAX_CPU_WORKERS, Device
 from opentr_pipeline.devices.failures import is_out_of_memory
@@ -19,6 +21,7 @@ from opentr_pipeline.errors import ModelError, OutOfMemoryError
 from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.recognition.whisper.decoded import Decoded
+from opentr_pipeline.recognition.whisper.features import FRAMES_PER_S, LogMel
 from opentr_pipeline.recognition.whisper.word_times import trimmed
 from opentr_pipeline.transcripts.transcript import Word
 
@@ -34,13 +37,14 @@ MAX_TOKENS_PER_S = 25
 MAX_TOKENS = 448
 M_ARENA_MAX = -8  # Source: malloc.h of the GNU C library
 HYPOTHESES = 5  # Source: best_of of openai/whisper's fallback
-FRAMES_PER_S = 100
 # Marks that belong to the word after them, and to the word before them.
 OPENING_MARKS = "\"'“¿([{-«„‘"
 CLOSING_MARKS = "\"'.。,，!！?？:：”)]}、…»।؟"
-# Media decoded and searched for speech at once, some 250 times as fast as they play each.
+# Media decoded and searched for speech at once. On a CPU one is faster than the model; beside a
+# card each has a process, and hears some 150 times as fast as the sound plays.
 CPU_LISTENERS = 1
-CARD_LISTENERS = 4
+MAX_CARD_LISTENERS = 12
+CARD_WORKERS = 1
 
 
 class Whisper:
@@ -63,17 +67,17 @@ class Whisper:
         """
         os.environ["HF_HUB_OFFLINE"] = "1"  # nothing below may ask the network
         if not device.is_cpu:
-            # By UUID: CUDA numbers the cards in another order than the driver's tools.
-            os.environ["CUDA_VISIBLE_DEVICES"] = device.uuid
-            cuda_libraries.load()  # before anything that looks for them
+            use_card(device)
         _share_the_heap()
         import ctranslate2
         from faster_whisper import WhisperModel
 
         # Several batches at once, one thread each, keep cores busier than one batch on all cores;
         # a card does one batch at a time.
-        self.num_workers = min(cpu_threads, MAX_CPU_WORKERS) if device.is_cpu else 1
-        self.num_listeners = CPU_LISTENERS if device.is_cpu else CARD_LISTENERS
+        self.num_workers = min(cpu_threads, MAX_CPU_WORKERS) if device.is_cpu else CARD_WORKERS
+        self.num_listeners = (
+            CPU_LISTENERS if device.is_cpu else min(max(1, cpu_threads - 1), MAX_CARD_LISTENERS)
+        )
         self._encodes_together = not device.is_cpu
         self._tokenizers: dict[tuple[str, str], Any] = {}
         ctranslate2.set_random_seed(0)
@@ -95,8 +99,17 @@ class Whisper:
                 f"WHISPER_COMPUTE_TYPE={options.compute_type}: {error}."
             ) from None
 
+        self._log_mel = LogMel(tuple(sorted(self._model.feat_kwargs.items())))
+        self._listeners = None if device.is_cpu else Listeners(self._log_mel)
+
+    def windows(self, sound: Sound) -> Iterator[Window]:
+        """The windows of a recording; a card has them heard in other processes."""
+        return self._listeners.windows(sound) if self._listeners else sound.windows()
+
     def unload(self) -> None:
         """Give the memory back; nothing can be asked of the model any more."""
+        if self._listeners:
+            self._listeners.close()
         with contextlib.suppress(RuntimeError):  # a device that failed may fail at this as well
             self._model.model.unload_model()
 
@@ -105,20 +118,15 @@ class Whisper:
         """Whether it knows more than English."""
         return bool(self._model.model.is_multilingual)
 
-    def encode(self, windows: Sequence["Samples"], context_s: float) -> list["Encoded"]:
-        """Encode windows that fit into one context, each as if it were alone."""
-        features = [self._features(samples, context_s) for samples in windows]
+    def features(self, samples: "Samples", context_s: float) -> "Samples":
+        """What the encoder takes of a window: float32, shape (num_mels, num_frames)."""
+        return self._log_mel.of(samples, context_s)
+
+    def encode(self, features: Sequence["Samples"]) -> list["Encoded"]:
+        """Encode the features of windows with one context, each as if it were alone."""
         # On a CPU a batch is slower than its windows one by one.
         groups = [features] if self._encodes_together else [[one] for one in features]
         return [encoded for group in groups for encoded in self._encoded(group)]
-
-    def _features(self, samples: "Samples", context_s: float) -> "Samples":
-        import numpy as np
-
-        missing = int(context_s * SAMPLE_RATE_HZ) - len(samples)
-        padded = np.pad(samples, (0, max(0, missing)))
-        features = self._model.feature_extractor(padded, padding=0)
-        return np.ascontiguousarray(features[:, : int(context_s * FRAMES_PER_S)])
 
     def _encoded(self, features: Sequence["Samples"]) -> list["Encoded"]:
         import ctranslate2
@@ -242,6 +250,17 @@ class Whisper:
                 self._model.hf_tokenizer, self.is_multilingual, task=task, language=language
             )
         return self._tokenizers[language, task]
+
+
+def use_card(device: Device) -> None:
+    """Make a card the only one that this process sees; before anything looks for one.
+
+    Raises:
+        ModelError: a CUDA library is missing.
+    """
+    # By UUID: CUDA numbers the cards in another order than the driver's tools.
+    os.environ["CUDA_VISIBLE_DEVICES"] = device.uuid
+    cuda_libraries.load()
 
 
 def _storage(array: "np.ndarray[Any, Any]") -> Any:

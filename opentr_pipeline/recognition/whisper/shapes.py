@@ -20,12 +20,14 @@ class ModelShape:
     Attributes:
         width: numbers that stand for a frame or a token.
         vocabulary: tokens that it knows.
+        num_mels: frequency bands of a frame of sound.
     """
 
     num_encoder_layers: int
     num_decoder_layers: int
     width: int
     vocabulary: int = 51_866
+    num_mels: int = 80
 
     @property
     def num_heads(self) -> int:
@@ -49,14 +51,14 @@ SHAPES = {
     "large": ModelShape(32, 32, 1280),
     "large-v1": ModelShape(32, 32, 1280),
     "large-v2": ModelShape(32, 32, 1280),
-    "large-v3": ModelShape(32, 32, 1280),
-    "large-v3-turbo": ModelShape(32, 4, 1280),
-    "turbo": ModelShape(32, 4, 1280),
+    "large-v3": ModelShape(32, 32, 1280, num_mels=128),
+    "large-v3-turbo": ModelShape(32, 4, 1280, num_mels=128),
+    "turbo": ModelShape(32, 4, 1280, num_mels=128),
     "distil-small.en": ModelShape(12, 4, 768),
     "distil-medium.en": ModelShape(24, 2, 1024),
     "distil-large-v2": ModelShape(32, 2, 1280),
-    "distil-large-v3": ModelShape(32, 2, 1280),
-    "distil-large-v3.5": ModelShape(32, 2, 1280),
+    "distil-large-v3": ModelShape(32, 2, 1280, num_mels=128),
+    "distil-large-v3.5": ModelShape(32, 2, 1280, num_mels=128),
 }
 
 

@@ -7,8 +7,10 @@ except in the last bits of the arithmetic.
 import dataclasses
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ
+from opentr_pipeline.audio.decoding import Sound
+from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, Window
 from opentr_pipeline.devices.failures import device_errors
 from opentr_pipeline.recognition.recognizer import Part
 from opentr_pipeline.recognition.whisper.decoded import Decoded
@@ -44,6 +46,10 @@ class Transcriber:
     def num_listeners(self) -> int:
         """Media to be decoded at a time, so that the device need not wait."""
         return self._whisper.num_listeners
+
+    def windows(self, sound: Sound) -> Iterator[Window]:
+        """The windows of a recording."""
+        return self._whisper.windows(sound)
 
     def unload(self) -> None:
         """Give the model's memory back, which the next one in the worker slot needs."""
@@ -130,10 +136,15 @@ class Transcriber:
     def _encode(self, parts: Sequence[Part]) -> None:
         missing = [part for part in parts if part.encoded is None]
         if missing:
-            samples = [part.window.samples for part in missing]
-            encoded = self._whisper.encode(samples, missing[0].context_s)
+            encoded = self._whisper.encode([self._features(part) for part in missing])
             for part, one in zip(missing, encoded, strict=True):
                 part.encoded = one
+
+    def _features(self, part: Part) -> Any:
+        """What was made of a window where it was decoded, unless it is heard in more now."""
+        if part.window.features is not None and not part.is_widened:
+            return part.window.features
+        return self._whisper.features(part.window.samples, part.context_s)
 
     def _decoded(self, parts: Sequence[Part]) -> dict[Part, Decoded]:
         """The text of each window, tried again where it went wrong."""
