@@ -148,14 +148,14 @@ def _weights(settings: "Settings", name: str, say: "Callable[[str], object]") ->
     from opentr_pipeline.recognition.whisper.shapes import known_shape, read_shape
 
     try:
-        found = models.fetch(name, settings.models_root, say)
+        found = models.fetch(name, settings.workspace.models, say)
     except ModelError as reason:
         shape = known_shape(name)
         if shape is None:
             raise
         say(f"{reason} Noise in its shape is measured instead.")
-        donor = models.fetch("base", settings.models_root, say)
-        folder = settings.state_root / "bench" / "shapes" / name
+        donor = models.fetch("base", settings.workspace.models, say)
+        folder = settings.workspace.state / "bench" / "shapes" / name
         return Weights(noise.make(name, shape, donor, folder), shape, is_real=False)
     shape = read_shape(found.folder / "model.bin")
     if shape is None:

@@ -220,7 +220,7 @@ def _processor() -> str:
 def result_path(settings: Settings, measured: CardBench, device: Device) -> Path:
     """Where the last measurement of a model on a device is kept, as JSON."""
     name = f"card-{device.uuid}-{Path(measured.model).name}.json"
-    return settings.state_root / "bench" / name
+    return settings.workspace.state / "bench" / name
 
 
 def save(measured: CardBench, path: Path) -> None:

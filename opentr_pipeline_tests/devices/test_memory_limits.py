@@ -81,8 +81,14 @@ class Whisper:
     def unload(self) -> None:
         self.num_loaded -= 1
 
-    def encode(self, windows: Sequence[Any], context_s: float) -> list[Any]:
-        return [np.full((1, 1, 1), len(samples) / SAMPLE_RATE_HZ) for samples in windows]
+    def windows(self, sound: Any) -> Any:
+        return sound.windows()
+
+    def features(self, samples: Any, context_s: float) -> Any:
+        return np.full((1, 1, 1), len(samples) / SAMPLE_RATE_HZ)
+
+    def encode(self, features: Sequence[Any]) -> list[Any]:
+        return list(features)
 
     def decode(self, encoded: Sequence[Any], *facts: object) -> list[Decoded]:
         if self.is_too_much():

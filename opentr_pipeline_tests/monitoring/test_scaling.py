@@ -18,7 +18,7 @@ from opentr_pipeline.devices.cards import CPU, worker_slots
 from opentr_pipeline.devices.leases import lease, slots_folder, slots_in_use
 from opentr_pipeline.errors import ArchiveError, ServiceError
 from opentr_pipeline.monitoring import scaling, scaling_chart
-from opentr_pipeline.monitoring.scaling import Row, Scaling
+from opentr_pipeline.monitoring.scaling import Row, Scaling, Turns
 from opentr_pipeline.monitoring.scaling_workers import Bench, Take, shared_out
 from opentr_pipeline.recognition import budget, models
 from opentr_pipeline.recognition.models import Model
@@ -135,7 +135,7 @@ def test_an_archive_without_anything_to_hear(
 ) -> None:
     bench = Bench(Model("base", tmp_path, ""), CPU, OPTIONS, 6)
     with pytest.raises(ArchiveError, match="nothing that can be heard"):
-        scaling.measure(bench, project(tmp_path).settings, [1], print)
+        scaling.measure(bench, project(tmp_path).settings, Turns([1]), print)
 
 
 @slow
@@ -145,7 +145,6 @@ def test_real_workers_are_measured_in_turns(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(scaling, "TURN_S", 0.5)
     monkeypatch.setattr(scaling, "TRIAL_AUDIO_S", 5.0)
     monkeypatch.setattr(scaling, "TRIAL_S", 0.0)
     monkeypatch.setattr(scaling, "MIN_RECORDINGS_PER_WORKER", 1)
@@ -153,7 +152,7 @@ def test_real_workers_are_measured_in_turns(
     (archive / "broken.mp3").write_bytes(b"no sound at all")
     bench = Bench(models.find("base", models_root), CPU, OPTIONS, 6)
     said: list[str] = []
-    measured = scaling.measure(bench, project(archive).settings, [2], said.append)
+    measured = scaling.measure(bench, project(archive).settings, Turns([2], 0.5), said.append)
     assert [row.num_workers for row in measured.rows] == [1, 2]
     assert measured.num_recordings >= 2
     for row in measured.rows:

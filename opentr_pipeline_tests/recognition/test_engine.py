@@ -81,6 +81,12 @@ class Transcriber:
         self._hear = hear
         self._settle = settle
 
+    def windows(self, sound: Any) -> Any:
+        return sound.windows()
+
+    def unload(self) -> None:
+        raise AssertionError("the engine leaves the model loaded")
+
     def settle_language(
         self, parts: Sequence[Part], before: str = "", known: Sequence[Heard] = ()
     ) -> str:

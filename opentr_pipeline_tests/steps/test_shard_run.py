@@ -53,6 +53,9 @@ class Model:
         self.num_loads += 1
         return self
 
+    def windows(self, sound: Any) -> Any:
+        return sound.windows()
+
     def unload(self) -> None:
         self.num_loads -= 1
 

@@ -64,10 +64,12 @@ class Whisper:
         self._says = says
         self._languages = languages or {}
 
-    def encode(self, windows: Sequence[Any], context_s: float) -> list[Any]:
-        for samples in windows:
-            assert len(samples) <= context_s * SAMPLE_RATE_HZ
-        return [np.full((1, int(50 * context_s), 1), samples[0]) for samples in windows]
+    def features(self, samples: Any, context_s: float) -> Any:
+        assert len(samples) <= context_s * SAMPLE_RATE_HZ
+        return np.full((1, int(50 * context_s), 1), samples[0])
+
+    def encode(self, features: Sequence[Any]) -> list[Any]:
+        return list(features)
 
     def languages(self, encoded: Any) -> dict[str, float]:
         number = int(encoded[0, 0, 0])
@@ -213,9 +215,9 @@ def test_what_was_asked_for_its_language_is_not_encoded_again() -> None:
     class Counting(Whisper):
         num_encoded = 0
 
-        def encode(self, windows: Sequence[Any], context_s: float) -> list[Any]:
-            self.num_encoded += len(windows)
-            return super().encode(windows, context_s)
+        def encode(self, features: Sequence[Any]) -> list[Any]:
+            self.num_encoded += len(features)
+            return super().encode(features)
 
     model = Counting(languages={1: {"en": 0.9}})
     transcriber = Transcriber(model)  # type: ignore[arg-type]
@@ -437,7 +439,7 @@ def test_what_the_card_says_is_told_from_what_a_recording_did(
     said: str, kind: type[Exception], call: str
 ) -> None:
     class Broken(Whisper):
-        def encode(self, windows: Sequence[Any], context_s: float) -> list[Any]:
+        def encode(self, features: Sequence[Any]) -> list[Any]:
             raise (MemoryError if said == "std::bad_alloc" else RuntimeError)(said)
 
     transcriber = Transcriber(Broken())  # type: ignore[arg-type]
