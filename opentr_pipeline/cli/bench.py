@@ -143,18 +143,18 @@ def _weights(settings: "Settings", name: str, say: "Callable[[str], object]") ->
         ModelError: neither can be had.
     """
     from opentr_pipeline.monitoring.card import Weights
-    from opentr_pipeline.recognition import models
+    from opentr_pipeline.recognition.fetching import fetch
     from opentr_pipeline.recognition.whisper import noise
     from opentr_pipeline.recognition.whisper.shapes import known_shape, read_shape
 
     try:
-        found = models.fetch(name, settings.workspace.models, say)
+        found = fetch(name, settings.workspace.models, say)
     except ModelError as reason:
         shape = known_shape(name)
         if shape is None:
             raise
         say(f"{reason} Noise in its shape is measured instead.")
-        donor = models.fetch("base", settings.workspace.models, say)
+        donor = fetch("base", settings.workspace.models, say)
         folder = settings.workspace.state / "bench" / "shapes" / name
         return Weights(noise.make(name, shape, donor, folder), shape, is_real=False)
     shape = read_shape(found.folder / "model.bin")
