@@ -5,9 +5,9 @@ Names come from folders that are new or have changed. A folder whose time was fi
 clock. Time is measured by a clock that nobody can set, which begins anew when the machine does.
 """
 
+import contextlib
 import itertools
 import os
-import stat
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -22,6 +22,7 @@ from opentr_pipeline.archive.media_files import (
     list_folder,
     look_at,
 )
+from opentr_pipeline.archive.storage import Storage
 from opentr_pipeline.errors import ArchiveError
 
 RACY_S = 2.0
@@ -62,16 +63,16 @@ class Watch:
         is_complete: whether every folder that is known has been read at least once.
     """
 
-    def __init__(self, ledger: Ledger, root: str, settle_s: float, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, storage: Storage, settle_s: float, clock: Clock) -> None:
         """Begin a look inside ``Ledger.opened``.
 
         Args:
             ledger: remembers.
-            root: from ``media_files.real_root``.
+            storage: the archive's, which can be read.
             settle_s: seconds that a file must stay the same.
             clock: tells the time.
         """
-        self._ledger, self._root, self._clock = ledger, root, clock
+        self._ledger, self._storage, self._clock = ledger, storage, clock
         self._settle_s = settle_s
         self.now = clock.now()
         self.num_gone = self.num_unreadable = 0
@@ -115,11 +116,17 @@ class Watch:
         return same
 
     def _now_here(self, file: File) -> File | None:
-        path = os.path.join(self._root, self.path(file))
-        looked = look_at(path, self._root)
-        if looked == UNREADABLE and os.path.lexists(path):
+        path = self.path(file)
+        looked = look_at(path, self._storage)
+        if looked == UNREADABLE and self._is_named(path):
             return file._replace(state="settling", since=self._clock.now())
         return self._seen(looked, file) if isinstance(looked, MediaFile) else None
+
+    def _is_named(self, path: str) -> bool:
+        """Whether a folder has the name, though nobody can say what it leads to."""
+        with contextlib.suppress(OSError):
+            return any(one.path == path for one in self._storage.list(path.rpartition("/")[0]))
+        return False
 
     def _seen(self, media_file: MediaFile, before: File) -> File:
         """A file as it is; the same where nothing about it has changed."""
@@ -164,17 +171,17 @@ class Watch:
 
     def _visit(self, folder: Folder) -> None:
         """Read a folder's names where they may have changed."""
-        path = os.path.join(self._root, os.fsdecode(folder.path)).rstrip("/") or "/"
+        path = os.fsdecode(folder.path)
         try:
-            info = os.lstat(path)
+            facts = self._storage.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             return self._lose(folder)
         except OSError:
             self.num_unreadable += 1
             return None
-        if not stat.S_ISDIR(info.st_mode):
+        if facts.kind != "folder":
             return self._lose(folder)
-        inode, modified_ns = signed_64(info.st_ino), signed_64(info.st_mtime_ns)
+        inode, modified_ns = signed_64(facts.inode), signed_64(facts.modified_ns)
         if (inode, modified_ns) != (folder.inode, folder.modified_ns):
             seen_at = self._clock.now()
             folder = Folder(
@@ -199,7 +206,7 @@ class Watch:
         except OSError as error:
             if not folder.path:  # not an empty archive: a disk that fails, a share that is gone
                 raise ArchiveError(
-                    f"The archive {path} cannot be read: {error.strerror}."
+                    f"The archive {self._storage.name} cannot be read: {error.strerror}."
                 ) from None
             self.num_unreadable += 1
             listed_at = TO_BE_READ_AGAIN
@@ -231,19 +238,19 @@ class Watch:
             OSError: the folder cannot be read.
         """
         can_read_all = True
-        for entry in list_folder(path, self._root, Counter()):
+        for listed in list_folder(path, self._storage, Counter()):
             if self._is_over():
                 raise _TimeIsUp
-            if entry.is_dir(follow_symlinks=False):
-                inside = os.fsencode(entry.path[len(self._root) :].lstrip("/"))
+            if listed.is_folder:
+                inside = os.fsencode(listed.path)
                 if inside not in self._folders:
                     self._waiting.append(self._meet(inside))
                 continue
-            name = os.fsencode(entry.name)
+            name = os.fsencode(os.path.basename(listed.path))
             inode = before.pop(name, None)
-            if inode == signed_64(entry.inode()):
+            if inode == signed_64(listed.inode):
                 continue
-            looked = describe(entry.path, self._root)
+            looked = describe(listed.path, self._storage)
             if isinstance(looked, MediaFile):
                 fresh += self._news(folder.number, name, looked, is_known=inode is not None)
             elif looked == UNREADABLE:

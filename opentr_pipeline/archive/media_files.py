@@ -6,14 +6,14 @@ A scan reads directories and file sizes, never contents, and changes nothing.
 import hashlib
 import os
 import re
-import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from opentr_pipeline.archive.storage import Listed, Storage, storage_of
 from opentr_pipeline.errors import ArchiveError
 from opentr_pipeline.settings.environment import Settings
 
@@ -128,10 +128,11 @@ def scan(archive: Path) -> Scan:
     Raises:
         ArchiveError: the directory is not there or cannot be read.
     """
-    root = real_root(archive)
+    storage = storage_of(archive)
+    storage.check()
     found = Scan()
-    for path in _walk(root, found):
-        looked = describe(path, root)
+    for path in _walk(storage, found):
+        looked = describe(path, storage)
         if isinstance(looked, MediaFile):
             found.media_files.append(looked)
         else:
@@ -140,93 +141,81 @@ def scan(archive: Path) -> Scan:
     return found
 
 
-def real_root(archive: Path) -> str:
-    """The archive's directory with no link in its path.
-
-    Raises:
-        ArchiveError: the directory is not there or cannot be read.
-    """
-    if not archive.is_dir():
-        raise ArchiveError(f"The archive {archive} is not a directory; set ARCHIVE_DIR.")
-    if not os.access(archive, os.R_OK | os.X_OK):
-        raise ArchiveError(f"The archive {archive} cannot be read; check its permissions.")
-    return os.path.realpath(archive)
-
-
-def _walk(root: str, found: Scan) -> Iterator[str]:
+def _walk(storage: Storage, found: Scan) -> Iterator[str]:
     """Paths that have the names of media, with a stack of our own: depth is not bounded."""
-    stack = [root]
+    stack = [""]
     while stack:
         folder = stack.pop()
         try:
-            for entry in list_folder(folder, root, found.left_alone):
-                if entry.is_dir(follow_symlinks=False):
-                    stack.append(entry.path)
+            for listed in list_folder(folder, storage, found.left_alone):
+                if listed.is_folder:
+                    stack.append(listed.path)
                 else:
-                    yield entry.path
+                    yield listed.path
         except OSError as error:
-            if folder == root:  # not an empty archive: a disk that fails, a share that is gone
+            if not folder:  # not an empty archive: a disk that fails, a share that is gone
                 raise ArchiveError(
-                    f"The archive {root} cannot be read: {error.strerror}."
+                    f"The archive {storage.name} cannot be read: {error.strerror}."
                 ) from None
             found.left_alone["unreadable folder"] += 1
 
 
-def list_folder(folder: str, root: str, left_alone: Counter[str]) -> Iterator[os.DirEntry[str]]:
+def list_folder(folder: str, storage: Storage, left_alone: Counter[str]) -> Iterator[Listed]:
     """The folders of a folder, and what has the name of a media file.
 
     Args:
-        folder: a path below the root, or the root.
-        root: from ``real_root``.
+        folder: its path; empty for the root.
+        storage: the archive's.
         left_alone: counts the rest, as ``Scan`` does.
 
     Raises:
         OSError: it cannot be read, or only in part.
     """
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            is_folder = entry.is_dir(follow_symlinks=False)
-            if is_folder and entry.name.startswith("."):
-                left_alone["hidden or partial"] += 1
-            elif is_folder or not (reason := _reason_to_leave(entry.path, entry.is_symlink, root)):
-                yield entry
-            else:
-                left_alone[reason] += 1
+    for listed in storage.list(folder):
+        if listed.is_folder and os.path.basename(listed.path).startswith("."):
+            left_alone["hidden or partial"] += 1
+        elif listed.is_folder or not (reason := _reason_to_leave(listed, storage)):
+            yield listed
+        else:
+            left_alone[reason] += 1
 
 
-def look_at(path: str, root: str) -> MediaFile | str:
+def look_at(path: str, storage: Storage) -> MediaFile | str:
     """The media file at one path of the archive, or why there is none, as in ``Scan``."""
-    return _reason_to_leave(path, lambda: os.path.islink(path), root) or describe(path, root)
+    unlisted = Listed(path, is_folder=False, is_link=True, inode=0)
+    return _reason_to_leave(unlisted, storage) or describe(path, storage)
 
 
-def describe(path: str, root: str) -> MediaFile | str:
-    """The same, where ``list_folder`` gave the name."""
+def describe(path: str, storage: Storage) -> MediaFile | str:
+    """The same, where ``list_folder`` gave the path."""
     try:
-        info = os.stat(path)
+        facts = storage.stat(path)
     except OSError:  # gone since the directory was read, or not ours to see
         return UNREADABLE
-    if not stat.S_ISREG(info.st_mode):
+    if facts.kind != "file":
         return "no regular file"
-    inside = path[len(root) :].lstrip("/")
-    return MediaFile(inside, info.st_size, info.st_mtime_ns, info.st_dev, info.st_ino)
+    return MediaFile(path, facts.size_bytes, facts.modified_ns, facts.device, facts.inode)
 
 
-def _reason_to_leave(path: str, is_link: Callable[[], bool], root: str) -> str | None:
-    name = os.path.basename(path).lower()
+def _reason_to_leave(listed: Listed, storage: Storage) -> str | None:
+    name = os.path.basename(listed.path).lower()
     if name.startswith(".") or name.endswith(PARTIAL_SUFFIXES):
         return "hidden or partial"
+    if listed.is_link and (refusal := _refusal(listed.path, storage)):
+        return refusal
     extension = os.path.splitext(name)[1].lstrip(".")
-    if is_link():
-        target = os.path.realpath(path)
-        if os.path.commonpath([root, target]) != root:
-            return "link that leaves the archive"
-        if os.path.isdir(target):
-            return "link to a folder of the archive"
     if extension not in MEDIA_EXTENSIONS:
         return (
             os.fsencode(f".{extension}").decode(errors="replace") if extension else "no extension"
         )
     return None
+
+
+def _refusal(path: str, storage: Storage) -> str:
+    try:
+        return storage.stat(path).refusal
+    except OSError:  # leads nowhere; whoever describes it says so
+        return ""
 
 
 def partition_key(media_file: MediaFile, settings: Settings) -> str:

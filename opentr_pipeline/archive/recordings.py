@@ -6,7 +6,6 @@ and a copy costs one read.
 """
 
 import dataclasses
-import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from opentr_pipeline.archive.ledger import signed_64
 from opentr_pipeline.archive.media_files import MediaFile
+from opentr_pipeline.archive.storage import Storage, storage_of
 from opentr_pipeline.audio.probe import Probe, probe_file
 from opentr_pipeline.errors import MediaError
 
@@ -122,10 +122,11 @@ def probe_all(
         ``failed`` and is not remembered.
     """
     known = memory.recall([media_file for _, media_file in files])
+    storage = storage_of(archive)
 
     def one(item: tuple[str, MediaFile]) -> Recording:
         key, media_file = item
-        fingerprint, probe = known.get(media_file) or _learn(archive, media_file, memory)
+        fingerprint, probe = known.get(media_file) or _learn(storage, media_file, memory)
         on_probed()
         return Recording(media_file, key, fingerprint, probe)
 
@@ -133,13 +134,12 @@ def probe_all(
         return list(threads.map(one, files))
 
 
-def _learn(archive: Path, media_file: MediaFile, memory: ProbeMemory) -> tuple[str, Probe]:
-    path = archive / media_file.path
+def _learn(storage: Storage, media_file: MediaFile, memory: ProbeMemory) -> tuple[str, Probe]:
     try:
-        with path.open("rb") as stream:
-            fingerprint = hashlib.file_digest(stream, "sha256").hexdigest()
-        probe = probe_file(path)
-        check_unchanged(archive, media_file)
+        fingerprint = storage.digest(media_file.path)
+        with storage.opened(media_file.path) as path:
+            probe = probe_file(path)
+        check_unchanged(storage, media_file)
     except MediaError as error:
         return _unread(media_file), Probe(error.status, str(error))
     except OSError as error:
@@ -159,12 +159,12 @@ def _unread(media_file: MediaFile) -> str:
     return f"unread-{media_file.recording_id}"
 
 
-def check_unchanged(archive: Path, media_file: MediaFile) -> None:
+def check_unchanged(storage: Storage, media_file: MediaFile) -> None:
     """Make sure that a file is still the one that was scanned.
 
     Raises:
         MediaError: ``failed``; it is being written, and a later run takes it.
     """
-    info = (archive / media_file.path).stat()
-    if (info.st_size, info.st_mtime_ns) != (media_file.size_bytes, media_file.modified_ns):
+    facts = storage.stat(media_file.path)
+    if (facts.size_bytes, facts.modified_ns) != (media_file.size_bytes, media_file.modified_ns):
         raise MediaError("failed", "The file changed while it was read; a later run takes it.")

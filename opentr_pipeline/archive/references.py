@@ -8,11 +8,12 @@ import html
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from opentr_pipeline.archive.media_files import MEDIA_EXTENSIONS, MediaFile, partition_key
+from opentr_pipeline.archive.storage import Storage, storage_of
 from opentr_pipeline.errors import ReferenceTextError
 from opentr_pipeline.settings.environment import Settings
 
@@ -61,24 +62,35 @@ def find_references(settings: Settings) -> dict[str, list[Reference]]:
     Reads folders, and the size and time of what matters; one without media beside it is nobody's.
     """
     found: dict[str, list[Reference]] = {}
-    root = os.path.realpath(settings.workspace.archive)
-    for folder, subfolders, names in os.walk(root):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for media_name, reference_name in _pairs(names):
+    storage = storage_of(settings.workspace.archive)
+    for folder, names in _folders(storage):
+        for media_path, path in (map(folder.__add__, pair) for pair in _pairs(names)):
             try:
-                media, text = (os.stat(f"{folder}/{one}") for one in (media_name, reference_name))
+                media, text = storage.stat(media_path), storage.stat(path)
             except OSError:  # gone since the folder was read, or not ours to see
                 continue
-            path, reference_path = (
-                os.path.relpath(f"{folder}/{one}", root) for one in (media_name, reference_name)
-            )
             media_file = MediaFile(
-                path, media.st_size, media.st_mtime_ns, media.st_dev, media.st_ino
+                media_path, media.size_bytes, media.modified_ns, media.device, media.inode
             )
             found.setdefault(partition_key(media_file, settings), []).append(
-                Reference(reference_path, text.st_size, text.st_mtime_ns, media_file.recording_id)
+                Reference(path, text.size_bytes, text.modified_ns, media_file.recording_id)
             )
     return found
+
+
+def _folders(storage: Storage) -> Iterator[tuple[str, list[str]]]:
+    """Each folder with the names of what is no folder in it; what cannot be read has none."""
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            listed = list(storage.list(folder))
+        except OSError:
+            continue
+        inside = f"{folder}/" if folder else ""
+        yield inside, [one.path.removeprefix(inside) for one in listed if not one.is_folder]
+        paths = sorted((one.path for one in listed if one.is_folder), reverse=True)
+        waiting += [path for path in paths if not path.removeprefix(inside).startswith(".")]
 
 
 def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:

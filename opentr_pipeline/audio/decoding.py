@@ -4,7 +4,8 @@ A stream: what is in memory at once does not depend on how long a recording is.
 """
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,15 +40,21 @@ class Sound:
         num_errors: packets that could not be decoded and are missing, so far.
     """
 
-    def __init__(self, path: Path, audio_stream: str = "auto", *, split: bool = False) -> None:
+    def __init__(
+        self,
+        media: Path | Callable[[], AbstractContextManager[Path]],
+        audio_stream: str = "auto",
+        *,
+        split: bool = False,
+    ) -> None:
         """Name the file; it is opened by ``windows``.
 
         Args:
-            path: of the media file.
+            media: the media file, or what gives one for as long as it is read.
             audio_stream: its number among the audio streams, from 0, or ``auto`` for the best.
             split: windows of each channel by itself.
         """
-        self._path = path
+        self._media = media
         self._audio_stream = audio_stream
         self._split = split
         self._errors: list[str] = []
@@ -82,12 +89,15 @@ class Sound:
             why = self._errors[0] if self._errors else "the stream is empty"
             raise MediaError("corrupt", f"No sound could be decoded: {why}.")
 
+    def _opened(self) -> AbstractContextManager[Path]:
+        return nullcontext(self._media) if isinstance(self._media, Path) else self._media()
+
     def blocks(self) -> Iterator["Samples"]:
         """The sound in blocks of ``BLOCK_S``, the last one shorter: shape (num_channels, n)."""
         import av
 
         try:
-            with open_media(self._path) as container:
+            with self._opened() as path, open_media(path) as container:
                 decoder = _Decoder(container, self._stream(container), self._split, self._errors)
                 for block in _blocks(decoder.parts()):
                     self._num_samples += block.shape[1]

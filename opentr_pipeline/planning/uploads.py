@@ -22,9 +22,9 @@ from opentr_pipeline.archive.media_files import (
     MediaFile,
     check_num_partitions,
     partition_key,
-    real_root,
 )
 from opentr_pipeline.archive.recordings import Recording, guessed
+from opentr_pipeline.archive.storage import storage_of
 from opentr_pipeline.locks import is_being_written
 from opentr_pipeline.planning import backlog
 from opentr_pipeline.planning.options import ArchiveOptions
@@ -85,10 +85,11 @@ class Uploads:
             OpentrError: the archive cannot be read, or has too many partitions; nothing of what
                 was known is forgotten.
         """
-        root = real_root(self._settings.workspace.archive)
+        storage = storage_of(self._settings.workspace.archive)
+        storage.check()
         with self.ledger.opened():
             settle_s = self._settings.upload_settle_s
-            self._watch = Watch(self.ledger, root, settle_s, self._clock)
+            self._watch = Watch(self.ledger, storage, settle_s, self._clock)
             self._watch.look()
             for request in self.ledger.requests() - active.keys():
                 self.ledger.end_request(request)

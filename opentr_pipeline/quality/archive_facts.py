@@ -20,6 +20,7 @@ from opentr_pipeline.archive.references import (
     num_errors,
     read_reference,
 )
+from opentr_pipeline.archive.storage import storage_of
 from opentr_pipeline.errors import ReferenceTextError, StoreError
 from opentr_pipeline.quality.fact_memory import FactMemory
 from opentr_pipeline.quality.partition_facts import (
@@ -180,7 +181,8 @@ def _compared(archive: Path, reference: Reference, row: dict[str, Any] | None) -
     if row["task"] == "translate":
         return ReferenceFacts(row["path"], problem="The transcript is a translation.")
     try:
-        words = read_reference(archive / reference.path)
+        with storage_of(archive).opened(reference.path) as path:
+            words = read_reference(path)
     except ReferenceTextError as error:
         return ReferenceFacts(row["path"], problem=str(error))
     said = comparable_words(row["text"] or "")

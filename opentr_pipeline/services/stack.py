@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from opentr_pipeline.archive.media_files import real_root
+from opentr_pipeline.archive.storage import storage_of
 from opentr_pipeline.commands import command
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.services import docker
@@ -141,7 +141,7 @@ class Stack:
             SettingsError: no password, no such card, or a value that cannot work inside.
         """
         docker.compose_command()
-        real_root(self.settings.workspace.archive)
+        storage_of(self.settings.workspace.archive).check()
         environment(self.settings, self._cards, self.state)
         if not self.is_running() and is_taken(self.settings.dagster_port):
             raise ServiceError(

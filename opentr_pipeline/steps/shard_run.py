@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from opentr_pipeline.archive.recordings import check_unchanged
+from opentr_pipeline.archive.storage import storage_of
 from opentr_pipeline.audio.decoding import Sound
 from opentr_pipeline.errors import DeviceError, MediaError, OutOfMemoryError
 from opentr_pipeline.locks import POLL_S
@@ -73,7 +74,7 @@ class ShardRun:
             load: loads the model; called once.
             batch_size: windows decoded together.
         """
-        self._archive = archive
+        self._archive = storage_of(archive)
         self._store = store
         self._plan = plan
         self._load = load
@@ -199,7 +200,7 @@ class ShardRun:
             return None
         source = Source(
             Sound(
-                self._archive / item.media_file.path,
+                functools.partial(self._archive.opened, item.media_file.path),
                 item.options.audio_stream,
                 split=item.options.audio_channels == "split",
             ),

@@ -12,7 +12,7 @@ from dagster._core.definitions.partitions.utils.base import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline.archive import media_files
+from opentr_pipeline.archive import storage
 from opentr_pipeline.archive.media_files import (
     MAX_KEY_BYTES,
     MAX_PARTITIONS,
@@ -198,7 +198,7 @@ def test_an_archive_that_is_a_file(tmp_path: Path) -> None:
 
 
 def test_an_archive_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media_files.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(storage.os, "access", lambda path, mode: False)
     with pytest.raises(ArchiveError) as caught:
         scan(tmp_path)
     assert str(caught.value) == f"The archive {tmp_path} cannot be read; check its permissions."
@@ -213,7 +213,7 @@ def refuse_to_list(monkeypatch: pytest.MonkeyPatch, refused: Path) -> None:
             raise OSError(5, "Input/output error", path)
         return real(path)
 
-    monkeypatch.setattr(media_files.os, "scandir", scandir)
+    monkeypatch.setattr(storage.os, "scandir", scandir)
 
 
 def test_a_folder_that_cannot_be_read_is_counted(

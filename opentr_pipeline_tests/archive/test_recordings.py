@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline.archive import recordings
+from opentr_pipeline.archive import recordings, storage
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.archive.recordings import ProbeMemory, Recording, check_unchanged, probe_all
+from opentr_pipeline.archive.storage import FolderStorage
 from opentr_pipeline.audio import probe as probes
 from opentr_pipeline.audio.probe import Probe, probe_file
 from opentr_pipeline.errors import MediaError
@@ -249,7 +250,7 @@ class Reads:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
         self._real = hashlib.file_digest
-        monkeypatch.setattr(recordings.hashlib, "file_digest", self._digest)
+        monkeypatch.setattr(storage.hashlib, "file_digest", self._digest)
 
     def _digest(self, stream: Any, name: str) -> Any:
         self.count += 1
@@ -333,7 +334,7 @@ def refuse_digests(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def digest(stream: object, name: str) -> object:
         raise error
 
-    monkeypatch.setattr(recordings.hashlib, "file_digest", digest)
+    monkeypatch.setattr(storage.hashlib, "file_digest", digest)
 
 
 def test_a_file_that_cannot_be_read_is_failed_and_not_remembered(
@@ -399,10 +400,10 @@ def test_a_file_that_changes_while_it_is_read_is_failed_and_not_remembered(
 def test_a_file_is_unchanged_until_it_is_touched(tmp_path: Path) -> None:
     path = wav(tmp_path / "a.wav")
     (known,) = scan(tmp_path).media_files
-    check_unchanged(tmp_path, known)
+    check_unchanged(FolderStorage(tmp_path), known)
     os.utime(path, ns=(0, known.modified_ns + 1))
     with pytest.raises(MediaError) as caught:
-        check_unchanged(tmp_path, known)
+        check_unchanged(FolderStorage(tmp_path), known)
     assert caught.value.status == "failed"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from opentr_pipeline.archive import recordings
+from opentr_pipeline.archive import storage
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.errors import StoreError
@@ -258,7 +258,7 @@ def test_a_moved_file_costs_no_work(
     world.run()
     (world.archive / target).parent.mkdir(exist_ok=True)
     (world.archive / "radio/1.wav").rename(world.archive / target)
-    monkeypatch.setattr(recordings.hashlib, "file_digest", None)  # no content is read
+    monkeypatch.setattr(storage.hashlib, "file_digest", None)  # no content is read
     assert world.run() == []
     assert world.states()[target] == "done"
     assert world.texts("words")[target] == "said in radio/1.wav"
@@ -287,7 +287,7 @@ def test_broken_files_need_no_shard(world: World) -> None:
 
 
 def unreadable(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    real = recordings.hashlib.file_digest
+    real = storage.hashlib.file_digest
 
     def digest(stream: object, name: str) -> object:
         path = Path(stream.name)  # type: ignore[attr-defined]
@@ -295,7 +295,7 @@ def unreadable(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
             raise OSError(5, f"Input/output error {names.index(path.name)}")
         return real(stream, name)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(recordings.hashlib, "file_digest", digest)
+    monkeypatch.setattr(storage.hashlib, "file_digest", digest)
 
 
 def test_each_unreadable_file_has_its_own_reason_and_attempts(

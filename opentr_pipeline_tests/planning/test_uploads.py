@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from opentr_pipeline.archive import changes, media_files
+from opentr_pipeline.archive import changes, media_files, storage
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.errors import ArchiveError, StoreError
 from opentr_pipeline.planning import backlog, uploads
@@ -194,7 +194,7 @@ def test_what_becomes_something_else_is_forgotten(busy: Desk) -> None:
 def test_a_folder_that_cannot_be_read_is_tried_again_and_nothing_of_it_forgotten(
     busy: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = media_files.os.scandir
+    real = storage.os.scandir
 
     def scandir(path: str) -> object:
         if path.endswith("/old"):
@@ -202,7 +202,7 @@ def test_a_folder_that_cannot_be_read_is_tried_again_and_nothing_of_it_forgotten
         return real(path)
 
     busy.put("old/c.wav")
-    monkeypatch.setattr(media_files.os, "scandir", scandir)
+    monkeypatch.setattr(storage.os, "scandir", scandir)
     for _ in range(3):
         said = busy.tick(SETTLE_S).sentence
         assert said == "Nothing new: 2 known, 1 folder that cannot be read whole."
@@ -215,19 +215,19 @@ def test_a_file_that_cannot_be_looked_at_is_tried_again(
     busy: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     busy.put("new/c.wav")
-    real = media_files.os.stat
+    real = storage.os.lstat
 
-    def stat(path: str, **how: object) -> os.stat_result:
+    def lstat(path: str, **how: object) -> os.stat_result:
         if str(path).endswith("c.wav"):
             raise PermissionError
         return real(path, **how)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(media_files.os, "stat", stat)
+    monkeypatch.setattr(storage.os, "lstat", lstat)
     for _ in range(3):
         assert "1 folder that cannot be read whole" in busy.tick(SETTLE_S).sentence
     monkeypatch.undo()
     busy.tick()
-    monkeypatch.setattr(media_files.os, "stat", stat)
+    monkeypatch.setattr(storage.os, "lstat", lstat)
     busy.tick(SETTLE_S)  # in the middle of settling
     monkeypatch.undo()
     assert busy.asked(SETTLE_S) == ["new/c.wav"]
@@ -246,7 +246,7 @@ def test_an_archive_that_cannot_be_read_is_refused_and_nothing_forgotten(
     def scandir(path: str) -> object:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(media_files.os, "scandir", scandir)
+    monkeypatch.setattr(storage.os, "scandir", scandir)
     with pytest.raises(ArchiveError, match="Input/output error"):
         busy.tick()
     monkeypatch.undo()

@@ -1,0 +1,156 @@
+"""Where the bytes of an archive are: the seam between what is a folder today and other places.
+
+Everything that reads an archive asks these few questions, and no other; nothing is ever written.
+``test_storage`` holds whatever answers them to what they promise.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+from opentr_pipeline.errors import ArchiveError
+
+Kind = Literal["file", "folder", "other"]
+
+
+class Listed(NamedTuple):
+    """A name in a folder.
+
+    Attributes:
+        path: from the archive's root, ``/`` between the parts; empty for the root itself. Bytes
+            that are not UTF-8 are surrogate escapes, so that ``os.fsencode`` gives them back.
+        is_folder: links are none.
+        inode: another one where the name was given to other bytes.
+    """
+
+    path: str
+    is_folder: bool
+    is_link: bool
+    inode: int
+
+
+class Facts(NamedTuple):
+    """What is at a path, where it is a link what that leads to.
+
+    Attributes:
+        kind: of the path itself: a link to a folder is no folder.
+        modified_ns: nanoseconds since 1970 UTC; of a folder, when names came or went.
+        device: with ``inode`` what tells these bytes from all others, and survives a rename.
+        refusal: why a link is not to be followed; else empty.
+    """
+
+    kind: Kind
+    size_bytes: int
+    modified_ns: int
+    device: int
+    inode: int
+    refusal: str = ""
+
+
+class Storage(Protocol):
+    """What an archive is asked; paths are those of ``Listed``."""
+
+    @property
+    def name(self) -> str:
+        """What people know it by."""
+
+    def check(self) -> None:
+        """Make sure that it can be read.
+
+        Raises:
+            ArchiveError: it is not there, or not ours to read.
+        """
+
+    def list(self, folder: str) -> Iterator[Listed]:
+        """All names in a folder, in no order.
+
+        Raises:
+            OSError: it cannot be read, or only in part.
+        """
+
+    def stat(self, path: str) -> Facts:
+        """What is at a path.
+
+        Raises:
+            OSError: nothing, or nothing that is ours to see.
+        """
+
+    def opened(self, path: str) -> AbstractContextManager[Path]:
+        """A file of this machine that holds the bytes, for as long as it is read.
+
+        A path and no stream, since FFmpeg's libraries open files by themselves.
+        """
+
+    def digest(self, path: str) -> str:
+        """Names the whole content: SHA-256 in hexadecimal digits.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+
+
+class FolderStorage:
+    """A folder of this machine."""
+
+    def __init__(self, root: Path) -> None:
+        """Name the folder; nothing is read yet."""
+        self._root = root
+        self.name = os.path.realpath(root)  # with no link in it
+        self._prefix = self.name.rstrip("/") + "/"
+
+    def check(self) -> None:
+        """See ``Storage``."""
+        if not self._root.is_dir():
+            raise ArchiveError(f"The archive {self._root} is not a directory; set ARCHIVE_DIR.")
+        if not os.access(self._root, os.R_OK | os.X_OK):
+            raise ArchiveError(f"The archive {self._root} cannot be read; check its permissions.")
+
+    def list(self, folder: str) -> Iterator[Listed]:
+        """See ``Storage``."""
+        inside = folder + "/" if folder else ""
+        with os.scandir(self._place(folder)) as entries:
+            for entry in entries:
+                yield Listed(
+                    inside + entry.name,
+                    entry.is_dir(follow_symlinks=False),
+                    entry.is_symlink(),
+                    entry.inode(),
+                )
+
+    def stat(self, path: str) -> Facts:
+        """See ``Storage``."""
+        place = self._place(path)
+        info, refusal = os.lstat(place), ""
+        kind: Kind = "folder" if stat.S_ISDIR(info.st_mode) else "other"
+        if stat.S_ISLNK(info.st_mode):
+            info, refusal = os.stat(place), self._refusal(place)
+        if stat.S_ISREG(info.st_mode):
+            kind = "file"
+        return Facts(kind, info.st_size, info.st_mtime_ns, info.st_dev, info.st_ino, refusal)
+
+    def _place(self, path: str) -> str:
+        return self._prefix + path if path else self.name
+
+    def _refusal(self, link: str) -> str:
+        target = os.path.realpath(link)
+        if os.path.commonpath([self.name, target]) != self.name:
+            return "link that leaves the archive"
+        return "link to a folder of the archive" if os.path.isdir(target) else ""
+
+    def opened(self, path: str) -> AbstractContextManager[Path]:
+        """See ``Storage``: the file itself."""
+        return nullcontext(self._root / path)
+
+    def digest(self, path: str) -> str:
+        """See ``Storage``."""
+        with (self._root / path).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def storage_of(archive: Path) -> Storage:
+    """The storage of an archive by its address; the one place that knows which kinds there are."""
+    return FolderStorage(archive)
