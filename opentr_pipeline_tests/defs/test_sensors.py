@@ -50,8 +50,8 @@ class Eye:
         self.cursor: str | None = None
 
     def tick(self) -> SensorResult:
-        context = build_sensor_context(self.instance, cursor=self.cursor)
-        result = uploads_sensor(self.settings, Names())(context)
+        with build_sensor_context(self.instance, cursor=self.cursor) as context:
+            result = uploads_sensor(self.settings, Names())(context)
         assert isinstance(result, SensorResult)
         self.cursor = result.cursor
         return result

@@ -85,8 +85,10 @@ def _tick(
 ) -> list[RunRequest] | SkipReason:
     schedule = nights_schedule(settings_of(variables, **more), Names())
     Path(variables["OPENTR_HOME"]).mkdir(exist_ok=True)
-    with DagsterInstance.local_temp(variables["OPENTR_HOME"]) as instance:
-        context = build_schedule_context(instance, began_at or datetime.now(UTC))
+    with (
+        DagsterInstance.local_temp(variables["OPENTR_HOME"]) as instance,
+        build_schedule_context(instance, began_at or datetime.now(UTC)) as context,
+    ):
         return schedule(context)  # type: ignore[return-value]
 
 
