@@ -18,6 +18,7 @@ from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.services import docker
 from opentr_pipeline.services.dev import HOST, answers, code_location_error, is_taken
 from opentr_pipeline.services.processes import wait_until
+from opentr_pipeline.services.stack_image import build_context
 from opentr_pipeline.services.stack_settings import HostCards, environment, make_folders
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.installation import stock
@@ -121,7 +122,9 @@ class Stack:
     def _build(self, say: Callable[[str], object]) -> None:
         make_folders(self.settings, self.state)
         say("Building the image (minutes the first time) ...")
-        self.compose("build", "code")
+        with build_context() as folder:
+            variables = {**self._environment, "BUILD_CONTEXT": str(folder)}
+            docker.run([*self._compose, "build", "code"], env=variables)
 
     def try_out(self, say: Callable[[str], object]) -> None:
         """Build the image and refuse what ``start`` would refuse in it; what runs goes on.
