@@ -1,4 +1,4 @@
-"""The wheel by itself: built, installed in an environment of its own, used in a folder of its own."""
+"""The wheel: built, installed in an environment of its own, used in a folder of its own."""
 
 import os
 import shutil
@@ -17,8 +17,11 @@ from opentr_pipeline_tests.page_api import free_port
 from opentr_pipeline_tests.runs import SAMPLES
 
 pytestmark = pytest.mark.slow
-# What a clone of the project does not have, and what no wheel is made of.
-NOT_CLONED = (".*[!e]", "output", "site", "build", "*.egg-info", "__pycache__", "benchmarks")
+# What a clone of the project does not have.
+NOT_CLONED = (
+    *(".git", ".venv*", ".env", ".opentr", ".hypothesis", ".*_cache", "__pycache__"),
+    *("output", "site", "build", "*.egg-info"),
+)
 
 
 def pip(python: str | Path, *arguments: str | Path) -> None:
