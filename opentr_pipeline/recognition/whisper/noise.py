@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from opentr_pipeline.commands import command
 from opentr_pipeline.errors import ModelError
 from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.recognition.whisper.shapes import MAX_TEXT, NUM_FRAMES, ModelShape
@@ -58,7 +59,7 @@ def make(name: str, shape: ModelShape, donor: Model, folder: Path) -> Model:
     if donor.english_only:
         raise ModelError(
             f"The model {donor.name} knows English only, and the tokenizer of a multilingual one "
-            f"is needed to make weights in the shape of {name}; ./opentr.sh models fetch base."
+            f"is needed to make weights in the shape of {name}; {command('models fetch base')}."
         )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
