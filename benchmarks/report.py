@@ -26,10 +26,11 @@ import pyarrow as pa
 from benchmarks import machine
 from benchmarks.uploads import in_process_of_its_own
 from opentr_pipeline.archive.media_files import MediaFile, scan
+from opentr_pipeline.archive.recordings import ProbeMemory
 from opentr_pipeline.audio.probe import Probe
 from opentr_pipeline.pages.lists import FOLDER as PAGES
 from opentr_pipeline.pages.lists import REPORT_PAGE
-from opentr_pipeline.planning import backlog
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.report import page
 from opentr_pipeline.report.facts import report_facts
@@ -126,7 +127,13 @@ def measure(settings: Settings, num_words: int) -> Figures:
     """The report, the report again, and once more after a partition was transcribed anew."""
     first = in_process_of_its_own(make_report, settings)
     again = in_process_of_its_own(make_report, settings)
-    key, group = next(iter(scan(settings.workspace.archive).by_partition(settings).items()))
+    key, group = next(
+        iter(
+            Setup(settings)
+            .partitioning.groups(scan(settings.workspace.archive).media_files)
+            .items()
+        )
+    )
     write_partition(settings, key, group, num_words, 1)
     changed = in_process_of_its_own(make_report, settings)
     size_bytes = (settings.workspace.output / PAGES / REPORT_PAGE).stat().st_size
@@ -150,7 +157,7 @@ def make(settings: Settings, num_recordings: int, num_partitions: int, num_words
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"recording {number:07}.wav").write_bytes(b"RIFF")
     found = scan(settings.workspace.archive)
-    backlog.probe_memory(settings)
+    ProbeMemory(settings.workspace.probe_memory)  # makes its table
     probe = json.dumps(asdict(Probe(duration_s=num_words * WORD_S)))
     with closing(sqlite3.connect(settings.workspace.probe_memory)) as database, database:
         database.executemany(
@@ -160,7 +167,9 @@ def make(settings: Settings, num_recordings: int, num_partitions: int, num_words
                 for one in found.media_files
             ),
         )
-    for number, (key, group) in enumerate(found.by_partition(settings).items()):
+    for number, (key, group) in enumerate(
+        Setup(settings).partitioning.groups(found.media_files).items()
+    ):
         write_partition(settings, key, group, num_words, number)
 
 

@@ -28,9 +28,10 @@ import pyarrow as pa
 from benchmarks import machine
 from opentr_pipeline.archive.changes import Clock
 from opentr_pipeline.archive.media_files import scan
+from opentr_pipeline.archive.recordings import ProbeMemory
 from opentr_pipeline.audio.probe import Probe
-from opentr_pipeline.planning import backlog
 from opentr_pipeline.planning.options import ArchiveOptions
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.uploads import Uploads
 from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.settings.environment import Settings, load_settings
@@ -140,7 +141,7 @@ class Looker:
 
     def _uploads(self) -> Uploads:
         clock = Clock(lambda: time.monotonic() + self._skipped_s)
-        return Uploads(self.settings, self.options, clock)
+        return Uploads(Setup(self.settings), self.options, clock)
 
     def _register(self, keys: set[str]) -> list[str]:
         self._keys += sorted(keys - set(self._keys))
@@ -200,7 +201,7 @@ def measure(folder: Path, num_files: int) -> Looks:
 def fill_store(settings: Settings, options: ArchiveOptions) -> None:
     """Have all files probed and transcribed, as far as anybody can tell."""
     probes = settings.workspace.probe_memory
-    backlog.probe_memory(settings)
+    ProbeMemory(probes)  # makes its table
     found = scan(settings.workspace.archive)
     probe = json.dumps(asdict(Probe(duration_s=60.0)))
     with closing(sqlite3.connect(probes)) as database, database:
@@ -212,7 +213,7 @@ def fill_store(settings: Settings, options: ArchiveOptions) -> None:
             ),
         )
     schema = SCHEMAS["transcripts"]
-    for key, group in found.by_partition(settings).items():
+    for key, group in Setup(settings).partitioning.groups(found.media_files).items():
         rows = pa.Table.from_pylist(
             [
                 {

@@ -253,25 +253,25 @@ def test_the_folder_of_slots_is_open_to_everybody(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = os.umask(0o077)
     try:
-        folder = slots_folder(settings_of())
+        folder = slots_folder(settings_of().workspace.worker_slots)
     finally:
         os.umask(before)
     assert folder == tmp_path / "opentr-worker-slots"
     assert folder.stat().st_mode & 0o777 == 0o777
-    assert slots_folder(settings_of()) == folder
+    assert slots_folder(settings_of().workspace.worker_slots) == folder
 
 
 def test_a_folder_of_slots_that_cannot_be_made_is_refused_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     folder = tmp_path / "file" / "slots"
     with pytest.raises(SettingsError) as caught:
-        slots_folder(settings_of(WORKER_SLOTS_DIR=folder))
+        slots_folder(settings_of(WORKER_SLOTS_DIR=folder).workspace.worker_slots)
     said = f"WORKER_SLOTS_DIR={folder} cannot be used: Not a directory ({folder}); name a folder on"
     assert str(caught.value) == f"{said} a local disk."
 
 
 def absolute_folder(**variables: Any) -> Path:
-    return Path(os.path.abspath(slots_folder(settings_of(**variables))))
+    return Path(os.path.abspath(slots_folder(settings_of(**variables).workspace.worker_slots)))
 
 
 def test_the_folder_of_slots_does_not_depend_on_where_a_command_starts(

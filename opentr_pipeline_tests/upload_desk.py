@@ -11,6 +11,7 @@ from opentr_pipeline.archive.changes import Clock
 from opentr_pipeline.archive.ledger import File, State
 from opentr_pipeline.planning import backlog
 from opentr_pipeline.planning.options import ArchiveOptions
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.upload_runs import Request
 from opentr_pipeline.planning.uploads import Tick, Uploads
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
@@ -42,6 +43,7 @@ class Desk:
             UPLOAD_SETTLE_S=SETTLE_S,
             **variables,
         )
+        self.setup = Setup(self.settings)
         self.options = ArchiveOptions(OPTIONS)
         self.now, self.boot = 1000.0, "first"
         self.active: dict[str, Request] = {}
@@ -51,7 +53,7 @@ class Desk:
     @property
     def uploads(self) -> Uploads:
         """A new one each time, as after a restart."""
-        return Uploads(self.settings, self.options, Clock(lambda: self.now, lambda: self.boot))
+        return Uploads(self.setup, self.options, Clock(lambda: self.now, lambda: self.boot))
 
     @property
     def store(self) -> TranscriptStore:
@@ -79,7 +81,7 @@ class Desk:
 
     def paths(self, requests: Sequence[Request]) -> list[str]:
         wanted = {one for request in requests for one in request.recording_ids}
-        found = backlog.recordings_of(self.settings, self.keys)
+        found = backlog.recordings_of(self.setup, self.keys)
         here = (recording for group in found.values() for recording in group)
         return sorted(one.media_file.path for one in here if one.recording_id in wanted)
 
@@ -90,7 +92,7 @@ class Desk:
         self.active = {}
 
     def _run(self, request: Request, status: str, num_attempts: int) -> None:
-        found = backlog.recordings_of(self.settings, request.run_range.keys)
+        found = backlog.recordings_of(self.setup, request.run_range.keys)
         index = self.store.index(found)
         for key, recordings in found.items():
             entries = []

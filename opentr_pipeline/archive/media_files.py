@@ -1,12 +1,10 @@
-"""The archive: which media files there are, and which partition each belongs to.
+"""The archive: which media files there are.
 
 A scan reads directories and file sizes, never contents, and changes nothing.
 """
 
 import hashlib
 import os
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +13,6 @@ from pathlib import Path
 
 from opentr_pipeline.archive.storage import Listed, Storage, storage_of
 from opentr_pipeline.errors import ArchiveError
-from opentr_pipeline.settings.environment import Settings
 
 # What FFmpeg's libraries read and people keep sound in. A test holds this list and
 # NOT_MEDIA_EXTENSIONS against the demuxers of the installed libraries.
@@ -43,9 +40,6 @@ NOT_MEDIA_EXTENSIONS = frozenset(
 )
 PARTIAL_SUFFIXES = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", "~")
 UNREADABLE = "unreadable file"
-MAX_PARTITIONS = 10_000
-MAX_KEY_BYTES = 200
-ROOT_KEY = "@root"
 FIRST_SECOND = datetime(1, 1, 2, tzinfo=UTC).timestamp()
 LAST_SECOND = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
@@ -91,31 +85,6 @@ class Scan:
 
     media_files: list[MediaFile] = field(default_factory=list)
     left_alone: Counter[str] = field(default_factory=Counter)
-
-    def by_partition(self, settings: Settings) -> dict[str, list[MediaFile]]:
-        """The media files of each partition key, keys sorted.
-
-        Raises:
-            ArchiveError: more keys than Dagster's page handles well.
-        """
-        groups: dict[str, list[MediaFile]] = {}
-        for media_file in self.media_files:
-            groups.setdefault(partition_key(media_file, settings), []).append(media_file)
-        check_num_partitions(len(groups), settings)
-        return dict(sorted(groups.items()))
-
-
-def check_num_partitions(count: int, settings: Settings) -> None:
-    """Make sure that Dagster's page can show so many partitions.
-
-    Raises:
-        ArchiveError: it cannot.
-    """
-    if count > MAX_PARTITIONS:
-        raise ArchiveError(
-            f"The archive makes {count} partitions by {settings.partition_by}, more than "
-            f"{MAX_PARTITIONS}; set PARTITION_BY=hash."
-        )
 
 
 def scan(archive: Path) -> Scan:
@@ -216,46 +185,3 @@ def _refusal(path: str, storage: Storage) -> str:
         return storage.stat(path).refusal
     except OSError:  # leads nowhere; whoever describes it says so
         return ""
-
-
-def partition_key(media_file: MediaFile, settings: Settings) -> str:
-    """The partition that a media file belongs to: a pure function of path and modified time.
-
-    A folder's key is its name, percent-encoded where Dagster, its command line or a file name
-    could stumble; ``urllib.parse.unquote`` gives it back. Files at the root get ``@root``, which
-    no folder can be called. A key longer than 200 bytes ends in a digest instead.
-    """
-    if settings.partition_by == "day":
-        return f"{media_file.modified_at:%Y-%m-%d}"
-    if settings.partition_by == "month":
-        return f"{media_file.modified_at:%Y-%m}"
-    if settings.partition_by == "hash":
-        number = int(media_file.recording_id, 16) % settings.partition_count
-        return f"hash-{number:04d}"
-    folders = media_file.path.split("/")[:-1][: settings.partition_depth]
-    return _shortened(_encoded("/".join(folders))) if folders else ROOT_KEY
-
-
-def _encoded(text: str) -> str:
-    """Letters, digits and marks of any script stay readable; all else is percent-encoded.
-
-    A dot or underscore in front is encoded too (readers of Parquet folders skip such files), and
-    a dot after a dot (Dagster writes ranges as ``a...b``).
-    """
-    key = ""
-    for character in text:
-        is_plain = character in "-_." and key and not (character == "." and key.endswith("."))
-        if is_plain or unicodedata.category(character)[0] in "LMN":
-            key += character
-        else:
-            key += "".join(f"%{byte:02X}" for byte in os.fsencode(character))
-    return key
-
-
-def _shortened(key: str) -> str:
-    raw = key.encode()
-    if len(raw) <= MAX_KEY_BYTES:
-        return key
-    digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
-    head = raw[: MAX_KEY_BYTES - len(digest) - 1].decode(errors="ignore")
-    return f"{re.sub('%[0-9A-F]?$', '', head)}@{digest}"

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from opentr_pipeline.archive.media_files import MEDIA_EXTENSIONS, MediaFile, partition_key
+from opentr_pipeline.archive.media_files import MEDIA_EXTENSIONS, MediaFile
+from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.archive.storage import Storage, storage_of
 from opentr_pipeline.errors import ReferenceTextError
-from opentr_pipeline.settings.environment import Settings
 
 # Where there are several, the first counts.
 SUFFIXES = (".reference.txt", ".reference.srt", ".reference.vtt")
@@ -56,13 +56,13 @@ class Reference:
     recording_id: str
 
 
-def find_references(settings: Settings) -> dict[str, list[Reference]]:
+def find_references(archive: Path, partitioning: Partitioning) -> dict[str, list[Reference]]:
     """The references in the archive, by the partition of the media beside them.
 
     Reads folders, and the size and time of what matters; one without media beside it is nobody's.
     """
     found: dict[str, list[Reference]] = {}
-    storage = storage_of(settings.workspace.archive)
+    storage = storage_of(archive)
     for folder, names in _folders(storage):
         for media_path, path in (map(folder.__add__, pair) for pair in _pairs(names)):
             try:
@@ -72,7 +72,7 @@ def find_references(settings: Settings) -> dict[str, list[Reference]]:
             media_file = MediaFile(
                 media_path, media.size_bytes, media.modified_ns, media.device, media.inode
             )
-            found.setdefault(partition_key(media_file, settings), []).append(
+            found.setdefault(partitioning.key(media_file), []).append(
                 Reference(path, text.size_bytes, text.modified_ns, media_file.recording_id)
             )
     return found

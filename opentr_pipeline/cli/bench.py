@@ -14,7 +14,7 @@ from opentr_pipeline.cli.shared import (
     json_option,
     options_of,
     print_json,
-    settings_of,
+    setup_of,
 )
 from opentr_pipeline.commands import command
 from opentr_pipeline.errors import ModelError, ServiceError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from opentr_pipeline.devices.cards import WorkerSlot
     from opentr_pipeline.monitoring.card import Weights
     from opentr_pipeline.monitoring.scaling import Scaling
-    from opentr_pipeline.settings.environment import Settings
+    from opentr_pipeline.settings.workspace import Workspace
 
 
 @click.group("bench", cls=Commands)
@@ -61,19 +61,19 @@ def scaling(archive: Path | None, workers: tuple[int, ...], as_json: bool) -> No
     from opentr_pipeline.monitoring import scaling as measuring
     from opentr_pipeline.monitoring import scaling_chart
     from opentr_pipeline.monitoring.scaling_workers import Bench
-    from opentr_pipeline.recognition import budget, models
 
-    settings = settings_of(archive)
-    options, slots = options_of(settings, fetch=True)
-    device = slots[0].device
-    model = models.find(options.default.model, settings.workspace.models)
-    batch_size = budget.batch_size(settings, slots[0], slots)
-    made = Bench(model, device, options.default, batch_size)
-    with _held(slots, settings):
+    setup = setup_of(archive)
+    options = options_of(setup, fetch=True).default
+    slot, *_ = setup.slots
+    made = Bench(setup.model, slot.device, options, setup.workers.batch_size(slot))
+    with _held(setup.slots, setup.slots_folder):
         measured = measuring.measure(
-            made, settings, measuring.Turns(workers), lambda said: click.echo(said, err=True)
+            made,
+            setup.workspace.archive,
+            measuring.Turns(workers),
+            lambda said: click.echo(said, err=True),
         )
-    path = measuring.result_path(settings, device, measured.model)
+    path = measuring.result_path(setup.workspace.benchmarks, slot.device, measured.model)
     measuring.save(measured, path)
     if as_json:
         print_json(measured)
@@ -100,35 +100,33 @@ def card(archive: Path | None, model: str | None, workers: tuple[int, ...], as_j
     and the settings that follow. Where the model cannot be had, noise in its shape is measured: its
     speed and memory are real, its words are not.
     """
-    from opentr_pipeline.devices.cards import list_cards, worker_slots
     from opentr_pipeline.devices.compute_types import compute_type
     from opentr_pipeline.monitoring import card as measuring
     from opentr_pipeline.monitoring import card_chart, card_text
     from opentr_pipeline.monitoring.scaling import Turns
     from opentr_pipeline.monitoring.scaling_workers import Bench
     from opentr_pipeline.planning.options import transcription_options
-    from opentr_pipeline.recognition.models import model_name
 
     def say(said: str) -> None:
         click.echo(said, err=True)
 
-    settings = settings_of(archive)
-    slots = worker_slots(settings, list_cards())
+    setup = setup_of(archive)
+    settings, workspace, slots = setup.settings, setup.workspace, setup.slots
     device = slots[0].device
-    weights = _weights(settings, model or model_name(settings, slots), say)
+    weights = _weights(workspace, model or setup.model_name, say)
     options = dataclasses.replace(
         transcription_options(settings, weights.model, slots[:1]),
         compute_type=compute_type(settings.whisper_compute_type, {device}),
     )
-    with _held(slots, settings):
+    with _held(slots, setup.slots_folder):
         measured = measuring.measure(
             Bench(weights.model, device, options, 1),
             weights,
-            settings,
+            workspace.archive,
             Turns(workers, measuring.TURN_S, is_steady=not device.is_cpu),
             say,
         )
-    path = measuring.result_path(settings, measured, device)
+    path = measuring.result_path(workspace.state / "bench", measured, device)
     measuring.save(measured, path)
     path.with_suffix(".md").write_text(card_text.markdown(measured), encoding="utf-8")
     card_chart.draw(measured, path.with_suffix(".png"))
@@ -136,7 +134,7 @@ def card(archive: Path | None, model: str | None, workers: tuple[int, ...], as_j
     say("\n".join(f"kept     {path.with_suffix(end)}" for end in (".json", ".md", ".png")))
 
 
-def _weights(settings: "Settings", name: str, say: "Callable[[str], object]") -> "Weights":
+def _weights(workspace: "Workspace", name: str, say: "Callable[[str], object]") -> "Weights":
     """The model's own weights, else such as are made here.
 
     Raises:
@@ -148,14 +146,14 @@ def _weights(settings: "Settings", name: str, say: "Callable[[str], object]") ->
     from opentr_pipeline.recognition.whisper.shapes import known_shape, read_shape
 
     try:
-        found = fetch(name, settings.workspace.models, say)
+        found = fetch(name, workspace.models, say)
     except ModelError as reason:
         shape = known_shape(name)
         if shape is None:
             raise
         say(f"{reason} Noise in its shape is measured instead.")
-        donor = fetch("base", settings.workspace.models, say)
-        folder = settings.workspace.state / "bench" / "shapes" / name
+        donor = fetch("base", workspace.models, say)
+        folder = workspace.state / "bench" / "shapes" / name
         return Weights(noise.make(name, shape, donor, folder), shape, is_real=False)
     shape = read_shape(found.folder / "model.bin")
     if shape is None:
@@ -164,15 +162,14 @@ def _weights(settings: "Settings", name: str, say: "Callable[[str], object]") ->
 
 
 @contextmanager
-def _held(slots: "Sequence[WorkerSlot]", settings: "Settings") -> Iterator[None]:
+def _held(slots: "Sequence[WorkerSlot]", folder: Path) -> Iterator[None]:
     """Hold every worker slot, so that no transcription begins meanwhile.
 
     Raises:
         ServiceError: one is under way.
     """
-    from opentr_pipeline.devices.leases import lease, slots_folder, slots_in_use
+    from opentr_pipeline.devices.leases import lease, slots_in_use
 
-    folder = slots_folder(settings)
     if used := slots_in_use(slots, folder):
         raise ServiceError(
             f"The worker slot {used[0].name} is in use, which would spoil the figures; wait until "

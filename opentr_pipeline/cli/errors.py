@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opentr_pipeline.cli.shared import archive_argument, json_option, known, print_json, settings_of
+from opentr_pipeline.cli.shared import archive_argument, json_option, known, print_json, setup_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,12 +24,10 @@ def errors(archive: Path | None, as_json: bool, every: bool) -> None:
     """Say which recordings are not as they should be, why, and what to do."""
     from opentr_pipeline import terminal
     from opentr_pipeline.quality import problems
-    from opentr_pipeline.transcripts.store import TranscriptStore
 
-    settings = settings_of(archive)
-    _, all_work, _ = known(settings)
-    store = TranscriptStore(settings.workspace.output)
-    classes = problems.errors(all_work, store, None if every else NUM_FILES_SHOWN)
+    setup = setup_of(archive)
+    _, all_work = known(setup)
+    classes = problems.errors(all_work, setup.store, None if every else NUM_FILES_SHOWN)
     if as_json:
         print_json(classes)
     else:

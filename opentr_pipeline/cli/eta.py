@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opentr_pipeline.cli.shared import archive_argument, json_option, known, print_json, settings_of
+from opentr_pipeline.cli.shared import (
+    archive_argument,
+    json_option,
+    known,
+    print_json,
+    settings_of,
+    setup_of,
+)
 from opentr_pipeline.commands import command
 from opentr_pipeline.wording import duration_text, hours
 
@@ -24,13 +31,11 @@ def eta(archive: Path | None, as_json: bool) -> None:
     """Say what is left to do, and until when, by the speed of late."""
     from opentr_pipeline import terminal
     from opentr_pipeline.quality import pace
-    from opentr_pipeline.transcripts.store import TranscriptStore
 
-    settings = settings_of(archive)
-    found, all_work, num_slots = known(settings)
+    setup = setup_of(archive)
+    found, all_work = known(setup)
     num_unprobed = len(found.media_files) - len(all_work)
-    store = TranscriptStore(settings.workspace.output)
-    facts = pace.eta(all_work, num_unprobed, store, num_slots)
+    facts = pace.eta(all_work, num_unprobed, setup.store, len(setup.slots))
     if as_json:
         print_json(facts)
     else:

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from opentr_pipeline.cli.shared import settings_of, until_interrupt
+from opentr_pipeline.cli.shared import setup_of, until_interrupt
 from opentr_pipeline.cli.stack import logs_prod
 
 LOG_TICK_S = 0.3
@@ -20,19 +20,18 @@ def logs(name: str | None, service: str | None, follow: bool | None) -> None:
 
     Of prod one SERVICE may be named.
     """
-    from opentr_pipeline.devices import cards
     from opentr_pipeline.devices.leases import worker_names
     from opentr_pipeline.services import log_files
 
     if follow is None:
         follow = sys.stdout.isatty()
-    settings = settings_of(None)
+    setup = setup_of(None)
     if name == "prod":
-        logs_prod(settings, service, follow=follow)
-    home = settings.workspace.dagster_home
+        logs_prod(setup.settings, service, follow=follow)
+    home = setup.workspace.dagster_home
     # Asked for only where needed: what is wrong with a device must not hide a log that is there.
     known = name is None or name in log_files.existing(home)
-    slots = () if known else cards.worker_slots(settings, cards.list_cards())
+    slots = () if known else setup.slots
     path = log_files.named(home, name or "dev", worker_names(slots))
     click.echo(f"{path}; there are: {', '.join(log_files.existing(home))}.", err=True)
     followed = log_files.Followed(path)

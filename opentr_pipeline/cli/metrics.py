@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from opentr_pipeline.cli.shared import archive_argument, options_of, settings_of, until_interrupt
+from opentr_pipeline.cli.shared import archive_argument, options_of, setup_of, until_interrupt
 
 # Prometheus asks every minute by default, and the sensor may have changed something by then.
 METRICS_TICK_S = 30.0
@@ -21,14 +21,14 @@ def metrics(archive: Path | None, output: Path | None, watch: bool) -> None:
     from opentr_pipeline.monitoring import metrics as prometheus
     from opentr_pipeline.monitoring.status import StatusWatch
 
-    settings = settings_of(archive)
-    looking = StatusWatch(settings, *options_of(settings, fetch=False))
+    setup = setup_of(archive)
+    looking = StatusWatch(setup, options_of(setup, fetch=False))
 
     def act() -> None:
         if output:
-            prometheus.write(output, looking.status(), settings.workspace.archive)
+            prometheus.write(output, looking.status(), setup.workspace.archive)
         else:
-            click.echo(prometheus.text(looking.status(), settings.workspace.archive), nl=False)
+            click.echo(prometheus.text(looking.status(), setup.workspace.archive), nl=False)
 
     if watch:
         until_interrupt(act, METRICS_TICK_S)

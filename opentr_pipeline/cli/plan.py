@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opentr_pipeline.cli.shared import archive_argument, json_option, print_json, settings_of
+from opentr_pipeline.cli.shared import archive_argument, json_option, print_json, setup_of
 from opentr_pipeline.commands import command
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from opentr_pipeline.quality.pace import Pace
     from opentr_pipeline.recognition.budget import Budget, Workload
-    from opentr_pipeline.settings.environment import Settings
 
 # Enough for a steady speed, and not of long ago.
 NUM_MEASURED = 200
@@ -29,28 +28,26 @@ VERDICT_STYLES = {"does not fit": "red", "tight": "yellow", "more workers than u
 def plan(archive: Path | None, as_json: bool, model: str | None) -> None:
     """Show what workers and batches need of the memory, and what fits."""
     from opentr_pipeline import terminal
-    from opentr_pipeline.devices import cards
     from opentr_pipeline.errors import ModelError
+    from opentr_pipeline.planning.setup import Setup
     from opentr_pipeline.quality import pace
     from opentr_pipeline.recognition import budget
-    from opentr_pipeline.transcripts.store import TranscriptStore
 
-    settings = settings_of(archive)
+    setup = setup_of(archive)
     if model:
-        settings = settings.model_copy(update={"whisper_model": model})
-    slots = cards.worker_slots(settings, cards.list_cards())
-    work = budget.workload(settings, slots)
+        setup = Setup(setup.settings.model_copy(update={"whisper_model": model}))
+    work = setup.workers.work
     if work.shape is None:
         raise ModelError(
             f"What the model {work.model} needs is unknown until it is here: "
             f"{command(f'models fetch {work.model}')}."
         )
-    store = TranscriptStore(settings.workspace.output)
     like = {"model": work.model, "compute_type": work.compute_type}
-    speed = pace.pace(pace.finished(store, **like)[-NUM_MEASURED:])
-    own = budget.budgets(settings, slots, work)
+    speed = pace.pace(pace.finished(setup.store, **like)[-NUM_MEASURED:])
+    own = setup.workers.budgets()
     rows = budget.alternatives(own, work)
-    speeds = [_speed_x(row, work, settings, speed.speed_x if row in own else None) for row in rows]
+    measured = setup.workspace.benchmarks
+    speeds = [_speed_x(row, work, measured, speed.speed_x if row in own else None) for row in rows]
     if as_json:
         facts = [
             {**dataclasses.asdict(row), "verdict": row.verdict, "speed_x": speed_x}
@@ -62,13 +59,11 @@ def plan(archive: Path | None, as_json: bool, model: str | None) -> None:
         terminal.console().print(of_plan(work, own, shown, speed, budget.VERDICTS_MEAN))
 
 
-def _speed_x(
-    row: "Budget", work: "Workload", settings: "Settings", lately_x: float | None
-) -> float | None:
+def _speed_x(row: "Budget", work: "Workload", folder: Path, lately_x: float | None) -> float | None:
     """As ``bench scaling`` measured it, else that of late; None where nobody measured it."""
     from opentr_pipeline.monitoring import scaling
 
-    measured = scaling.load(scaling.result_path(settings, row.device, work.model))
+    measured = scaling.load(scaling.result_path(folder, row.device, work.model))
     if measured is None or measured.compute_type != work.compute_type:
         return lately_x
     if measured.batch_size != row.batch_size:

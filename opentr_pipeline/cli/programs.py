@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from opentr_pipeline.cli.shared import setup_of
 from opentr_pipeline.errors import SettingsError
 
 
@@ -15,10 +16,10 @@ from opentr_pipeline.errors import SettingsError
 def dagster(arguments: tuple[str, ...]) -> None:
     """The stock dagster command, on this archive's state folder and workspace.yaml."""
     from opentr_pipeline.launching import instance
-    from opentr_pipeline.settings.environment import load_settings
     from opentr_pipeline.settings.installation import PROJECT_ROOT
 
-    instance.prepare_home(load_settings())
+    setup = setup_of(None, gpu_scale=False)
+    instance.prepare_home(setup.settings, len(setup.slots))
     has_workspace = (PROJECT_ROOT / "workspace.yaml").is_file()
     if has_workspace:
         os.chdir(PROJECT_ROOT)

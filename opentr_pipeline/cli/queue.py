@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opentr_pipeline.cli.shared import archive_argument, json_option, print_json, settings_of
+from opentr_pipeline.cli.shared import archive_argument, json_option, print_json, setup_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -22,15 +22,13 @@ if TYPE_CHECKING:
 def queue(archive: Path | None, as_json: bool) -> None:
     """Show the runs that wait or work, and who holds the worker slots."""
     from opentr_pipeline import terminal
-    from opentr_pipeline.devices import cards
-    from opentr_pipeline.devices.leases import holders, ranks_waiting, slots_folder
+    from opentr_pipeline.devices.leases import holders, ranks_waiting
     from opentr_pipeline.devices.memory_limits import closed_slots
     from opentr_pipeline.launching.run_state import active_runs
 
-    settings = settings_of(archive)
-    slots = cards.worker_slots(settings, cards.list_cards())
-    runs = active_runs(settings)
-    folder = slots_folder(settings)
+    setup = setup_of(archive)
+    runs = active_runs(setup.settings)
+    slots, folder = setup.slots, setup.slots_folder
     held, waiting = holders(slots, folder), ranks_waiting(slots, folder)
     closed = closed_slots(slots, folder)
     if as_json:

@@ -11,13 +11,13 @@ from opentr_pipeline.cli.shared import (
     archive_argument,
     forget_memory_limits,
     options_of,
-    settings_of,
+    setup_of,
 )
 
 if TYPE_CHECKING:
     from opentr_pipeline.devices.leases import Rank
     from opentr_pipeline.planning.plan import Taking
-    from opentr_pipeline.settings.environment import Settings
+    from opentr_pipeline.planning.setup import Setup
 
 
 @click.command()
@@ -26,7 +26,7 @@ def run(archive: Path | None) -> None:
     """Transcribe all that is not done in ARCHIVE (default: ARCHIVE_DIR)."""
     from opentr_pipeline.planning.plan import Taking
 
-    _run(settings_of(archive), Taking())
+    _run(setup_of(archive), Taking())
 
 
 @click.command("retry-failed")
@@ -35,7 +35,7 @@ def retry_failed(archive: Path | None) -> None:
     """Transcribe the recordings with status failed once more, and nothing else."""
     from opentr_pipeline.planning.plan import Taking
 
-    _run(settings_of(archive), Taking("failed"))
+    _run(setup_of(archive), Taking("failed"))
 
 
 @click.command()
@@ -54,25 +54,25 @@ def backfill(archive: Path | None, budget: str | None, until: str | None) -> Non
         os.environ["NIGHT_BUDGET"] = budget
     if until:
         os.environ["NIGHT_UNTIL"] = until
-    settings = settings_of(archive)
-    night = nights.taking_of(settings, datetime.now(UTC))
+    setup = setup_of(archive)
+    night = nights.taking_of(setup.settings, datetime.now(UTC))
     taking = Taking(
         audio_budget_s=night.audio_budget_s if budget else None,
         deadline=night.deadline if until else None,
     )
-    _run(settings, taking, "backfills")
+    _run(setup, taking, "backfills")
 
 
-def _run(settings: "Settings", taking: "Taking", rank: "Rank" = "usual") -> None:
-    from opentr_pipeline.devices import leases, memory_limits
+def _run(setup: "Setup", taking: "Taking", rank: "Rank" = "usual") -> None:
+    from opentr_pipeline.devices import memory_limits
     from opentr_pipeline.launching import archive_run
 
-    options, slots = options_of(settings, fetch=True, to_start=True)
-    forget_memory_limits(settings, slots)
-    sentences = archive_run.run_archive(settings, options, len(slots), taking, rank)
+    options = options_of(setup, fetch=True, to_start=True)
+    forget_memory_limits(setup)
+    sentences = archive_run.run_archive(setup, options, taking, rank)
     for sentence in sentences:
         click.echo(f"opentr: {sentence}", err=True)
-    where = slots, leases.slots_folder(settings)
+    where = setup.slots, setup.slots_folder
     for limit in (*memory_limits.closed_slots(*where), *memory_limits.batch_limits(*where)):
         click.echo(f"opentr: {limit.sentence}", err=True)
     sys.exit(1 if sentences else 0)
@@ -89,15 +89,15 @@ def scan(archive: Path | None) -> None:
     from opentr_pipeline.archive import media_files as archives
     from opentr_pipeline.launching import archive_run, progress
 
-    settings = settings_of(archive)
-    found = archives.scan(settings.workspace.archive)
-    archive_run.prepare(settings, found)
+    setup = setup_of(archive)
+    found = archives.scan(setup.workspace.archive)
+    archive_run.prepare(setup, found)
     table = Table("partition", "media files", "MB", box=None, header_style="bold", pad_edge=False)
-    for key, files in found.by_partition(settings).items():
+    for key, files in setup.partitioning.groups(found.media_files).items():
         size_mb = sum(file.size_bytes for file in files) / 1e6
         table.add_row(Text(key), str(len(files)), f"{size_mb:.1f}")
     console = terminal.console()
     console.print(table)
-    console.print(f"{len(found.media_files)} media files in {settings.workspace.archive}.")
+    console.print(f"{len(found.media_files)} media files in {setup.workspace.archive}.")
     if found.left_alone:
         console.print(f"Left alone: {progress.left_alone_text(found)}.")

@@ -9,12 +9,13 @@ from opentr_pipeline.cli.shared import (
     gpu_scale_option,
     options_of,
     settings_of,
+    setup_of,
 )
 from opentr_pipeline.cli.stack import confirm, reset_prod, start_prod, stop_prod
 from opentr_pipeline.commands import command
 
 if TYPE_CHECKING:
-    from opentr_pipeline.settings.environment import Settings
+    from opentr_pipeline.planning.setup import Setup
 
 stack_argument = click.argument("stack", type=click.Choice(["dev", "prod"]))
 
@@ -24,28 +25,29 @@ stack_argument = click.argument("stack", type=click.Choice(["dev", "prod"]))
 @gpu_scale_option
 def start(stack: str, gpu_scale: bool) -> None:
     """Bring up the page and the daemon: on this machine (dev), or in containers (prod)."""
-    settings = settings_of(None, gpu_scale=gpu_scale)
+    setup = setup_of(None, gpu_scale=gpu_scale)
     if stack == "prod":
-        start_prod(settings)
+        start_prod(setup.settings)
     else:
-        _start(settings)
+        _start(setup)
 
 
-def _start(settings: "Settings") -> None:
+def _start(setup: "Setup") -> None:
     from opentr_pipeline.archive import media_files as archives
     from opentr_pipeline.launching import archive_run
     from opentr_pipeline.services import dev
 
-    options, slots = options_of(settings, fetch=True, to_start=True)
-    archive_run.prepare(settings, archives.scan(settings.workspace.archive))
-    running = dev.DevServices.of(settings)
+    options = options_of(setup, fetch=True, to_start=True)
+    archive_run.prepare(setup, archives.scan(setup.workspace.archive))
+    running = dev.DevServices.of(setup.settings)
     if not running.is_running():
         running.stop()  # where they were killed, what is left of them may hold worker slots
-    forget_memory_limits(settings, slots)
+    forget_memory_limits(setup)
     running.start()
+    num_slots = len(setup.slots)
     click.echo(
-        f"The page is at {running.address}, archive {settings.workspace.archive}, model "
-        f"{options.default.model}, {len(slots)} worker slot{'s' if len(slots) > 1 else ''}; "
+        f"The page is at {running.address}, archive {setup.workspace.archive}, model "
+        f"{options.default.model}, {num_slots} worker slot{'s' if num_slots > 1 else ''}; "
         f"{command('stop')} ends it."
     )
 
@@ -74,14 +76,15 @@ def reset(stack: str, gpu_scale: bool, outputs: bool, yes: bool) -> None:
     from opentr_pipeline.launching import reset as resetting
     from opentr_pipeline.services import dev
 
-    settings = settings_of(None, gpu_scale=gpu_scale)
+    setup = setup_of(None, gpu_scale=gpu_scale)
+    settings = setup.settings
     if stack == "prod":
-        reset_prod(settings, outputs=outputs, yes=yes)
+        reset_prod(setup, outputs=outputs, yes=yes)
         return
-    options_of(settings, fetch=False, to_start=True)  # what cannot be started again is not deleted
+    options_of(setup, fetch=False, to_start=True)  # what cannot be started again is not deleted
     resetting.check_possible(settings)
-    folders = resetting.to_delete(settings, settings.workspace.state, outputs=outputs)
+    folders = resetting.to_delete(setup.store, settings.workspace.state, outputs=outputs)
     confirm(folders, "Delete this?", yes=yes)
     dev.DevServices.of(settings).stop()
     resetting.delete(folders)
-    _start(settings)
+    _start(setup)

@@ -14,12 +14,12 @@ import click
 from opentr_pipeline.errors import OpentrError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from opentr_pipeline.archive.media_files import Scan
-    from opentr_pipeline.devices.cards import WorkerSlot
     from opentr_pipeline.planning.backlog import RecordingWork
     from opentr_pipeline.planning.options import ArchiveOptions
+    from opentr_pipeline.planning.setup import Setup
     from opentr_pipeline.settings.environment import Settings
 
 
@@ -70,42 +70,40 @@ def settings_of(archive: Path | None, *, gpu_scale: bool | None = None) -> "Sett
     return load_settings()
 
 
-def options_of(
-    settings: "Settings", *, fetch: bool, to_start: bool = False
-) -> "tuple[ArchiveOptions, tuple[WorkerSlot, ...]]":
-    """The options and the worker slots; what cannot work is refused here.
+def setup_of(archive: Path | None, *, gpu_scale: bool | None = None) -> "Setup":
+    """The same settings, with what follows from them on this machine."""
+    from opentr_pipeline.planning.setup import Setup
+
+    return Setup(settings_of(archive, gpu_scale=gpu_scale))
+
+
+def options_of(setup: "Setup", *, fetch: bool, to_start: bool = False) -> "ArchiveOptions":
+    """The options of an archive; what cannot work is refused here.
 
     Args:
-        settings: of the archive.
+        setup: of the archive.
         fetch: a model that is not there, instead of refusing.
         to_start: the workers as well, so that they must have room.
     """
-    from opentr_pipeline.devices import cards as devices
     from opentr_pipeline.monitoring import doctor
-    from opentr_pipeline.planning.options import archive_options
-    from opentr_pipeline.recognition import budget, fetching, models
+    from opentr_pipeline.recognition import fetching
 
-    cards = devices.find_cards()
-    slots = devices.worker_slots(settings, cards.devices)
     if to_start:
-        if said := doctor.unused_card(settings, cards):
+        if said := doctor.unused_card(setup.settings, setup.cards):
             click.echo(f"opentr: {said}", err=True)
-        budget.check_fits(settings, slots)
-    name = models.model_name(settings, slots)
+        setup.workers.check_fits()
     if fetch:
-        model = fetching.fetch(name, settings.workspace.models, partial(click.echo, err=True))
-    else:
-        model = models.find(name, settings.workspace.models)
-    return archive_options(settings, model, slots), slots
+        fetching.fetch(setup.model_name, setup.workspace.models, partial(click.echo, err=True))
+    return setup.options
 
 
-def forget_memory_limits(settings: "Settings", slots: "Sequence[WorkerSlot]") -> None:
+def forget_memory_limits(setup: "Setup") -> None:
     """Try again what was too much for the devices, unless services run: they have learnt it."""
-    from opentr_pipeline.devices import leases, memory_limits
+    from opentr_pipeline.devices import memory_limits
     from opentr_pipeline.services import dev
 
-    if not dev.services_of(settings).is_running():
-        memory_limits.forget(slots, leases.slots_folder(settings))
+    if not dev.services_of(setup.settings).is_running():
+        memory_limits.forget(setup.slots, setup.slots_folder)
 
 
 def print_json(facts: Any) -> None:
@@ -113,14 +111,14 @@ def print_json(facts: Any) -> None:
     click.echo(json.dumps(facts, indent=2, default=dataclasses.asdict))
 
 
-def known(settings: "Settings") -> "tuple[Scan, list[RecordingWork], int]":
-    """What the archive holds, how it stands, the number of worker slots."""
+def known(setup: "Setup") -> "tuple[Scan, list[RecordingWork]]":
+    """What the archive holds, and how it stands."""
     from opentr_pipeline.archive import media_files as archives
     from opentr_pipeline.planning import overview
 
-    options, slots = options_of(settings, fetch=False)
-    found = archives.scan(settings.workspace.archive)
-    return found, overview.probed_work(settings, found, options), len(slots)
+    options = options_of(setup, fetch=False)
+    found = archives.scan(setup.workspace.archive)
+    return found, overview.probed_work(setup, found, options)
 
 
 def until_interrupt(act: "Callable[[], object]", every_s: float) -> None:

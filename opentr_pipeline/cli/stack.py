@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opentr_pipeline.cli.shared import gpu_scale_option, options_of, settings_of
+from opentr_pipeline.cli.shared import gpu_scale_option, options_of, settings_of, setup_of
 from opentr_pipeline.commands import command
 from opentr_pipeline.errors import ServiceError
 
 if TYPE_CHECKING:
+    from opentr_pipeline.planning.setup import Setup
     from opentr_pipeline.services.stack import Stack
     from opentr_pipeline.settings.environment import Settings
 
@@ -64,14 +65,14 @@ def stop_prod(settings: "Settings") -> bool:
     return is_running
 
 
-def reset_prod(settings: "Settings", *, outputs: bool, yes: bool) -> None:
+def reset_prod(setup: "Setup", *, outputs: bool, yes: bool) -> None:
     """Ask, delete the stack's state, start again."""
     from opentr_pipeline.launching import reset
     from opentr_pipeline.services.stack import Stack
 
-    stack = Stack(settings)
+    stack = Stack(setup.settings)
     stack.check_possible()
-    folders = reset.to_delete(settings, stack.state, outputs=outputs)
+    folders = reset.to_delete(setup.store, stack.state, outputs=outputs)
     confirm(folders, f"Delete this, and the database of {stack.project}?", yes=yes)
     stack.try_out(_say)  # what cannot be started again is not deleted
     stack.delete_state()
@@ -158,19 +159,19 @@ def restore(file: Path, gpu_scale: bool, yes: bool) -> None:
 def serve(part: str) -> None:
     """Be what a container of the stack is."""
     from opentr_pipeline.archive import media_files as archives
-    from opentr_pipeline.devices import leases, memory_limits
+    from opentr_pipeline.devices import memory_limits
     from opentr_pipeline.launching import archive_run, instance
     from opentr_pipeline.settings.installation import PROJECT_ROOT
 
-    settings = settings_of(None)
+    setup = setup_of(None)
     if part in ("check", "prepare"):
-        _, slots = options_of(settings, fetch=True, to_start=True)
-        found = archives.scan(settings.workspace.archive)
+        options_of(setup, fetch=True, to_start=True)
+        found = archives.scan(setup.workspace.archive)
         if part == "prepare":
-            memory_limits.forget(slots, leases.slots_folder(settings))  # nothing runs yet
-            archive_run.prepare(settings, found)
+            memory_limits.forget(setup.slots, setup.slots_folder)  # nothing runs yet
+            archive_run.prepare(setup, found)
         return
-    instance.enter_home(settings)
+    instance.enter_home(setup.settings)
     os.chdir(PROJECT_ROOT)  # where workspace.yaml is
     name, *arguments = PROGRAMS[part]
     program = str(Path(sys.executable).with_name(name))

@@ -11,7 +11,7 @@ from opentr_pipeline.cli.shared import (
     json_option,
     options_of,
     print_json,
-    settings_of,
+    setup_of,
     until_interrupt,
 )
 from opentr_pipeline.commands import command
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from opentr_pipeline.devices.usage import DeviceNow
     from opentr_pipeline.monitoring.status import Status
-    from opentr_pipeline.settings.environment import Settings
 
 TICK_S = 2.0
 # Where nobody watches a terminal, a line now and then is enough for a log.
@@ -40,24 +39,25 @@ def status(archive: Path | None, as_json: bool, watch: bool) -> None:
     from opentr_pipeline import terminal
     from opentr_pipeline.monitoring.status import StatusWatch
 
-    settings = settings_of(archive)
-    looking = StatusWatch(settings, *options_of(settings, fetch=False))
+    setup = setup_of(archive)
+    looking = StatusWatch(setup, options_of(setup, fetch=False))
+    root = setup.workspace.archive
     console = terminal.console()
     if as_json:
         print_json(looking.status().for_programs())
     elif not watch:
-        console.print(of_status(settings, looking.status()))
+        console.print(of_status(root, looking.status()))
     elif console.is_terminal:
         with Live(console=console, auto_refresh=False) as live:
             until_interrupt(
-                lambda: live.update(of_status(settings, looking.status()), refresh=True),
+                lambda: live.update(of_status(root, looking.status()), refresh=True),
                 TICK_S,
             )
     else:
         until_interrupt(lambda: console.print(status_line(looking.status())), QUIET_TICK_S)
 
 
-def of_status(settings: "Settings", status: "Status") -> "RenderableType":
+def of_status(archive: Path, status: "Status") -> "RenderableType":
     """How an archive stands, and what runs."""
     from opentr_pipeline.cli import tables
 
@@ -66,7 +66,7 @@ def of_status(settings: "Settings", status: "Status") -> "RenderableType":
         status.num_unpublished
     )
     lines = [
-        ("archive", f"{settings.workspace.archive} ({facts.num_partitions} partitions)"),
+        ("archive", f"{archive} ({facts.num_partitions} partitions)"),
         ("done", f"{facts.num_done} ({hours(facts.done_audio_s)} h){unpublished}"),
         ("missing", str(facts.num_missing)),
         ("stale", str(facts.num_stale)),

@@ -31,19 +31,19 @@ from opentr_pipeline.defs.gpu_slots import die_with_the_run, rank_of
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.resources import Transcription
 from opentr_pipeline.defs.run_config import PlanConfig
-from opentr_pipeline.devices.cards import WorkerSlot, list_cards, worker_slots
-from opentr_pipeline.devices.leases import Holder, introduce, lease, slots_folder
+from opentr_pipeline.devices.cards import WorkerSlot
+from opentr_pipeline.devices.leases import Holder, introduce, lease
 from opentr_pipeline.devices.memory_limits import MAX_TRIES, learning
 from opentr_pipeline.devices.usage import looks_at, sampled
 from opentr_pipeline.errors import DeviceError, OpentrError, OutOfMemoryError
 from opentr_pipeline.planning import backlog
-from opentr_pipeline.planning.options import archive_options
 from opentr_pipeline.planning.plan import load_plan, plan_file, sweep
-from opentr_pipeline.recognition import models
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.recognition.loading import SlotLoader
 from opentr_pipeline.services.log_files import slot_log
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.steps import bottleneck, publishing
+from opentr_pipeline.steps.bottleneck import AsSet
 from opentr_pipeline.steps.figures import StepFigures
 from opentr_pipeline.steps.shard_run import ShardRun
 from opentr_pipeline.transcripts.store import TranscriptStore
@@ -61,9 +61,10 @@ def probe_recordings(
 ) -> Iterator[MaterializeResult[Any]]:
     """Probe the media files of the run's partitions."""
     die_with_the_run()
-    started, store = time.monotonic(), TranscriptStore(settings.workspace.output)
+    setup = Setup(settings)
+    started, store = time.monotonic(), setup.store
     try:
-        partitions = backlog.recordings_of(settings, context.partition_keys)
+        partitions = backlog.recordings_of(setup, context.partition_keys)
         for key, found in partitions.items():
             store.write_recordings(key, found)
     except OpentrError as error:
@@ -85,13 +86,11 @@ def plan_shards(
     """Find what is to be transcribed and spread it over shards."""
     die_with_the_run()
     try:
-        settings = transcription.settings(usual)
-        slots = worker_slots(settings, list_cards())
-        model = models.find(models.model_name(settings, slots), settings.workspace.models)
-        options = archive_options(settings, model, slots, transcription.typed())
-        partitions = backlog.recordings_of(settings, context.partition_keys)
-        plan = backlog.make_plan(settings, partitions, options, len(slots), config.taking())
-        path = plan_file(TranscriptStore(settings.workspace.output).inner, context.run_id)
+        setup = Setup(transcription.settings(usual))
+        options = setup.options_with(transcription.typed())
+        partitions = backlog.recordings_of(setup, context.partition_keys)
+        plan = backlog.make_plan(setup, partitions, options, len(setup.slots), config.taking())
+        path = plan_file(setup.store.inner, context.run_id)
         plan.save(path)
         # What Dagster hands from step to step, and the steps' logs; it never removes them itself.
         sweep(Path(context.instance.root_directory, "storage"))
@@ -115,17 +114,16 @@ def transcribe_shard(
     under_way = contextlib.ExitStack()
     die_with_the_run(under_way.close)
     try:
-        settings = transcription.settings(usual)
-        slots = worker_slots(settings, list_cards())
-        folder = slots_folder(settings)
+        setup = Setup(transcription.settings(usual))
+        slots, folder = setup.slots, setup.slots_folder
         with (
             lease(slots, folder, rank_of(context.run.tags)) as slot,
-            slot_log(settings.workspace.dagster_home, slot.name),
+            slot_log(setup.workspace.dagster_home, slot.name),
             sampled(looks_at(slot.device)) as usages,
         ):
             leased_at = time.time()
-            _introduce(context, settings, slot, shard)
-            run = _shard_run(settings, slot, slots, shard)
+            _introduce(context, setup, slot, shard)
+            run = _shard_run(setup, slot, shard)
             key = names.key("transcripts")
             run.announce = functools.partial(_announce, context.instance, key)
             under_way.callback(run.withdraw)
@@ -147,7 +145,7 @@ def transcribe_shard(
 
 
 def _introduce(
-    context: AssetExecutionContext, settings: Settings, slot: WorkerSlot, shard: dict[str, Any]
+    context: AssetExecutionContext, setup: Setup, slot: WorkerSlot, shard: dict[str, Any]
 ) -> None:
     """Say who holds the slot: to Dagster, in the slot's log, and to who asks for it."""
     context.log.info(f"Worker slot {slot.name} taken.")
@@ -156,8 +154,8 @@ def _introduce(
     shown = ", ".join(keys[:5]) + (" ..." if len(keys) > 5 else "")
     said = "Worker slot %s taken by run %s: %d recordings of %s."
     _log.info(said, slot.name, context.run_id, len(items), shown)
-    holder = Holder(slot.name, context.run_id, str(settings.workspace.archive), partitions=keys)
-    introduce(holder, slots_folder(settings))
+    holder = Holder(slot.name, context.run_id, str(setup.workspace.archive), partitions=keys)
+    introduce(holder, setup.slots_folder)
 
 
 def _announce(instance: DagsterInstance, transcripts: AssetKey, partition_key: str) -> None:
@@ -169,13 +167,12 @@ def _announce(instance: DagsterInstance, transcripts: AssetKey, partition_key: s
         _log.warning("Dagster did not hear that %s was published: %s", partition_key, error)
 
 
-def _shard_run(
-    settings: Settings, slot: WorkerSlot, slots: tuple[WorkerSlot, ...], shard: dict[str, Any]
-) -> ShardRun:
-    loader = SlotLoader.of(settings, slot, slots, shard["items"][0].options)
+def _shard_run(setup: Setup, slot: WorkerSlot, shard: dict[str, Any]) -> ShardRun:
+    options = shard["items"][0].options
+    loader = SlotLoader.of(setup.workers, slot, options, setup.workspace.models)
     return ShardRun(
-        settings.workspace.archive,
-        TranscriptStore(settings.workspace.output),
+        setup.workspace.archive,
+        setup.store,
         load_plan(Path(shard["plan_path"])),
         loader.load,
         loader.batch_size,
@@ -200,7 +197,7 @@ def publish_transcripts(
         plan = load_plan(Path(plan_path))
         publishing.publish_all(plan, store)
         left = publishing.left_over(plan, store)
-        verdict = bottleneck.verdict([shard["figures"] for shard in shards], settings)
+        verdict = bottleneck.verdict([shard["figures"] for shard in shards], AsSet.of(settings))
         facts = metadata.of_transcripts(plan, store, verdict)
     except OpentrError as error:
         raise refused(error) from None

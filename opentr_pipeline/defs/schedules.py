@@ -15,12 +15,10 @@ from opentr_pipeline.defs.jobs import MAIN_JOB
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions, registered
 from opentr_pipeline.defs.run_config import plan_config
-from opentr_pipeline.devices.cards import list_cards, worker_slots
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.planning import backlog, nights
-from opentr_pipeline.planning.options import archive_options
 from opentr_pipeline.planning.run_ranges import grouped
-from opentr_pipeline.recognition import models
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.installation import example_file
 
@@ -62,10 +60,8 @@ def _night(
     taking = nights.taking_of(settings, began_at)
     if taking.is_over:
         return SkipReason(f"This night ended at {settings.night_until}; the next one goes on.")
-    slots = worker_slots(settings, list_cards())
-    model = models.find(models.model_name(settings, slots), settings.workspace.models)
-    found = scan(settings.workspace.archive)
-    all_work = backlog.known_work(settings, found, archive_options(settings, model, slots))
+    setup = Setup(settings)
+    all_work = backlog.known_work(setup, scan(setup.workspace.archive), setup.options)
     audio_s = backlog.audio_by_partition(backlog.chosen(all_work, taking))
     if not audio_s:
         return SkipReason("Nothing is missing, stale or failed with attempts left.")

@@ -20,13 +20,11 @@ from opentr_pipeline.defs.jobs import MAIN_JOB
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions, registered
 from opentr_pipeline.defs.run_config import plan_config
-from opentr_pipeline.devices.cards import list_cards, worker_slots
-from opentr_pipeline.devices.leases import slots_folder, slots_in_use
-from opentr_pipeline.planning.options import ArchiveOptions, archive_options
+from opentr_pipeline.devices.leases import slots_in_use
 from opentr_pipeline.planning.plan import Taking
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.upload_runs import Request
 from opentr_pipeline.planning.uploads import Uploads
-from opentr_pipeline.recognition import models
 from opentr_pipeline.settings.environment import Settings
 
 UPLOADS_TAG = "opentr/uploads"
@@ -73,7 +71,8 @@ def interval_s(settings: Settings) -> int:
 
 
 def _tick(context: SensorEvaluationContext, settings: Settings, names: Names) -> SensorResult:
-    uploads = Uploads(settings, _options(settings))
+    setup = Setup(settings)
+    uploads = Uploads(setup, setup.options)
     if not context.cursor:  # the first tick, or somebody has reset it
         uploads.ledger.forget()
 
@@ -82,21 +81,14 @@ def _tick(context: SensorEvaluationContext, settings: Settings, names: Names) ->
         return registered(context.instance, names)
 
     tick = uploads.look(_under_way(context.instance, names), register)
-    slots = worker_slots(settings, list_cards())
-    used = slots_in_use(slots, slots_folder(settings))
-    sentence = f"{tick.sentence} {len(used)} of {len(slots)} worker slots in use."
+    used = slots_in_use(setup.slots, setup.slots_folder)
+    sentence = f"{tick.sentence} {len(used)} of {len(setup.slots)} worker slots in use."
     context.log.info(sentence)
     return SensorResult(
         run_requests=[_run_request(request, names) for request in tick.requests],
         skip_reason=None if tick.requests else sentence,
         cursor=context.cursor or f"looking since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     )
-
-
-def _options(settings: Settings) -> ArchiveOptions:
-    slots = worker_slots(settings, list_cards())
-    model = models.find(models.model_name(settings, slots), settings.workspace.models)
-    return archive_options(settings, model, slots)
 
 
 def _under_way(instance: DagsterInstance, names: Names) -> dict[str, bool]:

@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,6 @@ from opentr_pipeline.devices.cards import WorkerSlot
 from opentr_pipeline.devices.memory_limits import is_closed, open_slots
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import POLL_S, is_locked, is_shared, shared, try_lock
-from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.wording import now
 
 Rank = Literal["uploads", "usual", "backfills"]
@@ -57,29 +55,28 @@ class Holder:
         return (datetime.now().astimezone() - datetime.fromisoformat(self.since)).total_seconds()
 
 
-def slots_folder(settings: Settings) -> Path:
+def slots_folder(folder: Path) -> Path:
     """The folder of the slot files, made where it is missing, open to every user of the host.
+
+    Args:
+        folder: from the workspace.
 
     Raises:
         SettingsError: it cannot be made.
     """
-    if settings.worker_slots_dir == "auto":
-        folder = Path(tempfile.gettempdir(), "opentr-worker-slots")
-    else:
-        folder = settings.resolved(settings.worker_slots_dir)
     try:
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o777)
     except OSError as error:
-        raise cannot_be_used(settings, error) from None
+        raise cannot_be_used(folder, error) from None
     return folder
 
 
-def cannot_be_used(settings: Settings, error: OSError) -> SettingsError:
+def cannot_be_used(folder: Path, error: OSError) -> SettingsError:
     """What to say of a folder of slots that does not do, and what to do."""
     return SettingsError(
-        f"WORKER_SLOTS_DIR={settings.worker_slots_dir} cannot be used: {error.strerror} "
+        f"WORKER_SLOTS_DIR={folder} cannot be used: {error.strerror} "
         f"({error.filename}); name a folder on a local disk."
     )
 

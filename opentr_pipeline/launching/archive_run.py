@@ -22,9 +22,9 @@ from opentr_pipeline.planning import backlog, overview
 from opentr_pipeline.planning.backlog import RecordingWork
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.plan import Taking
-from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.steps import bottleneck
-from opentr_pipeline.transcripts.store import TranscriptStore
+from opentr_pipeline.steps.bottleneck import AsSet
 
 PROGRESS_S = 1.0
 # Where nobody watches a terminal, a line now and then is enough for a log.
@@ -32,18 +32,13 @@ QUIET_PROGRESS_S = 15.0
 
 
 def run_archive(
-    settings: Settings,
-    options: ArchiveOptions,
-    num_slots: int,
-    taking: Taking,
-    rank: Rank = "usual",
+    setup: Setup, options: ArchiveOptions, taking: Taking, rank: Rank = "usual"
 ) -> list[str]:
     """Transcribe what is to be taken on and print how the archive stands then.
 
     Args:
-        settings: name the archive.
+        setup: of the archive.
         options: that transcripts are wanted for.
-        num_slots: worker slots, for people to read.
         taking: what the command takes on.
         rank: of its transcription steps, where several wait for a worker slot.
 
@@ -54,62 +49,62 @@ def run_archive(
         OpentrError: nothing could be started.
     """
     started = time.monotonic()
-    found = scan(settings.workspace.archive)
-    all_work = _probed(settings, found, options)
+    found = scan(setup.workspace.archive)
+    all_work = _probed(setup, found, options)
     chosen = backlog.chosen(all_work, taking)
     ids = {id(one) for one in chosen}
     all_work.sort(key=lambda one: id(one) not in ids)
     if chosen:
-        instance.start_forkserver(settings)
-    prepare(settings, found)
+        instance.start_forkserver(setup.settings)
+    prepare(setup, found)
     out = terminal.console()
     if chosen:
         hours = wording.hours(overview.audio_s(chosen))
+        num_slots = len(setup.slots)
         slots = f"{num_slots} worker slot{'s' if num_slots > 1 else ''}"
         out.print(
             f"{len(chosen)} of {len(all_work)} recordings to transcribe, {hours} h of audio, "
             f"model {options.default.model}, {slots}."
         )
-    progress = Progress(settings, chosen)
+    progress = Progress(setup.store, chosen)
     with _ticking(progress.sentence):
-        results = _execute(settings, all_work, taking, rank, progress)
-    show_table(out, settings, [one.recording for one in all_work])
+        results = _execute(setup, all_work, taking, rank, progress)
+    show_table(out, setup.store, [one.recording for one in all_work])
     out.print()
     if chosen:
         out.print(progress.summary(time.monotonic() - started))
         steps = [step for result in results for step in result.steps]
-        if verdict := bottleneck.verdict(steps, settings):
+        if verdict := bottleneck.verdict(steps, AsSet.of(setup.settings)):
             out.print(verdict, soft_wrap=True)
     else:
         out.print(f"Nothing to do: {counts_text(all_work)}.")
     return [result.sentence for result in results if result.sentence]
 
 
-def prepare(settings: Settings, found: Scan) -> None:
+def prepare(setup: Setup, found: Scan) -> None:
     """Make Dagster's state folder and register the archive's partition keys."""
-    emptied = TranscriptStore(settings.workspace.output).recordings_here()
-    instance.prepare_home(settings, found.by_partition(settings).keys() | emptied.keys())
+    keys = setup.partitioning.groups(found.media_files).keys()
+    emptied = setup.store.recordings_here().keys()
+    instance.prepare_home(setup.settings, len(setup.slots), keys | emptied)
 
 
-def _probed(settings: Settings, found: Scan, options: ArchiveOptions) -> list[RecordingWork]:
+def _probed(setup: Setup, found: Scan, options: ArchiveOptions) -> list[RecordingWork]:
     """Look into every media file that is new; how each recording stands."""
-    by_partition = found.by_partition(settings)
+    by_partition = setup.partitioning.groups(found.media_files)
     files = [(key, file) for key, group in by_partition.items() for file in group]
     probed: list[None] = []
     with _ticking(lambda: f"Looking into media files: {len(probed)} of {len(files)}"):
         known = probe_all(
-            settings.workspace.archive,
+            setup.workspace.archive,
             files,
-            backlog.probe_memory(settings),
+            setup.probe_memory,
             lambda: probed.append(None),
         )
-    return backlog.judge(
-        known, TranscriptStore(settings.workspace.output).index(by_partition), options
-    )
+    return backlog.judge(known, setup.store.index(by_partition), options)
 
 
 def _execute(
-    settings: Settings,
+    setup: Setup,
     all_work: Sequence[RecordingWork],
     taking: Taking,
     rank: Rank,
@@ -118,11 +113,11 @@ def _execute(
     """Start the runs that are needed, one after another: for recordings, for changed folders."""
     audio_s = backlog.audio_by_partition(backlog.chosen(all_work, taking))
     if taking.is_everything:
-        store = TranscriptStore(settings.workspace.output)
-        outdated = backlog.outdated_partitions((one.recording for one in all_work), store)
+        recordings = (one.recording for one in all_work)
+        outdated = backlog.outdated_partitions(recordings, setup.store)
         audio_s = {**dict.fromkeys(outdated, 0.0), **audio_s}
     results = []
-    for run_range in launch.run_ranges(audio_s, settings.run_max_audio_s):
+    for run_range in launch.run_ranges(audio_s, setup.settings.run_max_audio_s):
         if taking.is_over:
             break
         results.append(launch.execute(run_range, taking.share(run_range, audio_s), rank))

@@ -15,7 +15,6 @@ from dagster import DagsterInstance
 from opentr_pipeline.defs.gpu_slots import GPU_POOL, PRELOAD_MODULES
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions
-from opentr_pipeline.devices.cards import list_cards, worker_slots
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import locked
 from opentr_pipeline.settings.environment import Settings, is_in_stack
@@ -73,7 +72,7 @@ def is_prepared(home: Path) -> bool:
     return (home / PREPARED).exists()
 
 
-def prepare_home(settings: Settings, partition_keys: Iterable[str] = ()) -> None:
+def prepare_home(settings: Settings, num_slots: int, partition_keys: Iterable[str] = ()) -> None:
     """Make Dagster's state folder of the archive, once, and register its partition keys.
 
     The first processes of a fresh folder would race for its databases and break them for good;
@@ -92,8 +91,8 @@ def prepare_home(settings: Settings, partition_keys: Iterable[str] = ()) -> None
     home = settings.workspace.dagster_home
     with locked(home / "prepare.lock"):
         claim_state(settings.workspace)
-        _write_dagster_yaml(home / "dagster.yaml", settings)
-        limit = len(worker_slots(settings, list_cards())) + POOL_EXTRA
+        _write_dagster_yaml(home / "dagster.yaml", in_postgres=bool(url))
+        limit = num_slots + POOL_EXTRA
         note = f"{limit} {hashlib.sha256(url.encode()).hexdigest()}"
         done = home / PREPARED
         if not done.exists() or done.read_text() != note:
@@ -138,10 +137,9 @@ def _claim_database(instance: DagsterInstance, archive: str) -> None:
     storage.set_cursor_values({ARCHIVE_KEY: archive})
 
 
-def _write_dagster_yaml(path: Path, settings: Settings) -> None:
+def _write_dagster_yaml(path: Path, *, in_postgres: bool) -> None:
     """The project's own, linked; with PostgreSQL a copy that says so, for want of conditions."""
     project = stock("dagster.yaml")
-    in_postgres = bool(settings.dagster_postgres_url)
     if not in_postgres and path.is_symlink() and path.resolve() == project:
         return
     with replacing(path, path.with_suffix(".new")) as fresh:

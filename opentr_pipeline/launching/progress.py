@@ -13,7 +13,6 @@ from opentr_pipeline.archive.media_files import Scan
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.planning.backlog import RecordingWork, by_content, counted
 from opentr_pipeline.planning.overview import audio_s
-from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.transcript import Content
@@ -28,9 +27,9 @@ TABLE_COLUMNS = ["path", "language", "duration_s", "status", "reason", "text", *
 class Progress:
     """Counts what a run finishes and says how fast and how long still."""
 
-    def __init__(self, settings: Settings, pending: Sequence[RecordingWork]) -> None:
+    def __init__(self, store: TranscriptStore, pending: Sequence[RecordingWork]) -> None:
         """Start the clock; what an earlier run had finished is set apart."""
-        self._store = TranscriptStore(settings.workspace.output)
+        self._store = store
         self._checkpoints = Checkpoints(self._store.inner)
         self._waiting = by_content(pending)
         self._num_total, self._total_s = len(pending), audio_s(pending)
@@ -84,15 +83,14 @@ class Progress:
         )
 
 
-def show_table(console: Console, settings: Settings, order: Sequence[Recording]) -> None:
+def show_table(console: Console, store: TranscriptStore, order: Sequence[Recording]) -> None:
     """Print transcripts and where they are.
 
     Args:
         console: where to.
-        settings: name the archive.
+        store: has the archive's tables.
         order: the recordings to show, as many as fit.
     """
-    store = TranscriptStore(settings.workspace.output)
     place = {(one.partition_key, one.recording_id): number for number, one in enumerate(order)}
     published: list[dict[str, Any]] = store.read("transcripts", TABLE_COLUMNS).to_pylist()
     placed = [(place.get((row["partition_key"], row["recording_id"])), row) for row in published]
@@ -115,9 +113,7 @@ def show_table(console: Console, settings: Settings, order: Sequence[Recording])
         console.print(f"... and {len(rows) - MAX_TABLE_ROWS} more.")
     console.print()
     for name in ("recordings", "transcripts", "segments", "words"):
-        console.print(
-            f"{name:12}{settings.workspace.output / name}", soft_wrap=True, highlight=False
-        )
+        console.print(f"{name:12}{store.root / name}", soft_wrap=True, highlight=False)
 
 
 def counts_text(all_work: Sequence[RecordingWork]) -> str:

@@ -13,18 +13,17 @@ from opentr_pipeline.transcripts.layout import EXPORTS
 from opentr_pipeline.transcripts.store import TranscriptStore
 
 
-def to_delete(settings: Settings, state: Path, *, outputs: bool) -> dict[Path, int]:
+def to_delete(store: TranscriptStore, state: Path, *, outputs: bool) -> dict[Path, int]:
     """What a reset deletes, with sizes in bytes; what is not there is left out.
 
     Args:
-        settings: name the archive.
+        store: has the archive's tables.
         state: the folder of what Dagster knows of it.
         outputs: its tables, exports and pages as well, and what is finished and not published.
     """
     folders = [state]
     if outputs:
-        root = settings.workspace.output
-        folders += [*TranscriptStore(root).folders, root / EXPORTS, root / PAGES]
+        folders += [*store.folders, store.root / EXPORTS, store.root / PAGES]
     return {folder: size_bytes(folder) for folder in folders if folder.exists()}
 
 

@@ -27,7 +27,6 @@ from opentr_pipeline.monitoring.scaling_workers import Bench, Take
 from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.recognition.whisper.memory import worker_bytes
 from opentr_pipeline.recognition.whisper.shapes import ModelShape
-from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.wording import now
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 24, 32)
@@ -122,14 +121,14 @@ class Weights:
 
 
 def measure(
-    bench: Bench, weights: Weights, settings: Settings, turns: Turns, say: Callable[[str], object]
+    bench: Bench, weights: Weights, archive: Path, turns: Turns, say: Callable[[str], object]
 ) -> CardBench:
     """Measure a device; takes some two minutes on a card.
 
     Args:
         bench: model, device and options; its batch size is found out here.
         weights: of the model.
-        settings: name the archive whose media are heard.
+        archive: whose media are heard.
         turns: numbers of workers at once, and how long each figure of the engine is measured.
         say: told what happens, a sentence at a time.
 
@@ -137,7 +136,7 @@ def measure(
         ArchiveError: there is nothing to hear.
         ModelError: one worker cannot work.
     """
-    takes = list(itertools.islice(scaling.media(settings), NUM_TAKES))
+    takes = list(itertools.islice(scaling.media(archive), NUM_TAKES))
     say("Front end ...")
     numbers = [number for number in NUMS_LISTENERS if number <= num_cores()]
     front = card_stages.front_end(takes, numbers, turns.turn_s / 4)
@@ -151,7 +150,7 @@ def measure(
     other = [_in_arithmetic(bench, takes, name, size, turns.turn_s / 2) for name in others]
     say("Workers at once ...")
     sized = dataclasses.replace(bench, batch_size=size)
-    workers = scaling.measure(sized, settings, turns, say)
+    workers = scaling.measure(sized, archive, turns, say)
     left, tried = 0, list[Try]()
     if not bench.device.is_cpu:  # whose memory is everybody's
         say("Out of memory on purpose ...")
@@ -217,10 +216,10 @@ def _processor() -> str:
     return platform.processor()
 
 
-def result_path(settings: Settings, measured: CardBench, device: Device) -> Path:
+def result_path(folder: Path, measured: CardBench, device: Device) -> Path:
     """Where the last measurement of a model on a device is kept, as JSON."""
     name = f"card-{device.uuid}-{Path(measured.model).name}.json"
-    return settings.workspace.state / "bench" / name
+    return folder / name
 
 
 def save(measured: CardBench, path: Path) -> None:

@@ -13,8 +13,9 @@ from opentr_pipeline.devices import cuda_libraries
 from opentr_pipeline.devices.cards import Cards, Device, WorkerSlot
 from opentr_pipeline.devices.host_memory import host_memory
 from opentr_pipeline.errors import ModelError, OpentrError, SettingsError
-from opentr_pipeline.recognition import budget, models
-from opentr_pipeline.recognition.budget import Budget
+from opentr_pipeline.planning.setup import Setup
+from opentr_pipeline.recognition.budget import Budget, Workers, Workload
+from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.installation import installing
 from opentr_pipeline.wording import gigabytes
@@ -67,17 +68,16 @@ def examine(load: Callable[[], Settings]) -> Iterator[Check]:
         ]
     )
     try:
-        settings = load()
-        slots = devices.worker_slots(settings, cards.devices)
-        work = budget.workload(settings, slots)
+        setup = Setup(load())
+        workers = setup.workers
     except SettingsError as error:
         yield Check("settings", False, str(error))
         return
     yield from looked_at(
         [
-            ("worker slots", lambda: slots_said(slots)),
-            ("model", lambda: _model(settings, work)),
-            ("memory", lambda: _memory(settings, slots, work)),
+            ("worker slots", lambda: slots_said(workers.slots)),
+            ("model", lambda: _model(setup.model, workers.work)),
+            ("memory", lambda: _memory(workers)),
         ]
     )
 
@@ -177,14 +177,13 @@ def _libraries(cards: Cards) -> str:
     return f"{said}; ctranslate2 {metadata.version('ctranslate2')} needs no cuDNN"
 
 
-def _model(settings: Settings, work: budget.Workload) -> str:
-    found = models.find(work.model, settings.workspace.models)
+def _model(found: Model, work: Workload) -> str:
     return f"{found.name} in {found.folder}, {work.compute_type}, beam size {work.beam_size}"
 
 
-def _memory(settings: Settings, slots: tuple[WorkerSlot, ...], work: budget.Workload) -> str:
-    budget.check_fits(settings, slots)
-    own = budget.budgets(settings, slots, work)
+def _memory(workers: Workers) -> str:
+    workers.check_fits()
+    own = workers.budgets()
     said = "; ".join(map(_budget_said, own))
     if any(one.verdict == "does not fit" for one in own):
         raise OpentrError(f"{said}; make room, or see {command('plan')} for what fits.")

@@ -2,19 +2,20 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.commands import command
-from opentr_pipeline.devices import cards
+from opentr_pipeline.devices.cards import WorkerSlot
 from opentr_pipeline.devices.leases import cannot_be_used, slots_folder
 from opentr_pipeline.devices.memory_limits import closed_slots
 from opentr_pipeline.errors import ServiceError, SettingsError, StoreError
 from opentr_pipeline.launching.run_state import active_runs, automations, daemon_beats
 from opentr_pipeline.locks import try_lock
 from opentr_pipeline.monitoring.doctor import Check, looked_at, slots_said
-from opentr_pipeline.recognition import models
+from opentr_pipeline.planning.setup import Setup
+from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.services.dev import DevServices, StackServices, services_of
 from opentr_pipeline.settings.environment import Settings
 
@@ -30,19 +31,20 @@ def check_all(load: Callable[[], Settings]) -> Iterator[Check]:
         load: gives the settings, or refuses.
     """
     try:
-        settings = load()
+        setup = Setup(load())
     except SettingsError as error:
         yield Check("settings", False, str(error))
         return
     yield Check("settings", True, "every value can work")
+    settings, workspace = setup.settings, setup.workspace
     services = services_of(settings)
     checks: list[tuple[str, Callable[[], str]]] = [
-        ("archive", lambda: _archive(settings)),
-        ("output", lambda: _folder("OUTPUT_DIR", settings.workspace.output)),
-        ("state", lambda: _folder("OPENTR_HOME", settings.workspace.home)),
-        ("devices", lambda: _devices(settings)),
-        ("model", lambda: _model(settings)),
-        ("worker slots", lambda: _slots_folder(settings)),
+        ("archive", lambda: _archive(workspace.archive)),
+        ("output", lambda: _folder("OUTPUT_DIR", workspace.output)),
+        ("state", lambda: _folder("OPENTR_HOME", workspace.home)),
+        ("devices", lambda: slots_said(setup.slots)),
+        ("model", lambda: _model(setup.model)),
+        ("worker slots", lambda: _slots_folder(setup.slots, workspace.worker_slots)),
         ("page", lambda: _page(services)),
     ]
     if services.is_running():
@@ -55,9 +57,8 @@ def check_all(load: Callable[[], Settings]) -> Iterator[Check]:
     yield from looked_at(checks)
 
 
-def _archive(settings: Settings) -> str:
-    found = scan(settings.workspace.archive)
-    return f"{len(found.media_files)} media files in {settings.workspace.archive}"
+def _archive(archive: Path) -> str:
+    return f"{len(scan(archive).media_files)} media files in {archive}"
 
 
 def _folder(variable: str, folder: Path) -> str:
@@ -72,29 +73,22 @@ def _folder(variable: str, folder: Path) -> str:
     return f"{folder} can be written, {free / 1e9:.1f} GB free"
 
 
-def _devices(settings: Settings) -> str:
-    return slots_said(cards.worker_slots(settings, cards.list_cards()))
-
-
-def _model(settings: Settings) -> str:
-    slots = cards.worker_slots(settings, cards.list_cards())
-    model = models.find(models.model_name(settings, slots), settings.workspace.models)
+def _model(model: Model) -> str:
     return f"{model.name} is in {model.folder}"
 
 
-def _slots_folder(settings: Settings) -> str:
-    folder = slots_folder(settings)
+def _slots_folder(slots: Sequence[WorkerSlot], folder: Path) -> str:
+    slots_folder(folder)
     try:
         descriptor = try_lock(folder / f"health-{os.getpid()}")
         (folder / f"health-{os.getpid()}").unlink()
     except OSError as error:
-        raise cannot_be_used(settings, error) from None
+        raise cannot_be_used(folder, error) from None
     if descriptor is not None:
         os.close(descriptor)
     kind = file_system(folder)
     if kind.startswith(REMOTE_FILE_SYSTEMS):
         raise StoreError(f"{folder} is on {kind}; set WORKER_SLOTS_DIR to a local disk.")
-    slots = cards.worker_slots(settings, cards.list_cards())
     if closed := closed_slots(slots, folder):
         raise ServiceError(" ".join(limit.sentence for limit in closed))
     return f"{folder} holds the locks, on {kind or 'a local disk'}"

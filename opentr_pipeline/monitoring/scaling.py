@@ -23,7 +23,6 @@ from opentr_pipeline.devices.cards import Device
 from opentr_pipeline.devices.usage import Reading, look_at, sampled
 from opentr_pipeline.errors import ArchiveError, ModelError
 from opentr_pipeline.monitoring.scaling_workers import NOT_ITS_FAULT, Bench, Done, Take, answers
-from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.wording import now
 
 # What one worker hears in a turn should take so long that start and end do not count.
@@ -109,14 +108,12 @@ class Turns:
     is_steady: bool = False
 
 
-def measure(
-    bench: Bench, settings: Settings, turns: Turns, say: Callable[[str], object]
-) -> Scaling:
+def measure(bench: Bench, archive: Path, turns: Turns, say: Callable[[str], object]) -> Scaling:
     """Measure each number of workers, twice unless the device is steady.
 
     Args:
         bench: model and device.
-        settings: name the archive whose media are heard.
+        archive: whose media are heard.
         turns: what is measured.
         say: told what happens, a sentence at a time.
 
@@ -124,7 +121,7 @@ def measure(
         ArchiveError: there is nothing to hear.
     """
     numbers = sorted({1, *turns.numbers})
-    there = media(settings)
+    there = media(archive)
     alone = _trial(bench, there)
     takes = _gathered(there, turns.turn_s * alone.speed_x, MIN_RECORDINGS_PER_WORKER * numbers[-1])
     audio_s = sum(take.duration_s for take in takes)
@@ -186,23 +183,23 @@ def _together(rows: Sequence[Row]) -> Row:
     )
 
 
-def media(settings: Settings) -> Iterator[Take]:
+def media(archive: Path) -> Iterator[Take]:
     """The archive's recordings in an order of chance that is the same every time, again and again.
 
     Raises:
         ArchiveError: no file can be heard.
     """
-    files = list(scan(settings.workspace.archive).media_files)
+    files = list(scan(archive).media_files)
     random.Random(_SEED).shuffle(files)
     known: list[Take] = []
     for file in files:
-        path = settings.workspace.archive / file.path
+        path = archive / file.path
         probe = probe_file(path)
         if probe.status == "ok" and probe.duration_s:
             known.append(Take(path, probe.duration_s))
             yield known[-1]
     if not known:
-        raise ArchiveError(f"{settings.workspace.archive} holds nothing that can be heard.")
+        raise ArchiveError(f"{archive} holds nothing that can be heard.")
     while True:
         yield from known
 
@@ -247,10 +244,9 @@ def _turn(bench: Bench, takes: Sequence[Take], num_workers: int) -> Row:
     )
 
 
-def result_path(settings: Settings, device: Device, model_name: str) -> Path:
+def result_path(folder: Path, device: Device, model_name: str) -> Path:
     """Where the last measurement of a model on a device is kept, as JSON."""
-    name = f"scaling-{device.uuid}-{Path(model_name).name}.json"
-    return settings.workspace.benchmarks / name
+    return folder / f"scaling-{device.uuid}-{Path(model_name).name}.json"
 
 
 def save(scaling: Scaling, path: Path) -> None:

@@ -10,8 +10,7 @@ from typing import Any
 
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.commands import command
-from opentr_pipeline.devices.cards import WorkerSlot
-from opentr_pipeline.devices.leases import Holder, holders, slots_folder
+from opentr_pipeline.devices.leases import Holder, holders
 from opentr_pipeline.devices.memory_limits import MemoryLimit, batch_limits, closed_slots
 from opentr_pipeline.devices.usage import DeviceNow, devices_now
 from opentr_pipeline.errors import ServiceError
@@ -19,12 +18,12 @@ from opentr_pipeline.launching.run_state import ActiveRun, active_runs
 from opentr_pipeline.planning.backlog import by_content
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.overview import Overview, count, probed_work
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.quality.pace import NOW, just_finished, pace
 from opentr_pipeline.services.dev import services_of
 from opentr_pipeline.services.stack import Stack
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
-from opentr_pipeline.transcripts.store import TranscriptStore
 
 # Scanning, and reading what is published, costs seconds where there are 100,000 recordings. It is
 # done so often, and never for more than this share of the time.
@@ -67,14 +66,13 @@ class Status:
 class StatusWatch:
     """Looks again and again, at what is dear to look at less often."""
 
-    def __init__(
-        self, settings: Settings, options: ArchiveOptions, slots: tuple[WorkerSlot, ...]
-    ) -> None:
+    def __init__(self, setup: Setup, options: ArchiveOptions) -> None:
         """Prepare; nothing is looked at yet."""
-        self._settings = settings
+        self._setup = setup
+        self._settings = setup.settings
         self._options = options
-        self._slots = slots
-        self._store = TranscriptStore(settings.workspace.output)
+        self._slots = setup.slots
+        self._store = setup.store
         self._checkpoints = Checkpoints(self._store.inner)
         self._rescan_at = 0.0
 
@@ -84,7 +82,7 @@ class StatusWatch:
             self._rescan()
         finished = self._pending.keys() & self._checkpoints.listed("json")
         services = services_of(self._settings)
-        folder = slots_folder(self._settings)
+        folder = self._setup.slots_folder
         return Status(
             self._overview,
             sum(len(self._pending[content]) for content in finished),
@@ -101,9 +99,9 @@ class StatusWatch:
 
     def _rescan(self) -> None:
         started = time.monotonic()
-        found = scan(self._settings.workspace.archive)
-        all_work = probed_work(self._settings, found, self._options)
-        self._overview = count(all_work, found, self._settings)
+        found = scan(self._setup.workspace.archive)
+        all_work = probed_work(self._setup, found, self._options)
+        self._overview = count(all_work, found, self._setup.partitioning)
         self._pending = by_content(one for one in all_work if one.state != "done")
         statuses = self._store.read("transcripts", ["status"]).column("status").to_pylist()
         self._num_by_status = dict(Counter(statuses))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
 
-from opentr_pipeline.archive.media_files import ROOT_KEY
+from opentr_pipeline.archive.partitioning import ROOT_KEY
 from opentr_pipeline.pages.paragraphs import written_language
 from opentr_pipeline.transcripts.derived_files import file_name
 from opentr_pipeline.transcripts.transcript import HEARD, STATUSES

@@ -83,8 +83,8 @@ class Pages:
         self._tree = WrittenTree(store, self.root)
         self._layout = settings
         self._url = settings.pages_url
-        self._root_on_host = output_on_host(settings) / FOLDER
-        self._archive_root = archive_on_host(settings)
+        self._root_on_host = output_on_host(store.root) / FOLDER
+        self._archive_root = archive_on_host(settings.workspace.archive)
         self._archive = self._archive_root.name
 
     def address(self, page: str) -> str:

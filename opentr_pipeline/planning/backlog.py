@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from opentr_pipeline.archive.media_files import MediaFile, Scan, scan
-from opentr_pipeline.archive.recordings import ProbeMemory, Recording, guessed, probe_all
+from opentr_pipeline.archive.recordings import Recording, guessed, probe_all
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.plan import Plan, Selection, Taking
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.shards import ShardItem, plan_shards
-from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.store import StoreIndex, TranscriptStore
 from opentr_pipeline.transcripts.transcript import Content, Transcript
@@ -72,12 +72,7 @@ def _judged(recording: Recording, index: StoreIndex, content: Content) -> Record
     return RecordingWork(recording, content, "stale" if row else "missing")
 
 
-def probe_memory(settings: Settings) -> ProbeMemory:
-    """The memory of probes in the state folder, one for all archives."""
-    return ProbeMemory(settings.workspace.probe_memory)
-
-
-def recordings_of(settings: Settings, partition_keys: Iterable[str]) -> dict[str, list[Recording]]:
+def recordings_of(setup: Setup, partition_keys: Iterable[str]) -> dict[str, list[Recording]]:
     """Scan the archive and probe the media files of some partitions.
 
     Returns:
@@ -86,35 +81,34 @@ def recordings_of(settings: Settings, partition_keys: Iterable[str]) -> dict[str
     Raises:
         ArchiveError: the archive cannot be read.
     """
-    by_partition = scan(settings.workspace.archive).by_partition(settings)
+    archive = setup.workspace.archive
+    by_partition = setup.partitioning.groups(scan(archive).media_files)
     wanted: list[tuple[str, MediaFile]] = [
         (key, media_file) for key in partition_keys for media_file in by_partition.get(key, [])
     ]
     found: dict[str, list[Recording]] = {key: [] for key in partition_keys}
-    for recording in probe_all(settings.workspace.archive, wanted, probe_memory(settings)):
+    for recording in probe_all(archive, wanted, setup.probe_memory):
         found[recording.partition_key].append(recording)
     return found
 
 
-def known_work(settings: Settings, found: Scan, options: ArchiveOptions) -> list[RecordingWork]:
+def known_work(setup: Setup, found: Scan, options: ArchiveOptions) -> list[RecordingWork]:
     """How the recordings stand, by what earlier probes learnt; reads no media.
 
     One that nobody has probed counts as new, and as long as its size suggests.
     """
-    by_partition = found.by_partition(settings)
-    known = probe_memory(settings).recall(found.media_files)
+    by_partition = setup.partitioning.groups(found.media_files)
+    known = setup.probe_memory.recall(found.media_files)
     recordings = [
         Recording(media_file, key, *(known.get(media_file) or guessed(media_file)))
         for key, media_files in by_partition.items()
         for media_file in media_files
     ]
-    return judge(
-        recordings, TranscriptStore(settings.workspace.output).index(by_partition), options
-    )
+    return judge(recordings, setup.store.index(by_partition), options)
 
 
 def make_plan(
-    settings: Settings,
+    setup: Setup,
     partitions: dict[str, list[Recording]],
     options: ArchiveOptions,
     num_slots: int,
@@ -123,13 +117,13 @@ def make_plan(
     """Decide what a run transcribes; outcomes that need no model are kept at once.
 
     Args:
-        settings: for the output directory and the size of shards.
+        setup: for the tables and the size of shards.
         partitions: from ``recordings_of``.
         options: that transcripts are wanted for.
         num_slots: worker slots that wait for shards.
         taking: what the run takes on.
     """
-    store = TranscriptStore(settings.workspace.output)
+    store = setup.store
     checkpoints = Checkpoints(store.inner)
     checkpoints.sweep()
     recordings = [recording for group in partitions.values() for recording in group]
@@ -148,7 +142,7 @@ def make_plan(
             items.append(_item(group, options, attempts))
         else:
             checkpoints.save(_unheard(group[0], attempts + 1))
-    shards = plan_shards(items, settings.shard_audio_s, num_slots)
+    shards = plan_shards(items, setup.settings.shard_audio_s, num_slots)
     wanted = by_content(work for work in all_work if work.state != "done")
     answers_for = frozenset(wanted if taking.is_everything else groups)
     return Plan(options, partitions, elsewhere, shards, taking, answers_for)

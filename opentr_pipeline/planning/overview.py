@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from opentr_pipeline.archive.media_files import Scan
+from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.planning.backlog import RecordingWork, counted, known_work
 from opentr_pipeline.planning.options import ArchiveOptions
-from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.planning.setup import Setup
 
 
 @dataclass(frozen=True)
@@ -27,22 +28,17 @@ class Overview:
     pending_audio_s: float
 
 
-def look(settings: Settings, found: Scan, options: ArchiveOptions) -> Overview:
-    """Count without reading any media: what earlier probes learnt must do."""
-    return count(probed_work(settings, found, options), found, settings)
-
-
-def probed_work(settings: Settings, found: Scan, options: ArchiveOptions) -> list[RecordingWork]:
+def probed_work(setup: Setup, found: Scan, options: ArchiveOptions) -> list[RecordingWork]:
     """How the recordings stand that earlier runs have probed; no media are read."""
-    return [one for one in known_work(settings, found, options) if not one.recording.is_guessed]
+    return [one for one in known_work(setup, found, options) if not one.recording.is_guessed]
 
 
-def count(all_work: Sequence[RecordingWork], found: Scan, settings: Settings) -> Overview:
+def count(all_work: Sequence[RecordingWork], found: Scan, partitioning: Partitioning) -> Overview:
     """The numbers of ``probed_work``."""
     return Overview(
         **{f"num_{state}": number for state, number in counted(all_work).items()},
         num_unprobed=len(found.media_files) - len(all_work),
-        num_partitions=len(found.by_partition(settings)),
+        num_partitions=len(partitioning.groups(found.media_files)),
         done_audio_s=audio_s(work for work in all_work if work.state == "done"),
         pending_audio_s=audio_s(work for work in all_work if work.state != "done"),
     )

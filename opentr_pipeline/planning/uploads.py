@@ -17,20 +17,16 @@ from math import inf
 
 from opentr_pipeline.archive.changes import Clock, Watch
 from opentr_pipeline.archive.ledger import File, Ledger
-from opentr_pipeline.archive.media_files import (
-    MAX_PARTITIONS,
-    MediaFile,
-    check_num_partitions,
-    partition_key,
-)
+from opentr_pipeline.archive.media_files import MediaFile
+from opentr_pipeline.archive.partitioning import MAX_PARTITIONS
 from opentr_pipeline.archive.recordings import Recording, guessed
 from opentr_pipeline.archive.storage import storage_of
 from opentr_pipeline.locks import is_being_written
 from opentr_pipeline.planning import backlog
 from opentr_pipeline.planning.options import ArchiveOptions
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.upload_runs import MAX_RECORDINGS, Due, Request, few_runs, request_for
-from opentr_pipeline.settings.environment import Settings
-from opentr_pipeline.transcripts.store import StoreIndex, TranscriptStore
+from opentr_pipeline.transcripts.store import StoreIndex
 
 # For uploads, under way at once: what comes meanwhile shares the next one.
 MAX_RUNS = 3
@@ -58,20 +54,22 @@ class Tick:
 class Uploads:
     """The uploads of one archive."""
 
-    def __init__(
-        self, settings: Settings, options: ArchiveOptions, clock: Clock | None = None
-    ) -> None:
+    def __init__(self, setup: Setup, options: ArchiveOptions, clock: Clock | None = None) -> None:
         """Name everything; nothing is read yet.
 
         Args:
-            settings: name the archive, the store and the ledger.
+            setup: names the archive, the store and the ledger.
             options: that transcripts are wanted for.
             clock: another one, for tests.
         """
-        self._settings, self._options, self._clock = settings, options, clock or Clock()
-        self.ledger = Ledger(settings.workspace.uploads_ledger)
-        self._store = TranscriptStore(settings.workspace.output)
-        self._memory = backlog.probe_memory(settings)
+        self._options, self._clock = options, clock or Clock()
+        self._archive = setup.workspace.archive
+        self._partitioning = setup.partitioning
+        self._settle_s = setup.settings.upload_settle_s
+        self._run_max_audio_s = setup.settings.run_max_audio_s
+        self.ledger = Ledger(setup.workspace.uploads_ledger)
+        self._store = setup.store
+        self._memory = setup.probe_memory
         self._watch: Watch
 
     def look(self, active: Mapping[str, bool], register: Register) -> Tick:
@@ -85,11 +83,10 @@ class Uploads:
             OpentrError: the archive cannot be read, or has too many partitions; nothing of what
                 was known is forgotten.
         """
-        storage = storage_of(self._settings.workspace.archive)
+        storage = storage_of(self._archive)
         storage.check()
         with self.ledger.opened():
-            settle_s = self._settings.upload_settle_s
-            self._watch = Watch(self.ledger, storage, settle_s, self._clock)
+            self._watch = Watch(self.ledger, storage, self._settle_s, self._clock)
             self._watch.look()
             for request in self.ledger.requests() - active.keys():
                 self.ledger.end_request(request)
@@ -121,7 +118,7 @@ class Uploads:
         return taken
 
     def _key(self, media_file: MediaFile) -> str:
-        return partition_key(media_file, self._settings)
+        return self._partitioning.key(media_file)
 
     def _media_file(self, file: File) -> MediaFile:
         # The memory of probes keeps numbers as the ledger does: signed.
@@ -147,7 +144,7 @@ class Uploads:
         self.ledger.put_files(changed)
 
     def _delay_s(self, file: File) -> float:
-        doubled = self._settings.upload_settle_s * 2.0 ** min(file.num_asked - 1, 20)
+        doubled = self._settle_s * 2.0 ** min(file.num_asked - 1, 20)
         return min(doubled, MAX_DELAY_S)
 
     def _recordings(self, files: Sequence[File]) -> list[Recording]:
@@ -169,9 +166,9 @@ class Uploads:
             return []
         order = register({one.partition_key for one in due})
         # Keys of folders that are gone, or of an earlier PARTITION_BY, are in there as well.
-        check_num_partitions(len(order) - MAX_PARTITIONS, self._settings)
+        self._partitioning.check(len(order) - MAX_PARTITIONS)
         requests: list[Request] = []
-        for part in few_runs(due, order, self._settings.run_max_audio_s):
+        for part in few_runs(due, order, self._run_max_audio_s):
             if len(requests) < room and (taken := self._taken(part)):
                 requests.append(self._noted(request_for(taken, order), taken))
         return requests
@@ -186,7 +183,7 @@ class Uploads:
 
     def _taken(self, part: Sequence[Due]) -> list[Due]:
         """Those that nobody has touched since, or has open for writing now."""
-        root = self._settings.workspace.archive
+        root = self._archive
         same = {file[:2] for file in self._watch.look_again([one.file for one in part])}
         here = [one for one in part if one.file[:2] in same]
         written = [one for one in here if is_being_written(str(root / one.media_file.path))]

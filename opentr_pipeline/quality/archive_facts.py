@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.archive.references import (
     Reference,
     comparable_words,
@@ -91,7 +92,7 @@ def archive_facts(settings: Settings, partition_keys: Iterable[str]) -> ArchiveF
         partition_keys: those that Dagster knows, published or not.
     """
     store = TranscriptStore(settings.workspace.output)
-    references = find_references(settings)
+    references = find_references(settings.workspace.archive, Partitioning.of(settings))
     # Not those whose generations were removed by hand, and whose links lead nowhere.
     published = {key for key in store.partition_keys() if store.state(key)}
     scanned = store.partition_keys("recordings")

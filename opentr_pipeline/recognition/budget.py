@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from opentr_pipeline.devices import cards
 from opentr_pipeline.devices.cards import MAX_CPU_WORKERS, Device, WorkerSlot
 from opentr_pipeline.devices.compute_types import compute_type
 from opentr_pipeline.devices.host_memory import host_memory
-from opentr_pipeline.devices.leases import holders, slots_folder
+from opentr_pipeline.devices.leases import holders
 from opentr_pipeline.errors import ModelError, SettingsError
 from opentr_pipeline.recognition import models
 from opentr_pipeline.recognition.whisper.memory import (
@@ -18,7 +19,6 @@ from opentr_pipeline.recognition.whisper.memory import (
     worker_bytes,
 )
 from opentr_pipeline.recognition.whisper.shapes import ModelShape, known_shape, read_shape
-from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.wording import gigabytes
 
 Verdict = Literal["fits", "tight", "does not fit", "more workers than useful", "unknown"]
@@ -117,34 +117,105 @@ class Budget:
         return "tight" if is_tight else "fits"
 
 
-def workload(settings: Settings, slots: Sequence[WorkerSlot]) -> Workload:
-    """What the settings have each worker do.
+def workload(
+    model: str, models_root: Path, asked_type: str, beam_size: int, slots: Sequence[WorkerSlot]
+) -> Workload:
+    """What each worker does.
+
+    Args:
+        model: its name.
+        models_root: where models are kept.
+        asked_type: a compute type of the settings.
+        beam_size: hypotheses kept.
+        slots: that the workers are in.
 
     Raises:
         SettingsError: a device cannot do the arithmetic that is asked for.
     """
-    name = models.model_name(settings, slots)
-    shape = known_shape(name)
+    shape = known_shape(model)
     if shape is None:
         try:
-            shape = read_shape(models.find(name, settings.workspace.models).folder / "model.bin")
+            shape = read_shape(models.find(model, models_root).folder / "model.bin")
         except ModelError:  # not fetched
             shape = None
-    arithmetic = compute_type(settings.whisper_compute_type, {slot.device for slot in slots})
-    return Workload(name, shape, arithmetic, settings.whisper_beam_size)
+    return Workload(
+        model, shape, compute_type(asked_type, {slot.device for slot in slots}), beam_size
+    )
 
 
-def budgets(settings: Settings, slots: Sequence[WorkerSlot], work: Workload) -> list[Budget]:
-    """Each device with the workers and the batch that the settings mean."""
-    counts = {device: _count(slots, device) for device in dict.fromkeys(s.device for s in slots)}
-    return [_as_set(settings, slots, work, device, num) for device, num in counts.items()]
+@dataclass(frozen=True)
+class Workers:
+    """The workers of the settings, one in each slot.
+
+    Attributes:
+        slots: all of them.
+        work: of each.
+        wanted_batch: windows decoded together; None where the memory decides.
+        slots_folder: where each says what it has of its device's memory.
+    """
+
+    slots: tuple[WorkerSlot, ...]
+    work: Workload
+    wanted_batch: int | None
+    slots_folder: Path
+
+    def budgets(self) -> list[Budget]:
+        """Each device with the workers and the batch that the settings mean."""
+        return [self._budget_on(device) for device in dict.fromkeys(s.device for s in self.slots)]
+
+    def batch_size(self, slot: WorkerSlot) -> int:
+        """Windows decoded together in a worker slot that is about to load the model.
+
+        Its share as ``check_fits`` counts it, so that each other slot of the device, and whoever
+        else uses it, keeps what it was left; and no more than is free at this moment.
+        """
+        device = slot.device
+        share = _room(device, self.slots, self.slots_folder).share(self._count(device))
+        free = _room(device, (), self.slots_folder).free_bytes
+        memory = None if share is None or free is None else min(share, free)
+        return self._batch(device, memory)
+
+    def need_bytes(self, slot: WorkerSlot, batch_size: int) -> int:
+        """What the worker in a slot needs at its peak; 0 where the model's shape is unknown."""
+        return self.work.bytes_of(slot.device, self._count(slot.device), batch_size) or 0
+
+    def check_fits(self) -> None:
+        """Refuse what cannot fit: on a card into what is free, on a CPU into what there is at all.
+
+        Raises:
+            SettingsError: with the workers and the batch that do fit.
+        """
+        for own in self.budgets():
+            limit = own.room.total_bytes if own.device.is_cpu else own.room.free_bytes
+            if limit is None or own.needed_bytes is None or own.needed_bytes <= limit:
+                continue
+            raise _too_much(self.work, own, limit)
+
+    def _budget_on(self, device: Device) -> Budget:
+        number = self._count(device)
+        room = _room(device, self.slots, self.slots_folder)
+        batch = self._batch(device, room.share(number))
+        return _budget(self.work, device, number, batch, room)
+
+    def _batch(self, device: Device, free_bytes: int | None) -> int:
+        """The batch size of a worker that may have so much memory; None: enough."""
+        if self.wanted_batch is not None:
+            return self.wanted_batch
+        useful = self.work.useful_batch(device)
+        if device.is_cpu or self.work.shape is None or free_bytes is None:
+            return useful
+        largest = self.work.largest_batch(device, 1, TIGHT_SHARE * free_bytes)
+        return max(1, min(useful, largest))
+
+    def _count(self, device: Device) -> int:
+        return sum(slot.device == device for slot in self.slots)
 
 
 def alternatives(as_set: Sequence[Budget], work: Workload) -> list[Budget]:
     """Each device with more and fewer workers and larger and smaller batches.
 
     Args:
-        as_set: from ``budgets``; they are among them.
+        as_set: from ``Workers.budgets``; they are among them.
         work: of each worker.
     """
     found = []
@@ -160,46 +231,14 @@ def alternatives(as_set: Sequence[Budget], work: Workload) -> list[Budget]:
     return found
 
 
-def batch_size(settings: Settings, slot: WorkerSlot, slots: Sequence[WorkerSlot]) -> int:
-    """Windows decoded together in a worker slot that is about to load the model.
-
-    Its share as ``check_fits`` counts it, so that each other slot of the device, and whoever else
-    uses it, keeps what it was left; and no more than is free at this moment.
-    """
-    device = slot.device
-    share = _room(settings, slots, device).share(_count(slots, device))
-    free = _room(settings, (), device).free_bytes
-    memory = None if share is None or free is None else min(share, free)
-    return _batch(settings, device, workload(settings, slots), memory)
-
-
-def need_bytes(
-    settings: Settings, slot: WorkerSlot, slots: Sequence[WorkerSlot], batch_size: int
-) -> int:
-    """What the worker in a slot needs at its peak; 0 where the model's shape is unknown."""
-    work = workload(settings, slots)
-    return work.bytes_of(slot.device, _count(slots, slot.device), batch_size) or 0
-
-
-def check_fits(settings: Settings, slots: Sequence[WorkerSlot]) -> None:
-    """Refuse what cannot fit: on a card into what is free, on a CPU into what there is at all.
-
-    Raises:
-        SettingsError: with the workers and the batch that do fit.
-    """
-    work = workload(settings, slots)
-    for own in budgets(settings, slots, work):
-        room = own.room
-        limit = room.total_bytes if own.device.is_cpu else room.free_bytes
-        if limit is None or own.needed_bytes is None or own.needed_bytes <= limit:
-            continue
-        workers = f"{own.num_workers} worker{'s' if own.num_workers > 1 else ''}"
-        raise SettingsError(
-            f"{workers} with the model {work.model} ({work.compute_type}) and batch size "
-            f"{own.batch_size} need {gigabytes(own.needed_bytes)} on {own.device.description}, "
-            f"which has {gigabytes(limit)}{'' if own.device.is_cpu else ' free'}; "
-            f"{_remedy(work, own, limit)}."
-        )
+def _too_much(work: Workload, own: Budget, limit: int) -> SettingsError:
+    workers = f"{own.num_workers} worker{'s' if own.num_workers > 1 else ''}"
+    return SettingsError(
+        f"{workers} with the model {work.model} ({work.compute_type}) and batch size "
+        f"{own.batch_size} need {gigabytes(own.needed_bytes or 0)} on {own.device.description}, "
+        f"which has {gigabytes(limit)}{'' if own.device.is_cpu else ' free'}; "
+        f"{_remedy(work, own, limit)}."
+    )
 
 
 def _remedy(work: Workload, own: Budget, limit: int) -> str:
@@ -223,28 +262,10 @@ def _has_room(work: Workload, model: str, device: Device, limit: int) -> bool:
     return bool(replace(work, shape=known_shape(model)).largest_batch(device, 1, limit))
 
 
-def _as_set(
-    settings: Settings, slots: Sequence[WorkerSlot], work: Workload, device: Device, number: int
-) -> Budget:
-    room = _room(settings, slots, device)
-    batch = _batch(settings, device, work, room.share(number))
-    return _budget(work, device, number, batch, room)
-
-
 def _budget(work: Workload, device: Device, number: int, batch: int, room: Room) -> Budget:
     one = work.bytes_of(device, number, batch)
     useful = cards.num_cores() if device.is_cpu else USEFUL_CARD_WORKERS
     return Budget(device, number, batch, None if one is None else number * one, room, useful)
-
-
-def _batch(settings: Settings, device: Device, work: Workload, free_bytes: int | None) -> int:
-    """The batch size of a worker that may have so much memory; None: enough."""
-    if settings.whisper_batch_size != "auto":
-        return int(settings.whisper_batch_size)
-    useful = work.useful_batch(device)
-    if device.is_cpu or work.shape is None or free_bytes is None:
-        return useful
-    return max(1, min(useful, work.largest_batch(device, 1, TIGHT_SHARE * free_bytes)))
 
 
 def _cpu_batches(device: Device, number: int) -> int:
@@ -253,11 +274,11 @@ def _cpu_batches(device: Device, number: int) -> int:
     return min(threads, MAX_CPU_WORKERS) if device.is_cpu else 0
 
 
-def _room(settings: Settings, slots: Sequence[WorkerSlot], device: Device) -> Room:
+def _room(device: Device, slots: Sequence[WorkerSlot], folder: Path) -> Room:
     """The memory of a device; what held slots among these have of it is free to workers of ours."""
     ours = [slot for slot in slots if slot.device == device]
     # Before the device is asked: who loads meanwhile is then counted too little, not twice.
-    held = sum(holder.memory_bytes for holder in holders(ours, slots_folder(settings)))
+    held = sum(holder.memory_bytes for holder in holders(ours, folder))
     free, total = _free_and_total(device)
     if free is None:
         return Room(None, total)
@@ -270,7 +291,3 @@ def _free_and_total(device: Device) -> tuple[int | None, int | None]:
         return (memory.free_bytes, memory.total_bytes) if memory else (None, None)
     state = cards.card_state(device.uuid)
     return state.free_bytes if state else None, device.memory_bytes or None
-
-
-def _count(slots: Sequence[WorkerSlot], device: Device) -> int:
-    return sum(slot.device == device for slot in slots)

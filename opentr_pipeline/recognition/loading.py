@@ -7,15 +7,15 @@ from pathlib import Path
 
 from opentr_pipeline.devices import cards
 from opentr_pipeline.devices.cards import Device, WorkerSlot
-from opentr_pipeline.devices.leases import has_loaded, slots_folder
+from opentr_pipeline.devices.leases import has_loaded
 from opentr_pipeline.devices.memory_limits import batch_size_in
-from opentr_pipeline.recognition import budget, models
+from opentr_pipeline.recognition import models
+from opentr_pipeline.recognition.budget import Workers
 from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.recognition.recognizer import Recognizer
 from opentr_pipeline.recognition.whisper.model import Whisper
 from opentr_pipeline.recognition.whisper.transcriber import Transcriber
-from opentr_pipeline.settings.environment import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -60,29 +60,25 @@ class SlotLoader:
 
     @classmethod
     def of(
-        cls,
-        settings: Settings,
-        slot: WorkerSlot,
-        slots: tuple[WorkerSlot, ...],
-        options: TranscriptionOptions,
+        cls, workers: Workers, slot: WorkerSlot, options: TranscriptionOptions, models_root: Path
     ) -> "SlotLoader":
         """The loader of a slot, with the batch that its device has room for at this moment.
 
         Args:
-            settings: of the run.
+            workers: of the settings.
             slot: the one that is held.
-            slots: all that the settings ask for.
             options: of a recording of the run.
+            models_root: where models are kept.
         """
-        folder = slots_folder(settings)
-        batch_size = batch_size_in(slot, budget.batch_size(settings, slot, slots), folder)
+        folder = workers.slots_folder
+        batch_size = batch_size_in(slot, workers.batch_size(slot), folder)
         return cls(
             slot,
             options,
-            settings.workspace.models,
-            cards.cpu_threads(slots),
+            models_root,
+            cards.cpu_threads(workers.slots),
             batch_size,
-            budget.need_bytes(settings, slot, slots, batch_size),
+            workers.need_bytes(slot, batch_size),
             folder,
         )
 

@@ -16,7 +16,6 @@ from opentr_pipeline.devices.compute_types import compute_type
 from opentr_pipeline.errors import ModelError
 from opentr_pipeline.recognition.whisper.memory import useful_batch, worker_bytes
 from opentr_pipeline.recognition.whisper.shapes import SHAPES
-from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.installation import call_folder
 
 MANIFEST = "model.json"
@@ -54,10 +53,10 @@ class Model:
         return Path(self.name).name
 
 
-def model_name(settings: Settings, slots: Sequence[WorkerSlot]) -> str:
-    """The model that the settings mean on these slots; what ``auto`` stands for is decided here."""
-    if settings.whisper_model != "auto":
-        return settings.whisper_model
+def model_name(wanted: str, slots: Sequence[WorkerSlot]) -> str:
+    """The model that ``WHISPER_MODEL`` means on these slots; what ``auto`` stands for."""
+    if wanted != "auto":
+        return wanted
     if any(slot.device.is_cpu for slot in slots):
         return "base"
     shape = SHAPES[AUTO_ON_A_CARD]

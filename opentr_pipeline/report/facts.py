@@ -140,7 +140,7 @@ def report_facts(settings: Settings) -> ReportFacts:
         total.add(tally)
     times = [one.at.astimezone(now.tzinfo).isoformat(timespec="seconds") for one in outcomes]
     return ReportFacts(
-        archive=readable(os.fspath(archive_on_host(settings))),
+        archive=readable(os.fspath(archive_on_host(settings.workspace.archive))),
         is_archive_there=_is_there(settings.workspace.archive),
         made_at=now.isoformat(timespec="seconds"),
         transcribed_from=times[0] if times else None,

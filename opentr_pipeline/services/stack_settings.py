@@ -164,7 +164,7 @@ def _mounted(settings: Settings, state: Path) -> dict[str, str]:
         "OUTPUT_DIR": settings.workspace.output,
         "OPENTR_HOME": state,
         "MODELS_DIR": settings.workspace.models.resolve(),
-        "WORKER_SLOTS_DIR": slots_folder(settings),
+        "WORKER_SLOTS_DIR": slots_folder(settings.workspace.worker_slots),
     }
     for name, folder in folders.items():
         if ":" in str(folder):

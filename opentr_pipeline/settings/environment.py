@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -221,6 +222,7 @@ class Settings(SubtitleSettings, NightSettings, PageSettings):
             self._folder(self.output_dir, usual_output),
             home,
             self._folder(self.models_dir, home / "models"),
+            self._folder(self.worker_slots_dir, Path(gettempdir(), "opentr-worker-slots")),
         )
 
     def _folder(self, said: str, usual: Path) -> Path:
@@ -273,14 +275,14 @@ def is_in_stack() -> bool:
     return os.environ.get("OPENTR_IN_STACK") == "true"
 
 
-def archive_on_host(settings: Settings) -> Path:
+def archive_on_host(archive: Path) -> Path:
     """The archive where people find it, who are outside of the production stack."""
-    return Path(os.environ.get("OPENTR_ARCHIVE_ON_HOST") or settings.workspace.archive)
+    return Path(os.environ.get("OPENTR_ARCHIVE_ON_HOST") or archive)
 
 
-def output_on_host(settings: Settings) -> Path:
+def output_on_host(output: Path) -> Path:
     """The same of where the tables are."""
-    return Path(os.environ.get("OPENTR_OUTPUT_ON_HOST") or settings.workspace.output)
+    return Path(os.environ.get("OPENTR_OUTPUT_ON_HOST") or output)
 
 
 def _sentence(error: ValidationError) -> str:

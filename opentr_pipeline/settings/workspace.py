@@ -17,12 +17,14 @@ class Workspace:
         output: the tables and what is made from them.
         home: the state of all archives of this installation.
         models: fetched models, shared by all archives.
+        worker_slots: the locks of the worker slots, shared by all who use the devices.
     """
 
     archive: Path
     output: Path
     home: Path
     models: Path
+    worker_slots: Path
 
     @cached_property
     def slug(self) -> str:

@@ -25,6 +25,31 @@ FULL_PERCENT = 95.0
 
 
 @dataclass(frozen=True)
+class AsSet:
+    """The settings that the sentences name.
+
+    Attributes:
+        num_workers: of ``GPU_SCALE_WORKERS``; None without scaling.
+    """
+
+    shard_audio_s: int
+    num_workers: int | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "AsSet":
+        """As the settings say."""
+        workers = settings.gpu_scale_workers if settings.gpu_scale_enabled else None
+        return cls(settings.shard_audio_s, workers)
+
+    @property
+    def workers(self) -> str:
+        """The number of workers, for people."""
+        if self.num_workers:
+            return f"GPU_SCALE_WORKERS ({self.num_workers} now)"
+        return "GPU_SCALE_WORKERS (one worker now, GPU_SCALE_ENABLED=false)"
+
+
+@dataclass(frozen=True)
 class _DeviceUse:
     """How the steps used one device; None where that was not measured.
 
@@ -48,26 +73,26 @@ class _DeviceUse:
     is_full_batches: bool
 
 
-def verdict(steps: Sequence[StepFigures], settings: Settings) -> str:
+def verdict(steps: Sequence[StepFigures], as_set: AsSet) -> str:
     """One to three sentences for people; empty where the steps were too short to judge.
 
     Args:
         steps: the transcription steps of one or several runs.
-        settings: that they ran with, to name what they are now.
+        as_set: what they ran with.
     """
     if sum(step.wall_s for step in steps) < MIN_WORK_S:
         return ""
     by_device: dict[str, list[StepFigures]] = {}
     for step in steps:
         by_device.setdefault(step.worker_slot.rpartition(".")[0], []).append(step)
-    uses = [_use(group, settings) for group in by_device.values()]
+    uses = [_use(group, as_set) for group in by_device.values()]
     uses.sort(key=lambda use: -(use.idle_percent or 0.0))
-    said = [sentence for use in uses for sentence in _trouble(use, settings)]
+    said = [sentence for use in uses for sentence in _trouble(use, as_set)]
     said = said or [sentence for use in uses if (sentence := _all_well(use))]
     return " ".join(list(dict.fromkeys(said))[:MAX_SENTENCES])
 
 
-def _use(steps: Sequence[StepFigures], settings: Settings) -> _DeviceUse:
+def _use(steps: Sequence[StepFigures], as_set: AsSet) -> _DeviceUse:
     first = steps[0]
     is_card = first.worker_slot.rpartition(".")[0] != CPU.uuid
     cpu = _mean(steps, lambda step: step.cpu_utilization_percent_mean)
@@ -83,7 +108,7 @@ def _use(steps: Sequence[StepFigures], settings: Settings) -> _DeviceUse:
         _share(steps, lambda step: (step.main_memory_used_bytes_max, step.main_memory_total_bytes)),
         _mean(steps, lambda step: step.waited_for_front_end_percent) or 0.0,
         100 * sum(step.load_s for step in steps) / wall_s,
-        sum(step.audio_s for step in steps) >= len(steps) * settings.shard_audio_s / 2,
+        sum(step.audio_s for step in steps) >= len(steps) * as_set.shard_audio_s / 2,
         (_mean(steps, lambda step: step.windows_per_batch_mean) or 0.0)
         >= FULL_BATCH_SHARE * first.batch_size,
     )
@@ -106,11 +131,11 @@ def _share(
     return max((100 * used / total for used, total in pairs if used and total), default=None)
 
 
-def _trouble(use: _DeviceUse, settings: Settings) -> list[str]:
+def _trouble(use: _DeviceUse, as_set: AsSet) -> list[str]:
     """What to change; empty where all is well."""
     batch = f"WHISPER_BATCH_SIZE ({use.batch_size} now)"
     said = [
-        f"{name} at {percent:.0f} %: lower {_workers(settings)} or {batch}."
+        f"{name} at {percent:.0f} %: lower {as_set.workers} or {batch}."
         for name, percent in (
             (f"Memory of {use.device}", use.memory_percent),
             ("Main memory", use.main_memory_percent),
@@ -121,16 +146,16 @@ def _trouble(use: _DeviceUse, settings: Settings) -> list[str]:
     if use.idle_percent is not None and use.idle_percent < IDLE_PERCENT:
         return said
     if use.waited_percent >= WAITED_PERCENT:
-        said.append(f"{_idle(use)}the front end is the limit, {_raise_front_end(use, settings)}.")
+        said.append(f"{_idle(use)}the front end is the limit, {_raise_front_end(use, as_set)}.")
     elif use.idle_percent is None:
         return said
     elif use.load_percent >= LOAD_PERCENT and use.is_full_shards:
         said.append(
             f"{_idle(use)}loading the model takes {use.load_percent:.0f} % of the steps, raise "
-            f"SHARD_AUDIO_S ({settings.shard_audio_s} now)."
+            f"SHARD_AUDIO_S ({as_set.shard_audio_s} now)."
         )
     elif not is_full:
-        more = f"{_workers(settings)} or {batch}" if use.is_full_batches else _workers(settings)
+        more = f"{as_set.workers} or {batch}" if use.is_full_batches else as_set.workers
         said.append(f"{_idle(use)}the front end keeps up, raise {more}.")
     return said
 
@@ -142,11 +167,11 @@ def _idle(use: _DeviceUse) -> str:
     return f"{name} idle {use.idle_percent:.0f} %: "
 
 
-def _raise_front_end(use: _DeviceUse, settings: Settings) -> str:
+def _raise_front_end(use: _DeviceUse, as_set: AsSet) -> str:
     waited = f"the model waited {use.waited_percent:.0f} % of the time for sound"
     if use.cpu_percent is not None and use.cpu_percent >= BUSY_PERCENT:
         return f"{waited}, and the cores are {use.cpu_percent:.0f} % busy: give it more cores"
-    return f"{waited}, and cores are idle: raise {_workers(settings)} or use a faster disk"
+    return f"{waited}, and cores are idle: raise {as_set.workers} or use a faster disk"
 
 
 def _all_well(use: _DeviceUse) -> str:
@@ -159,9 +184,3 @@ def _all_well(use: _DeviceUse) -> str:
         f"{name} {100 - use.idle_percent:.0f} % busy{memory}, {use.waited_percent:.0f} % of the "
         "time waiting for sound: no setting would gain much."
     )
-
-
-def _workers(settings: Settings) -> str:
-    if settings.gpu_scale_enabled:
-        return f"GPU_SCALE_WORKERS ({settings.gpu_scale_workers} now)"
-    return "GPU_SCALE_WORKERS (one worker now, GPU_SCALE_ENABLED=false)"

@@ -14,21 +14,28 @@ from hypothesis import strategies as st
 
 from opentr_pipeline.archive import storage
 from opentr_pipeline.archive.media_files import (
-    MAX_KEY_BYTES,
-    MAX_PARTITIONS,
     MEDIA_EXTENSIONS,
     NOT_MEDIA_EXTENSIONS,
-    ROOT_KEY,
     MediaFile,
     Scan,
-    partition_key,
     scan,
+)
+from opentr_pipeline.archive.partitioning import (
+    MAX_KEY_BYTES,
+    MAX_PARTITIONS,
+    ROOT_KEY,
+    Partitioning,
 )
 from opentr_pipeline.errors import ArchiveError
 from opentr_pipeline.wording import readable
 from opentr_pipeline_tests.making import PROPERTY, media_file, settings_of
 
-BY_FOLDER = settings_of()
+
+def partitioning(**variables: object) -> Partitioning:
+    return Partitioning.of(settings_of(variables))
+
+
+BY_FOLDER = partitioning()
 # Names as a Linux file system hands them out, with those that trip programs up among them.
 AWKWARD = st.lists(
     st.sampled_from(
@@ -66,7 +73,7 @@ def paths(found: Scan) -> list[str]:
 
 
 def key_of(*folders: str, **variables: object) -> str:
-    return partition_key(media_file("/".join([*folders, "a.wav"])), settings_of(variables))
+    return partitioning(**variables).key(media_file("/".join([*folders, "a.wav"])))
 
 
 def test_all_media_files_are_found_sorted(tmp_path: Path) -> None:
@@ -324,7 +331,7 @@ def test_days_and_months_are_utc() -> None:
     last_second = media_file("a.wav", modified_ns=1_704_067_199_000_000_000)
     first_second = media_file("a.wav", modified_ns=1_704_067_200_000_000_000)
     keys = [
-        partition_key(file, settings_of(PARTITION_BY=by))
+        partitioning(PARTITION_BY=by).key(file)
         for by in ("day", "month")
         for file in (last_second, first_second)
     ]
@@ -333,9 +340,7 @@ def test_days_and_months_are_utc() -> None:
 
 @pytest.mark.parametrize("modified_ns", [10**21, -(10**21), 0, -1])
 def test_an_absurd_modified_time_stops_nobody(modified_ns: int) -> None:
-    key = partition_key(
-        media_file("a.wav", modified_ns=modified_ns), settings_of(PARTITION_BY="day")
-    )
+    key = partitioning(PARTITION_BY="day").key(media_file("a.wav", modified_ns=modified_ns))
     raise_error_on_invalid_partition_key_substring([key])
     assert key.count("-") == 2
 
@@ -350,15 +355,15 @@ def test_a_hash_is_one_of_so_many_keys(name: str, count: int) -> None:
 
 
 def test_hashes_spread_the_files() -> None:
-    settings = settings_of(PARTITION_BY="hash", PARTITION_COUNT=8)
-    keys = Counter(partition_key(media_file(f"{n}.wav"), settings) for n in range(800))
+    by_hash = partitioning(PARTITION_BY="hash", PARTITION_COUNT=8)
+    keys = Counter(by_hash.key(media_file(f"{n}.wav")) for n in range(800))
     assert sorted(keys) == [f"hash-000{n}" for n in range(8)]
     assert min(keys.values()) > 50
 
 
 def test_a_partition_holds_the_media_files_of_its_key() -> None:
     files = [media_file(path) for path in ("a.wav", "b/1.wav", "b/2.wav", "a/1.wav")]
-    groups = Scan(files).by_partition(BY_FOLDER)
+    groups = BY_FOLDER.groups(files)
     assert list(groups) == sorted(groups)
     assert groups == {"@root": files[:1], "a": files[3:], "b": files[1:3]}
 
@@ -366,12 +371,12 @@ def test_a_partition_holds_the_media_files_of_its_key() -> None:
 def test_too_many_partitions_are_refused_with_the_way_out() -> None:
     files = [media_file(f"{number}/a.wav") for number in range(MAX_PARTITIONS + 1)]
     with pytest.raises(ArchiveError) as caught:
-        Scan(files).by_partition(BY_FOLDER)
+        BY_FOLDER.groups(files)
     assert str(caught.value) == (
         "The archive makes 10001 partitions by folder, more than 10000; set PARTITION_BY=hash."
     )
-    assert len(Scan(files[:-1]).by_partition(BY_FOLDER)) == MAX_PARTITIONS
-    assert len(Scan(files).by_partition(settings_of(PARTITION_BY="hash"))) == 256
+    assert len(BY_FOLDER.groups(files[:-1])) == MAX_PARTITIONS
+    assert len(partitioning(PARTITION_BY="hash").groups(files)) == 256
 
 
 @PROPERTY

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.archive.references import (
     comparable_words,
     find_references,
@@ -50,7 +51,7 @@ def _archive(root: Path, *names: str) -> Path:
 
 def _found(root: Path, **variables: str) -> dict[str, dict[str, str]]:
     """By partition: recording id -> path of the reference."""
-    found = find_references(settings_of(ARCHIVE_DIR=root, **variables))
+    found = find_references(root, Partitioning.of(settings_of(variables)))
     return {key: {one.recording_id: one.path for one in group} for key, group in found.items()}
 
 

@@ -31,6 +31,7 @@ from opentr_pipeline.launching import reset, run_state
 from opentr_pipeline.launching.instance import PREPARED
 from opentr_pipeline.monitoring import health
 from opentr_pipeline.planning.backlog import RecordingWork
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.quality import pace as operations
 from opentr_pipeline.quality import problems
 from opentr_pipeline.quality.pace import Finished
@@ -189,10 +190,9 @@ def asked(*arguments: str, code: int = 0) -> object:
 
 def test_the_keys_of_json_are_stable(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = SimpleNamespace(content=lambda one: content(one.media_file.path))
-    slots = (WorkerSlot(CPU, 0),)
-    found = options, slots
+    monkeypatch.setenv("GPU_DEVICE_ID", "cpu")
     for module in ("shared", "status"):
-        monkeypatch.setattr(f"opentr_pipeline.cli.{module}.options_of", lambda *_, **__: found)
+        monkeypatch.setattr(f"opentr_pipeline.cli.{module}.options_of", lambda *_, **__: options)
     assert set(asked("status")) == set(  # type: ignore[call-overload]
         """num_done num_missing num_stale num_failed num_unprobed num_partitions done_audio_s
         pending_audio_s num_unpublished num_by_status num_worker_slots num_slots_in_use slots_in_use
@@ -434,11 +434,13 @@ def test_reset_deletes_what_it_says_and_nothing_else(bare: Path) -> None:
         path.write_text("12345")
     (settings.workspace.output / ".store").symlink_to(bare / "archive")
 
-    assert reset.to_delete(settings, settings.workspace.dagster_home.parent, outputs=False) == {
-        settings.workspace.dagster_home.parent: 10
-    }
+    assert reset.to_delete(
+        Setup(settings).store, settings.workspace.dagster_home.parent, outputs=False
+    ) == {settings.workspace.dagster_home.parent: 10}
     (settings.workspace.output / ".store").unlink()
-    folders = reset.to_delete(settings, settings.workspace.dagster_home.parent, outputs=True)
+    folders = reset.to_delete(
+        Setup(settings).store, settings.workspace.dagster_home.parent, outputs=True
+    )
     ours = (settings.workspace.output / name for name in ("words", "exports", "pages"))
     assert set(folders) == {settings.workspace.dagster_home.parent, *ours}
     reset.delete(folders)

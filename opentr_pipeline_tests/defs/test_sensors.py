@@ -21,6 +21,7 @@ from opentr_pipeline.defs.gpu_slots import rank_of
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.sensors import uploads_sensor
 from opentr_pipeline.errors import ArchiveError, ModelError
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.uploads import Uploads
 from opentr_pipeline.services.dev import DevServices
 from opentr_pipeline.settings.environment import Settings
@@ -151,7 +152,7 @@ def test_a_tick_that_cannot_work_says_why_and_forgets_nothing(
 ) -> None:
     wav(eye.settings.workspace.archive / "a.wav")
     eye.tick()
-    ledger = Uploads(eye.settings, None).ledger.path  # type: ignore[arg-type]
+    ledger = Uploads(Setup(eye.settings), None).ledger.path  # type: ignore[arg-type]
     before = ledger.read_bytes()
     eye.settings.workspace.archive.rename(tmp_path / "away")
     with pytest.raises(ArchiveError, match="set ARCHIVE_DIR"):

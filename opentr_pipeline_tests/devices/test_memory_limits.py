@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -37,6 +36,7 @@ from opentr_pipeline.monitoring.health import check_all
 from opentr_pipeline.monitoring.status import StatusWatch
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.plan import Plan
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.recognition.whisper import model
 from opentr_pipeline.recognition.whisper.decoded import Decoded
@@ -425,9 +425,9 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(archive_run, "run_archive", lambda *facts: [])
     monkeypatch.setattr(dev.DevServices, "start", lambda self: None)
     slot = WorkerSlot(CPU, 0)
-    found = SimpleNamespace(default=OPTIONS), (slot,)
+    options = ArchiveOptions(OPTIONS)
     for module in ("runs", "status", "services", "stack"):
-        monkeypatch.setattr(f"opentr_pipeline.cli.{module}.options_of", lambda *_, **__: found)
+        monkeypatch.setattr(f"opentr_pipeline.cli.{module}.options_of", lambda *_, **__: options)
     (tmp_path / "slots").mkdir()
     close(slot, tmp_path / "slots")
     return tmp_path / "slots"
@@ -473,7 +473,7 @@ def test_a_closed_slot_is_shown(commands: Path) -> None:
         assert "0 of 1" in result.output
         assert "cpu.slot-0: closed until the next start" in result.output
         assert "WHISPER_COMPUTE_TYPE" in result.output
-    looking = StatusWatch(settings_of_command(None), ArchiveOptions(OPTIONS), (WorkerSlot(CPU, 0),))
+    looking = StatusWatch(Setup(settings_of_command(None)), ArchiveOptions(OPTIONS))
     assert "0 of 1 slots, 1 closed, no speed yet" in status_line(looking.status())
 
 

@@ -10,7 +10,9 @@ from opentr_pipeline.settings.workspace import Workspace
 
 
 def workspace(folder: Path, output: str, archive: str = "archive") -> Workspace:
-    made = Workspace(folder / archive, folder / output, folder / "home", folder / "models")
+    made = Workspace(
+        folder / archive, folder / output, folder / "home", folder / "models", folder / "slots"
+    )
     made.state.mkdir(parents=True, exist_ok=True)
     return made
 

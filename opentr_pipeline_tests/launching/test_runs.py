@@ -143,7 +143,7 @@ def test_four_workers_on_four_files_at_once(project: MakeProject, tmp_path: Path
     home = one.settings.workspace.dagster_home
     with contextlib.ExitStack() as held:  # until all four ask, however fast the machine is
         for slot in slots:
-            held.enter_context(lease([slot], slots_folder(one.settings)))
+            held.enter_context(lease([slot], slots_folder(one.settings.workspace.worker_slots)))
         process = one.start("run")
         wait_for(lambda: num_asking(home) == len(slots))
     output = process.communicate(timeout=500)

@@ -17,7 +17,6 @@ from opentr_pipeline.cli import metrics as metrics_command
 from opentr_pipeline.cli import shared
 from opentr_pipeline.cli.app import main
 from opentr_pipeline.cli.status import of_status, status_line
-from opentr_pipeline.devices.cards import CPU, WorkerSlot
 from opentr_pipeline.devices.leases import Holder
 from opentr_pipeline.devices.memory_limits import MemoryLimit
 from opentr_pipeline.devices.usage import DeviceNow, Reading
@@ -158,8 +157,8 @@ def test_the_command_prints_or_writes_and_goes_on(
     for name in ("DAGSTER_HOME", "DAGSTER_POSTGRES_URL", "ARCHIVE_DIR"):
         monkeypatch.setenv(name, "")  # given back at the end
     options = SimpleNamespace(content=lambda one: content(one.media_file.path))
-    slots = (WorkerSlot(CPU, 0),)
-    monkeypatch.setattr(metrics_command, "options_of", lambda *_, **__: (options, slots))
+    monkeypatch.setenv("GPU_DEVICE_ID", "cpu")
+    monkeypatch.setattr(metrics_command, "options_of", lambda *_, **__: options)
     monkeypatch.setattr(metrics_command, "METRICS_TICK_S", 0.01)
     asked = ["metrics", str(tmp_path / "archive")]
     values = parsed(CliRunner().invoke(main, asked).output)

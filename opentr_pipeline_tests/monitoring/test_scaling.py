@@ -80,8 +80,8 @@ def test_a_measurement_is_kept_and_found_again(tmp_path: Path) -> None:
 
 
 def test_the_plan_shows_what_was_measured(project: Callable[..., Project], tmp_path: Path) -> None:
-    settings = project(tmp_path).settings
-    scaling.save(MEASURED, scaling.result_path(settings, CPU, "base"))
+    folder = project(tmp_path).settings.workspace.benchmarks
+    scaling.save(MEASURED, scaling.result_path(folder, CPU, "base"))
     work = budget.Workload("base", None, "int8", 5)
     room = budget.Room(None, None)
     for number, batch, lately_x, speed_x in (
@@ -89,9 +89,9 @@ def test_the_plan_shows_what_was_measured(project: Callable[..., Project], tmp_p
         *((2, 8, None, None), (1, 8, 9.0, 9.0), (4, 6, None, None)),
     ):
         row = budget.Budget(CPU, number, batch, None, room, 2)
-        assert plan._speed_x(row, work, settings, lately_x) == speed_x
+        assert plan._speed_x(row, work, folder, lately_x) == speed_x
     other = dataclasses.replace(work, compute_type="float32")
-    assert plan._speed_x(budget.Budget(CPU, 1, 6, None, room, 2), other, settings, 9.0) == 9.0
+    assert plan._speed_x(budget.Budget(CPU, 1, 6, None, room, 2), other, folder, 9.0) == 9.0
 
 
 def test_what_failed_is_said_in_its_row() -> None:
@@ -120,14 +120,15 @@ def test_nothing_is_measured_while_somebody_transcribes(
 ) -> None:
     settings = project(tmp_path).settings
     slots = worker_slots(settings, [])
+    folder = slots_folder(settings.workspace.worker_slots)
     with (
-        lease(slots, slots_folder(settings)),
+        lease(slots, folder),
         pytest.raises(ServiceError, match=r"cpu\.slot-0 is in use"),
-        cli_bench._held(slots, settings),
+        cli_bench._held(slots, folder),
     ):
         pass
-    with cli_bench._held(slots, settings):
-        assert slots_in_use(slots, slots_folder(settings)) == list(slots)
+    with cli_bench._held(slots, folder):
+        assert slots_in_use(slots, folder) == list(slots)
 
 
 def test_an_archive_without_anything_to_hear(
@@ -135,7 +136,7 @@ def test_an_archive_without_anything_to_hear(
 ) -> None:
     bench = Bench(Model("base", tmp_path, ""), CPU, OPTIONS, 6)
     with pytest.raises(ArchiveError, match="nothing that can be heard"):
-        scaling.measure(bench, project(tmp_path).settings, Turns([1]), print)
+        scaling.measure(bench, project(tmp_path).settings.workspace.archive, Turns([1]), print)
 
 
 @slow
@@ -152,7 +153,7 @@ def test_real_workers_are_measured_in_turns(
     (archive / "broken.mp3").write_bytes(b"no sound at all")
     bench = Bench(models.find("base", models_root), CPU, OPTIONS, 6)
     said: list[str] = []
-    measured = scaling.measure(bench, project(archive).settings, Turns([2], 0.5), said.append)
+    measured = scaling.measure(bench, archive, Turns([2], 0.5), said.append)
     assert [row.num_workers for row in measured.rows] == [1, 2]
     assert measured.num_recordings >= 2
     for row in measured.rows:

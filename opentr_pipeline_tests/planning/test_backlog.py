@@ -22,10 +22,10 @@ from opentr_pipeline.planning.backlog import MAX_ATTEMPTS
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.plan import KEPT_DAYS, Plan, Taking, load_plan, plan_file, sweep
 from opentr_pipeline.planning.run_ranges import RunRange
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.steps import publishing
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES
-from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline_tests.making import OPTIONS, OTHER_OPTIONS, settings_of, transcript, wav
 
 USUAL, OTHER = ArchiveOptions(OPTIONS), ArchiveOptions(OTHER_OPTIONS)
@@ -38,15 +38,17 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.archive = folder / "archive"
-        self.settings = settings_of(
-            ARCHIVE_DIR=self.archive, OUTPUT_DIR=folder / "output", OPENTR_HOME=folder / "state"
+        self.setup = Setup(
+            settings_of(
+                ARCHIVE_DIR=self.archive, OUTPUT_DIR=folder / "output", OPENTR_HOME=folder / "state"
+            )
         )
-        self.store = TranscriptStore(self.settings.workspace.output)
+        self.store = self.setup.store
         self.num_runs = 0
 
     def recordings(self) -> dict[str, list[Recording]]:
-        keys = scan(self.archive).by_partition(self.settings)
-        return backlog.recordings_of(self.settings, keys)
+        keys = self.setup.partitioning.groups(scan(self.archive).media_files)
+        return backlog.recordings_of(self.setup, keys)
 
     def states(self, options: ArchiveOptions = USUAL) -> dict[str, str]:
         return {one.recording.media_file.path: one.state for one in self.judged(options)}
@@ -57,7 +59,7 @@ class World:
         return backlog.judge(known, self.store.index(found), options)
 
     def plan(self, taking: Taking = EVERYTHING, options: ArchiveOptions = USUAL) -> Plan:
-        return backlog.make_plan(self.settings, self.recordings(), options, 2, taking)
+        return backlog.make_plan(self.setup, self.recordings(), options, 2, taking)
 
     def run(
         self,
@@ -515,7 +517,7 @@ def test_a_plan_survives_on_disk(world: World, tmp_path: Path) -> None:
     shutil.copyfile(world.archive / "film/3.wav", world.archive / "radio/copy.wav")
     radio = {"radio": world.recordings()["radio"]}
     taking = Taking("pending", frozenset({"b", "a"}), 100.5, time.time() + 1000)
-    usual = backlog.make_plan(world.settings, radio, USUAL, 2, EVERYTHING)
+    usual = backlog.make_plan(world.setup, radio, USUAL, 2, EVERYTHING)
     assert usual.shards
     assert usual.elsewhere
     assert usual.answers_for
@@ -538,7 +540,7 @@ def test_a_plan_of_another_release_is_refused(tmp_path: Path, kept: bytes) -> No
 
 
 def test_a_partition_that_is_no_more_has_no_recordings(world: World) -> None:
-    found = backlog.recordings_of(world.settings, ["film", "gone"])
+    found = backlog.recordings_of(world.setup, ["film", "gone"])
     assert [len(group) for group in found.values()] == [1, 0]
 
 
@@ -558,7 +560,7 @@ def test_a_run_for_failures_leaves_what_is_missing(world: World) -> None:
 
 
 def test_a_file_of_another_day_is_published_there(world: World) -> None:
-    world.settings = world.settings.model_copy(update={"partition_by": "day"})
+    world.setup = Setup(world.setup.settings.model_copy(update={"partition_by": "day"}))
     for name in ("radio/1.wav", "radio/2.wav", "film/3.wav"):
         os.utime(world.archive / name, ns=(0, 1_714_000_000_000_000_000))
     world.run()
@@ -575,7 +577,7 @@ def test_a_copy_that_was_published_elsewhere_meanwhile_is_published_here(world: 
     (world.archive / "copies").mkdir()
     (world.archive / "copies/1.wav").write_bytes((world.archive / "radio/1.wav").read_bytes())
     found = {"copies": world.recordings()["copies"]}
-    second = backlog.make_plan(world.settings, found, USUAL, 2, EVERYTHING)
+    second = backlog.make_plan(world.setup, found, USUAL, 2, EVERYTHING)
     assert second.shards == []  # the first run has it, kept but not published
     publishing.publish_all(first, world.store)
     publishing.publish_all(second, world.store)
@@ -675,7 +677,7 @@ def test_progress_counts_each_set_of_options(world: World) -> None:
     options = with_folder("film")
     found = world.recordings()
     known = [recording for group in found.values() for recording in group]
-    progress = Progress(world.settings, backlog.judge(known, world.store.index(found), options))
+    progress = Progress(world.store, backlog.judge(known, world.store.index(found), options))
     plan = world.plan(options=options)
     items = [item for shard in plan.shards for item in shard]
     film = [item for item in items if item.media_file.path == "film/of_1.wav"]
@@ -689,5 +691,7 @@ def test_progress_counts_each_set_of_options(world: World) -> None:
 
 def test_an_overview_counts_by_the_options_of_the_folders(world: World) -> None:
     world.run()
-    facts = overview.look(world.settings, scan(world.archive), with_folder("radio"))
+    found = scan(world.archive)
+    all_work = overview.probed_work(world.setup, found, with_folder("radio"))
+    facts = overview.count(all_work, found, world.setup.partitioning)
     assert (facts.num_done, facts.num_stale) == (1, 2)

@@ -15,6 +15,7 @@ from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.schedules import nights_schedule
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.planning import backlog, nights
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline_tests.making import PROPERTY, settings_of, wav
 from opentr_pipeline_tests.planning.test_backlog import USUAL
 
@@ -147,11 +148,11 @@ def test_what_nobody_has_looked_into_counts_by_its_size(variables: dict[str, str
     wav(settings.workspace.archive / "a" / "1.wav")
     wav(settings.workspace.archive / "a" / "2.wav", pitch_hz=220.0)
     found = scan(settings.workspace.archive)
-    guessed = backlog.known_work(settings, found, USUAL)
+    guessed = backlog.known_work(Setup(settings), found, USUAL)
     assert {one.state for one in guessed} == {"missing"}
     assert guessed[2].audio_s == pytest.approx(600, abs=1)
-    backlog.recordings_of(settings, ["a"])
-    known = backlog.known_work(settings, found, USUAL)
+    backlog.recordings_of(Setup(settings), ["a"])
+    known = backlog.known_work(Setup(settings), found, USUAL)
     assert [one.recording.media_fingerprint[:6] == "unread" for one in known] == [
         *(False, False),
         *(True, True, True),

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from opentr_pipeline.archive.media_files import scan
+from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.exports.tree import SUBTITLE_FORMATS, Export
 from opentr_pipeline.planning import backlog
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.plan import Plan, Taking, load_plan, plan_file
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.quality.archive_facts import archive_facts
 from opentr_pipeline.quality.checks import CHECKS
 from opentr_pipeline.report.facts import report_facts
@@ -49,15 +51,18 @@ class Before:
         return TranscriptStore(self.settings.workspace.output)
 
     def judged(self) -> list[backlog.RecordingWork]:
-        keys = scan(self.settings.workspace.archive).by_partition(self.settings)
-        found = backlog.recordings_of(self.settings, keys)
+        found = self._recordings()
         known = list(itertools.chain(*found.values()))
         return backlog.judge(known, self.store.index(found), ArchiveOptions(OPTIONS))
 
     def plan(self) -> Plan:
-        keys = scan(self.settings.workspace.archive).by_partition(self.settings)
-        found = backlog.recordings_of(self.settings, keys)
-        return backlog.make_plan(self.settings, found, ArchiveOptions(OPTIONS), 2, Taking())
+        found, options = self._recordings(), ArchiveOptions(OPTIONS)
+        return backlog.make_plan(Setup(self.settings), found, options, 2, Taking())
+
+    def _recordings(self) -> dict[str, list[Recording]]:
+        setup = Setup(self.settings)
+        keys = setup.partitioning.groups(scan(setup.workspace.archive).media_files)
+        return backlog.recordings_of(setup, keys)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from opentr_pipeline.archive import changes, media_files, storage
+from opentr_pipeline.archive import changes, partitioning, storage
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.errors import ArchiveError, StoreError
 from opentr_pipeline.planning import backlog, uploads
@@ -455,7 +455,7 @@ def test_a_look_that_takes_long_goes_on_in_the_next(
     slow_clock = changes.Clock(now, lambda: desk.boot)
     sentences = []
     while len(desk.files()) < 13 and len(sentences) < 30:
-        slow = uploads.Uploads(desk.settings, desk.options, slow_clock)
+        slow = uploads.Uploads(desk.setup, desk.options, slow_clock)
         sentences.append(slow.look({}, desk.register).sentence)
     assert len(sentences) > 2
     assert "The first look at the archive goes on" in sentences[0]
@@ -478,7 +478,7 @@ def test_few_partitions_are_opened_in_one_look(desk: Desk, monkeypatch: pytest.M
 
 
 def test_too_many_partitions_are_refused(busy: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media_files, "MAX_PARTITIONS", 2)
+    monkeypatch.setattr(partitioning, "MAX_PARTITIONS", 2)
     monkeypatch.setattr(uploads, "MAX_PARTITIONS", 0)  # keys that are not in use any more
     busy.put("new/c.wav")
     busy.tick()

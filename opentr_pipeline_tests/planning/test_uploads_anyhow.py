@@ -122,7 +122,7 @@ class Anyhow(RuleBasedStateMachine):
             self.desk.work_off()
             self.in_runs.clear()
         found = scan(self.desk.archive)
-        all_work = backlog.known_work(self.desk.settings, found, self.desk.options)
+        all_work = backlog.known_work(self.desk.setup, found, self.desk.options)
         assert {one.state for one in all_work} <= {"done"}
         assert self.desk.tick().requests == ()
 

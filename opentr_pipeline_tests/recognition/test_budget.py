@@ -11,15 +11,16 @@ from click.testing import CliRunner
 
 from opentr_pipeline.cli.app import main
 from opentr_pipeline.devices import cuda_libraries
-from opentr_pipeline.devices.cards import Device, WorkerSlot, find_cards, list_cards, worker_slots
+from opentr_pipeline.devices.cards import Device, find_cards
 from opentr_pipeline.devices.host_memory import HostMemory
 from opentr_pipeline.devices.leases import has_loaded, lease
 from opentr_pipeline.errors import ModelError, SettingsError
 from opentr_pipeline.monitoring import doctor
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.recognition import budget
+from opentr_pipeline.recognition.budget import Workers
 from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.recognition.whisper.model import Whisper
-from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline_tests.fake_nvml import UUIDS, FakeCard, FakeNvml
 from opentr_pipeline_tests.making import OPTIONS, settings_of, wav
 
@@ -32,8 +33,8 @@ def a_card(free_gb: float, total_gb: float = 80.0, uuid: str = UUIDS[0]) -> Fake
 
 def on(
     monkeypatch: pytest.MonkeyPatch, folder: Path, cards: list[FakeCard], **variables: object
-) -> tuple[Settings, tuple[WorkerSlot, ...]]:
-    """Settings and slots on these cards; scaling, large-v3-turbo."""
+) -> Workers:
+    """The workers on these cards; scaling, large-v3-turbo."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(cards))
     usual = {
@@ -42,12 +43,7 @@ def on(
         "WORKER_SLOTS_DIR": folder,
         "MODELS_DIR": folder,
     }
-    settings = settings_of({**usual, **variables})
-    return settings, worker_slots(settings, list_cards())
-
-
-def own(settings: Settings, slots: tuple[WorkerSlot, ...]) -> list[budget.Budget]:
-    return budget.budgets(settings, slots, budget.workload(settings, slots))
+    return Setup(settings_of({**usual, **variables})).workers
 
 
 @pytest.mark.parametrize(
@@ -71,7 +67,7 @@ def test_what_is_said_of_workers_on_a_card(
     variables: dict[str, object],
     expected: tuple[int, str],
 ) -> None:
-    (one,) = own(*on(monkeypatch, tmp_path, [a_card(free_gb)], **variables))
+    (one,) = on(monkeypatch, tmp_path, [a_card(free_gb)], **variables).budgets()
     assert (one.batch_size, one.verdict) == expected
 
 
@@ -82,24 +78,28 @@ def test_the_table_of_the_page(
     """It says that so many workers with large-v2 fit on such a card."""
     cards = [a_card(card_gb - 0.5, card_gb)]
     variables = {"WHISPER_MODEL": "large-v2", "GPU_SCALE_WORKERS": workers}
-    budget.check_fits(*on(monkeypatch, tmp_path, cards, **variables))
+    on(monkeypatch, tmp_path, cards, **variables).check_fits()
 
 
 def test_slots_that_are_held_have_their_memory_already(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Else a second archive could not be started beside the first."""
-    settings, slots = on(monkeypatch, tmp_path, [a_card(free_gb=8.0, total_gb=24.0)])
-    assert own(settings, slots)[0].verdict != "fits"
-    with lease(slots, tmp_path), lease(slots, tmp_path), lease(slots, tmp_path):
-        assert own(settings, slots)[0].room.free_bytes == 8 * GB  # nothing is loaded yet
-        for slot in slots[:3]:
-            has_loaded(slot, budget.need_bytes(settings, slot, slots, 8), tmp_path)
-        (one,) = own(settings, slots)
+    workers = on(monkeypatch, tmp_path, [a_card(free_gb=8.0, total_gb=24.0)])
+    assert workers.budgets()[0].verdict != "fits"
+    with (
+        lease(workers.slots, tmp_path),
+        lease(workers.slots, tmp_path),
+        lease(workers.slots, tmp_path),
+    ):
+        assert workers.budgets()[0].room.free_bytes == 8 * GB  # nothing is loaded yet
+        for slot in workers.slots[:3]:
+            has_loaded(slot, workers.need_bytes(slot, 8), tmp_path)
+        (one,) = workers.budgets()
         assert (one.verdict, one.batch_size) == ("fits", 8)
         assert one.room.free_bytes == pytest.approx(18.7 * GB, rel=0.01)
-    with lease(slots, tmp_path):  # who says nothing is not taken for the last holder
-        assert own(settings, slots)[0].room.free_bytes == 8 * GB
+    with lease(workers.slots, tmp_path):  # who says nothing is not taken for the last holder
+        assert workers.budgets()[0].room.free_bytes == 8 * GB
 
 
 @pytest.mark.parametrize("num_workers", [2, 4, 8])
@@ -110,17 +110,17 @@ def test_workers_that_start_leave_the_others_what_was_checked(
 ) -> None:
     """Neighbours have the rest of the card; ours take nothing from them, or from one another."""
     card = a_card(free_gb, total_gb=24.0)
-    settings, slots = on(monkeypatch, tmp_path, [card], GPU_SCALE_WORKERS=num_workers)
-    (checked,) = own(settings, slots)
+    workers = on(monkeypatch, tmp_path, [card], GPU_SCALE_WORKERS=num_workers)
+    (checked,) = workers.budgets()
     needs, sizes = [], []
     with ExitStack() as held:
-        for _ in slots:
-            slot = held.enter_context(lease(slots, tmp_path))
-            sizes.append(budget.batch_size(settings, slot, slots))
-            needs.append(budget.need_bytes(settings, slot, slots, sizes[-1]))
+        for _ in workers.slots:
+            slot = held.enter_context(lease(workers.slots, tmp_path))
+            sizes.append(workers.batch_size(slot))
+            needs.append(workers.need_bytes(slot, sizes[-1]))
             if loads != "after all have asked":
                 taken = sizes[-1] if loads == "all of it" else 0  # the first batch comes later
-                card.free_bytes -= budget.need_bytes(settings, slot, slots, taken)
+                card.free_bytes -= workers.need_bytes(slot, taken)
                 has_loaded(slot, needs[-1], tmp_path)
     assert min(sizes) == sizes[0] == checked.batch_size
     assert loads == "its weights" or max(sizes) == checked.batch_size
@@ -131,18 +131,22 @@ def test_a_worker_takes_no_more_than_a_neighbour_left(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     card = a_card(free_gb=20.0, total_gb=24.0)
-    settings, slots = on(monkeypatch, tmp_path, [card])
-    with lease(slots, tmp_path), lease(slots, tmp_path), lease(slots, tmp_path):
-        for slot in slots[:3]:
-            has_loaded(slot, budget.need_bytes(settings, slot, slots, 8), tmp_path)
+    workers = on(monkeypatch, tmp_path, [card])
+    with (
+        lease(workers.slots, tmp_path),
+        lease(workers.slots, tmp_path),
+        lease(workers.slots, tmp_path),
+    ):
+        for slot in workers.slots[:3]:
+            has_loaded(slot, workers.need_bytes(slot, 8), tmp_path)
         card.free_bytes = 2 * GB + 10**8
-        assert own(settings, slots)[0].batch_size == 5
-        assert budget.batch_size(settings, slots[3], slots) == 1
+        assert workers.budgets()[0].batch_size == 5
+        assert workers.batch_size(workers.slots[3]) == 1
 
 
-def refusal(settings: Settings, slots: tuple[WorkerSlot, ...]) -> str:
+def refusal(workers: Workers) -> str:
     with pytest.raises(SettingsError) as caught:
-        budget.check_fits(settings, slots)
+        workers.check_fits()
     said = str(caught.value)
     assert "\n" not in said
     assert said.endswith(".")
@@ -169,32 +173,32 @@ def test_what_cannot_fit_is_refused_with_what_does(
     remedy: str,
 ) -> None:
     cards = [a_card(free_gb)]
-    said = refusal(*on(monkeypatch, tmp_path, cards, **variables))
+    said = refusal(on(monkeypatch, tmp_path, cards, **variables))
     assert "large-v3-turbo (int8_float16)" in said
     assert f"which has {free_gb} GB free; {remedy}" in said
     if "set " in remedy and "WHISPER_MODEL" not in remedy:
         named = dict(part.split("=") for part in remedy.strip(".").split() if "=" in part)
         better = {**variables, **{name: value.strip(",") for name, value in named.items()}}
-        budget.check_fits(*on(monkeypatch, tmp_path, cards, **better))
+        on(monkeypatch, tmp_path, cards, **better).check_fits()
 
 
 def test_each_card_of_a_list_must_have_room(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     cards = [a_card(78.0), a_card(2.0, uuid=UUIDS[1]), a_card(78.0, uuid=UUIDS[2])]
-    budget.check_fits(*on(monkeypatch, tmp_path, cards, GPU_SCALE_DEVICE_ID="0,2"))
-    said = refusal(*on(monkeypatch, tmp_path, cards, GPU_SCALE_DEVICE_ID="0,1"))
+    on(monkeypatch, tmp_path, cards, GPU_SCALE_DEVICE_ID="0,2").check_fits()
+    said = refusal(on(monkeypatch, tmp_path, cards, GPU_SCALE_DEVICE_ID="0,1"))
     assert "card 1 (NVIDIA L4, compute capability 8.9), which has 2.0 GB free" in said
 
 
 def test_what_nobody_knows_is_not_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     untold = FakeCard(total_bytes=None)
-    settings, slots = on(monkeypatch, tmp_path, [untold])
-    budget.check_fits(settings, slots)
-    assert own(settings, slots)[0].verdict == "unknown"
-    settings, slots = on(monkeypatch, tmp_path, [a_card(1.0)], WHISPER_MODEL="owner/unheard-of")
-    budget.check_fits(settings, slots)
-    assert own(settings, slots)[0].verdict == "unknown"
+    workers = on(monkeypatch, tmp_path, [untold])
+    workers.check_fits()
+    assert workers.budgets()[0].verdict == "unknown"
+    workers = on(monkeypatch, tmp_path, [a_card(1.0)], WHISPER_MODEL="owner/unheard-of")
+    workers.check_fits()
+    assert workers.budgets()[0].verdict == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -208,14 +212,12 @@ def test_on_a_cpu_only_what_is_surely_not_there_is_refused(
     monkeypatch.setattr(budget, "host_memory", lambda: HostMemory(total_gb * GB, free_gb * GB))
     monkeypatch.setattr("opentr_pipeline.devices.cards.num_cores", lambda: 4)
     variables = {"GPU_SCALE_DEVICE_ID": "cpu", "WHISPER_MODEL": "base"}
-    settings, slots = on(monkeypatch, tmp_path, [], **variables)
+    workers = on(monkeypatch, tmp_path, [], **variables)
     if verdict == "refused":
-        assert "on the CPU, which has 1.0 GB; set GPU_SCALE_WORKERS=1 and" in refusal(
-            settings, slots
-        )
+        assert "on the CPU, which has 1.0 GB; set GPU_SCALE_WORKERS=1 and" in refusal(workers)
         return
-    budget.check_fits(settings, slots)
-    assert own(settings, slots)[0].verdict == verdict
+    workers.check_fits()
+    assert workers.budgets()[0].verdict == verdict
 
 
 def test_more_cpu_workers_than_cores_are_not_useful(
@@ -224,12 +226,12 @@ def test_more_cpu_workers_than_cores_are_not_useful(
     monkeypatch.setattr(budget, "host_memory", lambda: HostMemory(64 * GB, 60 * GB))
     monkeypatch.setattr("opentr_pipeline.devices.cards.num_cores", lambda: 3)
     variables = {"GPU_SCALE_DEVICE_ID": "cpu", "WHISPER_MODEL": "base"}
-    settings, slots = on(monkeypatch, tmp_path, [], **variables)
-    rows = budget.alternatives(own(settings, slots), budget.workload(settings, slots))
+    workers = on(monkeypatch, tmp_path, [], **variables)
+    rows = budget.alternatives(workers.budgets(), workers.work)
     verdicts = {row.num_workers: row.verdict for row in rows}
     too_many = "more workers than useful"
     assert verdicts == {1: "fits", 2: "fits", 4: too_many, 6: too_many}
-    assert own(settings, slots)[0] in rows
+    assert workers.budgets()[0] in rows
 
 
 @pytest.mark.parametrize(
@@ -250,8 +252,8 @@ def test_the_batch_of_a_worker_that_is_about_to_load(
     variables: dict[str, object],
     batch_size: int,
 ) -> None:
-    settings, slots = on(monkeypatch, tmp_path, [card], **variables)
-    assert budget.batch_size(settings, slots[0], slots) == batch_size
+    workers = on(monkeypatch, tmp_path, [card], **variables)
+    assert workers.batch_size(workers.slots[0]) == batch_size
 
 
 def test_a_card_without_its_libraries_is_refused_before_anything_is_heard(

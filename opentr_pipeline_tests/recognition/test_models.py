@@ -127,8 +127,8 @@ def card(memory_bytes: int) -> Device:
     ],
 )
 def test_what_auto_stands_for(slots: list[WorkerSlot], name: str) -> None:
-    assert models.model_name(settings_of(), slots) == name
-    assert models.model_name(settings_of(WHISPER_MODEL="small"), slots) == "small"
+    assert models.model_name("auto", slots) == name
+    assert models.model_name("small", slots) == "small"
 
 
 def options(model: str, **variables: object) -> TranscriptionOptions:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.archive.references import word_errors
 from opentr_pipeline.errors import StoreError
-from opentr_pipeline.planning.backlog import probe_memory
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.quality.pace import Finished, days_of_work, each_once
 from opentr_pipeline.quality.partition_facts import mean_confidence
 from opentr_pipeline.report import facts as report_facts
@@ -71,7 +71,7 @@ def publish(settings: Settings, path: str, outcome: Transcript, text: str = "") 
     (found,) = [one for one in scan(settings.workspace.archive).media_files if one.path == path]
     one = dataclasses.replace(recording(path, path, key), media_file=found)
     outcome = dataclasses.replace(outcome, media_fingerprint=one.media_fingerprint)
-    probe_memory(settings).remember(found, one.media_fingerprint, one.probe)
+    Setup(settings).probe_memory.remember(found, one.media_fingerprint, one.probe)
     store.publish(key, [Entry(one.recording_id, path, outcome)])
     return store
 

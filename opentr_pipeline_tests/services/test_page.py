@@ -153,7 +153,10 @@ def test_terminate_a_run_and_let_a_backfill_do_the_rest(
     dialog = materialise(page)
     dialog.get_by_role("button", name="Missing", exact=True).click()
     expect(dialog.get_by_text("3 partitions")).to_be_visible()
-    slots, folder = worker_slots(one.settings, []), slots_folder(one.settings)
+    slots, folder = (
+        worker_slots(one.settings, []),
+        slots_folder(one.settings.workspace.worker_slots),
+    )
     with lease(slots, folder), lease(slots, folder):  # so that no run ends before we look
         dialog.get_by_role("button", name="Launch backfill").click()
         wait_for(lambda: run_ids(one, "letters"))

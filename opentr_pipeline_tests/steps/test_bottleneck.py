@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from opentr_pipeline.steps.bottleneck import MIN_WORK_S, verdict
+from opentr_pipeline.steps.bottleneck import MIN_WORK_S, AsSet, verdict
 from opentr_pipeline.steps.figures import StepFigures
 from opentr_pipeline_tests.making import settings_of
 
@@ -36,8 +36,8 @@ ON_CPU = dataclasses.replace(
     cpu_utilization_percent_mean=96,
     **NO_CARD,
 )
-FOUR = settings_of(GPU_SCALE_ENABLED="true", GPU_SCALE_WORKERS="4")
-ONE = settings_of()
+FOUR = AsSet.of(settings_of(GPU_SCALE_ENABLED="true", GPU_SCALE_WORKERS="4"))
+ONE = AsSet.of(settings_of())
 
 
 def said(step: StepFigures = ON_CARD, settings: Any = FOUR, **changes: Any) -> str:
