@@ -1,15 +1,21 @@
 """The code location that ``workspace.yaml`` and ``[tool.dg]`` name."""
 
-from dagster import JobDefinition
+from dagster import Definitions, JobDefinition
 
 from opentr_pipeline.defs.build import archive_defs
+from opentr_pipeline.defs.handed_on import handed_on
 from opentr_pipeline.defs.jobs import MAIN_JOB
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.settings.environment import load_settings
 
 # The archive of the environment has a Dagster to itself, so no name needs a prefix.
 NAMES = Names()
-defs = archive_defs(load_settings(), NAMES, with_executor=True)
+# Dagster's own way of keeping values, which nothing of ours uses, could be told by any run to load
+# pickles from anywhere.
+defs = Definitions.merge(
+    archive_defs(load_settings(), NAMES, with_executor=True),
+    Definitions(resources={"io_manager": handed_on}),
+)
 
 
 def transcribe_archive_job() -> JobDefinition:

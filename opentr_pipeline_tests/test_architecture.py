@@ -141,6 +141,12 @@ def test_dagster_is_imported_by_the_shell_alone() -> None:
     assert outside == DAGSTER_OUTSIDE_DEFS | {"launching.preload"}
 
 
+def test_nothing_is_kept_as_a_pickle() -> None:
+    """To read one runs whatever its author wants."""
+    users = {name for name, module in modules().items() if "pickle" in roots(module.imports)}
+    assert users == set()
+
+
 def test_heavy_libraries_are_imported_where_they_are_used() -> None:
     found = {name: roots(module.imports_on_load) & HEAVY for name, module in modules().items()}
     assert {name: heavy for name, heavy in found.items() if heavy} == {}

@@ -28,6 +28,7 @@ from dagster import (
 from opentr_pipeline.defs import assets
 from opentr_pipeline.defs.descriptions import MEDIA, RECORDINGS, TRANSCRIPTS
 from opentr_pipeline.defs.gpu_slots import GPU_POOL, GPU_TAG
+from opentr_pipeline.defs.handed_on import HANDED_ON
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.page_facts import page_facts
 from opentr_pipeline.defs.resources import Transcription
@@ -37,10 +38,7 @@ from opentr_pipeline.settings.environment import Settings
 # ``backfill_policy`` is in beta in the release that we pin; the notice is not for users.
 warnings.filterwarnings("ignore", category=BetaWarning)
 
-# Steps of transcripts hand files' paths and figures on by these two resources, which are ours: a
-# code location may keep its own assets' values in a warehouse.
 TRANSCRIPTION = "transcription"
-HANDED_ON = "handed_on"
 
 
 def media_asset(settings: Settings, names: Names) -> AssetSpec:
@@ -59,6 +57,7 @@ def recordings_asset(settings: Settings, names: Names) -> AssetsDefinition:
         partitions_def=names.partitions,
         backfill_policy=BackfillPolicy.single_run(),
         description=RECORDINGS,
+        io_manager_key=names.name(HANDED_ON),
         **page_facts("recordings", settings, names),
     )(recordings)
     return declared
@@ -138,7 +137,7 @@ def publish_op(settings: Settings, names: Names) -> OpDefinition:
         name=names.name("publish_transcripts"),
         description="Publish what no shard has published, and say how each partition stands. Where "
         "recordings failed, the other partitions are materialised all the same, and it fails.",
-        out=Out(Nothing, is_required=False),
+        out=Out(Nothing, is_required=False, io_manager_key=names.name(HANDED_ON)),
         tags={"dagster/priority": "1"},
     )
     def publish_transcripts(

@@ -1,6 +1,7 @@
 """What the steps of ``recordings`` and ``transcripts`` do; ``archive_assets`` declares them."""
 
 import contextlib
+import dataclasses
 import functools
 import itertools
 import logging
@@ -37,8 +38,9 @@ from opentr_pipeline.devices.memory_limits import MAX_TRIES, learning
 from opentr_pipeline.devices.usage import looks_at, sampled
 from opentr_pipeline.errors import DeviceError, OpentrError, OutOfMemoryError
 from opentr_pipeline.planning import backlog
-from opentr_pipeline.planning.plan import load_plan, plan_file, sweep
+from opentr_pipeline.planning.plan import Plan, load_plan, plan_file, sweep
 from opentr_pipeline.planning.setup import Setup
+from opentr_pipeline.planning.shards import ShardItem
 from opentr_pipeline.recognition.loading import SlotLoader
 from opentr_pipeline.services.log_files import slot_log
 from opentr_pipeline.settings.environment import Settings
@@ -98,8 +100,8 @@ def plan_shards(
         raise refused(error) from None
     context.log.info(f"{sum(map(len, plan.shards))} contents in {len(plan.shards)} shards.")
     yield Output(str(path), "plan_path")
-    for number, items in enumerate(plan.shards):
-        shard = {"items": items, "plan_path": str(path)}
+    for number in range(len(plan.shards)):
+        shard = {"number": number, "plan_path": str(path)}
         yield DynamicOutput(shard, mapping_key=f"s{number:05d}", output_name="shards")
 
 
@@ -122,13 +124,15 @@ def transcribe_shard(
             sampled(looks_at(slot.device)) as usages,
         ):
             leased_at = time.time()
-            _introduce(context, setup, slot, shard)
-            run = _shard_run(setup, slot, shard)
+            plan = load_plan(Path(shard["plan_path"]))
+            items = plan.shards[shard["number"]]
+            _introduce(context, setup, slot, items)
+            run = _shard_run(setup, slot, plan, items)
             key = names.key("transcripts")
             run.announce = functools.partial(_announce, context.instance, key)
             under_way.callback(run.withdraw)
             with contextlib.closing(run), learning(slot, slots, folder, run.batch_size):
-                outcome = run.run(shard["items"])
+                outcome = run.run(items)
             released_at = time.time()
             _log.info("Worker slot %s released: %s.", slot.name, outcome.summary())
     except OpentrError as error:
@@ -141,15 +145,14 @@ def transcribe_shard(
         raise Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
     figures = StepFigures.of(outcome, slot, usages)
     context.add_output_metadata(metadata.of_shard(outcome, figures, leased_at, released_at))
-    return {"failures": outcome.failures, "figures": figures}
+    return {"failures": outcome.failures, "figures": dataclasses.asdict(figures)}
 
 
 def _introduce(
-    context: AssetExecutionContext, setup: Setup, slot: WorkerSlot, shard: dict[str, Any]
+    context: AssetExecutionContext, setup: Setup, slot: WorkerSlot, items: list[ShardItem]
 ) -> None:
     """Say who holds the slot: to Dagster, in the slot's log, and to who asks for it."""
     context.log.info(f"Worker slot {slot.name} taken.")
-    items = shard["items"]
     keys = tuple(sorted({key for item in items for key in item.partition_keys}))
     shown = ", ".join(keys[:5]) + (" ..." if len(keys) > 5 else "")
     said = "Worker slot %s taken by run %s: %d recordings of %s."
@@ -167,13 +170,14 @@ def _announce(instance: DagsterInstance, transcripts: AssetKey, partition_key: s
         _log.warning("Dagster did not hear that %s was published: %s", partition_key, error)
 
 
-def _shard_run(setup: Setup, slot: WorkerSlot, shard: dict[str, Any]) -> ShardRun:
-    options = shard["items"][0].options
-    loader = SlotLoader.of(setup.workers, slot, options, setup.workspace.models)
+def _shard_run(
+    setup: Setup, slot: WorkerSlot, plan: Plan, items: list[ShardItem]
+) -> ShardRun:
+    loader = SlotLoader.of(setup.workers, slot, items[0].options, setup.workspace.models)
     return ShardRun(
         setup.workspace.archive,
         setup.store,
-        load_plan(Path(shard["plan_path"])),
+        plan,
         loader.load,
         loader.batch_size,
     )
@@ -197,7 +201,8 @@ def publish_transcripts(
         plan = load_plan(Path(plan_path))
         publishing.publish_all(plan, store)
         left = publishing.left_over(plan, store)
-        verdict = bottleneck.verdict([shard["figures"] for shard in shards], AsSet.of(settings))
+        figures = [StepFigures(**shard["figures"]) for shard in shards]
+        verdict = bottleneck.verdict(figures, AsSet.of(settings))
         facts = metadata.of_transcripts(plan, store, verdict)
     except OpentrError as error:
         raise refused(error) from None

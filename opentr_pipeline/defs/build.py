@@ -6,10 +6,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from dagster import Definitions, FilesystemIOManager, with_source_code_references
+from dagster import Definitions, with_source_code_references
 
 from opentr_pipeline.defs.archive_assets import (
-    HANDED_ON,
     TRANSCRIPTION,
     media_asset,
     recordings_asset,
@@ -18,6 +17,7 @@ from opentr_pipeline.defs.archive_assets import (
 from opentr_pipeline.defs.checks import transcripts_checks
 from opentr_pipeline.defs.derived_assets import derived_assets
 from opentr_pipeline.defs.gpu_slots import slots_executor
+from opentr_pipeline.defs.handed_on import HANDED_ON, handed_on
 from opentr_pipeline.defs.jobs import check_transcripts, transcribe_archive
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.refresh_sensor import refreshes_sensor
@@ -73,7 +73,7 @@ def archive_defs(settings: Settings, names: Names, *, with_executor: bool) -> De
         ],
         resources={
             names.name(TRANSCRIPTION): transcription_resource(settings),
-            names.name(HANDED_ON): FilesystemIOManager(),
+            names.name(HANDED_ON): handed_on,
         },
         executor=slots_executor(len(worker_slots(settings, list_cards())))
         if with_executor

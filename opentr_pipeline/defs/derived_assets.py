@@ -20,6 +20,7 @@ from opentr_pipeline.defs import metadata
 from opentr_pipeline.defs.assets import refused
 from opentr_pipeline.defs.descriptions import ARCHIVE_REPORT, PAGES, SEARCH_INDEX, SUBTITLES
 from opentr_pipeline.defs.gpu_slots import die_with_the_run
+from opentr_pipeline.defs.handed_on import HANDED_ON
 from opentr_pipeline.defs.metadata import Metadata
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.page_facts import page_facts
@@ -111,6 +112,7 @@ def _derived(name: str, settings: Settings, names: Names) -> dict[str, Any]:
     """What the page shows of each of them."""
     return {
         "deps": [names.key("transcripts")],
+        "io_manager_key": names.name(HANDED_ON),
         "freshness_policy": FreshnessPolicy.time_window(timedelta(days=settings.fresh_days)),
         **page_facts(name, settings, names),
     }

@@ -5,6 +5,8 @@ from typing import Any
 from dagster import ConfigurableResource
 from pydantic import Field, create_model
 
+from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.recognition.models import is_directory_name
 from opentr_pipeline.settings.environment import Settings, checked_settings
 
 RUN_VARIABLES = (
@@ -21,6 +23,8 @@ RUN_VARIABLES = (
     "whisper_batch_size",
     "shard_audio_s",
 )
+# Whoever starts a run may choose a model by its name; which files are read, the settings say alone.
+PATH_VARIABLES = ("whisper_model", "whisper_vocabulary_file")
 # A word or a number; the launchpad takes them as they are typed, without quotation marks.
 AUTO_OR_NUMBER = ("audio_stream", "whisper_batch_size")
 
@@ -43,6 +47,8 @@ class Transcription(ConfigurableResource):  # type: ignore[type-arg]
             SettingsError: a value from the launchpad that cannot work.
         """
         chosen = {name: str(getattr(self, name)) for name in RUN_VARIABLES}
+        for name in PATH_VARIABLES:
+            _check_path(name, chosen[name], str(getattr(usual, name)))
         values = {**usual.model_dump(), **chosen}
         return checked_settings({name: value for name, value in values.items() if value != ""})
 
@@ -50,6 +56,18 @@ class Transcription(ConfigurableResource):  # type: ignore[type-arg]
         """What a person chose for this run alone: values that are not the settings'."""
         usual = {name: field.default for name, field in type(self).model_fields.items()}
         return {name for name in RUN_VARIABLES if getattr(self, name) != usual[name]}
+
+
+def _check_path(name: str, chosen: str, usual: str) -> None:
+    """Refuse a path that a run names and the settings do not."""
+    is_name = name == "whisper_model" and not is_directory_name(chosen)
+    if chosen in ("", usual) or is_name:
+        return
+    variable = name.upper()
+    raise SettingsError(
+        f"{variable}={chosen} is a path, and a run may not name one that the settings do not; set "
+        f"{variable} in .env, or leave it as it is."
+    )
 
 
 def transcription_resource(settings: Settings) -> Transcription:

@@ -10,6 +10,7 @@ from opentr_pipeline.definitions import defs
 from opentr_pipeline.defs.archive_assets import publish_op
 from opentr_pipeline.defs.build import build_defs
 from opentr_pipeline.defs.checks import transcripts_checks
+from opentr_pipeline.defs.handed_on import HANDED_ON, handed_on
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.planning.options import ArchiveOptions
@@ -97,7 +98,10 @@ def test_the_checks_are_judged_where_the_run_leaves_recordings_to_another(
     with DagsterInstance.local_temp(str(tmp_path)) as instance:
         register_partitions(instance, ["key"], Names())
         result = materialize(
-            [transcripts, judge_transcripts], partition_key="key", instance=instance
+            [transcripts, judge_transcripts],
+            partition_key="key",
+            instance=instance,
+            resources={HANDED_ON: handed_on},
         )
     judged_by = [
         (event.step_key, event.event_specific_data.check_name)  # type: ignore[union-attr]

@@ -1,0 +1,84 @@
+"""What a run's configuration can reach: values and names, never what is loaded from where."""
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dagster import build_input_context, build_output_context
+
+from opentr_pipeline import definitions
+from opentr_pipeline.defs.handed_on import HandedOn
+from opentr_pipeline.defs.resources import transcription_resource
+from opentr_pipeline.errors import SettingsError
+from opentr_pipeline_tests.making import settings_of
+
+
+class Hostile:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> Any:
+        return os.system, (self.command,)
+
+
+def contexts() -> tuple[Any, Any]:
+    written = build_output_context(run_id="run", step_key="plan", name="result")
+    return written, build_input_context(upstream_output=written)
+
+
+def test_values_come_back_as_they_were(tmp_path: Path) -> None:
+    written, read = contexts()
+    value = {"number": 3, "plan_path": "/plans/é.json", "figures": [1.5, None]}
+    HandedOn(tmp_path).handle_output(written, value)
+    assert HandedOn(tmp_path).load_input(read) == value
+    HandedOn(tmp_path / "none").handle_output(written, None)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_pickle_in_the_place_of_a_value_runs_nothing(tmp_path: Path) -> None:
+    written, read = contexts()
+    HandedOn(tmp_path).handle_output(written, 1)
+    (kept,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    kept.write_bytes(pickle.dumps(Hostile(f"touch {tmp_path}/ran")))
+    with pytest.raises(ValueError, match=r"codec|JSON|Expecting"):
+        HandedOn(tmp_path).load_input(read)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("job", ["transcribe_archive", "__ASSET_JOB"])
+def test_a_launch_can_set_no_folder_that_anything_is_loaded_from(job: str) -> None:
+    schema = definitions.defs.resolve_job_def(job).run_config_schema.config_type
+    resources = schema.fields["resources"].config_type.fields  # type: ignore[attr-defined]
+    assert set(resources) <= {"io_manager", "handed_on", "transcription"}
+    for name in {"io_manager", "handed_on"} & set(resources):
+        settable = resources[name].config_type.fields["config"].config_type
+        assert not hasattr(settable, "fields"), f"{name} has something to set"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("whisper_model", "/tmp/model"),
+        ("whisper_model", "../model"),
+        ("whisper_model", "~/model"),
+        ("whisper_vocabulary_file", "/etc/passwd"),
+        ("whisper_vocabulary_file", "words.txt"),
+    ],
+)
+def test_a_run_names_no_path_that_the_settings_do_not(variable: str, value: str) -> None:
+    usual = settings_of()
+    resource = transcription_resource(usual).model_copy(update={variable: value})
+    with pytest.raises(SettingsError, match=f"{variable.upper()}={value} is a path"):
+        resource.settings(usual)
+    own = settings_of({variable.upper(): value})
+    assert getattr(transcription_resource(own).settings(own), variable) == value
+
+
+def test_a_run_may_name_a_model() -> None:
+    usual = settings_of()
+    resource = transcription_resource(usual).model_copy(update={"whisper_model": "large-v3"})
+    assert resource.settings(usual).whisper_model == "large-v3"
