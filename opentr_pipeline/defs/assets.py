@@ -170,9 +170,7 @@ def _announce(instance: DagsterInstance, transcripts: AssetKey, partition_key: s
         _log.warning("Dagster did not hear that %s was published: %s", partition_key, error)
 
 
-def _shard_run(
-    setup: Setup, slot: WorkerSlot, plan: Plan, items: list[ShardItem]
-) -> ShardRun:
+def _shard_run(setup: Setup, slot: WorkerSlot, plan: Plan, items: list[ShardItem]) -> ShardRun:
     loader = SlotLoader.of(setup.workers, slot, items[0].options, setup.workspace.models)
     return ShardRun(
         setup.workspace.archive,
