@@ -126,7 +126,7 @@ def card(archive: Path | None, model: str | None, workers: tuple[int, ...], as_j
             Turns(workers, measuring.TURN_S, is_steady=not device.is_cpu),
             say,
         )
-    path = measuring.result_path(workspace.state / "bench", measured, device)
+    path = measuring.result_path(workspace.benchmarks, measured, device)
     measuring.save(measured, path)
     path.with_suffix(".md").write_text(card_text.markdown(measured), encoding="utf-8")
     card_chart.draw(measured, path.with_suffix(".png"))
@@ -153,7 +153,7 @@ def _weights(workspace: "Workspace", name: str, say: "Callable[[str], object]") 
             raise
         say(f"{reason} Noise in its shape is measured instead.")
         donor = fetch("base", workspace.models, say)
-        folder = workspace.state / "bench" / "shapes" / name
+        folder = workspace.benchmarks / "shapes" / name
         return Weights(noise.make(name, shape, donor, folder), shape, is_real=False)
     shape = read_shape(found.folder / "model.bin")
     if shape is None:

@@ -22,7 +22,6 @@ from pydantic import ValidationError
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.settings.environment import Settings, must_be
 
-FOLDER_FILE_NAME = "opentr.toml"
 # Keys of a folder's table, and the settings that they replace.
 FOLDER_KEYS = {
     "language": "whisper_language",
@@ -37,19 +36,11 @@ FOLDER_KEYS = {
 MAX_FILE_BYTES = 1_000_000
 
 
-def folder_file(settings: Settings) -> Path | None:
-    """The file with the folders' options, or None where the archive has none."""
-    if settings.folder_options_file != "auto":
-        return settings.resolved(settings.folder_options_file)
-    path = settings.workspace.archive / FOLDER_FILE_NAME
-    return path if os.path.lexists(path) else None
-
-
 def read_folder_file(path: Path, archive: Path) -> dict[str, dict[str, str]]:
     """The settings that each folder replaces, by folder; nothing is inherited yet.
 
     Args:
-        path: from ``folder_file``.
+        path: from ``folder_file.folder_file``.
         archive: the folders must be in it.
 
     Raises:

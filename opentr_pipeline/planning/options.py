@@ -8,11 +8,12 @@ from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.devices.cards import WorkerSlot
 from opentr_pipeline.devices.compute_types import compute_type
 from opentr_pipeline.errors import ModelError, SettingsError
-from opentr_pipeline.planning.option_files import folder_file, read_folder_file, read_vocabulary
+from opentr_pipeline.planning.option_files import read_folder_file, read_vocabulary
 from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.recognition.whisper.tokens import MAX_PROMPT_TOKENS, num_tokens
 from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.settings.folder_file import folder_file
 from opentr_pipeline.settings.values import joined
 from opentr_pipeline.transcripts.transcript import Content
 

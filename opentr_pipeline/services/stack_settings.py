@@ -14,6 +14,8 @@ from opentr_pipeline.errors import ServiceError, SettingsError
 from opentr_pipeline.pages.lists import FOLDER as PAGES
 from opentr_pipeline.recognition.models import is_directory_name
 from opentr_pipeline.settings.environment import Settings, cuda_variable
+from opentr_pipeline.settings.folder_file import NAME as FOLDER_FILE_NAME
+from opentr_pipeline.settings.folder_file import folder_file
 from opentr_pipeline.transcripts.layout import EXPORTS
 from opentr_pipeline.transcripts.store import TranscriptStore
 
@@ -141,11 +143,9 @@ def environment(settings: Settings, cards: HostCards, state: Path) -> dict[str, 
             "have; set a name or a hub id, whose model they keep in MODELS_DIR."
         )
     said = {name.upper(): _text(value) for name, value in settings.model_dump().items()}
-    for name in ("WHISPER_VOCABULARY_FILE", "FOLDER_OPTIONS_FILE"):
-        if said[name] not in ("", "auto"):
-            said[name] = _inside(name, settings.resolved(said[name]), settings.workspace.archive)
     return {
         **said,
+        **_files(settings),
         **_mounted(settings, state),
         "DAGSTER_POSTGRES_URL": "postgresql://opentr:"
         f"{quote(settings.postgres_password, safe='')}@postgres/opentr",
@@ -155,6 +155,16 @@ def environment(settings: Settings, cards: HostCards, state: Path) -> dict[str, 
         "STACK_USER": f"{user()}:{group()}",
         "DOCKER_GROUP": str(ENGINE_SOCKET.stat().st_gid if ENGINE_SOCKET.exists() else 0),
     }
+
+
+def _files(settings: Settings) -> dict[str, str]:
+    """The files that settings name, as the containers see them; they find the archive's own."""
+    archive = settings.workspace.archive
+    vocabulary, options = settings.whisper_vocabulary_file, folder_file(settings)
+    files = {"WHISPER_VOCABULARY_FILE": settings.resolved(vocabulary)} if vocabulary else {}
+    if options and options != archive / FOLDER_FILE_NAME:
+        files["FOLDER_OPTIONS_FILE"] = options
+    return {name: _inside(name, path, archive) for name, path in files.items()}
 
 
 def _mounted(settings: Settings, state: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@ Precedence: the process environment, then ``.env`` where it is called, then the 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from tempfile import gettempdir
@@ -130,8 +130,8 @@ class Settings(SubtitleSettings, NightSettings, PageSettings):
     folder_options_file: PathText = Field(
         "auto",
         description="A TOML file with options of their own for folders of the archive; see "
-        "docs/guides/folder-options.md. auto: opentr.toml at the archive's root, where there is "
-        "one.",
+        "docs/guides/folder-options.md. auto: opentr.toml at the archive's root, else where .env "
+        "is read, where there is one.",
     )
     shard_audio_s: int = Field(
         3600,
@@ -214,19 +214,19 @@ class Settings(SubtitleSettings, NightSettings, PageSettings):
     @cached_property
     def workspace(self) -> Workspace:
         """Where everything of the archive is."""
-        archive = self._folder(self.archive_dir, stock("samples/archive"))
-        usual_output = call_folder() / "output" / archive_slug(archive)
-        home = self._folder(self.opentr_home, usual_home(os.environ.get("XDG_DATA_HOME")))
+        data_home = os.environ.get("XDG_DATA_HOME")
+        archive = self._folder(self.archive_dir, lambda: stock("samples/archive"))
+        home = self._folder(self.opentr_home, lambda: usual_home(data_home))
         return Workspace(
             archive,
-            self._folder(self.output_dir, usual_output),
+            self._folder(self.output_dir, lambda: call_folder() / "output" / archive_slug(archive)),
             home,
-            self._folder(self.models_dir, home / "models"),
-            self._folder(self.worker_slots_dir, Path(gettempdir(), "opentr-worker-slots")),
+            self._folder(self.models_dir, lambda: home / "models"),
+            self._folder(self.worker_slots_dir, lambda: Path(gettempdir(), "opentr-worker-slots")),
         )
 
-    def _folder(self, said: str, usual: Path) -> Path:
-        return usual if said == "auto" else self.resolved(said)
+    def _folder(self, said: str, usual: Callable[[], Path]) -> Path:
+        return usual() if said == "auto" else self.resolved(said)
 
 
 def load_settings(

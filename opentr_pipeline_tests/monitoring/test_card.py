@@ -147,7 +147,7 @@ def test_a_whole_measurement_on_the_cpu(
     arguments = ["bench", "card", str(archive), "--model", "large-v2", "--workers", "1,2", "--json"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    (kept,) = (made.settings.workspace.state / "bench").glob("card-*.json")
+    (kept,) = made.settings.workspace.benchmarks.glob("card-*.json")
     facts = json.loads(kept.read_text())
     assert (facts["model"], facts["is_real"]) == ("large-v2-shape", False)
     assert [row["batch_size"] for row in facts["stages"]] == [1, 2]

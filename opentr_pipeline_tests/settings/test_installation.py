@@ -7,6 +7,7 @@ import pytest
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.settings import installation
 from opentr_pipeline.settings.environment import load_settings
+from opentr_pipeline.settings.folder_file import folder_file
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 
 
@@ -28,6 +29,17 @@ def test_without_a_checkout_all_starts_where_it_is_called(installed: Path) -> No
     assert workspace.output.parent == installed / "output"
     assert workspace.home == installed.parent / "data" / "opentr"
     assert workspace.models == workspace.home / "models"
+
+
+def test_options_for_folders_are_the_archives_own_else_those_of_the_call(installed: Path) -> None:
+    settings = load_settings({"ARCHIVE_DIR": "tapes"})
+    (installed / "tapes").mkdir()
+    assert folder_file(settings) is None
+    for place in (installed, installed / "tapes"):
+        (place / "opentr.toml").touch()
+        assert folder_file(settings) == place / "opentr.toml"
+    named = load_settings({"ARCHIVE_DIR": "tapes", "FOLDER_OPTIONS_FILE": "other.toml"})
+    assert folder_file(named) == installed / "other.toml"
 
 
 @pytest.mark.parametrize("data_home", [None, "", "relative"])
