@@ -151,7 +151,7 @@ class Looker:
         """Look once; the seconds that it took and the sentence."""
         self._skipped_s += after_s
         started = time.monotonic()
-        tick = self._uploads().look(self.active, self._register)
+        tick = self._uploads().tick(self.active, self._register)
         wall_s = time.monotonic() - started
         self.active |= {request.key: request.is_stock for request in tick.requests}
         return wall_s, tick.sentence

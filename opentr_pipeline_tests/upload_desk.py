@@ -70,7 +70,7 @@ class Desk:
         """Let time pass, look once, and start what is asked for, unless that is lost."""
         self.now += after_s
         active = {key: request.is_stock for key, request in self.active.items()}
-        ticked = self.uploads.look(active, self.register)
+        ticked = self.uploads.tick(active, self.register)
         if not is_lost:
             self.active |= {request.key: request for request in ticked.requests}
         return ticked

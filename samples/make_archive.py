@@ -50,7 +50,7 @@ VP8 = ("-c:v", "libvpx", "-b:v", "12k", *OPUS)
 
 
 @dataclass(frozen=True)
-class Recording:
+class SampleRecording:
     """One recording of speech.
 
     Attributes:
@@ -80,7 +80,7 @@ class Recording:
 
 
 RECORDINGS = (
-    Recording(
+    SampleRecording(
         "opening_of_the_library.wav",
         ("flite rms",),
         "en",
@@ -91,7 +91,7 @@ RECORDINGS = (
             "I want to thank everyone who gave us their books and their time.",
         ),
     ),
-    Recording(
+    SampleRecording(
         "message_to_the_archive.opus",
         ("flite slt",),
         "en",
@@ -102,7 +102,7 @@ RECORDINGS = (
             "Please take good care of it, and tell your children what you heard.",
         ),
     ),
-    Recording(
+    SampleRecording(
         "interviews/the_lighthouse.mp3",
         ("flite rms",),
         "en",
@@ -126,7 +126,7 @@ RECORDINGS = (
             "I understand why they did it, but I miss the light.",
         ),
     ),
-    Recording(
+    SampleRecording(
         "interviews/two_neighbours.m4a",
         ("flite slt", "flite rms"),
         "en",
@@ -140,7 +140,7 @@ RECORDINGS = (
             "Of course I do, we could smell the bread every morning.",
         ),
     ),
-    Recording(
+    SampleRecording(
         "interviews/telephone_call.wav",
         ("flite slt",),
         "en",
@@ -152,7 +152,7 @@ RECORDINGS = (
             "I would be very happy to talk to you about her.",
         ),
     ),
-    Recording(
+    SampleRecording(
         "radio/harvest_report.flac",
         ("flite awb",),
         "en",
@@ -163,7 +163,7 @@ RECORDINGS = (
             "The price of bread will not go up this year.",
         ),
     ),
-    Recording(
+    SampleRecording(
         "radio/bulletins/morning_news.ogg",
         ("flite slt",),
         "en",
@@ -176,7 +176,7 @@ RECORDINGS = (
             "The teachers have returned to work, and the children are back in their classrooms.",
         ),
     ),
-    Recording(
+    SampleRecording(
         "radio/bulletins/weather_forecast.opus",
         ("flite kal16",),
         "en",
@@ -188,7 +188,7 @@ RECORDINGS = (
             "Tomorrow will be warm and sunny.",
         ),
     ),
-    Recording(
+    SampleRecording(
         "radio/bulletins/notizie_della_sera.mp3",
         ("espeak-ng it+m3 -s 135",),
         "it",
@@ -201,7 +201,7 @@ RECORDINGS = (
             "Stasera presentiamo un concerto di musica classica.",
         ),
     ),
-    Recording(
+    SampleRecording(
         "oral_history/Entrevista número 3.ogg",
         ("espeak-ng es+m3 -s 150",),
         "es",
@@ -214,7 +214,7 @@ RECORDINGS = (
             "No teníamos mucho dinero, pero nunca faltaba el pan.",
         ),
     ),
-    Recording(
+    SampleRecording(
         "oral_history/la_escuela.mp3",
         ("espeak-ng es-419+m3 -s 150",),
         "es",
@@ -226,7 +226,7 @@ RECORDINGS = (
             "En el verano íbamos todos a la playa.",
         ),
     ),
-    Recording(
+    SampleRecording(
         "oral_history/una_piccola_città.flac",
         ("espeak-ng it+m3 -s 135",),
         "it",
@@ -240,7 +240,7 @@ RECORDINGS = (
             "Oggi la città è molto diversa.",
         ),
     ),
-    Recording(
+    SampleRecording(
         "film/newsreel.mp4",
         ("flite awb",),
         "en",
@@ -252,7 +252,7 @@ RECORDINGS = (
             "It was a happy day for the whole town.",
         ),
     ),
-    Recording(
+    SampleRecording(
         "film/family_picnic.mkv",
         ("flite slt",),
         "en",
@@ -361,7 +361,7 @@ def speak(voice: str, sentence: str, folder: Path) -> array.array[int]:
     return array.array("h", (round(gain * sample) for sample in samples))
 
 
-def converse(recording: Recording, folder: Path) -> list[array.array[int]]:
+def converse(recording: SampleRecording, folder: Path) -> list[array.array[int]]:
     """Speaks the sentences of a recording.
 
     Args:

@@ -94,7 +94,7 @@ class SpeechFinder:
         import numpy as np
 
         sound = block if self._held is None else np.concatenate([self._held, block])
-        groups = joined(_speech(sound))
+        groups = spans_by_window(_speech(sound))
         keep_from = max(0, len(sound) - OVERLAP_SAMPLES)
         if groups and groups[-1][-1][1] > keep_from - MAX_PAUSE_SAMPLES:
             keep_from = groups.pop()[0][0]
@@ -105,7 +105,7 @@ class SpeechFinder:
     def rest(self) -> Iterator[Window]:
         """The windows that were held back."""
         if self._held is not None:
-            yield from self._cut(self._held, joined(_speech(self._held)))
+            yield from self._cut(self._held, spans_by_window(_speech(self._held)))
 
     def _cut(self, sound: "Samples", groups: Sequence[Sequence[Span]]) -> Iterator[Window]:
         import numpy as np
@@ -126,7 +126,7 @@ def _speech(sound: "Samples") -> list[Span]:
     return [(span["start"], min(span["end"], span["start"] + WINDOW_SAMPLES)) for span in found]
 
 
-def joined(speech: Sequence[Span]) -> list[list[Span]]:
+def spans_by_window(speech: Sequence[Span]) -> list[list[Span]]:
     """Group neighbouring spans of speech while they fit into a window; pure.
 
     Args:

@@ -12,7 +12,7 @@ from opentr_pipeline.cli.shared import archive_argument, json_option, print_json
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from opentr_pipeline.monitoring.doctor import Check
+    from opentr_pipeline.monitoring.doctor import Finding
 
 
 @click.command()
@@ -35,7 +35,7 @@ def doctor(archive: Path | None, as_json: bool) -> None:
     show_checks(examine(lambda: settings_of(archive)), as_json=as_json)
 
 
-def show_checks(checks: "Iterable[Check]", *, as_json: bool) -> None:
+def show_checks(checks: "Iterable[Finding]", *, as_json: bool) -> None:
     """Print checks as they are made and exit, with 1 where one does not hold."""
     from opentr_pipeline import terminal
 
@@ -51,7 +51,7 @@ def show_checks(checks: "Iterable[Check]", *, as_json: bool) -> None:
     sys.exit(0 if is_ok else 1)
 
 
-def of_check(check: "Check") -> "Text":
+def of_check(check: "Finding") -> "Text":
     """A line of ``health`` or ``doctor``."""
     from rich.text import Text
 

@@ -93,7 +93,7 @@ def _tick(
         time.time(),
         any(run.status in WORKING and _transcribes(run, names) for run in runs),
     )
-    look = refreshes.look(followers, memory.waiting, seen)
+    look = refreshes.due_refreshes(followers, memory.waiting, seen)
     if look.refreshes:  # else the page shows the sentence with the tick
         context.log.info(look.sentence)
     return SensorResult(

@@ -80,7 +80,7 @@ def _tick(context: SensorEvaluationContext, settings: Settings, names: Names) ->
         register_partitions(context.instance, keys, names)
         return registered(context.instance, names)
 
-    tick = uploads.look(_under_way(context.instance, names), register)
+    tick = uploads.tick(_under_way(context.instance, names), register)
     used = slots_in_use(setup.slots, setup.slots_folder)
     sentence = f"{tick.sentence} {len(used)} of {len(setup.slots)} worker slots in use."
     context.log.info(sentence)

@@ -265,9 +265,9 @@ def even_lines(pieces: Sequence[Piece], length: int) -> tuple[str, ...]:
             end for end in range(1, longest + 1) if _num_lines(pieces[end:], length) == left - 1
         ]
         end = best_place(pieces, ends, left)
-        lines.append(joined(pieces[:end]))
+        lines.append(line_of(pieces[:end]))
         pieces = pieces[end:]
-    return (*lines, joined(pieces))
+    return (*lines, line_of(pieces))
 
 
 def _num_lines(pieces: Sequence[Piece], length: int) -> int:
@@ -278,6 +278,6 @@ def _num_lines(pieces: Sequence[Piece], length: int) -> int:
     return num_lines
 
 
-def joined(pieces: Sequence[Piece]) -> str:
+def line_of(pieces: Sequence[Piece]) -> str:
     """The text of pieces on one line."""
     return "".join(" " * piece.is_spaced + piece.text for piece in pieces).lstrip(" ")

@@ -27,7 +27,7 @@ OLDEST_CUDA, OLDEST_DRIVER = 12_000, "525.60.13"
 
 
 @dataclass(frozen=True)
-class Check:
+class Finding:
     """One thing that was looked at.
 
     Attributes:
@@ -39,16 +39,16 @@ class Check:
     said: str
 
 
-def looked_at(checks: Iterable[tuple[str, Callable[[], str]]]) -> Iterator[Check]:
+def looked_at(checks: Iterable[tuple[str, Callable[[], str]]]) -> Iterator[Finding]:
     """Look at one thing after the other; what refuses is wrong."""
     for name, check in checks:
         try:
-            yield Check(name, True, check())
+            yield Finding(name, True, check())
         except OpentrError as error:
-            yield Check(name, False, str(error))
+            yield Finding(name, False, str(error))
 
 
-def examine(load: Callable[[], Settings]) -> Iterator[Check]:
+def examine(load: Callable[[], Settings]) -> Iterator[Finding]:
     """Look at the machine, and at what the settings make of it.
 
     Args:
@@ -58,7 +58,7 @@ def examine(load: Callable[[], Settings]) -> Iterator[Check]:
     try:
         cards = devices.find_cards()
     except SettingsError as error:
-        yield Check("cards", False, str(error))
+        yield Finding("cards", False, str(error))
         return
     yield from looked_at(
         [
@@ -71,7 +71,7 @@ def examine(load: Callable[[], Settings]) -> Iterator[Check]:
         setup = Setup(load())
         workers = setup.workers
     except SettingsError as error:
-        yield Check("settings", False, str(error))
+        yield Finding("settings", False, str(error))
         return
     yield from looked_at(
         [

@@ -13,7 +13,7 @@ from opentr_pipeline.devices.memory_limits import closed_slots
 from opentr_pipeline.errors import ServiceError, SettingsError, StoreError
 from opentr_pipeline.launching.run_state import active_runs, automations, daemon_beats
 from opentr_pipeline.locks import try_lock
-from opentr_pipeline.monitoring.doctor import Check, looked_at, slots_said
+from opentr_pipeline.monitoring.doctor import Finding, looked_at, slots_said
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.services.dev import DevServices, StackServices, services_of
@@ -24,7 +24,7 @@ MIN_FREE_BYTES = 1_000_000_000
 REMOTE_FILE_SYSTEMS = ("nfs", "cifs", "smb", "fuse.sshfs", "ceph", "glusterfs", "lustre", "afs")
 
 
-def check_all(load: Callable[[], Settings]) -> Iterator[Check]:
+def check_all(load: Callable[[], Settings]) -> Iterator[Finding]:
     """Look at one thing after the other.
 
     Args:
@@ -33,9 +33,9 @@ def check_all(load: Callable[[], Settings]) -> Iterator[Check]:
     try:
         setup = Setup(load())
     except SettingsError as error:
-        yield Check("settings", False, str(error))
+        yield Finding("settings", False, str(error))
         return
-    yield Check("settings", True, "every value can work")
+    yield Finding("settings", True, "every value can work")
     settings, workspace = setup.settings, setup.workspace
     services = services_of(settings)
     checks: list[tuple[str, Callable[[], str]]] = [

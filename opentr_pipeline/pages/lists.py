@@ -26,7 +26,7 @@ Totals = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Entry:
+class ListEntry:
     """A recording in a list.
 
     Attributes:
@@ -49,7 +49,7 @@ class Entry:
     first_words: str
 
     @classmethod
-    def of_row(cls, row: dict[str, Any]) -> "Entry":
+    def of_row(cls, row: dict[str, Any]) -> "ListEntry":
         """From a row of ``transcripts``."""
         folder, slash, name = row["path"].rpartition("/")
         said = row["text"] or row["reason"] or ""
@@ -128,7 +128,7 @@ def title_of(partition_key: str) -> str:
     return "Not in a folder" if partition_key == ROOT_KEY else unquote(partition_key)
 
 
-def totals_of(entries: Sequence[Entry]) -> Totals:
+def totals_of(entries: Sequence[ListEntry]) -> Totals:
     """Sums over some recordings; languages are those in which somebody speaks."""
     heard = [entry for entry in entries if entry.status in HEARD]
     spoken = [entry.language for entry in heard if entry.status != "no_speech"]

@@ -28,7 +28,7 @@ from opentr_pipeline.pages.lists import (
     NUM_ROWS,
     REPORT_PAGE,
     Chapter,
-    Entry,
+    ListEntry,
     added,
     home_page,
     home_pages,
@@ -113,7 +113,7 @@ class Pages:
 
     def _write(self, key: str, noted: Note, made_from: str) -> Written:
         rows = self._rows(key)
-        entries = [Entry.of_row(row) for row in rows]
+        entries = [ListEntry.of_row(row) for row in rows]
         done = Written(len(entries))
         names = set()
         for texts in (self._recordings(key, rows, entries), self._lists(key, entries)):
@@ -143,7 +143,7 @@ class Pages:
         return sorted(here, key=lambda row: str(row["path"]))
 
     def _recordings(
-        self, key: str, rows: Sequence[dict[str, Any]], entries: Sequence[Entry]
+        self, key: str, rows: Sequence[dict[str, Any]], entries: Sequence[ListEntry]
     ) -> Iterator[tuple[str, str]]:
         """Name and text of the page of each recording."""
         places = {row["recording_id"]: place for place, row in enumerate(rows)}
@@ -170,7 +170,7 @@ class Pages:
             )
 
     def _of_transcript(
-        self, entry: Entry, transcript: Transcript, has_video: bool
+        self, entry: ListEntry, transcript: Transcript, has_video: bool
     ) -> dict[str, Any]:
         """What the page of a recording says about its transcript."""
         # What the model wrote where nobody speaks stays in the tables.
@@ -195,7 +195,7 @@ class Pages:
             "doubtful_probability": f"{DOUBTFUL_PROBABILITY:.0%}",
         }
 
-    def _lists(self, key: str, entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
+    def _lists(self, key: str, entries: Sequence[ListEntry]) -> Iterator[tuple[str, str]]:
         """Name and text of each page that lists the recordings of a partition."""
         totals = totals_of(entries)
         names = [list_page(key, place) for place in range(0, len(entries), NUM_ROWS)]

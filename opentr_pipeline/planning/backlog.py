@@ -9,7 +9,7 @@ from opentr_pipeline.archive.recordings import Recording, guessed, probe_all
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.plan import Plan, Selection, Taking
 from opentr_pipeline.planning.setup import Setup
-from opentr_pipeline.planning.shards import ShardItem, plan_shards
+from opentr_pipeline.planning.shards import ShardItem, spread_over_shards
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.store import StoreIndex, TranscriptStore
 from opentr_pipeline.transcripts.transcript import Content, Transcript
@@ -142,7 +142,7 @@ def make_plan(
             items.append(_item(group, options, attempts))
         else:
             checkpoints.save(_unheard(group[0], attempts + 1))
-    shards = plan_shards(items, setup.settings.shard_audio_s, num_slots)
+    shards = spread_over_shards(items, setup.settings.shard_audio_s, num_slots)
     wanted = by_content(work for work in all_work if work.state != "done")
     answers_for = frozenset(wanted if taking.is_everything else groups)
     return Plan(options, partitions, elsewhere, shards, taking, answers_for)

@@ -14,7 +14,7 @@ from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.recognition.whisper.tokens import MAX_PROMPT_TOKENS, num_tokens
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.folder_file import folder_file
-from opentr_pipeline.settings.values import joined
+from opentr_pipeline.settings.values import term_list
 from opentr_pipeline.transcripts.transcript import Content
 
 Found = TypeVar("Found")
@@ -135,7 +135,7 @@ def _hotwords(settings: Settings, model: Model, place: str) -> str:
     if settings.whisper_vocabulary_file:
         path = settings.resolved(settings.whisper_vocabulary_file)
         terms += read_vocabulary(path, _said("vocabulary_file", str(path), place))
-    hotwords = joined(terms)
+    hotwords = term_list(terms)
     count = sum(num_tokens(text, model) for text in (settings.whisper_initial_prompt, hotwords))
     if count > MAX_PROMPT_TOKENS:
         said = "WHISPER_INITIAL_PROMPT and WHISPER_HOTWORDS"

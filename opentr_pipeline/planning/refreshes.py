@@ -188,7 +188,7 @@ class Seen:
     is_transcribing: bool = False
 
 
-def look(followers: Sequence[Follower], waiting: Sequence[Refresh], seen: Seen) -> Look:
+def due_refreshes(followers: Sequence[Follower], waiting: Sequence[Refresh], seen: Seen) -> Look:
     """Say which runs to start: few, and none of a kind of which there are any.
 
     Args:

@@ -47,7 +47,7 @@ class ShardItem:
         return self.duration_s
 
 
-def plan_shards(
+def spread_over_shards(
     items: Sequence[ShardItem], shard_audio_s: float, num_slots: int
 ) -> list[list[ShardItem]]:
     """Spread recordings over shards of like weight, the heaviest shard first.

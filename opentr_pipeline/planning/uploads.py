@@ -72,7 +72,7 @@ class Uploads:
         self._memory = setup.probe_memory
         self._watch: Watch
 
-    def look(self, active: Mapping[str, bool], register: Register) -> Tick:
+    def tick(self, active: Mapping[str, bool], register: Register) -> Tick:
         """Look at the archive, and say which runs to start.
 
         Args:

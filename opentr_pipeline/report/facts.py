@@ -42,7 +42,7 @@ MAX_FAILED_SHOWN = 10
 
 
 @dataclass(frozen=True)
-class Folder:
+class FolderTotals:
     """The recordings below one folder of the archive's root.
 
     Attributes:
@@ -87,7 +87,7 @@ class ReportFacts:
     models: dict[str, float]
     by_language: dict[str, Tally]
     by_status: dict[str, Tally]
-    folders: list[Folder]
+    folders: list[FolderTotals]
     mean_confidence: float | None
     by_confidence_s: list[float]
     doubtful: list[DoubtfulRecording]
@@ -247,10 +247,10 @@ def _ranked(tallies: dict[str, Tally]) -> dict[str, Tally]:
     return {kind: tallies[kind] for kind in order}
 
 
-def _folders(sums: Sums, checked: ArchiveFacts) -> list[Folder]:
+def _folders(sums: Sums, checked: ArchiveFacts) -> list[FolderTotals]:
     counted = _counted(checked)
     return [
-        Folder(name, tally, word_errors(counted.get(name, ())))
+        FolderTotals(name, tally, word_errors(counted.get(name, ())))
         for name, tally in _ranked(sums.by_folder).items()
     ]
 

@@ -10,7 +10,7 @@ from opentr_pipeline.pages.lists import HOME_PAGE, REPORT_PAGE, page_of, title_o
 from opentr_pipeline.pages.pages import Pages
 from opentr_pipeline.report import charts
 from opentr_pipeline.report.charts import folder_name, rate_text
-from opentr_pipeline.report.facts import Folder, ReportFacts
+from opentr_pipeline.report.facts import FolderTotals, ReportFacts
 from opentr_pipeline.report.totals import DoubtfulRecording, Tally
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.transcripts.derived_files import WrittenTree
@@ -83,14 +83,14 @@ def _link(one: DoubtfulRecording, pages: Path) -> str:
     return f"{quote(page)}#t={one.first_doubtful_s:.1f}"
 
 
-def _together(folders: list[Folder]) -> Tally:
+def _together(folders: list[FolderTotals]) -> Tally:
     whole = Tally()
     for one in folders:
         whole.add(one.tally)
     return whole
 
 
-def _scale(folders: list[Folder]) -> float:
+def _scale(folders: list[FolderTotals]) -> float:
     """The highest word error rate that is to be shown."""
     known = [one.word_errors for one in folders if one.word_errors]
     return max((max(one.rate, one.high or 0.0) for one in known), default=0.0) or 1.0

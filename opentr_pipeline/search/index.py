@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.locks import locked, try_lock
-from opentr_pipeline.search.passages import Passage, Source, Spoken, Wanted, passages_of
+from opentr_pipeline.search.passages import Passage, PassageSource, Spoken, Wanted, passages_of
 from opentr_pipeline.search.terms import Term, characters_of, index_query, indexed
 from opentr_pipeline.transcripts.layout import Generation, StoreLayout, disk_sentences
 from opentr_pipeline.whole_files import replacing
 
 if TYPE_CHECKING:
-    from opentr_pipeline.search.sources import Recording
+    from opentr_pipeline.search.sources import SearchableRecording
 
 # Another number builds the index afresh; so does another Unicode, which makes other tokens.
 INDEX_VERSION = 2
@@ -109,7 +109,9 @@ class SearchIndex:
         done = len(stale) - len(problems)
         return Refreshed(done, len(problems), time.monotonic() - started, problems)
 
-    def passages(self, terms: Sequence[Term], wanted: Wanted) -> Iterator[tuple[Source, Passage]]:
+    def passages(
+        self, terms: Sequence[Term], wanted: Wanted
+    ) -> Iterator[tuple[PassageSource, Passage]]:
         """The passages that hold all terms, in the order in which they were indexed.
 
         Raises:
@@ -134,7 +136,7 @@ class SearchIndex:
         )
         with self._opened() as database:
             for *source, packed in database.execute(query, asked):
-                yield Source(*source), Passage.unpacked(packed)
+                yield PassageSource(*source), Passage.unpacked(packed)
 
     def _stale(self, only: set[str] | None) -> list[str]:
         """Partitions whose index is not that of what is published; those that are gone as well."""
@@ -190,14 +192,14 @@ class SearchIndex:
         Raises:
             StoreError: its tables cannot be read.
         """
-        from opentr_pipeline.search.sources import recordings_of
+        from opentr_pipeline.search.sources import searchable_recordings
 
         tried: Generation | None = None
         state = self.store.state(key)
         while state and (generation := self.store.generation(key)) != tried:
             tried = generation
             with contextlib.suppress(FileNotFoundError):  # swept, where it was published anew
-                recordings = recordings_of(self.store, key, generation)
+                recordings = searchable_recordings(self.store, key, generation)
                 _replace(database, key, recordings, generation)
                 database.execute("INSERT OR REPLACE INTO partitions VALUES (?,?)", (key, state))
                 return
@@ -210,7 +212,7 @@ class SearchIndex:
 def _replace(
     database: sqlite3.Connection,
     key: str,
-    recordings: "dict[str, Recording]",
+    recordings: "dict[str, SearchableRecording]",
     generation: Generation | None,
 ) -> None:
     """Take out what is not published any more, and put in what is new."""
@@ -240,7 +242,7 @@ def _put_in(
     database: sqlite3.Connection,
     key: str,
     recording_id: str,
-    recording: "Recording",
+    recording: "SearchableRecording",
     segments: list[Spoken],
 ) -> None:
     added = database.execute(

@@ -109,7 +109,7 @@ class Wanted:
         return is_language and segment.confidence >= self.min_confidence
 
 
-class Source(NamedTuple):
+class PassageSource(NamedTuple):
     """The recording that a passage is of."""
 
     path: str

@@ -10,7 +10,7 @@ from opentr_pipeline.search.passages import (
     Context,
     Meeting,
     Passage,
-    Source,
+    PassageSource,
     Wanted,
     context_of,
     meetings_in,
@@ -64,7 +64,7 @@ class Found:
 
 @dataclass(frozen=True)
 class _Place:
-    source: Source
+    source: PassageSource
     passage: Passage
     meeting: Meeting
 

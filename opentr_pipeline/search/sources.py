@@ -13,7 +13,7 @@ from opentr_pipeline.transcripts.table_files import read_columns
 NUM_ROWS_READ = 20_000
 
 
-class Recording(NamedTuple):
+class SearchableRecording(NamedTuple):
     """A recording as it is published; another state has it indexed anew."""
 
     state: str
@@ -22,7 +22,9 @@ class Recording(NamedTuple):
     language: str
 
 
-def recordings_of(layout: StoreLayout, key: str, generation: Generation) -> dict[str, Recording]:
+def searchable_recordings(
+    layout: StoreLayout, key: str, generation: Generation
+) -> dict[str, SearchableRecording]:
     """What is to be found of a partition: recordings in the archive in which somebody speaks."""
     columns = "recording_id path media_fingerprint settings_fingerprint status language "
     columns += "transcribed_at"
@@ -37,14 +39,14 @@ def recordings_of(layout: StoreLayout, key: str, generation: Generation) -> dict
             continue
         day = file["modified_at"].date().isoformat() if file["modified_at"] else ""
         state = f"{row['media_fingerprint']} {row['settings_fingerprint']} {row['transcribed_at']}"
-        recordings[row["recording_id"]] = Recording(
+        recordings[row["recording_id"]] = SearchableRecording(
             f"{state} {day}", row["path"], day, row["language"] or ""
         )
     return recordings
 
 
 def segments_of(
-    generation: Generation, wanted: Mapping[str, Recording]
+    generation: Generation, wanted: Mapping[str, SearchableRecording]
 ) -> Iterator[tuple[str, list[Spoken]]]:
     """The segments of some recordings, recording by recording as the table has them."""
     columns = "recording_id start_s end_s language avg_logprob text"

@@ -80,10 +80,10 @@ def _text(value: str) -> str:
 
 def _terms(value: str) -> str:
     # One spelling of one list, so that a space more makes no transcript stale.
-    return joined(_text(value).split(","))
+    return term_list(_text(value).split(","))
 
 
-def joined(terms: list[str]) -> str:
+def term_list(terms: list[str]) -> str:
     """Terms as options keep them: each once, ``, `` between them."""
     return ", ".join(dict.fromkeys(term.strip() for term in terms if term.strip()))
 

@@ -19,7 +19,7 @@ from opentr_pipeline.audio.windows import (
     Span,
     SpeechFinder,
     Window,
-    joined,
+    spans_by_window,
 )
 from opentr_pipeline_tests.making import PROPERTY, PROPERTY_ON_DISK
 
@@ -53,7 +53,7 @@ def num_samples(spans: list[Span]) -> int:
 @PROPERTY
 @given(SPEECH)
 def test_all_speech_is_in_one_window_in_order(speech: list[Span]) -> None:
-    groups = joined(speech)
+    groups = spans_by_window(speech)
     assert all(groups)
     kept = [span for group in groups for span in group]
     assert all(a[1] <= b[0] for a, b in pairwise(kept))
@@ -70,7 +70,7 @@ def test_all_speech_is_in_one_window_in_order(speech: list[Span]) -> None:
 @PROPERTY
 @given(SPEECH)
 def test_a_window_is_short_and_holds_no_long_pause(speech: list[Span]) -> None:
-    for group in joined(speech):
+    for group in spans_by_window(speech):
         assert num_samples(group) <= WINDOW_SAMPLES
         assert group[-1][1] - group[0][0] <= MAX_EXTENT_SAMPLES
         pauses = [b[0] - a[1] for a, b in pairwise(group)]
@@ -81,7 +81,7 @@ def test_a_window_is_short_and_holds_no_long_pause(speech: list[Span]) -> None:
 @given(SPEECH)
 def test_a_window_ends_only_where_the_next_speech_does_not_fit(speech: list[Span]) -> None:
     by_start = dict(speech)
-    for group, after in pairwise(joined(speech)):
+    for group, after in pairwise(spans_by_window(speech)):
         start, end = after[0][0], by_start[after[0][0]]
         pause = start - group[-1][1]
         more = end - start + (pause if pause <= KEPT_PAUSE_SAMPLES else 0)

@@ -21,11 +21,10 @@ from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.pages import lists
-from opentr_pipeline.pages.lists import Chapter, Entry, added, home_pages, totals_of
+from opentr_pipeline.pages.lists import Chapter, ListEntry, added, home_pages, totals_of
 from opentr_pipeline.pages.pages import Pages, Written
 from opentr_pipeline.settings.environment import Settings
-from opentr_pipeline.transcripts.store import Entry as Published
-from opentr_pipeline.transcripts.store import TranscriptStore
+from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline_tests.making import PROPERTY, recording, settings_of, transcript, wav
 
 LATER = "2024-06-17T10:20:30.123+00:00"
@@ -75,7 +74,7 @@ def publish(settings: Settings, key: str, **texts: str) -> None:
         one = transcript(path + text, text, transcribed_at=LATER)
         if not text:
             one = dataclasses.replace(one, status="no_speech")
-        entries.append(Published(recording(path).recording_id, path, one))
+        entries.append(Entry(recording(path).recording_id, path, one))
     TranscriptStore(settings.workspace.output).publish(key, entries)
 
 
@@ -200,7 +199,7 @@ def test_a_translation_is_english_whatever_was_spoken(settings: Settings) -> Non
     spoken = transcript("film/b #1?.wavone", "good morning", language="de", task="translate")
     path = "film/b #1?.wav"
     store = TranscriptStore(settings.workspace.output)
-    store.publish("film", [Published(recording(path).recording_id, path, spoken)])
+    store.publish("film", [Entry(recording(path).recording_id, path, spoken)])
     write(settings)
     page = Document(root_of(settings) / "recordings" / "film" / "b #1?.wav.html")
     assert [one["lang"] for one in page.all("span") if "lang" in one] == ["en"]
@@ -287,8 +286,8 @@ def test_home_pages_hold_every_partition_once_and_in_order(nums: list[int]) -> N
     assert (shown == chapters) is (sum(nums) <= lists.NUM_HOME_ROWS or not any(nums))
 
 
-def entry(language: str, status: str, duration_s: float = 1.5) -> Entry:
-    return Entry("a", "", "a", "a.html", duration_s, language, language, status, "")
+def entry(language: str, status: str, duration_s: float = 1.5) -> ListEntry:
+    return ListEntry("a", "", "a", "a.html", duration_s, language, language, status, "")
 
 
 def test_sums_of_sums_are_those_of_all() -> None:

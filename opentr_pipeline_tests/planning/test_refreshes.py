@@ -43,7 +43,7 @@ from opentr_pipeline.planning.refreshes import (
     Memory,
     Refresh,
     Seen,
-    look,
+    due_refreshes,
 )
 from opentr_pipeline.planning.run_ranges import RunRange
 from opentr_pipeline.services.dev import DevServices
@@ -73,7 +73,7 @@ def test_many_partitions_share_a_run_and_all_assets_with_them() -> None:
     order = [f"p{number:03d}" for number in range(200)]
     published = {key: number + 11 for number, key in enumerate(order) if number % 3 == 0}
     followers = [Follower(name, False, Asked(10), {}) for name in ("subtitles", "pages")]
-    found = look(followers, [], Seen(published, order, (), 5.0))
+    found = due_refreshes(followers, [], Seen(published, order, (), 5.0))
     assert found.refreshes == [Refresh("new", ("subtitles", "pages"), tuple(published))]
     assert found.memory == Memory(
         dict.fromkeys(("subtitles", "pages"), Asked(max(published.values()), 5.0)), []
@@ -93,7 +93,7 @@ def test_what_was_there_before_is_made_by_and_by_and_news_go_between() -> None:
     memory, found = Memory({}, []), []
     for busy in ((), ("stock",), (), (), ()):
         follower = Follower("pages", False, memory.asked.get("pages"), {})
-        one = look([follower], memory.waiting, Seen(published, order, busy, 5.0))
+        one = due_refreshes([follower], memory.waiting, Seen(published, order, busy, 5.0))
         memory = Memory.from_cursor(one.memory.to_cursor())
         found.append([(refresh.kind, *ends(refresh)) for refresh in one.refreshes])
         published["p007"] = 251  # after the first look, again
@@ -109,7 +109,9 @@ def test_what_was_there_before_is_made_by_and_by_and_news_go_between() -> None:
 def test_scattered_partitions_are_started_together() -> None:
     order = [f"p{number:03d}" for number in range(250)]
     published = {"p000": 1, "p100": 2, "p240": 3}
-    found = look([Follower("pages", False, Asked(), {})], [], Seen(published, order, (), 5.0))
+    found = due_refreshes(
+        [Follower("pages", False, Asked(), {})], [], Seen(published, order, (), 5.0)
+    )
     assert [one.keys for one in found.refreshes] == [("p000",), ("p100",), ("p240",)]
 
 
@@ -119,9 +121,9 @@ def test_of_runs_that_wait_deleted_partitions_alone_are_forgotten() -> None:
     waiting += [Refresh("new", ("pages",), ("p015",))]
     # One is deleted, one deleted and registered again, and one was the only one of its run.
     order = [*order[1:10], *order[11:15], *order[16:], "p010"]
-    later = look([], waiting, Seen({}, order, {"new"}, 5.0)).memory.waiting
+    later = due_refreshes([], waiting, Seen({}, order, {"new"}, 5.0)).memory.waiting
     assert later == [Refresh("new", ("pages",), ("p005", "p006", "p007", "p010"))]
-    now = look([], later, Seen({}, order, (), 5.0))
+    now = due_refreshes([], later, Seen({}, order, (), 5.0))
     assert now.refreshes == later
     assert not now.memory.waiting
 
@@ -131,7 +133,7 @@ def test_an_asset_that_came_later_is_made_of_what_was_there_and_the_others_are_n
         Follower("subtitles", False, Asked(8), {}),
         Follower("pages", False, None, {"b": 10}),  # by hand
     ]
-    found = look(followers, [], Seen({"a": 3, "b": 9}, ["a", "b"], (), 5.0))
+    found = due_refreshes(followers, [], Seen({"a": 3, "b": 9}, ["a", "b"], (), 5.0))
     stock, new = sorted(found.refreshes, key=lambda one: one.names)
     assert (stock, new) == (
         Refresh("stock", ("pages",), ("a",)),
@@ -141,13 +143,15 @@ def test_an_asset_that_came_later_is_made_of_what_was_there_and_the_others_are_n
 
 def test_what_comes_while_a_run_works_waits_for_it_and_is_not_forgotten() -> None:
     followers = [Follower("subtitles", False, Asked(8), {})]
-    busy = look(followers, [], Seen({"a": 9}, ["a"], {"new"}, 5.0))
+    busy = due_refreshes(followers, [], Seen({"a": 9}, ["a"], {"new"}, 5.0))
     assert not busy.refreshes
     assert busy.memory == Memory({"subtitles": Asked(8, due_at_s=5.0)}, [])
     assert "subtitles follows when the runs before have ended" in busy.sentence
-    assert look(followers, [], Seen({"a": 9}, ["a"], {"stock", "whole"}, 5.0)).refreshes
+    assert due_refreshes(followers, [], Seen({"a": 9}, ["a"], {"stock", "whole"}, 5.0)).refreshes
     # What was there before is looked at once: what such a run makes meanwhile says nothing.
-    first = look([Follower("pages", False, None, {})], [], Seen({"a": 9}, ["a"], {"stock"}, 5.0))
+    first = due_refreshes(
+        [Follower("pages", False, None, {})], [], Seen({"a": 9}, ["a"], {"stock"}, 5.0)
+    )
     assert not first.refreshes
     assert first.memory == Memory({"pages": Asked(9, 5.0)}, [Refresh("stock", ("pages",), ("a",))])
 
@@ -155,7 +159,7 @@ def test_what_comes_while_a_run_works_waits_for_it_and_is_not_forgotten() -> Non
 def test_what_a_run_publishes_while_it_works_follows_at_its_end_or_in_minutes() -> None:
     def at(now_s: float, asked: Asked, *, is_transcribing: bool) -> Look:
         seen = Seen({"a": 9}, ["a"], (), now_s, is_transcribing)
-        return look([Follower("subtitles", False, asked, {})], [], seen)
+        return due_refreshes([Follower("subtitles", False, asked, {})], [], seen)
 
     first = at(5.0, Asked(8), is_transcribing=True)
     assert not first.refreshes
@@ -171,7 +175,7 @@ def test_what_a_run_publishes_while_it_works_follows_at_its_end_or_in_minutes() 
 def test_what_has_no_partitions_is_made_once_an_hour_at_most_and_only_for_news() -> None:
     def at(now_s: float, asked: Asked | None, **published: int) -> Look:
         seen = Seen(published, ["a"], (), now_s)
-        return look([Follower("report", True, asked, {})], [], seen)
+        return due_refreshes([Follower("report", True, asked, {})], [], seen)
 
     first = at(HOUR_S, None, a=3)
     assert first.refreshes == [Refresh("whole", ("report",), ())]
@@ -195,7 +199,7 @@ def test_what_leads_to_all_others_is_made_after_them_or_an_hour_later() -> None:
         nonlocal memory
         asked = memory.asked.get
         followers = [Follower(name, name == "report", asked(name), {}) for name in ("report", "b")]
-        one = look(followers, memory.waiting, Seen(published, order, busy, now_s))
+        one = due_refreshes(followers, memory.waiting, Seen(published, order, busy, now_s))
         memory = Memory.from_cursor(one.memory.to_cursor())
         found.append([refresh.names for refresh in one.refreshes])
         assert ("report follows when the others have been made" in one.sentence) == (

@@ -12,7 +12,7 @@ from opentr_pipeline.planning.shards import (
     ASSUMED_BYTES_PER_S,
     MIN_SHARD_AUDIO_S,
     ShardItem,
-    plan_shards,
+    spread_over_shards,
 )
 from opentr_pipeline_tests.making import OPTIONS, OTHER_OPTIONS, PROPERTY, fingerprint, media_file
 
@@ -60,7 +60,7 @@ def test_every_item_is_in_one_shard(
     durations: list[float | None], shard_audio_s: int, num_slots: int
 ) -> None:
     items = items_of(durations)
-    shards = plan_shards(items, shard_audio_s, num_slots)
+    shards = spread_over_shards(items, shard_audio_s, num_slots)
     assert Counter(item for shard in shards for item in shard) == Counter(items)
 
 
@@ -70,7 +70,7 @@ def test_every_item_is_in_one_shard(
 def test_no_shard_is_empty(
     durations: list[float | None], shard_audio_s: int, num_slots: int
 ) -> None:
-    assert all(plan_shards(items_of(durations), shard_audio_s, num_slots))
+    assert all(spread_over_shards(items_of(durations), shard_audio_s, num_slots))
 
 
 @PROPERTY
@@ -79,9 +79,9 @@ def test_the_plan_does_not_depend_on_the_order(
     durations: list[float | None], shard_audio_s: int, num_slots: int, shuffler: random.Random
 ) -> None:
     items = items_of(durations)
-    plan = plan_shards(items, shard_audio_s, num_slots)
+    plan = spread_over_shards(items, shard_audio_s, num_slots)
     shuffler.shuffle(items)
-    assert plan_shards(items, shard_audio_s, num_slots) == plan
+    assert spread_over_shards(items, shard_audio_s, num_slots) == plan
 
 
 @PROPERTY
@@ -91,7 +91,7 @@ def test_the_number_of_shards_has_bounds(
 ) -> None:
     items = items_of(durations)
     total_s = weight_s(items)
-    count = len(plan_shards(items, shard_audio_s, num_slots))
+    count = len(spread_over_shards(items, shard_audio_s, num_slots))
     filled = math.ceil(total_s / shard_audio_s)
     assert count <= len(items)
     assert count <= max(1, filled, num_slots)
@@ -107,7 +107,8 @@ def test_the_heaviest_shard_comes_first(
     durations: list[float | None], shard_audio_s: int, num_slots: int
 ) -> None:
     weights = [
-        weight_s(shard) for shard in plan_shards(items_of(durations), shard_audio_s, num_slots)
+        weight_s(shard)
+        for shard in spread_over_shards(items_of(durations), shard_audio_s, num_slots)
     ]
     assert weights == sorted(weights, reverse=True)
 
@@ -118,7 +119,7 @@ def test_no_shard_is_heavier_than_grahams_bound(
     durations: list[float | None], shard_audio_s: int, num_slots: int
 ) -> None:
     items = items_of(durations)
-    shards = plan_shards(items, shard_audio_s, num_slots)
+    shards = spread_over_shards(items, shard_audio_s, num_slots)
     mean_s = weight_s(items) / len(shards)
     longest_s = max(item.weight_s for item in items)
     assert weight_s(shards[0]) <= mean_s + longest_s * (1 - 1 / len(shards)) + 1e-6
@@ -129,7 +130,7 @@ def test_no_shard_is_heavier_than_grahams_bound(
 def test_no_run_takes_a_third_more_than_the_best_possible(
     durations: list[float | None], num_slots: int
 ) -> None:
-    shards = plan_shards(items_of(durations), 36_000, num_slots)
+    shards = spread_over_shards(items_of(durations), 36_000, num_slots)
     weights = [duration_s for duration_s in durations if duration_s]
     best_s = best_makespan_s(weights, len(shards))
     assert weight_s(shards[0]) <= (4 / 3 - 1 / (3 * len(shards))) * best_s + 1e-6
@@ -140,27 +141,27 @@ def test_no_run_takes_a_third_more_than_the_best_possible(
 def test_recordings_of_one_partition_stay_together_in_a_shard(
     durations: list[float | None], shard_audio_s: int, num_slots: int
 ) -> None:
-    for shard in plan_shards(items_of(durations), shard_audio_s, num_slots):
+    for shard in spread_over_shards(items_of(durations), shard_audio_s, num_slots):
         groups = [keys for keys, _ in itertools.groupby(shard, lambda item: item.partition_keys)]
         assert len(groups) == len(set(groups))
 
 
 def test_nothing_to_do_makes_no_shard() -> None:
-    assert plan_shards([], 1200, 4) == []
+    assert spread_over_shards([], 1200, 4) == []
 
 
 def test_small_folders_share_a_shard() -> None:
-    shards = plan_shards(items_of([5.0] * 6, partitions=6), 1200, 1)
+    shards = spread_over_shards(items_of([5.0] * 6, partitions=6), 1200, 1)
     assert [len(shard) for shard in shards] == [6]
 
 
 def test_every_slot_gets_a_shard_where_there_is_enough_audio() -> None:
-    assert len(plan_shards(items_of([60.0] * 8), 1200, 4)) == 4
-    assert len(plan_shards(items_of([1.0] * 8), 1200, 4)) == 1
+    assert len(spread_over_shards(items_of([60.0] * 8), 1200, 4)) == 4
+    assert len(spread_over_shards(items_of([1.0] * 8), 1200, 4)) == 1
 
 
 def test_one_long_recording_is_a_shard_of_its_own() -> None:
-    shards = plan_shards(items_of([7200.0, 100.0, 100.0, 100.0]), 1200, 1)
+    shards = spread_over_shards(items_of([7200.0, 100.0, 100.0, 100.0]), 1200, 1)
     assert [weight_s(shard) for shard in shards] == [7200.0, 100.0, 100.0, 100.0]
 
 

@@ -456,7 +456,7 @@ def test_a_look_that_takes_long_goes_on_in_the_next(
     sentences = []
     while len(desk.files()) < 13 and len(sentences) < 30:
         slow = uploads.Uploads(desk.setup, desk.options, slow_clock)
-        sentences.append(slow.look({}, desk.register).sentence)
+        sentences.append(slow.tick({}, desk.register).sentence)
     assert len(sentences) > 2
     assert "The first look at the archive goes on" in sentences[0]
     assert set(desk.files()) == {Path(one.path).name for one in scan(desk.archive).media_files}

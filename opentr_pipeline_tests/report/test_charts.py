@@ -13,7 +13,7 @@ from opentr_pipeline.archive.references import WordErrors
 from opentr_pipeline.quality.pace import Pace, Period
 from opentr_pipeline.report.charts import BARS, INK, MAX_BARS, charts, is_writable
 from opentr_pipeline.report.duplicates import Duplicates
-from opentr_pipeline.report.facts import Folder, ReportFacts
+from opentr_pipeline.report.facts import FolderTotals, ReportFacts
 from opentr_pipeline.report.totals import Tally
 
 NAMES = (
@@ -43,7 +43,7 @@ def facts(**more: Any) -> ReportFacts:
         "models": {"base": 3600.0},
         "by_language": {"en": one},
         "by_status": {"ok": one},
-        "folders": [Folder(".", one, None)],
+        "folders": [FolderTotals(".", one, None)],
         "mean_confidence": None,
         "by_confidence_s": [0.0] * 20,
         "doubtful": [],
@@ -70,7 +70,7 @@ def many(num_folders: int = 40) -> ReportFacts:
         total=Tally(11, 7260.0, 7260.0, 3600.0),
         by_language={"en": tally, "zh": tally},
         by_status={"ok": tally, "no_speech": Tally(2, 60.0, 60.0, 0.0)},
-        folders=[Folder(name, tally, errors) for name in names],
+        folders=[FolderTotals(name, tally, errors) for name in names],
         mean_confidence=0.8,
         by_confidence_s=[float(number) for number in range(20)],
         days=[day(number) for number in range(1, 31)],
@@ -175,6 +175,6 @@ def test_a_picture_for_the_report_takes_the_colours_of_its_style_sheet() -> None
 
 def test_rates_without_an_interval_have_none_in_the_list() -> None:
     one = many(2)
-    lone = Folder("lone", one.total, WordErrors(1, 50, 5, 0.1))
+    lone = FolderTotals("lone", one.total, WordErrors(1, 50, 5, 0.1))
     chart = charts(dataclasses.replace(one, folders=[*one.folders, lone]))["word_errors_by_folder"]
     assert [said for _, said in chart.rows] == ["8.0 % (6.0 to 11.0)"] * 2 + ["10.0 %"]

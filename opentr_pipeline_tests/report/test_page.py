@@ -22,7 +22,7 @@ from opentr_pipeline.errors import StoreError
 from opentr_pipeline.pages.pages import Pages
 from opentr_pipeline.quality.problems import ErrorClass, TroubledFile
 from opentr_pipeline.report.duplicates import DuplicateGroup, Duplicates
-from opentr_pipeline.report.facts import Folder, ReportFacts
+from opentr_pipeline.report.facts import FolderTotals, ReportFacts
 from opentr_pipeline.report.page import html, write
 from opentr_pipeline.report.totals import DoubtfulRecording, Tally
 from opentr_pipeline.services.dev import DevServices
@@ -68,7 +68,7 @@ def text_of(page: str) -> str:
 
 
 def test_whatever_an_archive_is_called_is_text(tmp_path: Path) -> None:
-    evil = Folder(EVIL, Tally(1, 5.0, 5.0, 5.0), WordErrors(1, 2, 1, 0.5))
+    evil = FolderTotals(EVIL, Tally(1, 5.0, 5.0, 5.0), WordErrors(1, 2, 1, 0.5))
     base = full()
     page = html(
         dataclasses.replace(
@@ -155,7 +155,10 @@ def test_of_very_many_troubles_the_first_are_named_and_the_others_counted(tmp_pa
 
 def test_a_rate_that_has_no_interval_says_why(tmp_path: Path) -> None:
     right, lone = WordErrors(3, 90, 0, 0.0), WordErrors(1, 90, 9, 0.1)
-    folders = [Folder("right", facts().total, right), Folder("lone", facts().total, lone)]
+    folders = [
+        FolderTotals("right", facts().total, right),
+        FolderTotals("lone", facts().total, lone),
+    ]
     said = text_of(html(facts(folders=folders, word_errors=lone), tmp_path))
     assert "0.0 % no interval from no errors" in said
     assert "10.0 % no interval from one recording" in said
