@@ -37,7 +37,7 @@ HEAVY = {"faster_whisper", "ctranslate2", "av", "torch", "onnxruntime", "numpy"}
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 # They hand variables on to processes that they start; only ``settings`` gives them a meaning.
 ENVIRONMENT_FORWARDERS = {
-    *("cli.programs", "cli.runs", "cli.shared", "launching.instance"),
+    *("cli.programs", "launching.instance"),
     *("audio.listeners", "recognition.whisper.model", "services.stack"),
 }
 MAX_LINES_OF_FILE = 300

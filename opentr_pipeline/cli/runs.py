@@ -1,6 +1,5 @@
 """The commands that transcribe, and what they take on."""
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,11 +49,8 @@ def backfill(archive: Path | None, budget: str | None, until: str | None) -> Non
     from opentr_pipeline.planning.plan import Taking
 
     # Checked like the settings of the nights, which they are.
-    if budget:
-        os.environ["NIGHT_BUDGET"] = budget
-    if until:
-        os.environ["NIGHT_UNTIL"] = until
-    setup = setup_of(archive)
+    bounds = {"night_budget": budget, "night_until": until}
+    setup = setup_of(archive, typed={name: said for name, said in bounds.items() if said})
     night = nights.taking_of(setup.settings, datetime.now(UTC))
     taking = Taking(
         audio_budget_s=night.audio_budget_s if budget else None,

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import sys
 import time
 from functools import partial
@@ -14,7 +13,7 @@ import click
 from opentr_pipeline.errors import OpentrError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from opentr_pipeline.archive.media_files import Scan
     from opentr_pipeline.planning.backlog import RecordingWork
@@ -48,33 +47,37 @@ gpu_scale_option = click.option(
 )
 
 
-def settings_of(archive: Path | None, *, gpu_scale: bool | None = None) -> "Settings":
-    """The settings, with the archive and the flag that were typed.
+def settings_of(
+    archive: Path | None, *, gpu_scale: bool | None = None, typed: "Mapping[str, str] | None" = None
+) -> "Settings":
+    """The settings, with what was typed.
 
     Args:
         archive: where one was named.
         gpu_scale: the flag of a start; None: that of the services that run, if they do.
+        typed: other settings.
     """
     from opentr_pipeline.settings.environment import load_settings
+    from opentr_pipeline.settings.given import changed_settings
 
-    if archive:
-        os.environ["ARCHIVE_DIR"] = str(archive.absolute())
-    settings = load_settings()
+    named = {"archive_dir": str(archive.absolute())} if archive else {}
+    settings = changed_settings(load_settings(), {**named, **(typed or {})})
     if gpu_scale is None:
         from opentr_pipeline.services import dev
 
         gpu_scale = dev.DevServices.of(settings).is_scaled()
     if not gpu_scale or settings.gpu_scale_enabled:
         return settings
-    os.environ["GPU_SCALE_ENABLED"] = "true"
-    return load_settings()
+    return changed_settings(settings, {"gpu_scale_enabled": True})
 
 
-def setup_of(archive: Path | None, *, gpu_scale: bool | None = None) -> "Setup":
+def setup_of(
+    archive: Path | None, *, gpu_scale: bool | None = None, typed: "Mapping[str, str] | None" = None
+) -> "Setup":
     """The same settings, with what follows from them on this machine."""
     from opentr_pipeline.planning.setup import Setup
 
-    return Setup(settings_of(archive, gpu_scale=gpu_scale))
+    return Setup(settings_of(archive, gpu_scale=gpu_scale, typed=typed))
 
 
 def options_of(setup: "Setup", *, fetch: bool, to_start: bool = False) -> "ArchiveOptions":

@@ -7,7 +7,8 @@ from pydantic import Field, create_model
 
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.recognition.models import is_directory_name
-from opentr_pipeline.settings.environment import Settings, checked_settings
+from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.settings.given import changed_settings
 
 RUN_VARIABLES = (
     "whisper_model",
@@ -49,8 +50,7 @@ class Transcription(ConfigurableResource):  # type: ignore[type-arg]
         chosen = {name: str(getattr(self, name)) for name in RUN_VARIABLES}
         for name in PATH_VARIABLES:
             _check_path(name, chosen[name], str(getattr(usual, name)))
-        values = {**usual.model_dump(), **chosen}
-        return checked_settings({name: value for name, value in values.items() if value != ""})
+        return changed_settings(usual, chosen)
 
     def typed(self) -> set[str]:
         """What a person chose for this run alone: values that are not the settings'."""

@@ -43,10 +43,14 @@ storage:
 
 
 def enter_home(settings: Settings) -> None:
-    """Name the archive and Dagster's state folder to the processes that this one starts."""
+    """Name the archive and Dagster's state folder to the processes that this one starts.
+
+    Dagster starts the steps of a run as processes that load the definitions, which read this.
+    """
     settings.workspace.dagster_home.mkdir(parents=True, exist_ok=True)
     os.environ["DAGSTER_HOME"] = str(settings.workspace.dagster_home)
     os.environ["ARCHIVE_DIR"] = str(settings.workspace.archive)
+    os.environ["GPU_SCALE_ENABLED"] = str(settings.gpu_scale_enabled).lower()
     os.environ["DAGSTER_POSTGRES_URL"] = settings.dagster_postgres_url
     # A night looks at the whole archive before it asks for runs; a minute is the default.
     os.environ.setdefault("DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS", "900")

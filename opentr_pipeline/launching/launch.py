@@ -9,8 +9,8 @@ from dagster import DagsterInstance, DagsterRunStatus, execute_job, reconstructa
 from dagster._core.events import RunFailureReason
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 
-from opentr_pipeline import definitions
 from opentr_pipeline.defs.gpu_slots import PRIORITIES, PRIORITY_TAG
+from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import registered
 from opentr_pipeline.defs.run_config import plan_config
 from opentr_pipeline.defs.run_launcher import HOST_TAG
@@ -29,7 +29,7 @@ def run_ranges(audio_s: dict[str, float], max_audio_s: float) -> list[RunRange]:
         max_audio_s: in one run; a partition with more is a run of its own.
     """
     with DagsterInstance.get() as instance:
-        order = registered(instance, definitions.NAMES)
+        order = registered(instance, Names())
     return grouped(order, audio_s, max_audio_s)
 
 
@@ -56,8 +56,11 @@ def execute(run_range: RunRange, taking: Taking, rank: Rank = "usual") -> RunRes
         taking: what the run takes on.
         rank: of its transcription steps, where several wait for a worker slot.
     """
+    # Now that the state folder is entered: it reads which archive that is.
+    from opentr_pipeline import definitions
+
     run_config: dict[str, Any] = {
-        **plan_config(taking, definitions.NAMES),
+        **plan_config(taking, Names()),
         "loggers": {"console": {"config": {"log_level": "WARNING"}}},
     }
     with DagsterInstance.get() as instance, printing_to(Path(instance.root_directory, LOG_NAME)):

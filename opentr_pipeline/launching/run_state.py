@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from dagster._core.storage.dagster_run import RunRecord
 
-from opentr_pipeline import definitions
+from opentr_pipeline.defs.build import archive_defs
 from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
+from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG
 from opentr_pipeline.defs.run_launcher import has_process
 from opentr_pipeline.launching.instance import enter_home, is_prepared
@@ -144,7 +145,7 @@ def daemon_beats(settings: Settings) -> list[DaemonBeat]:
 
 def automations(settings: Settings) -> list[Automation]:
     """The sensors and schedules of the code location, and how their last ticks went."""
-    repository = definitions.defs.get_repository_def()
+    repository = archive_defs(settings, Names(), with_executor=False).get_repository_def()
     declared = [
         *(("sensor", one.name, one.default_status.value) for one in repository.sensor_defs),
         *(("schedule", one.name, one.default_status.value) for one in repository.schedule_defs),

@@ -46,3 +46,17 @@ def _as_written(value: object) -> str:
     if isinstance(value, Mapping):
         value = [f"{name}={said}" for name, said in value.items()]
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def changed_settings(settings: Settings, values: Mapping[str, object]) -> Settings:
+    """The same settings with some other values, checked together.
+
+    Args:
+        settings: as they are.
+        values: the others, by the fields' names.
+
+    Raises:
+        SettingsError: a value that cannot work.
+    """
+    merged = {**settings.model_dump(), **values}
+    return checked_settings({name: value for name, value in merged.items() if value != ""})
