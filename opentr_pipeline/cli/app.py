@@ -5,6 +5,7 @@ from importlib import import_module
 import click
 
 from opentr_pipeline.cli.shared import Commands
+from opentr_pipeline.settings.installation import example_file
 
 MODULES = {
     "run": "runs",
@@ -57,7 +58,7 @@ class AllCommands(Commands):
 
 
 main = AllCommands(
-    help="Transcribe a media archive into Parquet. Settings: see .env.example.",
+    help=f"Transcribe a media archive into Parquet. Settings: see {example_file()}.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
