@@ -250,7 +250,7 @@ def test_one_module_decides_what_recognizes_speech() -> None:
             "pyarrow",
             {
                 *("transcripts.store", "transcripts.schemas", "transcripts.table_files"),
-                *("quality.partition_facts", "report.partition_totals"),
+                *("quality.partition_facts", "quality.partition_totals"),
             },
         ),
         ("av", {"audio.probe", "audio.decoding"}),

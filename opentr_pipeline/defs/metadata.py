@@ -10,10 +10,10 @@ from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.planning.plan import Plan
 from opentr_pipeline.quality.partition_facts import mean_confidence
 from opentr_pipeline.quality.problems import ErrorClass
+from opentr_pipeline.quality.totals import DoubtfulRecording
 from opentr_pipeline.report.charts import charts
 from opentr_pipeline.report.facts import ReportFacts
 from opentr_pipeline.report.page import MAX_NAMED
-from opentr_pipeline.report.totals import DoubtfulRecording
 from opentr_pipeline.steps.figures import StepFigures
 from opentr_pipeline.steps.outcome import ShardOutcome
 from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES

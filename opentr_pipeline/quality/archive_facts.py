@@ -2,7 +2,7 @@
 
 A check speaks about the whole archive, since Dagster shows one outcome for all partitions and a
 good run must not hide a bad partition. So that this stays cheap, the facts of a partition are kept
-in ``.store/checks/KEY.json``, each part with the state of what it was computed from; removing the
+in ``.store/facts/KEY.json``, each part with the state of what it was computed from; removing the
 folder costs only time.
 """
 
@@ -10,6 +10,7 @@ import dataclasses
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,12 @@ from opentr_pipeline.quality.partition_facts import (
     archive_rows_facts,
     published_facts,
 )
+from opentr_pipeline.quality.partition_totals import partition_sums, recall_sums
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.transcripts.checkpoints import failed_attempts
 from opentr_pipeline.transcripts.layout import Generation, file_state, of_one_generation
 from opentr_pipeline.transcripts.store import TranscriptStore
-from opentr_pipeline.transcripts.table_files import read_columns
+from opentr_pipeline.transcripts.table_files import GenerationRows, read_columns
 from opentr_pipeline.transcripts.transcript import HEARD_WHOLE
 
 
@@ -130,12 +132,17 @@ def _facts_of(
 ) -> PartitionFacts:
     rows = store.path("recordings", key)
     rows_state = file_state(rows) if rows.exists() else ""
-    memory = FactMemory(store.inner / "checks" / f"{key}.json")
-    published = memory.recall(
-        "published",
-        [generation.name],
-        lambda: dataclasses.asdict(published_facts(generation)),
-    )
+    memory = FactMemory.of(store, key)
+    read = GenerationRows(generation)
+
+    def made() -> dict[str, Any]:
+        # The report asks for these later, and would read all words a second time.
+        recall_sums(
+            memory, f"{generation.name} {rows_state}", partial(partition_sums, store, key, read)
+        )
+        return dataclasses.asdict(published_facts(read))
+
+    published = memory.recall("published", [generation.name], made)
     archive_rows = memory.recall(
         "archive_rows",
         [generation.name, rows_state],

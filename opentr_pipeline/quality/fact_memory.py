@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from opentr_pipeline.transcripts.layout import StoreLayout
 from opentr_pipeline.whole_files import write_whole
 
 # Another number forgets what earlier releases kept.
@@ -23,6 +24,11 @@ class FactMemory:
         self._is_new = False
         with contextlib.suppress(OSError, ValueError):
             self._kept = json.loads(path.read_text(encoding="utf-8"))
+
+    @classmethod
+    def of(cls, store: StoreLayout, partition_key: str) -> "FactMemory":
+        """What is remembered of a partition, for the checks and for the report."""
+        return cls(store.inner / "facts" / f"{partition_key}.json")
 
     def recall(self, part: str, state: Sequence[str], make: Callable[[], Any]) -> Any:
         """The facts of a part, made again where the state they belong to is another.

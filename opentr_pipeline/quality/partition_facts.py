@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from opentr_pipeline.transcripts.layout import Generation
 from opentr_pipeline.transcripts.store import TranscriptStore
-from opentr_pipeline.transcripts.table_files import read_columns
+from opentr_pipeline.transcripts.table_files import GenerationRows, read_columns
 
 # Names that the facts keep of each kind of trouble; the numbers are of all.
 MAX_NAMES = 20
@@ -85,17 +85,16 @@ class ArchiveRowsFacts:
     changed: list[list[str]]
 
 
-def published_facts(generation: Generation) -> PublishedFacts:
+def published_facts(rows: GenerationRows) -> PublishedFacts:
     """Facts about transcripts, segments and words."""
-    transcripts = read_columns(
-        generation,
+    transcripts = rows.columns(
         "transcripts",
         "recording_id path status model compute_type duration_s wall_s transcribed_at "
         "num_segments num_words",
     )
     times = "recording_id channel segment_index start_s end_s"
-    segments = read_columns(generation, "segments", f"{times} flags")
-    words = read_columns(generation, "words", "recording_id start_s end_s")
+    segments = rows.columns("segments", f"{times} flags")
+    words = rows.columns("words", "recording_id start_s end_s")
     spoken = where_spoken(segments, transcripts)
     finished_at = pc.max(transcripts["transcribed_at"]).as_py()
     return PublishedFacts(

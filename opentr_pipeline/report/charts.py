@@ -16,8 +16,8 @@ from functools import cache
 from typing import Any
 
 from opentr_pipeline.archive.references import WordErrors
+from opentr_pipeline.quality.totals import NUM_CONFIDENCE_BINS, TOP, Tally
 from opentr_pipeline.report.facts import ReportFacts
-from opentr_pipeline.report.totals import NUM_CONFIDENCE_BINS, TOP, Tally
 
 FONT = "DejaVu Sans"  # comes with Matplotlib
 # Both are read on white and on black (contrast 4 to 1 at least). In the report, where a style sheet

@@ -1,16 +1,14 @@
 """What the report of an archive says: facts of all partitions, each computed once and remembered.
 
-The sums of a partition are kept in ``.store/report/KEY.json`` with the state of what they were
+The sums of a partition are kept in ``.store/facts/KEY.json`` with the state of what they were
 computed from, so that only what has changed is read again; removing the folder costs only time.
 """
 
-import dataclasses
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +18,22 @@ from opentr_pipeline.quality import pace
 from opentr_pipeline.quality.archive_facts import ArchiveFacts, archive_facts
 from opentr_pipeline.quality.fact_memory import FactMemory
 from opentr_pipeline.quality.pace import Finished, Period
+from opentr_pipeline.quality.partition_totals import partition_sums, recall_sums
 from opentr_pipeline.quality.problems import ErrorClass, published_errors
-from opentr_pipeline.report.duplicates import Duplicates, duplicates
-from opentr_pipeline.report.partition_totals import SUMS_VERSION, partition_sums
-from opentr_pipeline.report.totals import (
+from opentr_pipeline.quality.totals import (
     MISSING,
     DoubtfulRecording,
     Sums,
     Tally,
     folder_of,
     left_partitions,
-    sums_from_dict,
 )
+from opentr_pipeline.report.duplicates import Duplicates, duplicates
 from opentr_pipeline.settings.environment import Settings, archive_on_host
 from opentr_pipeline.transcripts.checkpoints import failures
 from opentr_pipeline.transcripts.layout import file_state, of_one_generation
 from opentr_pipeline.transcripts.store import TranscriptStore
+from opentr_pipeline.transcripts.table_files import GenerationRows
 from opentr_pipeline.wording import readable
 
 MAX_FAILED_SHOWN = 10
@@ -129,10 +127,10 @@ def report_facts(settings: Settings) -> ReportFacts:
         StoreError: nothing of the archive is transcribed.
     """
     store = TranscriptStore(settings.workspace.output)
+    checked = archive_facts(settings, [])  # makes the sums of what is new, with the same rows
     sums, unreadable = _all_sums(store)
     if not (sums.by_status.keys() - {MISSING} or unreadable):
         raise nothing_transcribed(settings.workspace.archive)
-    checked = archive_facts(settings, [])
     outcomes = pace.each_once(map(_finished, sums.outcomes))
     now = datetime.now().astimezone()
     total = Tally()
@@ -193,18 +191,18 @@ def _sums_of(store: TranscriptStore, key: str, left: Set[str]) -> Sums:
     # Asked before anything is read: what is published meanwhile is read again the next time.
     published, rows = store.state(key), store.path("recordings", key)
 
-    def made() -> dict[str, Any]:
-        make = partial(partition_sums, store, key, left=left)
-        sums = of_one_generation(store, key, make) if published else make(None)
-        return dataclasses.asdict(sums)
+    def made() -> Sums:
+        if not published:
+            return partition_sums(store, key, None, left)
+        return of_one_generation(
+            store, key, lambda one: partition_sums(store, key, GenerationRows(one), left)
+        )
 
     state = published or (file_state(rows) if rows.exists() else "")
-    memory = FactMemory(store.inner / "report" / f"{key}.json")
-    # Both are remembered, since each report asks for the first to find out what has left.
-    part = "sums_of_rest" if left else "sums"
-    facts = memory.recall(part, [SUMS_VERSION, state, *sorted(left)], made)
+    memory = FactMemory.of(store, key)
+    sums = recall_sums(memory, state, made, left)
     memory.keep()
-    return sums_from_dict(facts)
+    return sums
 
 
 def _kept_failures(checked: ArchiveFacts, store: TranscriptStore) -> Iterator[dict[str, Any]]:

@@ -8,10 +8,10 @@ from urllib.parse import quote
 from opentr_pipeline.pages.html import render
 from opentr_pipeline.pages.lists import HOME_PAGE, REPORT_PAGE, page_of, title_of
 from opentr_pipeline.pages.pages import Pages
+from opentr_pipeline.quality.totals import DoubtfulRecording, Tally
 from opentr_pipeline.report import charts
 from opentr_pipeline.report.charts import folder_name, rate_text
 from opentr_pipeline.report.facts import FolderTotals, ReportFacts
-from opentr_pipeline.report.totals import DoubtfulRecording, Tally
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.transcripts.derived_files import WrittenTree
 from opentr_pipeline.transcripts.store import TranscriptStore

@@ -80,3 +80,21 @@ def _conformed(path: Path, table: str, schema: pa.Schema, known_as: Path) -> pa.
 def read_columns(generation: Generation, table: str, names: str) -> pa.Table:
     """Some columns of a table, their names with spaces between."""
     return read_table(generation.files[table], table, names.split())
+
+
+class GenerationRows:
+    """The tables of one generation, of which each column is read once, when it is asked for."""
+
+    def __init__(self, generation: Generation) -> None:
+        """Name the generation; nothing is read yet."""
+        self._generation = generation
+        self._read: dict[str, dict[str, pa.ChunkedArray]] = {}
+
+    def columns(self, table: str, names: str) -> pa.Table:
+        """Some columns of a table, their names with spaces between."""
+        known = self._read.setdefault(table, {})
+        if missing := [name for name in names.split() if name not in known]:
+            rows = read_columns(self._generation, table, " ".join(missing))
+            known.update(zip(missing, rows.columns, strict=True))
+        wanted = columns_of(table, names.split())
+        return pa.Table.from_arrays([known[name] for name in wanted.names], schema=wanted)

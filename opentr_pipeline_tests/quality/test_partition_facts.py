@@ -20,7 +20,7 @@ from opentr_pipeline.quality.partition_facts import (
 )
 from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES, Generation
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
-from opentr_pipeline.transcripts.table_files import write_table
+from opentr_pipeline.transcripts.table_files import GenerationRows, write_table
 from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word
 from opentr_pipeline_tests.making import PROPERTY_ON_DISK, TRANSCRIBED_AT, recording, transcript
 
@@ -62,7 +62,7 @@ def test_a_published_partition_has_nothing_wrong_with_it(tmp_path: Path) -> None
     _, generation = _published(
         tmp_path, transcript("a", "one two. three four five"), transcript("b", "six")
     )
-    facts = published_facts(generation)
+    facts = published_facts(GenerationRows(generation))
     assert (facts.num_transcripts, facts.num_segments) == (2, 3)
     assert (facts.lost.num, facts.misplaced.num) == (0, 0)
     assert facts.segments_s == 6.0
@@ -72,7 +72,7 @@ def test_a_published_partition_has_nothing_wrong_with_it(tmp_path: Path) -> None
 
 def test_an_empty_partition_has_facts(tmp_path: Path) -> None:
     _, generation = _published(tmp_path)
-    facts = published_facts(generation)
+    facts = published_facts(GenerationRows(generation))
     assert (facts.num_transcripts, facts.segments_s, facts.latest_at, facts.speeds) == (0, 0, 0, [])
 
 
@@ -94,7 +94,7 @@ def test_segments_are_misplaced_just_where_one_begins_early_or_lies_outside(
         starts.setdefault(one.channel, []).append(one.start_s)
     is_fine = all(0 <= start_s <= end_s <= 8.0 for start_s, end_s in spans)
     is_fine &= all(times == sorted(times) for times in starts.values())
-    assert published_facts(generation).misplaced.num == (0 if is_fine else 1)
+    assert published_facts(GenerationRows(generation)).misplaced.num == (0 if is_fine else 1)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_segments_are_misplaced_just_where_one_begins_early_or_lies_outside(
 )
 def test_what_is_misplaced_is_named(tmp_path: Path, segment: Segment, what: str) -> None:
     _, generation = _published(tmp_path, transcript("fine"), _with_segments(segment))
-    ((path, said),) = published_facts(generation).misplaced.names
+    ((path, said),) = published_facts(GenerationRows(generation)).misplaced.names
     assert path == "001.wav"
     assert what in said
 
@@ -121,7 +121,7 @@ def test_the_first_segment_of_a_recording_may_begin_before_the_last_of_another(
     one, other = (_with_segments(_segment(start_s, 60.0)) for start_s in (50.0, 1.0))
     for outcomes in ((one, other), (other, one)):
         _, generation = _published(tmp_path / str(outcomes[0].content), *outcomes)
-        assert published_facts(generation).misplaced.num == 0
+        assert published_facts(GenerationRows(generation)).misplaced.num == 0
 
 
 def test_lost_rows_are_found_in_each_table(tmp_path: Path) -> None:
@@ -132,13 +132,13 @@ def test_lost_rows_are_found_in_each_table(tmp_path: Path) -> None:
     ):
         _, generation = _published(tmp_path / table, transcript("a", "one two. three"))
         _rewritten(generation, table, change)
-        assert published_facts(generation).lost.names == [["000.wav", said]]
+        assert published_facts(GenerationRows(generation)).lost.names == [["000.wav", said]]
 
 
 def test_names_are_bounded_and_numbers_are_not(tmp_path: Path) -> None:
     outcomes = [_with_segments(_segment(-1.0, number)) for number in range(MAX_NAMES + 5)]
     _, generation = _published(tmp_path, *outcomes)
-    misplaced = published_facts(generation).misplaced
+    misplaced = published_facts(GenerationRows(generation)).misplaced
     assert (misplaced.num, len(misplaced.names)) == (MAX_NAMES + 5, MAX_NAMES)
 
 
@@ -151,7 +151,7 @@ def test_doubtful_seconds_are_those_of_loops_and_low_confidence(tmp_path: Path) 
         _with_segments(_segment(0, 30, **LOOP), status="no_speech"),
         _with_segments(_segment(0, 20, no_speech_probability=0.9)),
     )
-    facts = published_facts(generation)
+    facts = published_facts(GenerationRows(generation))
     assert facts.segments_s == 1 + 2 + 4 + 10 + 20
     assert facts.doubtful_s == 1 + 2 + 10
 
@@ -173,7 +173,7 @@ def test_speeds_are_kept_by_engine_and_the_latest_day_apart(tmp_path: Path) -> N
         heard("d", 5.0, 0, compute_type="float16"),
         transcript("e", "", duration_s=0.0, wall_s=0.0, status="corrupt"),
     )
-    other, one = published_facts(generation).speeds
+    other, one = published_facts(GenerationRows(generation)).speeds
     assert (one.model, one.compute_type) == ("base", "int8")
     assert (other.compute_type, other.latest_audio_s) == ("float16", 60.0)
     assert one.latest_audio_s == 120.0
@@ -230,6 +230,8 @@ def test_a_generation_is_named_by_its_link_or_by_the_state_of_a_copy(tmp_path: P
         target.parent.mkdir(parents=True)
         target.write_bytes(store.path(table, "key").read_bytes())
     copied = copy.generation("key")
-    assert published_facts(copied) == published_facts(store.generation("key"))
+    assert published_facts(GenerationRows(copied)) == published_facts(
+        GenerationRows(store.generation("key"))
+    )
     with pytest.raises(FileNotFoundError):
         store.generation("other")

@@ -11,10 +11,10 @@ import pytest
 
 from opentr_pipeline.archive.references import WordErrors
 from opentr_pipeline.quality.pace import Pace, Period
+from opentr_pipeline.quality.totals import Tally
 from opentr_pipeline.report.charts import BARS, INK, MAX_BARS, charts, is_writable
 from opentr_pipeline.report.duplicates import Duplicates
 from opentr_pipeline.report.facts import FolderTotals, ReportFacts
-from opentr_pipeline.report.totals import Tally
 
 NAMES = (
     "tapes",

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 import shutil
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,11 @@ from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.archive.references import word_errors
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.planning.setup import Setup
+from opentr_pipeline.quality.archive_facts import archive_facts
 from opentr_pipeline.quality.pace import Finished, days_of_work, each_once
 from opentr_pipeline.quality.partition_facts import mean_confidence
-from opentr_pipeline.report import facts as report_facts
-from opentr_pipeline.report.duplicates import duplicates
-from opentr_pipeline.report.partition_totals import partition_sums
-from opentr_pipeline.report.totals import (
+from opentr_pipeline.quality.partition_totals import partition_sums
+from opentr_pipeline.quality.totals import (
     MAX_DOUBTFUL,
     NUM_CONFIDENCE_BINS,
     DoubtfulRecording,
@@ -30,9 +30,14 @@ from opentr_pipeline.report.totals import (
     left_partitions,
     sums_from_dict,
 )
+from opentr_pipeline.report import facts as report_facts
+from opentr_pipeline.report.duplicates import duplicates
 from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.transcripts import table_files
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
+from opentr_pipeline.transcripts.layout import Generation
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
+from opentr_pipeline.transcripts.table_files import GenerationRows
 from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word
 from opentr_pipeline_tests.making import PROPERTY, recording, settings_of, transcript
 
@@ -81,7 +86,7 @@ def facts_of(settings: Settings) -> report_facts.ReportFacts:
 
 
 def sums_of(store: TranscriptStore, key: str) -> Sums:
-    return partition_sums(store, key, store.generation(key))
+    return partition_sums(store, key, GenerationRows(store.generation(key)))
 
 
 def test_recordings_are_counted_by_folder_language_status_and_model(settings: Settings) -> None:
@@ -223,27 +228,52 @@ def test_what_is_remembered_is_what_was_found(one: Sums) -> None:
     assert sums_from_dict(json.loads(json.dumps(dataclasses.asdict(one)))) == one
 
 
+@pytest.fixture
+def words_read(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, str]]:
+    """How often each partition's columns of words are read."""
+    counts: Counter[tuple[str, str]] = Counter()
+    real = table_files.read_columns
+
+    def noted(generation: Generation, table: str, names: str) -> Any:
+        if table == "words":
+            key = generation.files[table].parents[1].name
+            counts.update((key, name) for name in names.split())
+        return real(generation, table, names)
+
+    monkeypatch.setattr(table_files, "read_columns", noted)
+    return counts
+
+
+@pytest.mark.parametrize("come_first", ["checks", "report"])
+def test_checks_and_report_together_read_words_once(
+    settings: Settings, words_read: Counter[tuple[str, str]], come_first: str
+) -> None:
+    for path in ("a/1.wav", "b/2.wav"):
+        publish(settings, path, said((1.5, [0.9])))
+    looks = [lambda: archive_facts(settings, []), lambda: facts_of(settings)]
+    for look in looks if come_first == "checks" else reversed(looks):
+        look()
+    assert {key for key, _ in words_read} == {"a", "b"}
+    assert {name for _, name in words_read} > {"probability", "start_s"}
+    assert set(words_read.values()) == {1}
+    store = TranscriptStore(settings.workspace.output)
+    assert sorted(path.name for path in (store.inner / "facts").iterdir()) == ["a.json", "b.json"]
+
+
 def test_only_partitions_that_changed_are_read_again(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, words_read: Counter[tuple[str, str]]
 ) -> None:
     for path in ("a/1.wav", "b/2.wav"):
         store = publish(settings, path, said((1.5, [0.9])))
-    read: list[str] = []
-
-    def noted(store: TranscriptStore, key: str, generation: Any, left: Any) -> Sums:
-        read.append(key)
-        return partition_sums(store, key, generation, left)
-
-    monkeypatch.setattr(report_facts, "partition_sums", noted)
     first = facts_of(settings)
-    assert read == ["a", "b"]
+    words_read.clear()
     again = facts_of(settings)
-    assert read == ["a", "b"]
+    assert not words_read
     assert dataclasses.replace(again, made_at=first.made_at) == first
     publish(settings, "b/3.wav", said((1.5, [0.9])))
     store.write_recordings("c", [recording("c/4.wav", partition_key="c")])
     total = facts_of(settings).total
-    assert read == ["a", "b", "b", "c"]
+    assert {key for key, _ in words_read} == {"b"}
     assert total.num_recordings == 4
 
 

@@ -21,10 +21,10 @@ from opentr_pipeline.defs import metadata
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.pages.pages import Pages
 from opentr_pipeline.quality.problems import ErrorClass, TroubledFile
+from opentr_pipeline.quality.totals import DoubtfulRecording, Tally
 from opentr_pipeline.report.duplicates import DuplicateGroup, Duplicates
 from opentr_pipeline.report.facts import FolderTotals, ReportFacts
 from opentr_pipeline.report.page import html, write
-from opentr_pipeline.report.totals import DoubtfulRecording, Tally
 from opentr_pipeline.services.dev import DevServices
 from opentr_pipeline.wording import length_text, percent_text, size_text
 from opentr_pipeline_tests.conftest import Project

@@ -1,28 +1,30 @@
-"""Sums over one partition, for the report; computed column by column.
+"""Sums over one partition, that the report adds up; computed column by column.
 
 Only recordings that are in the archive count. A word weighs as much as it lasts.
 """
 
-from collections.abc import Mapping, Set
+import dataclasses
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from opentr_pipeline.pages.paragraphs import DOUBTFUL_PROBABILITY
-from opentr_pipeline.report.totals import (
+from opentr_pipeline.quality.fact_memory import FactMemory
+from opentr_pipeline.quality.totals import (
     MISSING,
     NUM_CONFIDENCE_BINS,
     DoubtfulRecording,
     Sums,
     Tally,
     folder_of,
+    sums_from_dict,
     worst,
 )
-from opentr_pipeline.transcripts.layout import Generation
 from opentr_pipeline.transcripts.schemas import TROUBLE_COLUMNS
 from opentr_pipeline.transcripts.store import TranscriptStore
-from opentr_pipeline.transcripts.table_files import read_columns, read_table
+from opentr_pipeline.transcripts.table_files import GenerationRows, read_table
 from opentr_pipeline.transcripts.transcript import HEARD, HEARD_WHOLE, REMEDIES
 
 SUMS_VERSION = "2"  # another one forgets what earlier releases remembered
@@ -34,7 +36,7 @@ PRIOR_SPEECH_S = 30.0
 def partition_sums(
     store: TranscriptStore,
     partition_key: str,
-    generation: Generation | None,
+    rows: GenerationRows | None,
     left: Set[str] = frozenset(),
 ) -> Sums:
     """The sums of one partition.
@@ -42,12 +44,12 @@ def partition_sums(
     Args:
         store: holds it.
         partition_key: its key.
-        generation: what is published; None where only ``recordings`` is.
+        rows: what is published; None where only ``recordings`` is.
         left: ids of recordings that count in another partition.
     """
     media = _media_rows(store, partition_key)
     gone = {one for one, row in media.items() if row["in_archive"] is False} | left
-    heard = _transcript_rows(generation) if generation else {}
+    heard = _transcript_rows(rows) if rows else {}
     sums = Sums()
     for recording_id in sorted((media.keys() | heard.keys()) - gone):
         here, said = media.get(recording_id), heard.get(recording_id)
@@ -60,10 +62,29 @@ def partition_sums(
         for recording_id, row in heard.items()
         if row["status"] in REMEDIES and recording_id not in gone
     ]
-    if generation:
+    if rows:
         spoken = {one: row for one, row in heard.items() if one not in gone and _is_spoken(row)}
-        _weigh(sums, generation, spoken, partition_key)
+        _weigh(sums, rows, spoken, partition_key)
     return sums
+
+
+def recall_sums(
+    memory: FactMemory, state: str, make: Callable[[], Sums], left: Set[str] = frozenset()
+) -> Sums:
+    """The sums of one partition as they are remembered, else made.
+
+    Args:
+        memory: the partition's.
+        state: see ``StoreLayout.state``.
+        make: gives them.
+        left: see ``partition_sums``.
+    """
+    # Both are remembered, since each report asks for the first to find out what has left.
+    part = "sums_of_rest" if left else "sums"
+    facts = memory.recall(
+        part, [SUMS_VERSION, state, *sorted(left)], lambda: dataclasses.asdict(make())
+    )
+    return sums_from_dict(facts)
 
 
 def _media_rows(store: TranscriptStore, partition_key: str) -> dict[str, dict[str, Any]]:
@@ -75,9 +96,9 @@ def _media_rows(store: TranscriptStore, partition_key: str) -> dict[str, dict[st
     return {row["recording_id"]: row for row in rows.to_pylist()}
 
 
-def _transcript_rows(generation: Generation) -> dict[str, dict[str, Any]]:
+def _transcript_rows(published: GenerationRows) -> dict[str, dict[str, Any]]:
     names = "media_fingerprint language model duration_s speech_s wall_s transcribed_at"
-    rows = read_columns(generation, "transcripts", " ".join([names, *TROUBLE_COLUMNS]))
+    rows = published.columns("transcripts", " ".join([names, *TROUBLE_COLUMNS]))
     return {row["recording_id"]: row for row in rows.to_pylist()}
 
 
@@ -122,11 +143,11 @@ def _tally(media: dict[str, Any] | None, heard: dict[str, Any] | None) -> Tally:
 
 
 def _weigh(
-    sums: Sums, generation: Generation, spoken: Mapping[str, dict[str, Any]], partition_key: str
+    sums: Sums, rows: GenerationRows, spoken: Mapping[str, dict[str, Any]], partition_key: str
 ) -> None:
     """Add confidence and doubt of the recordings in which somebody speaks."""
     ids = pa.array(sorted(spoken), pa.string())
-    words = _of(read_columns(generation, "words", f"{_PLACE} probability"), ids)
+    words = _of(rows.columns("words", f"{_PLACE} probability"), ids)
     words = words.filter(pc.is_valid(words["probability"]))
     probability = pc.cast(words["probability"], pa.float64())
     weighted_s = pc.multiply(words["lasts_s"], probability)
@@ -137,7 +158,7 @@ def _weigh(
     for row in bins.aggregate([("lasts_s", "sum")]).to_pylist():
         place = min(max(row["bin"], 0), NUM_CONFIDENCE_BINS - 1)
         sums.by_confidence_s[place] += row["lasts_s_sum"]
-    flagged = _of(read_columns(generation, "segments", f"{_PLACE} flags"), ids)
+    flagged = _of(rows.columns("segments", f"{_PLACE} flags"), ids)
     flagged = flagged.filter(pc.greater(pc.list_value_length(flagged["flags"]), 0))
     confidence = _confidence(words)
     sums.doubtful = worst(
