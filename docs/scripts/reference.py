@@ -128,6 +128,11 @@ def _statuses() -> str:
         "Flagged text is kept as it is. A transcript with flags is `suspect`, and so is one of "
         "sound with damaged packets, which its reason says.",
         _table(["flag", "means", "where"], ([f"`{n}`", said, limits[n]] for n, said in flags)),
+        "A recording as a whole has flags as well; no segment need have them.",
+        _table(
+            ["flag", "means"],
+            ([f"`{name}`", said] for name, said in transcript.RECORDING_FLAGS.items()),
+        ),
     )
 
 

@@ -213,6 +213,8 @@ class ShardRun:
 
     def _keep(self, attempt: _Attempt, heard: Heard) -> None:
         """Keep windows of a recording that takes long, now and then."""
+        if heard.trouble:  # the next attempt tries it again
+            return
         attempt.unkept.append(heard)
         # The time begins with the first window that is new: only new ones forgive a death.
         attempt.kept_at = attempt.kept_at or time.monotonic()

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.audio.probe import Probe
-from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word
+from opentr_pipeline.transcripts.transcript import RECORDING_FLAGS, Segment, Transcript, Word
 from opentr_pipeline.wording import readable
 
 _ID = [
@@ -43,7 +43,7 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("settings_fingerprint", pa.string(), "digest of model and options"),
         ("status", pa.string(), "ok, suspect, no_speech, truncated, corrupt, unsupported, failed"),
         ("reason", pa.string(), "a sentence where the status is not ok"),
-        ("flags", pa.list_(pa.string()), "of all segments, each once"),
+        ("flags", pa.list_(pa.string()), "of the recording and of all its segments, each once"),
         ("language", pa.string(), "ISO 639 code, empty where nothing was heard"),
         ("language_probability", pa.float32(), "1 where the language was asked for"),
         ("model", pa.string(), "as in WHISPER_MODEL"),
@@ -190,7 +190,11 @@ def transcript_of(tables: Mapping[str, pa.Table], recording_id: str) -> Transcri
         )
     (row,) = rows["transcripts"]
     written = {"transcribed_at": row["transcribed_at"].isoformat(timespec="milliseconds")}
-    return Transcript(**{**_fields(Transcript, row), **written}, segments=tuple(segments))
+    return Transcript(
+        **{**_fields(Transcript, row), **written},
+        segments=tuple(segments),
+        recording_flags=tuple(flag for flag in row["flags"] or () if flag in RECORDING_FLAGS),
+    )
 
 
 def by_recording(tables: Mapping[str, pa.Table]) -> Iterator[tuple[str, dict[str, pa.Table]]]:

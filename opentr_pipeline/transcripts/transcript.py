@@ -28,6 +28,11 @@ REMEDIES = {
     "unsupported": "convert the media file, such as to FLAC; one without sound needs nothing",
     "failed": "the next run tries again by itself",
 }
+# What is doubtful about a recording as a whole, beside the flags of its segments.
+RECORDING_FLAGS = {
+    "window_failed": "the engine failed at a stretch of speech, whose words or their times are "
+    "missing",
+}
 # Source: the thresholds of openai/whisper's own fallback (whisper/transcribe.py).
 MAX_COMPRESSION_RATIO = 2.4
 MIN_AVG_LOGPROB = -1.0
@@ -131,6 +136,7 @@ class Transcript:
         wall_s: time that the engine took.
         transcribed_at: ISO 8601, UTC.
         num_attempts: how often this was tried, attempts that died included.
+        recording_flags: keys of ``RECORDING_FLAGS``, sorted.
     """
 
     media_fingerprint: str
@@ -148,6 +154,7 @@ class Transcript:
     transcribed_at: str = ""
     num_attempts: int = 1
     segments: tuple[Segment, ...] = ()
+    recording_flags: tuple[str, ...] = ()
 
     @property
     def content(self) -> Content:
@@ -163,8 +170,9 @@ class Transcript:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """The flags of its segments, each once, sorted."""
-        return tuple(sorted({flag for segment in self.segments for flag in segment.flags}))
+        """The recording's flags and those of its segments, each once, sorted."""
+        of_segments = {flag for segment in self.segments for flag in segment.flags}
+        return tuple(sorted(of_segments.union(self.recording_flags)))
 
     @property
     def is_final(self) -> bool:
@@ -175,7 +183,8 @@ class Transcript:
 def from_dict(fields: dict[str, Any]) -> Transcript:
     """The inverse of ``dataclasses.asdict``."""
     segments = tuple(segment_from_dict(segment) for segment in fields["segments"])
-    return Transcript(**{**fields, "segments": segments})
+    flags = tuple(fields.get("recording_flags", ()))
+    return Transcript(**{**fields, "segments": segments, "recording_flags": flags})
 
 
 def segment_from_dict(fields: dict[str, Any]) -> Segment:

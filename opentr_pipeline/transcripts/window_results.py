@@ -7,6 +7,7 @@ from typing import Any
 
 from opentr_pipeline.audio.windows import Place
 from opentr_pipeline.transcripts.transcript import (
+    RECORDING_FLAGS,
     Segment,
     Transcript,
     segment_from_dict,
@@ -26,6 +27,7 @@ class Heard:
         language_probability: 1 where it was asked for by name.
         wall_s: the window's share of the time that the engine took.
         segments: none where the model wrote nothing.
+        trouble: what the engine said where the window's words, or their times, are lost.
     """
 
     start: int
@@ -35,6 +37,7 @@ class Heard:
     language_probability: float
     wall_s: float
     segments: tuple[Segment, ...]
+    trouble: str = ""
 
     @property
     def place(self) -> Place:
@@ -56,7 +59,8 @@ def compose(all_heard: Iterable[Heard], duration_s: float) -> Transcript:
         duration_s: the media's, not the last segment's.
 
     Returns:
-        Status ``ok``, ``suspect`` or ``no_speech``; what is not known here is left empty.
+        Status ``ok``, ``suspect`` or ``no_speech``, ``failed`` where the engine failed at every
+        window; what is not known here is left empty.
     """
     windows = sorted(all_heard, key=lambda one: (one.start, one.channel or 0))
     channels = sorted({one.channel for one in windows}, key=lambda channel: channel or 0)
@@ -78,8 +82,9 @@ def compose(all_heard: Iterable[Heard], duration_s: float) -> Transcript:
         speech_s=sum(one.speech_s for one in windows),
         wall_s=sum(one.wall_s for one in windows),
         segments=tuple(sorted(segments, key=lambda segment: segment.start_s)),
+        recording_flags=_recording_flags(windows),
     )
-    status, reason = _verdict(transcript)
+    status, reason = _verdict(transcript, windows)
     return dataclasses.replace(transcript, status=status, reason=reason)
 
 
@@ -95,15 +100,31 @@ def _main_language(windows: Sequence[Heard]) -> tuple[str, float]:
     return language, sum(one.language_probability for one in said) / len(said)
 
 
-def _verdict(transcript: Transcript) -> tuple[str, str]:
+def _recording_flags(windows: Sequence[Heard]) -> tuple[str, ...]:
+    """What is doubtful about the recording, beside its segments."""
+    return ("window_failed",) if any(one.trouble for one in windows) else ()
+
+
+def _verdict(transcript: Transcript, windows: Sequence[Heard]) -> tuple[str, str]:
     """Status and reason of what was heard."""
     segments = transcript.segments
+    if windows and not segments and all(one.trouble for one in windows):
+        return "failed", windows[0].trouble
+    if transcript.recording_flags:
+        doubts = [RECORDING_FLAGS[flag] for flag in transcript.recording_flags]
+        return "suspect", " ".join([f"{'; '.join(doubts).capitalize()}.", *_in_segments(segments)])
     if not segments:
         return "no_speech", "No speech was found."
     if all(segment.is_silence for segment in segments):
         return "no_speech", "Nobody seems to speak; what the model wrote is kept in the segments."
     if transcript.flags:
-        doubtful = sum(bool(segment.flags) for segment in segments)
-        share = f"{doubtful} of {len(segments)} segments"
-        return "suspect", f"{', '.join(transcript.flags)} in {share}."
+        return "suspect", " ".join(_in_segments(segments))
     return "ok", ""
+
+
+def _in_segments(segments: Sequence[Segment]) -> list[str]:
+    """A sentence about the flags of segments, where there are any."""
+    doubtful = [segment for segment in segments if segment.flags]
+    flags = sorted({flag for segment in doubtful for flag in segment.flags})
+    share = f"{len(doubtful)} of {len(segments)} segments"
+    return [f"{', '.join(flags)} in {share}."] if doubtful else []

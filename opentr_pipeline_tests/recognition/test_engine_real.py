@@ -17,7 +17,8 @@ from opentr_pipeline.devices.cards import CPU
 from opentr_pipeline.recognition import models
 from opentr_pipeline.recognition.engine import transcribe
 from opentr_pipeline.recognition.sources import Source
-from opentr_pipeline.recognition.whisper.model import Whisper
+from opentr_pipeline.recognition.whisper.decoded import Decoded
+from opentr_pipeline.recognition.whisper.model import Whisper, most_tokens
 from opentr_pipeline.recognition.whisper.transcriber import Transcriber
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.transcripts.transcript import Transcript
@@ -166,6 +167,16 @@ def test_where_nobody_speaks_nothing_is_said(
     transcript = transcribed(transcriber, [path])[path]
     assert (transcript.status, transcript.text) == ("no_speech", "")
     assert transcript.duration_s == 60.0
+
+
+def test_a_text_as_long_as_may_be_has_word_times(transcriber: Transcriber) -> None:
+    """The alignment reads some tokens more than were decoded."""
+    whisper = transcriber._whisper
+    encoded = whisper.encode([whisper.features(noise(20.0, 0.0)[0], 30.0)])
+    longest = most_tokens(len(whisper._prompt("en", OPTIONS)), 30.0)
+    tokens = (whisper._tokenizer("en", "transcribe").encode(" no.") * longest)[:longest]
+    endless = Decoded(tuple(tokens), " no." * longest, -0.1, 0.0, 99.0, is_endless=True)
+    assert whisper.align(encoded, [endless], ["en"], [20.0], "transcribe")[0]
 
 
 @pytest.mark.parametrize("name", ["silence", "melody", "white noise"])

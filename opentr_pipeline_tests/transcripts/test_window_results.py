@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opentr_pipeline.recognition.whisper.decoded import Decoded
-from opentr_pipeline.transcripts.transcript import Segment
+from opentr_pipeline.transcripts.transcript import Segment, from_dict
 from opentr_pipeline.transcripts.window_results import Heard, compose, heard_from_dict
 from opentr_pipeline_tests.making import PROPERTY
 from opentr_pipeline_tests.transcripts.test_transcript import SEGMENTS, segment, spans
@@ -44,6 +44,17 @@ def of_one_recording(drawn: list[Heard], split: bool) -> list[Heard]:
 
 
 RECORDINGS = st.builds(of_one_recording, st.lists(HEARD, max_size=8), st.booleans())
+
+
+def test_a_window_that_failed_costs_the_recording_a_flag() -> None:
+    good = Heard(0, None, 5.0, "en", 0.9, 1.0, (segment(),))
+    lost = Heard(480_000, None, 5.0, "en", 0.9, 1.0, (), "RuntimeError: too long")
+    whole = compose([good, lost], 60.0)
+    assert (whole.status, whole.flags) == ("suspect", ("window_failed",))
+    assert whole.text == "text"
+    assert "failed" in whole.reason
+    assert from_dict(json.loads(json.dumps(dataclasses.asdict(whole)))) == whole
+    assert compose([lost], 60.0).status == "failed"
 
 
 @PROPERTY

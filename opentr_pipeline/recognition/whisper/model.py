@@ -162,7 +162,7 @@ class Whisper:
         prompts = [self._prompt(language, options) for language in languages]
         context_s = encoded[0].shape[1] / FRAMES_PER_S * 2
         num_prompt = len(prompts[0])
-        max_tokens = min(MAX_TOKENS - num_prompt, int(MAX_TOKENS_PER_S * context_s))
+        max_tokens = most_tokens(num_prompt, context_s)
         search: dict[str, Any] = {"beam_size": options.beam_size}
         if temperature:
             search = {
@@ -250,6 +250,11 @@ class Whisper:
                 self._model.hf_tokenizer, self.is_multilingual, task=task, language=language
             )
         return self._tokenizers[language, task]
+
+
+def most_tokens(num_prompt: int, context_s: float) -> int:
+    """How long a text may be, so that the alignment has room for the token that ends it; pure."""
+    return min(MAX_TOKENS - num_prompt - 1, int(MAX_TOKENS_PER_S * context_s))
 
 
 def use_card(device: Device) -> None:

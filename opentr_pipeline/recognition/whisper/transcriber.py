@@ -12,6 +12,7 @@ from typing import Any
 from opentr_pipeline.audio.decoding import Sound
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, Window
 from opentr_pipeline.devices.failures import device_errors
+from opentr_pipeline.errors import DeviceError
 from opentr_pipeline.recognition.recognizer import Part
 from opentr_pipeline.recognition.whisper.decoded import Decoded
 from opentr_pipeline.recognition.whisper.model import Whisper
@@ -28,6 +29,7 @@ MIN_CUT_PROBABILITY = 0.7
 MIN_CUT_LOGPROB = -0.4
 # Source: the steps of openai/whisper's fallback.
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
+NOTHING = Decoded((), "", 0.0, 0.0, 0.0, is_endless=False)
 
 
 class Transcriber:
@@ -113,23 +115,38 @@ class Transcriber:
     def hear(self, parts: Sequence[Part]) -> list[Heard]:
         """Decode a batch of one kind and place its words.
 
-        Windows without a language, where each is asked for its own, find it out here.
+        Windows without a language, where each is asked for its own, find it out here. What goes
+        wrong in a window that is alone costs its words, or their times, and nothing else.
 
         Raises:
             OutOfMemoryError: the device has too little memory for the batch.
             DeviceError: the card failed; this process cannot use it any more.
+            Exception: something went wrong with one of several windows.
         """
         started = time.monotonic()
-        with device_errors():
-            for part in parts:
-                if not part.language:
-                    self.settle_language([part])
-            decoded = self._decoded(parts)
-            words = self._words(decoded)
+        decoded = dict.fromkeys(parts, NOTHING)
+        words: dict[Part, list[Word]] = {part: [] for part in parts}
+        trouble = ""
+        try:
+            with device_errors():
+                for part in parts:
+                    if not part.language:
+                        self.settle_language([part])
+                decoded = self._decoded(parts)
+                words = self._words(decoded)
+        except DeviceError:
+            raise
+        except Exception as error:
+            if len(parts) > 1:  # the engine tries them one by one
+                raise
+            trouble = f"{type(error).__name__}: {error}"
         wall_s = (time.monotonic() - started) / self.num_workers
         total_s = sum(part.window.duration_s for part in parts)
         return [
-            _heard(part, decoded[part], words[part], wall_s * part.window.duration_s / total_s)
+            dataclasses.replace(
+                _heard(part, decoded[part], words[part], wall_s * part.window.duration_s / total_s),
+                trouble=trouble,
+            )
             for part in parts
         ]
 

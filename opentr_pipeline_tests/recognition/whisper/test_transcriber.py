@@ -22,7 +22,7 @@ from opentr_pipeline.recognition.whisper.transcriber import (
     Transcriber,
 )
 from opentr_pipeline.transcripts.transcript import Segment, Word
-from opentr_pipeline.transcripts.window_results import Heard
+from opentr_pipeline.transcripts.window_results import Heard, compose
 from opentr_pipeline_tests.making import OPTIONS, PROPERTY, window
 
 GOOD = Decoded((7, 8), "good words", -0.1, 0.05, 1.2, False)
@@ -443,10 +443,31 @@ def test_what_the_card_says_is_told_from_what_a_recording_did(
             raise (MemoryError if said == "std::bad_alloc" else RuntimeError)(said)
 
     transcriber = Transcriber(Broken())  # type: ignore[arg-type]
-    arguments = ([part(1, language="")], "")[: 1 if call == "hear" else 2]
+    parts = [part(1, language=""), part(2, language="")]
+    arguments = (parts, "")[: 1 if call == "hear" else 2]
     with pytest.raises(kind) as caught:
         getattr(transcriber, call)(*arguments)
     assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize("broken", ["languages", "decode", "align"])
+def test_what_goes_wrong_in_one_window_costs_its_words_or_times_alone(broken: str) -> None:
+    model = Whisper()
+
+    def fail(*arguments: Any) -> None:
+        raise RuntimeError("No position encodings are defined for positions >= 448")
+
+    setattr(model, broken, fail)
+    parts = [part(1, language=""), part(2, language="")]
+    transcriber = Transcriber(model)  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError):  # the engine tries each by itself
+        transcriber.hear(parts)
+    (heard,) = transcriber.hear([part(1, language="")])
+    assert "position" in heard.trouble
+    assert [segment.text for segment in heard.segments] == [GOOD.text] * (broken == "align")
+    assert compose([heard, dataclasses.replace(heard, start=10**6)], 90.0).status == (
+        "suspect" if broken == "align" else "failed"
+    )
 
 
 def test_the_time_is_shared_out_by_length() -> None:
