@@ -56,6 +56,10 @@ class ServiceError(OpentrError):
     """A long-running service could not be started or stopped."""
 
 
+class PlantedFileError(OpentrError):
+    """A file is a link or no regular file, in a folder that others may write to."""
+
+
 class NoSlotError(OpentrError):
     """No worker slot is left whose device has the memory that the model needs."""
 

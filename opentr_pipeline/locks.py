@@ -12,23 +12,34 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from opentr_pipeline.plain_files import open_plain
+
 POLL_S = 0.2
 
 
-def try_lock(path: Path, shared: bool = False) -> int | None:
+# Of files that any user of the host takes locks of, whatever his umask.
+PUBLIC = 0o666
+PRIVATE = 0o600
+
+
+def try_lock(path: Path, shared: bool = False, mode: int = PUBLIC) -> int | None:
     """Take the lock of a file, made where it is missing.
 
     Args:
         path: the file.
         shared: with others that share it; they keep out only who wants it for himself.
+        mode: of the file; who can open it can keep others out.
 
     Returns:
         An open descriptor that holds the lock until it is closed, not inherited by programs
         that this process starts; None where another process holds it.
+
+    Raises:
+        PlantedFileError: the file is a link, or no regular file.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     while True:
-        descriptor = _open(path)
+        descriptor = _open(path, mode)
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -40,15 +51,16 @@ def try_lock(path: Path, shared: bool = False) -> int | None:
         os.close(descriptor)  # removed meanwhile: its lock would keep nobody out
 
 
-def _open(path: Path) -> int:
+def _open(path: Path, mode: int) -> int:
     while True:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-            os.fchmod(descriptor, 0o666)  # whatever the umask: any user of the host takes slots
+            descriptor = open_plain(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+            os.fchmod(descriptor, mode)
             return descriptor
         except FileExistsError:
             try:
-                return os.open(path, os.O_RDWR)
+                # Not to be made: the kernel refuses that for files of others in such folders.
+                return open_plain(path, os.O_RDWR)
             except FileNotFoundError:  # removed between the two
                 continue
 
@@ -102,9 +114,9 @@ def is_being_written(path: str) -> bool:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, mode: int = PUBLIC) -> Iterator[None]:
     """Wait for the lock of a file, and hold it."""
-    while (descriptor := try_lock(path)) is None:
+    while (descriptor := try_lock(path, mode=mode)) is None:
         time.sleep(POLL_S)
     try:
         yield

@@ -22,7 +22,17 @@ ROOMS = (
 # What stands in no folder: beside ``defs`` what Dagster loads, else the ground under all rooms.
 OUTSIDE = {
     **dict.fromkeys(
-        ("commands", "errors", "locks", "wording", "terminal", "whole_files", "bootstrap"), "ground"
+        (
+            "commands",
+            "errors",
+            "locks",
+            "plain_files",
+            "wording",
+            "terminal",
+            "whole_files",
+            "bootstrap",
+        ),
+        "ground",
     ),
     "definitions": "defs",
 }
@@ -37,8 +47,8 @@ HEAVY = {"faster_whisper", "ctranslate2", "av", "torch", "onnxruntime", "numpy"}
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 # They hand variables on to processes that they start; only ``settings`` gives them a meaning.
 ENVIRONMENT_FORWARDERS = {
-    *("cli.programs", "launching.instance"),
-    *("audio.listeners", "recognition.whisper.model", "services.stack"),
+    *("cli.programs", "launching.instance", "audio.listeners", "audio.windows"),
+    *("recognition.whisper.model", "services.stack"),
 }
 MAX_LINES_OF_FILE = 300
 LONG_FILES = {"transcripts.store": 346}  # one class and what it hands out

@@ -1,5 +1,6 @@
 """Sound -> spans of speech -> windows (Silero's door)."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -118,6 +119,9 @@ class SpeechFinder:
 
 def _speech(sound: "Samples") -> list[Span]:
     """Spans of speech, none longer than a window."""
+    # ONNX Runtime (1.32 at least) tells its makers of this machine, unless it is told not to before
+    # it is imported; nothing else of ours has it imported.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
     max_s = WINDOW_SAMPLES / SAMPLE_RATE_HZ

@@ -15,15 +15,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from opentr_pipeline.devices.cards import WorkerSlot
 from opentr_pipeline.devices.memory_limits import is_closed, open_slots
-from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.errors import OpentrError, SettingsError
 from opentr_pipeline.locks import POLL_S, is_locked, is_shared, shared, try_lock
+from opentr_pipeline.plain_files import read_plain, write_plain
 from opentr_pipeline.wording import now
 
 Rank = Literal["uploads", "usual", "backfills"]
+# Every user may make files, and only their owner removes them.
+MODE = 0o1777
+# More than any device has; who claims it would have us load nothing.
+MAX_MEMORY_BYTES = 1 << 44
 RANKS: tuple[Rank, ...] = get_args(Rank)
 
 
@@ -58,6 +63,8 @@ class Holder:
 def slots_folder(folder: Path) -> Path:
     """The folder of the slot files, made where it is missing, open to every user of the host.
 
+    Nobody can remove or replace in it what another has made (the sticky bit, as for ``/tmp``).
+
     Args:
         folder: from the workspace.
 
@@ -67,7 +74,9 @@ def slots_folder(folder: Path) -> Path:
     try:
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o777)
+            folder.chmod(MODE)
+        elif folder.stat().st_uid == os.geteuid() and folder.stat().st_mode & 0o1002 == 0o2:
+            folder.chmod(MODE)  # an earlier release left that bit out
     except OSError as error:
         raise cannot_be_used(folder, error) from None
     return folder
@@ -150,7 +159,7 @@ def has_loaded(slot: WorkerSlot, memory_bytes: int, folder: Path) -> None:
 
 
 def _say(holder: Holder, folder: Path) -> None:
-    (folder / holder.slot).write_text(json.dumps(dataclasses.asdict(holder)), encoding="utf-8")
+    write_plain(folder / holder.slot, json.dumps(dataclasses.asdict(holder)))
 
 
 def holders(slots: Sequence[WorkerSlot], folder: Path) -> list[Holder]:
@@ -164,7 +173,28 @@ def holders(slots: Sequence[WorkerSlot], folder: Path) -> list[Holder]:
 
 
 def _holder(slot_name: str, folder: Path) -> Holder:
-    with contextlib.suppress(OSError, ValueError, TypeError):  # empty, or just being written
-        facts = json.loads((folder / slot_name).read_text(encoding="utf-8"))
-        return Holder(**{**facts, "partitions": tuple(facts["partitions"])})
+    # Empty, just being written, or by somebody who wants us to stumble.
+    with contextlib.suppress(OSError, OpentrError, ValueError, TypeError, KeyError):
+        return _sound(json.loads(read_plain(folder / slot_name)), slot_name)
     return Holder(slot_name)
+
+
+def _sound(facts: dict[str, Any], slot_name: str) -> Holder:
+    """What somebody has written of himself, as far as it can be worked with.
+
+    Raises:
+        ValueError: a number or a time is none.
+        TypeError: a text is none.
+    """
+    memory_bytes = int(facts.pop("memory_bytes"))
+    if not 0 <= memory_bytes <= MAX_MEMORY_BYTES:
+        raise ValueError(memory_bytes)
+    if since := facts["since"]:
+        datetime.fromisoformat(since).astimezone()
+    partitions = tuple(map(_printable, facts.pop("partitions")))
+    texts = {**{name: _printable(text) for name, text in facts.items()}, "slot": slot_name}
+    return Holder(**texts, partitions=partitions, memory_bytes=memory_bytes)
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opentr_pipeline.devices.cards import Device, WorkerSlot
-from opentr_pipeline.errors import NoSlotError, OutOfMemoryError
-from opentr_pipeline.locks import is_locked, locked
+from opentr_pipeline.errors import NoSlotError, OpentrError, OutOfMemoryError
+from opentr_pipeline.locks import PUBLIC, is_locked, locked
+from opentr_pipeline.plain_files import read_plain, write_plain
 from opentr_pipeline.whole_files import replacing
 from opentr_pipeline.wording import now
 
@@ -162,7 +163,8 @@ def forget(slots: Sequence[WorkerSlot], folder: Path) -> None:
         near = folder.glob(f"{device}.slot-*")  # and what lies beside the slots' own files
         if not any(is_locked(path) for path in near if path.suffix.startswith(".slot-")):
             for path in folder.glob(f"{device}.*memory-limit"):
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(PermissionError):  # another user's, who starts again
+                    path.unlink(missing_ok=True)
 
 
 def _path(name: str, folder: Path) -> Path:
@@ -171,13 +173,20 @@ def _path(name: str, folder: Path) -> Path:
 
 def _read(name: str, folder: Path) -> MemoryLimit | None:
     # Missing, broken, or of a version that says other things: then it says nothing.
-    with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
-        return MemoryLimit(**json.loads(_path(name, folder).read_text(encoding="utf-8")))
+    with contextlib.suppress(OSError, OpentrError, ValueError, TypeError):
+        limit = MemoryLimit(**json.loads(read_plain(_path(name, folder))))
+        texts = (limit.name, limit.reason, limit.remedy, limit.since)
+        if isinstance(limit.batch_size, int) and all(isinstance(text, str) for text in texts):
+            return limit
     return None
 
 
 def _write(limit: MemoryLimit, folder: Path) -> None:
-    """Whole at any moment, and for any user of the host to read."""
-    with replacing(_path(limit.name, folder)) as fresh:
-        fresh.write_text(json.dumps(dataclasses.asdict(limit)), encoding="utf-8")
-        fresh.chmod(0o644)
+    """Whole at any moment, but where another user's has to be written over."""
+    path, said = _path(limit.name, folder), json.dumps(dataclasses.asdict(limit))
+    try:
+        with replacing(path) as fresh:
+            fresh.write_text(said, encoding="utf-8")
+            fresh.chmod(PUBLIC)
+    except PermissionError:
+        write_plain(path, said)

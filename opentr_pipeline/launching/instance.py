@@ -16,7 +16,7 @@ from opentr_pipeline.defs.gpu_slots import GPU_POOL, PRELOAD_MODULES
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.errors import SettingsError
-from opentr_pipeline.locks import locked
+from opentr_pipeline.locks import PRIVATE, locked
 from opentr_pipeline.settings.environment import Settings, is_in_stack
 from opentr_pipeline.settings.installation import installing, stock
 from opentr_pipeline.settings.workspace import Workspace
@@ -93,7 +93,7 @@ def prepare_home(settings: Settings, num_slots: int, partition_keys: Iterable[st
         )
     enter_home(settings)
     home = settings.workspace.dagster_home
-    with locked(home / "prepare.lock"):
+    with locked(home / "prepare.lock", PRIVATE):
         claim_state(settings.workspace)
         _write_dagster_yaml(home / "dagster.yaml", in_postgres=bool(url))
         limit = num_slots + POOL_EXTRA

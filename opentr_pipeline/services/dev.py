@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from opentr_pipeline.commands import command
 from opentr_pipeline.errors import ServiceError
-from opentr_pipeline.locks import is_locked, try_lock
+from opentr_pipeline.locks import PRIVATE, is_locked, try_lock
 from opentr_pipeline.services.processes import Process, end, members, wait_until
 from opentr_pipeline.settings.environment import Settings, is_in_stack
 from opentr_pipeline.settings.installation import call_folder, stock
@@ -122,7 +122,7 @@ class DevServices:
             raise ServiceError(
                 f"Port {self.port} is taken by another program; set DAGSTER_PORT to a free one."
             )
-        lock = try_lock(self.home / "dev.lock")
+        lock = try_lock(self.home / "dev.lock", mode=PRIVATE)
         if lock is None:
             raise ServiceError("Another start is under way; try again in a moment.")
         (self.home / "dev.pid").unlink(missing_ok=True)

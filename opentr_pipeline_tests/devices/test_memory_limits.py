@@ -384,7 +384,7 @@ def test_any_user_may_read_a_limit(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     (path,) = tmp_path.glob("*.memory-limit")
-    assert path.stat().st_mode & 0o777 == 0o644
+    assert path.stat().st_mode & 0o777 == 0o666
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""Files where others may have put something else: opened only where they are what they should be.
+
+In a folder that every user of a host may write to, a name can be a link to a file of ours, a pipe
+that nobody answers, or hold whatever somebody likes.
+"""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from opentr_pipeline.errors import PlantedFileError
+
+# More than anything of ours in such a folder.
+MAX_BYTES = 1 << 20
+
+
+def open_plain(path: Path, flags: int, mode: int = 0o600) -> int:
+    """A descriptor of a regular file, never of what a link leads to; not inherited.
+
+    Args:
+        path: of the file.
+        flags: as for ``os.open``.
+        mode: where it is made.
+
+    Raises:
+        PlantedFileError: it is a link, or no regular file.
+        OSError: it cannot be opened.
+    """
+    try:
+        # A pipe would have us wait for whoever writes to it.
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise _planted(path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _planted(path)
+    return descriptor
+
+
+def _planted(path: Path) -> PlantedFileError:
+    return PlantedFileError(
+        f"{path} is a link or no regular file, so that somebody may want us to write where he "
+        "cannot; remove it and try again."
+    )
+
+
+def read_plain(path: Path) -> str:
+    """The text of a small file.
+
+    Raises:
+        PlantedFileError: it is a link, or no regular file.
+        OSError: it cannot be read.
+        ValueError: it is no text.
+    """
+    with os.fdopen(open_plain(path, os.O_RDONLY), "rb") as stream:
+        return stream.read(MAX_BYTES).decode()
+
+
+def write_plain(path: Path, text: str) -> None:
+    """Replace the text of a file that is there.
+
+    Raises:
+        PlantedFileError: it is a link, or no regular file.
+        OSError: it is not there, or cannot be written.
+    """
+    with os.fdopen(open_plain(path, os.O_WRONLY | os.O_TRUNC), "wb") as stream:
+        stream.write(text.encode())
