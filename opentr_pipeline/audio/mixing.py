@@ -12,7 +12,8 @@ OTHER_WEIGHT = 0.5
 # Channels that have nothing in common keep all of their energy in a mix; of those that cancel each
 # other, as where the wires of one were swapped, less than this is left.
 MIN_KEPT_ENERGY = 0.1
-# Quieter than this nothing is taken for speech. Below the floor there is only the converter's noise.
+# Quieter than this nothing is taken for speech. Below the floor there is only the converter's
+# noise.
 QUIET_PEAK = 0.003
 FLOOR_PEAK = 0.00001
 USUAL_PEAK = 0.3
