@@ -53,7 +53,7 @@ def build_defs(
     Raises:
         SettingsError: one sentence for the first value refused.
     """
-    names = Names(_checked_prefix(key_prefix))
+    names = Names(checked_prefix(key_prefix))
     checked = given_settings({"archive_dir": archive, **settings}, Path.cwd())
     return archive_defs(checked, names, with_executor=with_executor)
 
@@ -81,7 +81,12 @@ def archive_defs(settings: Settings, names: Names, *, with_executor: bool) -> De
     )
 
 
-def _checked_prefix(key_prefix: str | Sequence[str]) -> tuple[str, ...]:
+def checked_prefix(key_prefix: str | Sequence[str]) -> tuple[str, ...]:
+    """A prefix as ``Names`` has it.
+
+    Raises:
+        SettingsError: it cannot be in the name of a job.
+    """
     parts = (key_prefix,) if isinstance(key_prefix, str) else tuple(key_prefix)
     for part in parts:
         if not re.fullmatch("[A-Za-z0-9_]+", part):

@@ -1,0 +1,75 @@
+"""The component ``opentr_pipeline.Archive``: one ``defs.yaml`` is one archive."""
+
+from pathlib import Path
+from typing import Any
+
+from dagster import Component, ComponentLoadContext, Definitions, Model, Resolvable
+from pydantic import Field, create_model, model_validator
+
+from opentr_pipeline.defs.build import archive_defs, checked_prefix
+from opentr_pipeline.defs.names import Names
+from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.settings.given import given_settings
+
+
+class GivenSettings(Model, Resolvable):
+    """Settings as a ``defs.yaml`` gives them; ``ArchiveSettings`` has a field for each."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _checked(cls, values: Any) -> Any:
+        # By the settings' own rules and sentences; what is still a template is checked with its
+        # value, when the definitions are made.
+        known = {name: value for name, value in dict(values).items() if "{{" not in str(value)}
+        try:
+            given_settings(known, Path())
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
+        return values
+
+
+ArchiveSettings: type[GivenSettings] = create_model(
+    "ArchiveSettings",
+    __base__=GivenSettings,
+    __module__=__name__,
+    __doc__="Settings of an archive, by their names in small letters.",
+    **{
+        # Of whatever type YAML makes of it: what may be in it is known to ``Settings`` alone.
+        name: (Any, Field(None, description=field.description))
+        for name, field in Settings.model_fields.items()
+        if name != "archive_dir"
+    },
+)
+
+
+class Archive(Component, Model, Resolvable):
+    """A media archive and what is made of it: recordings, transcripts, subtitles, pages, search."""
+
+    archive: str = Field(
+        description="The folder that holds all media; a relative path starts beside this file."
+    )
+    key_prefix: str | list[str] = Field(
+        default=[],
+        description="Stands before asset keys and all other names; each archive of a code location "
+        "needs one of its own.",
+    )
+    with_executor: bool = Field(
+        default=False,
+        description="Bring the executor that starts no more transcription steps of a run than "
+        "there are worker slots; a code location has one executor.",
+    )
+    settings: ArchiveSettings | None = Field(  # type: ignore[valid-type]
+        default=None, description="Settings as in .env.example, by their names in small letters."
+    )
+
+    def build_defs(self, context: ComponentLoadContext) -> Definitions:
+        """The definitions of the archive.
+
+        Raises:
+            SettingsError: one sentence for the first value refused.
+        """
+        given = {} if self.settings is None else self.settings.model_dump(exclude_none=True)
+        settings = given_settings({"archive_dir": self.archive, **given}, Path(context.path))
+        names = Names(checked_prefix(self.key_prefix))
+        return archive_defs(settings, names, with_executor=self.with_executor)
