@@ -5,7 +5,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 # What other people's Dagster uses. Loaded when it is asked for, because Dagster takes a second to
-# import; see docs/decisions/0046-two-names-at-the-door.md.
+# import; see docs/decisions/0048-two-names-at-the-door.md.
 _AT_THE_DOOR = {
     "Archive": "opentr_pipeline.defs.component",
     "build_defs": "opentr_pipeline.defs.build",

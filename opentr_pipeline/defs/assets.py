@@ -94,8 +94,7 @@ def plan_shards(
         plan = backlog.make_plan(setup, partitions, options, len(setup.slots), config.taking())
         path = plan_file(setup.store.inner, context.run_id)
         plan.save(path)
-        # What Dagster hands from step to step, and the steps' logs; it never removes them itself.
-        sweep(Path(context.instance.root_directory, "storage"))
+        _sweep(context.instance, setup.workspace.dagster_home)
     except OpentrError as error:
         raise refused(error) from None
     context.log.info(f"{sum(map(len, plan.shards))} contents in {len(plan.shards)} shards.")
@@ -103,6 +102,18 @@ def plan_shards(
     for number in range(len(plan.shards)):
         shard = {"number": number, "plan_path": str(path)}
         yield DynamicOutput(shard, mapping_key=f"s{number:05d}", output_name="shards")
+
+
+def _sweep(instance: DagsterInstance, ours: Path) -> None:
+    """Remove what steps handed on long ago, and their logs; Dagster never does so itself.
+
+    Args:
+        instance: that runs us.
+        ours: the state folder of the archive's own Dagster. In somebody else's, what lies beside
+            ours is what their assets hold.
+    """
+    if ours.resolve() == Path(instance.root_directory).resolve():
+        sweep(ours / "storage")
 
 
 def transcribe_shard(

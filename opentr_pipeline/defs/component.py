@@ -1,9 +1,17 @@
 """The component ``opentr_pipeline.Archive``: one ``defs.yaml`` is one archive."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from dagster import Component, ComponentLoadContext, Definitions, Model, Resolvable
+from dagster import (
+    Component,
+    ComponentLoadContext,
+    Definitions,
+    Model,
+    ResolutionContext,
+    Resolvable,
+    Resolver,
+)
 from pydantic import Field, create_model, model_validator
 
 from opentr_pipeline.defs.build import archive_defs, checked_prefix
@@ -13,7 +21,7 @@ from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.given import given_settings
 
 
-class GivenSettings(Model, Resolvable):
+class GivenSettings(Model):
     """Settings as a ``defs.yaml`` gives them; ``ArchiveSettings`` has a field for each."""
 
     @model_validator(mode="before")
@@ -29,7 +37,7 @@ class GivenSettings(Model, Resolvable):
         return values
 
 
-ArchiveSettings: type[GivenSettings] = create_model(
+ArchiveSettings: type[GivenSettings] = create_model(  # type: ignore[call-overload]
     "ArchiveSettings",
     __base__=GivenSettings,
     __module__=__name__,
@@ -41,6 +49,11 @@ ArchiveSettings: type[GivenSettings] = create_model(
         if name != "archive_dir"
     },
 )
+
+
+def _values(context: ResolutionContext, given: GivenSettings) -> dict[str, Any]:
+    """The settings that are given, with templates replaced by their values."""
+    return dict(context.resolve_value(given.model_dump(exclude_none=True)))
 
 
 class Archive(Component, Model, Resolvable):
@@ -59,9 +72,14 @@ class Archive(Component, Model, Resolvable):
         description="Bring the executor that starts no more transcription steps of a run than "
         "there are worker slots; a code location has one executor.",
     )
-    settings: ArchiveSettings | None = Field(  # type: ignore[valid-type]
-        default=None, description="Settings as in .env.example, by their names in small letters."
-    )
+    settings: Annotated[
+        dict[str, Any],
+        Resolver(
+            _values,
+            model_field_type=ArchiveSettings,
+            description="Settings as in .env.example, by their names in small letters.",
+        ),
+    ] = Field(default={})
 
     def build_defs(self, context: ComponentLoadContext) -> Definitions:
         """The definitions of the archive.
@@ -69,7 +87,7 @@ class Archive(Component, Model, Resolvable):
         Raises:
             SettingsError: one sentence for the first value refused.
         """
-        given = {} if self.settings is None else self.settings.model_dump(exclude_none=True)
-        settings = given_settings({"archive_dir": self.archive, **given}, Path(context.path))
+        given = {"archive_dir": self.archive, **self.settings}
+        settings = given_settings(given, Path(context.path))
         names = Names(checked_prefix(self.key_prefix))
         return archive_defs(settings, names, with_executor=self.with_executor)
