@@ -11,6 +11,7 @@ from dagster import DagsterInstance, materialize
 from opentr_pipeline.cli.app import main
 from opentr_pipeline.definitions import defs
 from opentr_pipeline.defs.derived_assets import derived_assets
+from opentr_pipeline.defs.handed_on import HANDED_ON, handed_on
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.errors import StoreError
@@ -210,7 +211,9 @@ def test_the_asset_writes_the_partitions_of_its_run(store: TranscriptStore, tmp_
     subtitles, *_ = derived_assets(settings, Names())
     with DagsterInstance.local_temp(str(tmp_path)) as instance:
         register_partitions(instance, ["film", "radio"], Names())
-        result = materialize([subtitles], instance=instance, partition_key="film")
+        result = materialize(
+            [subtitles], instance=instance, resources={HANDED_ON: handed_on}, partition_key="film"
+        )
     (event,) = result.asset_materializations_for_node("subtitles")
     assert event.metadata["num_written"].value == 6
     assert set(files(store)) == {

@@ -17,6 +17,7 @@ from opentr_pipeline.audio.probe import Probe
 from opentr_pipeline.cli.app import main
 from opentr_pipeline.definitions import defs
 from opentr_pipeline.defs.derived_assets import derived_assets
+from opentr_pipeline.defs.handed_on import HANDED_ON, handed_on
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.errors import SettingsError
@@ -354,7 +355,9 @@ def test_the_asset_links_to_the_pages(
     assert "pages" in {key.to_user_string() for key in defs.resolve_all_asset_keys()}
     with DagsterInstance.ephemeral() as instance:
         register_partitions(instance, ["film"], Names())
-        done = materialize([pages_asset], instance=instance, partition_key="film")
+        done = materialize(
+            [pages_asset], instance=instance, resources={HANDED_ON: handed_on}, partition_key="film"
+        )
         (event,) = done.get_asset_materialization_events()
     said = {name: value.value for name, value in event.materialization.metadata.items()}
     assert said["num_recordings"] == 3
@@ -371,7 +374,11 @@ def test_the_asset_says_what_could_not_be_made_and_no_more(
     with DagsterInstance.ephemeral() as instance:
         register_partitions(instance, ["film"], Names())
         done = materialize(
-            [pages_asset], instance=instance, partition_key="film", raise_on_error=False
+            [pages_asset],
+            instance=instance,
+            resources={HANDED_ON: handed_on},
+            partition_key="film",
+            raise_on_error=False,
         )
         assert instance.get_materialized_partitions(pages_asset.key) == {"film"}
     (event,) = done.get_step_failure_events()

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from opentr_pipeline.cli.app import main
 from opentr_pipeline.definitions import defs
 from opentr_pipeline.defs.derived_assets import derived_assets
+from opentr_pipeline.defs.handed_on import HANDED_ON, handed_on
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.errors import QueryError, StoreError
@@ -427,7 +428,12 @@ def test_the_asset_indexes_the_partitions_of_its_run(archive: Path, tmp_path: Pa
     search_index = derived_assets(settings, Names())[2]
     with DagsterInstance.local_temp(str(tmp_path)) as instance:
         register_partitions(instance, ["film", "radio"], Names())
-        result = materialize([search_index], instance=instance, partition_key="film")
+        result = materialize(
+            [search_index],
+            instance=instance,
+            resources={HANDED_ON: handed_on},
+            partition_key="film",
+        )
         (made,) = result.asset_materializations_for_node("search_index")
     assert Names().partitions.name == "archive"
     assert made.metadata["num_segments"].value == 37
