@@ -4,11 +4,13 @@ A stream: what is in memory at once does not depend on how long a recording is.
 """
 
 import errno
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from opentr_pipeline.audio.mixing import levelled, mixed, peak_of
 from opentr_pipeline.audio.probe import MACHINE_ERRORS, open_media
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, WINDOW_SAMPLES, SpeechFinder, Window
 from opentr_pipeline.errors import MediaError
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 BLOCK_S = 120.0
 # Not the file's fault. (Decoders say EPERM of damage, so that only opening and reading count.)
 DISK_ERRORS = MACHINE_ERRORS | {errno.EIO}
+# Whether channels cancel each other is judged of so much at once.
+MIX_SAMPLES = SAMPLE_RATE_HZ
+# Of 16 bits or fewer. Other samples stay numbers with a fraction: quiet sound would be lost.
+SHALLOW_FORMATS = frozenset({"u8", "u8p", "s16", "s16p"})
 # A file of noise: every packet fails.
 MAX_ERRORS = 10_000
 # A frame whose time is so much later than the sound before it leaves a gap: packets are missing, or
@@ -123,6 +129,15 @@ class Sound:
 
 
 def _blocks(parts: Iterator["Samples"]) -> Iterator["Samples"]:
+    peak = 0.0
+    for block in _joined(parts, int(BLOCK_S * SAMPLE_RATE_HZ)):
+        peak = max(peak, peak_of(block))
+        yield levelled(block, peak)
+        del block
+
+
+def _joined(parts: Iterable["Samples"], size: int) -> Iterator["Samples"]:
+    """The same samples in pieces of this size or a little more, the last one shorter."""
     import numpy as np
 
     waiting: list[Samples] = []
@@ -130,15 +145,17 @@ def _blocks(parts: Iterator["Samples"]) -> Iterator["Samples"]:
     for part in parts:
         waiting.append(part)
         num_samples += part.shape[1]
-        if num_samples >= BLOCK_S * SAMPLE_RATE_HZ:
-            yield np.concatenate(waiting, axis=1).astype(np.float32) / 32768.0
-            waiting, num_samples = [], 0
+        if num_samples >= size:
+            joined = np.concatenate(waiting, axis=1)
+            waiting, num_samples = [], 0  # not kept while the caller works
+            yield joined
+            del joined
     if num_samples:
-        yield np.concatenate(waiting, axis=1).astype(np.float32) / 32768.0
+        yield np.concatenate(waiting, axis=1)
 
 
 class _Decoder:
-    """Decodes a stream to 16-bit samples at 16 kHz, each at its place in time."""
+    """Decodes a stream to samples at 16 kHz, float32, each at its place in time."""
 
     def __init__(self, container: Any, stream: Any, split: bool, errors: list[str]) -> None:
         self._container = container
@@ -150,7 +167,17 @@ class _Decoder:
         stream.thread_type = "AUTO"
 
     def parts(self) -> Iterator["Samples"]:
-        """Samples, shape (num_channels, n); a stream may change its rate or channels midway."""
+        """Samples, shape (num_channels, n), of all channels or of the mix of them."""
+        if self._split:
+            for _, samples in self._channels():
+                yield samples
+            return
+        for names, group in itertools.groupby(self._channels(), key=lambda one: one[0]):
+            for samples in _joined((samples for _, samples in group), MIX_SAMPLES):
+                yield mixed(samples, names)
+
+    def _channels(self) -> Iterator[tuple[tuple[str, ...], "Samples"]]:
+        """Names and samples of channels; a stream may change its rate or channels midway."""
         import av
 
         resampler: Any = None
@@ -173,17 +200,27 @@ class _Decoder:
     def _resampler(self, frame: Any) -> Any:
         from av.audio.resampler import AudioResampler
 
-        # The first frame decides how many channels there are to the end.
-        self._layout = self._layout or (frame.layout if self._split else "mono")
-        return AudioResampler("s16p", self._layout, SAMPLE_RATE_HZ)
+        # Where channels are kept apart, the first frame decides how many there are to the end.
+        self._layout = self._layout if self._layout and self._split else frame.layout
+        kind = "s16p" if frame.format.name in SHALLOW_FORMATS else "fltp"
+        return AudioResampler(kind, self._layout, SAMPLE_RATE_HZ)
 
-    def _out(self, frames: Sequence[Any]) -> Iterator["Samples"]:
+    def _out(self, frames: Sequence[Any]) -> Iterator[tuple[tuple[str, ...], "Samples"]]:
+        import numpy as np
+
         for frame in frames:
             samples = frame.to_ndarray()
             self._num_samples += samples.shape[1]
-            yield samples
+            if samples.dtype == np.int16:
+                samples = samples.astype(np.float32) / 32768.0
+            else:  # which may hold what is no number
+                samples = np.nan_to_num(samples, posinf=0.0, neginf=0.0)
+            yield self._names(), samples
 
-    def _silence_before(self, frame: Any) -> Iterator["Samples"]:
+    def _names(self) -> tuple[str, ...]:
+        return tuple(channel.name for channel in self._layout.channels)
+
+    def _silence_before(self, frame: Any) -> Iterator[tuple[tuple[str, ...], "Samples"]]:
         """What is missing in front of a frame, by its time: players leave a gap there as well."""
         import numpy as np
 
@@ -193,11 +230,11 @@ class _Decoder:
         missing = round(at_s * SAMPLE_RATE_HZ) - self._num_samples
         if not MIN_GAP_S * SAMPLE_RATE_HZ <= missing <= MAX_GAP_S * SAMPLE_RATE_HZ:
             return
-        num_channels = len(self._layout.channels) if self._split else 1
+        names = self._names()
         self._num_samples += missing
         for start in range(0, missing, WINDOW_SAMPLES):
             size = min(WINDOW_SAMPLES, missing - start)
-            yield np.zeros((num_channels, size), np.int16)
+            yield names, np.zeros((len(names), size), np.float32)
 
     def _frames(self) -> Iterator[Any]:
         """Frames that can be decoded; each packet that cannot is counted as an error."""

@@ -307,7 +307,7 @@ def test_memory_does_not_grow_with_the_length(
     speech: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decoding, "BLOCK_S", 30.0)
-    short = saved(tmp_path / "short.wav", np.tile(speech[:, : 35 * SAMPLE_RATE_HZ], 2))
+    short = saved(tmp_path / "short.wav", np.tile(speech[:, : 35 * SAMPLE_RATE_HZ], 6))
     long = saved(tmp_path / "long.wav", np.tile(speech[:, : 35 * SAMPLE_RATE_HZ], 12))
     list(Sound(short).blocks())  # loads what stays
     peaks = []
