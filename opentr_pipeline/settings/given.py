@@ -1,6 +1,7 @@
 """Settings that somebody gives in code or in a file of theirs, not by the environment."""
 
 import difflib
+import os.path
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,7 +29,9 @@ def given_settings(values: Mapping[str, object], folder: Path) -> Settings:
         raise SettingsError(f"{name} is not a setting; {hint}")
     texts = {name: _as_written(value) for name, value in values.items() if value is not None}
     checked = checked_settings({name: text for name, text in texts.items() if text})
-    paths = {name: str(folder / Path(texts[name]).expanduser()) for name in _paths(texts)}
+    paths = {
+        name: os.path.normpath(folder / Path(texts[name]).expanduser()) for name in _paths(texts)
+    }
     return checked.model_copy(update=paths)
 
 

@@ -123,7 +123,7 @@ def test_paths_start_where_the_definitions_are_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    uri = spec_of(build_defs("tapes"), "media").metadata["dagster/uri"]
+    uri = spec_of(build_defs("folder/../tapes"), "media").metadata["dagster/uri"]
     assert uri == (tmp_path / "tapes").as_uri()
 
 
