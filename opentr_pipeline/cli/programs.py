@@ -19,7 +19,7 @@ def dagster(arguments: tuple[str, ...]) -> None:
     from opentr_pipeline.settings.installation import PROJECT_ROOT
 
     setup = setup_of(None, gpu_scale=False)
-    instance.prepare_home(setup.settings, len(setup.slots))
+    instance.prepare_home(setup)
     has_workspace = (PROJECT_ROOT / "workspace.yaml").is_file()
     if has_workspace:
         os.chdir(PROJECT_ROOT)

@@ -27,7 +27,7 @@ def queue(archive: Path | None, as_json: bool) -> None:
     from opentr_pipeline.launching.run_state import active_runs
 
     setup = setup_of(archive)
-    runs = active_runs(setup.settings)
+    runs = active_runs(setup.workspace)
     slots, folder = setup.slots, setup.slots_folder
     held, waiting = holders(slots, folder), ranks_waiting(slots, folder)
     closed = closed_slots(slots, folder)

@@ -82,7 +82,7 @@ def reset(stack: str, gpu_scale: bool, outputs: bool, yes: bool) -> None:
         reset_prod(setup, outputs=outputs, yes=yes)
         return
     options_of(setup, fetch=False, to_start=True)  # what cannot be started again is not deleted
-    resetting.check_possible(settings)
+    resetting.check_possible(setup.workspace)
     folders = resetting.to_delete(setup.store, settings.workspace.state, outputs=outputs)
     confirm(folders, "Delete this?", yes=yes)
     dev.DevServices.of(settings).stop()

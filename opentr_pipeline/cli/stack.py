@@ -171,7 +171,7 @@ def serve(part: str) -> None:
             memory_limits.forget(setup.slots, setup.slots_folder)  # nothing runs yet
             archive_run.prepare(setup, found)
         return
-    instance.enter_home(setup.settings)
+    instance.enter_to_work(setup)
     os.chdir(PROJECT_ROOT)  # where workspace.yaml is
     name, *arguments = PROGRAMS[part]
     program = str(Path(sys.executable).with_name(name))

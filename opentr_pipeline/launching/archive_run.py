@@ -55,7 +55,7 @@ def run_archive(
     ids = {id(one) for one in chosen}
     all_work.sort(key=lambda one: id(one) not in ids)
     if chosen:
-        instance.start_forkserver(setup.settings)
+        instance.start_forkserver(setup)
     prepare(setup, found)
     out = terminal.console()
     if chosen:
@@ -85,7 +85,7 @@ def prepare(setup: Setup, found: Scan) -> None:
     """Make Dagster's state folder and register the archive's partition keys."""
     keys = setup.partitioning.groups(found.media_files).keys()
     emptied = setup.store.recordings_here().keys()
-    instance.prepare_home(setup.settings, len(setup.slots), keys | emptied)
+    instance.prepare_home(setup, keys | emptied)
 
 
 def _probed(setup: Setup, found: Scan, options: ArchiveOptions) -> list[RecordingWork]:

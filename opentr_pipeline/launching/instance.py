@@ -17,7 +17,8 @@ from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import PRIVATE, locked
-from opentr_pipeline.settings.environment import Settings, is_in_stack
+from opentr_pipeline.planning.setup import Setup
+from opentr_pipeline.settings.environment import is_in_stack
 from opentr_pipeline.settings.installation import installing, stock
 from opentr_pipeline.settings.workspace import Workspace
 from opentr_pipeline.whole_files import replacing
@@ -42,28 +43,33 @@ storage:
 """
 
 
-def enter_home(settings: Settings) -> None:
-    """Name the archive and Dagster's state folder to the processes that this one starts.
-
-    Dagster starts the steps of a run as processes that load the definitions, which read this.
-    """
-    settings.workspace.dagster_home.mkdir(parents=True, exist_ok=True)
-    os.environ["DAGSTER_HOME"] = str(settings.workspace.dagster_home)
-    os.environ["ARCHIVE_DIR"] = str(settings.workspace.archive)
-    os.environ["GPU_SCALE_ENABLED"] = str(settings.gpu_scale_enabled).lower()
-    os.environ["DAGSTER_POSTGRES_URL"] = settings.dagster_postgres_url
+def enter_home(workspace: Workspace) -> None:
+    """Name the archive and its state to Dagster, here and in the processes that this one starts."""
+    workspace.dagster_home.mkdir(parents=True, exist_ok=True)
+    os.environ["DAGSTER_HOME"] = str(workspace.dagster_home)
+    os.environ["ARCHIVE_DIR"] = str(workspace.archive)
+    os.environ["DAGSTER_POSTGRES_URL"] = workspace.database
     # A night looks at the whole archive before it asks for runs; a minute is the default.
     os.environ.setdefault("DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS", "900")
 
 
-def start_forkserver(settings: Settings) -> None:
+def enter_to_work(setup: Setup) -> None:
+    """The same, where runs are to be started.
+
+    Dagster starts their steps as processes that load the definitions, which read this.
+    """
+    enter_home(setup.workspace)
+    os.environ["GPU_SCALE_ENABLED"] = str(setup.settings.gpu_scale_enabled).lower()
+
+
+def start_forkserver(setup: Setup) -> None:
     """Let the server that a run's steps are forked from import what they need, meanwhile.
 
     Dagster would start it with the first step; by then it can be ready.
     """
-    enter_home(settings)
+    enter_to_work(setup)
     multiprocessing.set_forkserver_preload(PRELOAD_MODULES)
-    with printing_to(settings.workspace.dagster_home / LOG_NAME):
+    with printing_to(setup.workspace.dagster_home / LOG_NAME):
         forkserver.ensure_running()
 
 
@@ -71,12 +77,12 @@ def is_prepared(home: Path) -> bool:
     """Whether the databases of a state folder are there; whoever opens them earlier breaks them.
 
     Args:
-        home: from the settings' ``dagster_home``.
+        home: a workspace's ``dagster_home``.
     """
     return (home / PREPARED).exists()
 
 
-def prepare_home(settings: Settings, num_slots: int, partition_keys: Iterable[str] = ()) -> None:
+def prepare_home(setup: Setup, partition_keys: Iterable[str] = ()) -> None:
     """Make Dagster's state folder of the archive, once, and register its partition keys.
 
     The first processes of a fresh folder would race for its databases and break them for good;
@@ -84,19 +90,20 @@ def prepare_home(settings: Settings, num_slots: int, partition_keys: Iterable[st
 
     Raises:
         SettingsError: PostgreSQL is asked for and its driver is not installed, the database holds
-            the state of another archive, or the state is that of another output folder.
+            the state of another archive, the state is that of another output folder, or a device is
+            not there.
     """
-    url = settings.dagster_postgres_url
+    workspace, url = setup.workspace, setup.workspace.database
     if url and not find_spec("dagster_postgres"):
         raise SettingsError(
             f"DAGSTER_POSTGRES_URL needs the extra postgres: {installing('postgres')}."
         )
-    enter_home(settings)
-    home = settings.workspace.dagster_home
+    limit = len(setup.slots) + POOL_EXTRA
+    enter_to_work(setup)
+    home = workspace.dagster_home
     with locked(home / "prepare.lock", PRIVATE):
-        claim_state(settings.workspace)
+        claim_state(workspace)
         _write_dagster_yaml(home / "dagster.yaml", in_postgres=bool(url))
-        limit = num_slots + POOL_EXTRA
         note = f"{limit} {hashlib.sha256(url.encode()).hexdigest()}"
         done = home / PREPARED
         if not done.exists() or done.read_text() != note:
@@ -105,7 +112,7 @@ def prepare_home(settings: Settings, num_slots: int, partition_keys: Iterable[st
             done.write_text(note)
     with DagsterInstance.get() as instance:
         if url:
-            _claim_database(instance, settings.workspace.slug)
+            _claim_database(instance, workspace.slug)
         register_partitions(instance, partition_keys, Names())
 
 

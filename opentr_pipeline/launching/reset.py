@@ -8,7 +8,7 @@ from pathlib import Path
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.launching.run_state import active_runs
 from opentr_pipeline.pages.lists import FOLDER as PAGES
-from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.settings.workspace import Workspace
 from opentr_pipeline.transcripts.layout import EXPORTS
 from opentr_pipeline.transcripts.store import TranscriptStore
 
@@ -39,18 +39,18 @@ def size_bytes(folder: Path) -> int:
     return total
 
 
-def check_possible(settings: Settings) -> None:
+def check_possible(workspace: Workspace) -> None:
     """Refuse while somebody works on the archive from a command line.
 
     Raises:
         ServiceError: with the run to wait for, or the database that is not ours to delete.
     """
-    if settings.dagster_postgres_url:
+    if workspace.database:
         raise ServiceError(
             "Dagster's state is in PostgreSQL (DAGSTER_POSTGRES_URL), which reset does not touch; "
             "stop, make that database anew, and start dev."
         )
-    runs = active_runs(settings)
+    runs = active_runs(workspace)
     works = [run for run in runs if run.launched_by == "command line" and not run.is_orphan]
     if works:
         raise ServiceError(

@@ -16,6 +16,7 @@ from opentr_pipeline.defs.run_launcher import has_process
 from opentr_pipeline.launching.instance import enter_home, is_prepared
 from opentr_pipeline.planning.run_ranges import RANGE_END_TAG, RANGE_START_TAG, SINGLE_TAG
 from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.settings.workspace import Workspace
 
 STATUS_WORDS = {
     DagsterRunStatus.QUEUED: "queued",
@@ -91,19 +92,19 @@ class Automation:
 
 
 @contextmanager
-def _instance(settings: Settings) -> Iterator[DagsterInstance | None]:
+def _instance(workspace: Workspace) -> Iterator[DagsterInstance | None]:
     """The state, or None where no command has made it yet: looking must not make it."""
-    if not is_prepared(settings.workspace.dagster_home):
+    if not is_prepared(workspace.dagster_home):
         yield None
         return
-    enter_home(settings)
+    enter_home(workspace)
     with DagsterInstance.get() as instance:
         yield instance
 
 
-def active_runs(settings: Settings) -> list[ActiveRun]:
+def active_runs(workspace: Workspace) -> list[ActiveRun]:
     """The runs that wait or work, those that started first on top."""
-    with _instance(settings) as instance:
+    with _instance(workspace) as instance:
         if instance is None:
             return []
         records = instance.get_run_records(RunsFilter(statuses=list(STATUS_WORDS)))
@@ -128,9 +129,9 @@ def _active(instance: DagsterInstance, record: RunRecord) -> ActiveRun:
     )
 
 
-def daemon_beats(settings: Settings) -> list[DaemonBeat]:
+def daemon_beats(workspace: Workspace) -> list[DaemonBeat]:
     """The signs of life of the daemon's threads."""
-    with _instance(settings) as instance:
+    with _instance(workspace) as instance:
         if instance is None:
             return []
         beats = instance.get_daemon_heartbeats()
@@ -150,7 +151,7 @@ def automations(settings: Settings) -> list[Automation]:
         *(("sensor", one.name, one.default_status.value) for one in repository.sensor_defs),
         *(("schedule", one.name, one.default_status.value) for one in repository.schedule_defs),
     ]
-    with _instance(settings) as instance:
+    with _instance(settings.workspace) as instance:
         if instance is None:
             return []
         states = {state.instigator_name: state for state in instance.all_instigator_state()}

@@ -18,6 +18,7 @@ from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.services.dev import DevServices, StackServices, services_of
 from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.settings.workspace import Workspace
 
 MIN_FREE_BYTES = 1_000_000_000
 # File systems on which a lock of one host may not be seen by another, or not at all.
@@ -49,11 +50,11 @@ def check_all(load: Callable[[], Settings]) -> Iterator[Finding]:
     ]
     if services.is_running():
         checks += [
-            ("daemon", lambda: _daemon(settings, services)),
+            ("daemon", lambda: _daemon(workspace, services)),
             ("code location", lambda: _code_location(services)),
             ("automation", lambda: _automation(settings)),
         ]
-    checks.append(("runs", lambda: _runs(settings)))
+    checks.append(("runs", lambda: _runs(workspace)))
     yield from looked_at(checks)
 
 
@@ -124,8 +125,8 @@ def _page(services: DevServices | StackServices) -> str:
     return services.address
 
 
-def _daemon(settings: Settings, services: DevServices | StackServices) -> str:
-    beats = daemon_beats(settings)
+def _daemon(workspace: Workspace, services: DevServices | StackServices) -> str:
+    beats = daemon_beats(workspace)
     if late := [beat.name for beat in beats if not beat.is_fresh]:
         raise ServiceError(
             f"No sign of life from {', '.join(late)}; {command(f'logs {services.name}')} may say "
@@ -149,8 +150,8 @@ def _automation(settings: Settings) -> str:
     return ", ".join(f"{one.name} is {'on' if one.is_on else 'off'}" for one in found) or "none"
 
 
-def _runs(settings: Settings) -> str:
-    runs = active_runs(settings)
+def _runs(workspace: Workspace) -> str:
+    runs = active_runs(workspace)
     if lost := [run.run_id for run in runs if run.is_orphan]:
         raise ServiceError(
             f"The process of {len(lost)} run(s) is gone ({', '.join(lost)}); the daemon ends such "

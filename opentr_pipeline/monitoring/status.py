@@ -22,7 +22,6 @@ from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.quality.pace import NOW, just_finished, pace
 from opentr_pipeline.services.dev import services_of
 from opentr_pipeline.services.stack import Stack
-from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 
 # Scanning, and reading what is published, costs seconds where there are 100,000 recordings. It is
@@ -92,7 +91,7 @@ class StatusWatch:
             closed_slots(self._slots, folder),
             batch_limits(self._slots, folder),
             devices_now(slot.device for slot in self._slots),
-            active_runs(self._settings),
+            active_runs(self._setup.workspace),
             self._speed_x,
             services.address if services.is_running() else self._page_of_stack,
         )
@@ -107,14 +106,13 @@ class StatusWatch:
         self._num_by_status = dict(Counter(statuses))
         since = datetime.now(UTC) - NOW
         self._speed_x = pace(just_finished(self._store, since)).speed_x
-        self._page_of_stack = _page_of_stack(self._settings)
+        self._page_of_stack = _page_of_stack(Stack(self._settings))
         took_s = time.monotonic() - started
         self._rescan_at = time.monotonic() + max(RESCAN_S, took_s / RESCAN_SHARE)
 
 
-def _page_of_stack(settings: Settings) -> str | None:
+def _page_of_stack(stack: Stack) -> str | None:
     """Where the production stack's page is, and who knows its runs; None where no stack works."""
-    stack = Stack(settings)
     with contextlib.suppress(ServiceError):  # no Docker, or no engine that answers
         if stack.is_running():
             return f"{stack.address} (prod; {command('prod status')})"

@@ -120,7 +120,7 @@ class Stack:
             )
 
     def _build(self, say: Callable[[str], object]) -> None:
-        make_folders(self.settings, self.state)
+        make_folders(self.settings.workspace, self.state)
         say("Building the image (minutes the first time) ...")
         with build_context() as folder:
             variables = {**self._environment, "BUILD_CONTEXT": str(folder)}

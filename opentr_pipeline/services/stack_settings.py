@@ -16,6 +16,7 @@ from opentr_pipeline.recognition.models import is_directory_name
 from opentr_pipeline.settings.environment import Settings, cuda_variable
 from opentr_pipeline.settings.folder_file import NAME as FOLDER_FILE_NAME
 from opentr_pipeline.settings.folder_file import folder_file
+from opentr_pipeline.settings.workspace import Workspace
 from opentr_pipeline.transcripts.layout import EXPORTS
 from opentr_pipeline.transcripts.store import TranscriptStore
 
@@ -94,22 +95,22 @@ def group() -> int:
     return os.getgid() or USUAL_USER
 
 
-def make_folders(settings: Settings, state: Path) -> None:
+def make_folders(workspace: Workspace, state: Path) -> None:
     """Make what the containers write into; where root asks, hand it to their user.
 
     Raises:
         ServiceError: a folder that cannot be made.
     """
     try:
-        for folder in (settings.workspace.output, state, settings.workspace.models):
+        for folder in (workspace.output, state, workspace.models):
             folder.mkdir(parents=True, exist_ok=True)
         if not os.getuid():
-            for folder in (settings.workspace.models, settings.workspace.output):
+            for folder in (workspace.models, workspace.output):
                 os.chown(folder, user(), user())
-            ours = TranscriptStore(settings.workspace.output).folders
+            ours = TranscriptStore(workspace.output).folders
             for folder in (
                 *ours,
-                *(settings.workspace.output / name for name in (EXPORTS, PAGES)),
+                *(workspace.output / name for name in (EXPORTS, PAGES)),
                 state,
             ):
                 hand_over(folder)
@@ -146,7 +147,7 @@ def environment(settings: Settings, cards: HostCards, state: Path) -> dict[str, 
     return {
         **said,
         **_files(settings),
-        **_mounted(settings, state),
+        **_mounted(settings.workspace, state),
         "DAGSTER_POSTGRES_URL": "postgresql://opentr:"
         f"{quote(settings.postgres_password, safe='')}@postgres/opentr",
         "GPU_DEVICE_ID": cards.default,
@@ -167,14 +168,14 @@ def _files(settings: Settings) -> dict[str, str]:
     return {name: _inside(name, path, archive) for name, path in files.items()}
 
 
-def _mounted(settings: Settings, state: Path) -> dict[str, str]:
+def _mounted(workspace: Workspace, state: Path) -> dict[str, str]:
     """The folders that the containers share with this machine."""
     folders = {
-        "ARCHIVE_DIR": settings.workspace.archive,
-        "OUTPUT_DIR": settings.workspace.output,
+        "ARCHIVE_DIR": workspace.archive,
+        "OUTPUT_DIR": workspace.output,
         "OPENTR_HOME": state,
-        "MODELS_DIR": settings.workspace.models.resolve(),
-        "WORKER_SLOTS_DIR": slots_folder(settings.workspace.worker_slots),
+        "MODELS_DIR": workspace.models.resolve(),
+        "WORKER_SLOTS_DIR": slots_folder(workspace.worker_slots),
     }
     for name, folder in folders.items():
         if ":" in str(folder):

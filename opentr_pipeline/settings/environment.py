@@ -214,15 +214,15 @@ class Settings(SubtitleSettings, NightSettings, PageSettings):
     @cached_property
     def workspace(self) -> Workspace:
         """Where everything of the archive is."""
-        data_home = os.environ.get("XDG_DATA_HOME")
         archive = self._folder(self.archive_dir, lambda: stock("samples/archive"))
-        home = self._folder(self.opentr_home, lambda: usual_home(data_home))
+        home = self._folder(self.opentr_home, lambda: usual_home(os.environ.get("XDG_DATA_HOME")))
         return Workspace(
             archive,
             self._folder(self.output_dir, lambda: call_folder() / "output" / archive_slug(archive)),
             home,
             self._folder(self.models_dir, lambda: home / "models"),
             self._folder(self.worker_slots_dir, lambda: Path(gettempdir(), "opentr-worker-slots")),
+            self.dagster_postgres_url,
         )
 
     def _folder(self, said: str, usual: Callable[[], Path]) -> Path:

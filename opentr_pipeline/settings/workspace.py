@@ -3,14 +3,14 @@
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folders of an archive, made once from the settings and handed on.
+    """The places of an archive, made once from the settings and handed on.
 
     Attributes:
         archive: the root of all media; only read.
@@ -18,6 +18,7 @@ class Workspace:
         home: the state of all archives of this installation.
         models: fetched models, shared by all archives.
         worker_slots: the locks of the worker slots, shared by all who use the devices.
+        database: the URL of Dagster's state in PostgreSQL; empty: it is in ``dagster_home``.
     """
 
     archive: Path
@@ -25,6 +26,7 @@ class Workspace:
     home: Path
     models: Path
     worker_slots: Path
+    database: str = field(default="", repr=False)  # it holds a password
 
     @cached_property
     def slug(self) -> str:

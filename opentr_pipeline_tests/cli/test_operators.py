@@ -259,7 +259,7 @@ def test_runs_say_where_they_come_from_and_whether_they_live(
     home = settings.workspace.dagster_home
     home.mkdir(parents=True)
     (home / "dagster.yaml").touch()  # another process is about to make the databases
-    assert run_state.active_runs(settings) == []
+    assert run_state.active_runs(settings.workspace) == []
     assert [path.name for path in home.iterdir()] == ["dagster.yaml"]
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
@@ -276,7 +276,7 @@ def test_runs_say_where_they_come_from_and_whether_they_live(
         create_run_for_test(instance, status=DagsterRunStatus.STARTING, tags=follows)
         event = DagsterEvent(DagsterEventType.RUN_START.value, lost.job_name, pid=dead.pid)
         instance.report_dagster_event(event, lost.run_id)
-    runs = run_state.active_runs(settings)
+    runs = run_state.active_runs(settings.workspace)
     facts = [(one.status, one.partitions, one.launched_by, one.priority) for one in runs]
     assert facts == [
         ("running", ("b", "c"), "command line", 0),
@@ -288,7 +288,7 @@ def test_runs_say_where_they_come_from_and_whether_they_live(
     assert "process gone" in text
     assert "b...c" in text
     assert "0 of 2 worker slots in use; uploads wait for one" in text
-    assert all(not beat.is_fresh for beat in run_state.daemon_beats(settings))
+    assert all(not beat.is_fresh for beat in run_state.daemon_beats(settings.workspace))
 
 
 def test_a_slot_says_who_holds_it(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_root_hands_over_what_is_ours_and_nothing_else(tmp_path: Path) -> None:
     )
     for name in ("transcripts/a.parquet", ".store/locks", "exports", "pages", "photos/a.jpg"):
         (tmp_path / "out" / name).mkdir(parents=True)
-    stack_settings.make_folders(settings, tmp_path / "state")
+    stack_settings.make_folders(settings.workspace, tmp_path / "state")
     owners = {path.name: path.stat().st_uid for path in (tmp_path / "out").rglob("*")}
     theirs = {name for name, owner in owners.items() if owner == stack_settings.USUAL_USER}
     assert theirs == {"transcripts", "a.parquet", ".store", "locks", "exports", "pages"}
