@@ -18,12 +18,13 @@ from opentr_pipeline.errors import ArchiveError
 # NOT_MEDIA_EXTENSIONS against the demuxers of the installed libraries.
 MEDIA_EXTENSIONS = frozenset(
     """
-    3g2 3gp 8svx aa aa3 aac aax ac3 ac4 acm adts adx aea aif aifc aiff al alac amr amv ape apl asf
-    ast au avi avr awb bonk caf dav dff divx dsf dss dts dtshd dv dif eac3 ec3 f4a f4b f4v flac flv
-    g722 g723_1 gsm gxf h264 iamf ircam kux laf lc3 m1v m2a m2t m2ts m2v m4a m4b m4p m4r m4v mac mka
-    mk3d mkv mlp mov mp1 mp2 mp3 mp4 mpa mpc mpeg mpg mpga mpv msbc mts mxf nist nut oga ogg ogm ogv
-    ogx oma omg opus osq paf pvf qoa qt ra ram rka rm rmvb rso sbc sds sf shn sln snd sph spx svx
-    tak tco thd tod tp trp ts tta ty ul vob voc vox vqf w64 wav wave wa webm wma wmv wsd wtv wv xwma
+    3g2 3gp 8svx aa aa3 aac aax ac3 ac4 acm adts adx aea aif aifc aiff al alac alaw amr amv ape apl
+    asf ast au avi avr awb bonk caf dav dff divx dsf dss dts dtshd dv dif eac3 ec3 f4a f4b f4v flac
+    flv g722 g723_1 gsm gxf h264 iamf ircam kux laf lc3 m1v m2a m2t m2ts m2v m4a m4b m4p m4r m4v mac
+    mka mk3d mkv mlp mov mp1 mp2 mp3 mp4 mpa mpc mpeg mpg mpga mpv msbc mts mxf nist nut oga ogg ogm
+    ogv ogx oma omg opus osq paf pvf qoa qt ra ram rka rm rmvb rso sbc sds sf shn sln snd sph spx
+    svx tak tco thd tod tp trp ts tta ty ul ulaw vob voc vox vqf w64 wav wave wa webm wma wmv wsd
+    wtv wv xwma
     """.split()
 )
 # Extensions of FFmpeg demuxers that carry pictures, subtitles, raw or game data, not recordings.

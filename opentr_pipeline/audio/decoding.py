@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opentr_pipeline.audio.mixing import levelled, mixed, peak_of
-from opentr_pipeline.audio.probe import MACHINE_ERRORS, open_media
+from opentr_pipeline.audio.probe import MACHINE_ERRORS, open_media, own_duration_s
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, WINDOW_SAMPLES, SpeechFinder, Window
 from opentr_pipeline.errors import MediaError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Decoded and searched for speech at once. What is held back from one block is searched again with
 # the next; longer blocks cost memory, and keep the model waiting for the first window.
 BLOCK_S = 120.0
-# Not the file's fault. (Decoders say EPERM of damage, so that only opening and reading count.)
+# Not the file's fault.
 DISK_ERRORS = MACHINE_ERRORS | {errno.EIO}
 # Whether channels cancel each other is judged of so much at once.
 MIX_SAMPLES = SAMPLE_RATE_HZ
@@ -44,6 +44,7 @@ class Sound:
     Attributes:
         duration_s: what was decoded so far; the whole once the windows are exhausted.
         num_errors: packets that could not be decoded and are missing, so far.
+        reached_s: how far streams beside this one go; 0 where this one says its own length.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Sound:
         self._split = split
         self._errors: list[str] = []
         self._num_samples = 0
+        self.reached_s = 0.0
 
     @property
     def duration_s(self) -> float:
@@ -108,6 +110,7 @@ class Sound:
                 for block in _blocks(decoder.parts()):
                     self._num_samples += block.shape[1]
                     yield block
+                self.reached_s = decoder.reached_s
         except av.FFmpegError as error:
             if isinstance(error, OSError) and error.errno in DISK_ERRORS:
                 raise
@@ -164,6 +167,11 @@ class _Decoder:
         self._errors = errors
         self._layout: Any = None
         self._num_samples = 0
+        self.reached_s = 0.0
+        self._read = [stream]
+        if own_duration_s(container, stream) is None:  # read anyway, to pass over them
+            streams = container.streams
+            self._read = [*streams.video, *streams.audio, *streams.subtitles]
         stream.thread_type = "AUTO"
 
     def parts(self) -> Iterator["Samples"]:
@@ -256,7 +264,7 @@ class _Decoder:
         """
         import av
 
-        packets = self._container.demux(self._stream)
+        packets = self._container.demux(self._read)
         while len(self._errors) <= MAX_ERRORS:
             try:
                 packet = next(packets, None)
@@ -266,11 +274,16 @@ class _Decoder:
                 if isinstance(error, OSError) and error.errno in DISK_ERRORS:
                     raise
                 self._errors.append(str(error.strerror))
-                packets = self._container.demux(self._stream)  # the one that raised has ended
+                packets = self._container.demux(self._read)  # the one that raised has ended
                 continue
             if packet is None:
                 return
-            yield packet
+            if packet.stream.index == self._stream.index:
+                yield packet
+            elif packet.pts is not None:
+                end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                start_s = (self._container.start_time or 0) / 1e6
+                self.reached_s = max(self.reached_s, end_s - start_s)
 
 
 def is_cut_off(decoded_s: float, claimed_s: float) -> bool:

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import os
+import re
 import wave
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +12,30 @@ from typing import Any
 # Longer than any recording: a header that claims more is broken.
 MAX_DURATION_S = 31 * 86_400.0
 MAX_SAMPLE_RATE_HZ = 6_000_000
-MAX_WAVE_BYTES = 0xFFFFFF00
+# Fewer bytes for a second than any codec needs: the clock of such a file jumps.
+MIN_BYTES_PER_S = 10.0
+# Telephone sound without a header, by extension, with FFmpeg's name of the format.
+RAW_TELEPHONE = {".ul": "mulaw", ".ulaw": "mulaw", ".al": "alaw", ".alaw": "alaw"}
+TELEPHONE_RATE_HZ = 8000
+# How a file begins that has a header whatever its extension says.
+HEADERS = (b"RIFF", b"RIFX", b"RF64", b".snd", b"FORM", b"OggS", b"fLaC")
 # FFmpeg's formats that are lists of other files or addresses.
 PLAYLISTS = frozenset({"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"})
 # Not the file's fault: tried again, and not remembered.
 MACHINE_ERRORS = frozenset(
     {
-        *(errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENOENT, errno.ENOMEM, errno.EPERM),
+        *(errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENOENT, errno.ENOMEM),
         *(errno.ENODEV, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT),
     }
 )
 # Streams of frames with no header in front that could tell a duration.
-HEADERLESS = frozenset({"aac", "ac3", "amr", "dts", "dtshd", "eac3", "loas", "mlp", "truehd"})
+HEADERLESS = frozenset(
+    "aac ac3 amr dts dtshd eac3 loas mlp truehd mpeg mpegts mpegtsraw mpegvideo".split()
+)
+# In the tags of a stream, hours first.
+MATROSKA_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+# Formats that give each stream the length of the longest.
+SHARED_DURATION = frozenset({"asf"})
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,10 @@ def open_media(path: Path) -> Any:
     """
     import av
 
+    has_header = _has_header(path)  # opened here first, for FFmpeg says EPERM of damage
+    if not has_header and (kind := RAW_TELEPHONE.get(path.suffix.lower())):
+        options = {"protocol_whitelist": "file", "sample_rate": str(TELEPHONE_RATE_HZ)}
+        return av.open(str(path), format=kind, options=options)
     allowed = {
         "protocol_whitelist": "file",
         "format_whitelist": ",".join(sorted(av.formats_available - PLAYLISTS)),
@@ -77,6 +94,10 @@ def probe_file(path: Path) -> Probe:
     """
     if os.path.getsize(path) == 0:
         return Probe("corrupt", "The file is empty (0 bytes).")
+    if not _has_header(path) and path.suffix.lower() == ".vox":
+        return Probe(
+            "unsupported", "A .vox file does not say how its sound is coded; convert it to WAV."
+        )
     try:
         with open_media(path) as container:
             return _judged(_headers(container, path))
@@ -84,6 +105,11 @@ def probe_file(path: Path) -> Probe:
         if isinstance(error, OSError) and error.errno in MACHINE_ERRORS:
             raise
         return Probe("corrupt", f"FFmpeg's libraries cannot open the file: {_words(error)}.")
+
+
+def _has_header(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) in HEADERS
 
 
 def _headers(container: Any, path: Path) -> Probe:
@@ -103,7 +129,7 @@ def _headers(container: Any, path: Path) -> Probe:
         codec=context.name if context else "",
         sample_rate_hz=(context and context.sample_rate) or 0,
         num_channels=(context and context.channels) or 0,
-        duration_s=_wave_duration_s(path) or _duration_s(container, stream),
+        duration_s=_wave_duration_s(path) or _possible_duration_s(container, stream, path),
         may_be_estimated=_may_be_estimated(container, stream, os.path.getsize(path)),
     )
 
@@ -113,10 +139,28 @@ def _is_cover(stream: Any) -> bool:
     return "attached_pic" in str(stream.disposition).lower()
 
 
-def _duration_s(container: Any, stream: Any) -> float | None:
+def own_duration_s(container: Any, stream: Any) -> float | None:
+    """The length that a stream says of itself, where it does; pictures may go on beyond it."""
     if stream.duration is not None and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return container.duration / 1e6 if container.duration is not None else None
+        is_shared = container.format.name in SHARED_DURATION and len(container.streams) > 1
+        return None if is_shared else float(stream.duration * stream.time_base)
+    said = MATROSKA_DURATION.fullmatch(stream.metadata.get("DURATION", ""))
+    if not said or container.duration is None:
+        return None
+    # What cut a file in two may have left the tag as it was.
+    duration_s = int(said[1]) * 3600 + int(said[2]) * 60 + float(said[3])
+    return float(min(duration_s, container.duration / 1e6))
+
+
+def _possible_duration_s(container: Any, stream: Any, path: Path) -> float | None:
+    """The claimed length of the sound, or of all streams; None where the clock jumps."""
+    duration_s = own_duration_s(container, stream)
+    if duration_s is None and container.duration is not None:
+        duration_s = container.duration / 1e6
+    is_absurd = duration_s is not None and duration_s > MAX_DURATION_S
+    if duration_s and not is_absurd and os.path.getsize(path) / duration_s < MIN_BYTES_PER_S:
+        return None
+    return duration_s
 
 
 def _wave_duration_s(path: Path) -> float | None:
@@ -125,12 +169,16 @@ def _wave_duration_s(path: Path) -> float | None:
         with wave.open(str(path)) as reader:
             num_frames = int(reader.getnframes())
             size_bytes = num_frames * reader.getnchannels() * reader.getsampwidth()
-            # Recorders that are switched off leave the largest size behind, or none.
-            if 0 < size_bytes < MAX_WAVE_BYTES:
+            if size_bytes and not _is_placeholder(size_bytes):
                 return num_frames / int(reader.getframerate())
     except (wave.Error, EOFError, ZeroDivisionError, OSError):
         pass
     return None
+
+
+def _is_placeholder(size_bytes: int) -> bool:
+    """Whether it is near the largest of 31 or 32 bits, as streams and dead recorders leave it."""
+    return size_bytes >= 0xFFFFEF00 or 0x7FFFEF00 <= size_bytes <= 0x7FFFFFFF
 
 
 def _may_be_estimated(container: Any, stream: Any, size_bytes: int) -> bool:

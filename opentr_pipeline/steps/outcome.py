@@ -68,7 +68,9 @@ def status_and_reason(transcript: Transcript, sound: Sound, item: ShardItem) -> 
     claimed_s = item.duration_s
     # The claim is the best stream's; another one may be shorter.
     is_claim = not item.may_be_estimated and item.options.audio_stream == "auto"
-    if claimed_s is not None and is_claim and is_cut_off(sound.duration_s, claimed_s):
+    # Where only the whole file says how long it is, a picture may go on after the sound.
+    whole_s = max(sound.duration_s, sound.reached_s)
+    if claimed_s is not None and is_claim and is_cut_off(whole_s, claimed_s):
         heard = f"{sound.duration_s:.1f} s of {claimed_s:.1f} s"
         return "truncated", f"Only {heard} can be decoded."
     if sound.num_errors > MAX_ERRORS:
