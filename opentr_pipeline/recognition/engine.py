@@ -71,7 +71,8 @@ class _Engine:
         self._times = times
         self._sources = sources
         self._sources_lock = threading.Lock()
-        self._max_open = max(2 * STRETCH, 4 * batch_size)  # memory depends on this alone
+        # Memory depends on this alone: some batches, and a stretch of each recording that is heard.
+        self._max_open = max(2 * STRETCH, 4 * batch_size, STRETCH * recognizer.num_listeners)
         self._changed = threading.Condition()
         self._num_listening = recognizer.num_listeners
         self._num_open = self._num_sources = 0

@@ -292,7 +292,7 @@ def test_what_is_open_at_once_is_bounded(num_workers: int, batch_size: int, opti
     runner = threading.Thread(target=lambda: list(done), daemon=True)
     runner.start()
     num_open = settled(lambda: sum(of.sound.num_taken for of in sources))
-    bound = max(2 * STRETCH, 4 * batch_size)
+    bound = max(2 * STRETCH, 4 * batch_size, STRETCH * made.num_listeners)
     assert num_workers <= num_open <= bound + made.num_listeners * STRETCH
     gate.set()
     runner.join(PATIENCE_S)
