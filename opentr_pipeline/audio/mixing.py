@@ -19,6 +19,7 @@ USUAL_PEAK = 0.3
 # Single samples do not decide how loud a recording is: they may be damage, or a click.
 PEAK_SHARE = 0.999
 PEAK_STEP = 16
+FULL_SCALE = 32768
 
 
 def mixed(samples: "Samples", names: Sequence[str]) -> "Samples":
@@ -68,6 +69,9 @@ def levelled(samples: "Samples", peak: float) -> "Samples":
         gain = 1 / peak
     elif FLOOR_PEAK < peak < QUIET_PEAK:
         gain = USUAL_PEAK / peak
-    if gain != 1:
-        samples *= np.float32(gain)
-    return np.clip(samples, -1, 1, out=samples)
+    # Then as 16 bits hold it: half a unit more or less changes words of ordinary recordings.
+    samples *= np.float32(gain * FULL_SCALE)
+    np.rint(samples, out=samples)
+    np.clip(samples, -FULL_SCALE, FULL_SCALE - 1, out=samples)
+    samples /= np.float32(FULL_SCALE)
+    return samples
