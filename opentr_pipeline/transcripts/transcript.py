@@ -30,6 +30,8 @@ REMEDIES = {
 }
 # What is doubtful about a recording as a whole, beside the flags of its segments.
 RECORDING_FLAGS = {
+    "speech_without_words": "somebody speaks for longer than some seconds and no word is written",
+    "uncertain_language": "the language is a guess",
     "window_failed": "the engine failed at a stretch of speech, whose words or their times are "
     "missing",
 }

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opentr_pipeline.audio.windows import Place
+from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, Place, Span
 from opentr_pipeline.transcripts.transcript import (
     RECORDING_FLAGS,
     Segment,
@@ -13,6 +13,13 @@ from opentr_pipeline.transcripts.transcript import (
     segment_from_dict,
     settle_times,
 )
+
+# Speech so near to a word belongs to it. Of speech without any, more than this in a window, or in
+# all of them together where that is no small share of the recording, is a loss and not a cough.
+NEAR_WORD_S = 1.0
+MAX_WORDLESS_S = 6.0
+MAX_WORDLESS_SHARE = 0.2
+MIN_LANGUAGE_PROBABILITY = 0.5
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,7 @@ class Heard:
         wall_s: the window's share of the time that the engine took.
         segments: none where the model wrote nothing.
         trouble: what the engine said where the window's words, or their times, are lost.
+        spans: of speech in the recording, in samples; none in checkpoints of earlier releases.
     """
 
     start: int
@@ -38,6 +46,7 @@ class Heard:
     wall_s: float
     segments: tuple[Segment, ...]
     trouble: str = ""
+    spans: tuple[Span, ...] = ()
 
     @property
     def place(self) -> Place:
@@ -48,7 +57,8 @@ class Heard:
 def heard_from_dict(fields: dict[str, Any]) -> Heard:
     """The inverse of ``dataclasses.asdict``."""
     segments = tuple(segment_from_dict(segment) for segment in fields["segments"])
-    return Heard(**{**fields, "segments": segments})
+    spans = tuple((start, end) for start, end in fields.get("spans", ()))
+    return Heard(**{**fields, "segments": segments, "spans": spans})
 
 
 def compose(all_heard: Iterable[Heard], duration_s: float) -> Transcript:
@@ -82,8 +92,8 @@ def compose(all_heard: Iterable[Heard], duration_s: float) -> Transcript:
         speech_s=sum(one.speech_s for one in windows),
         wall_s=sum(one.wall_s for one in windows),
         segments=tuple(sorted(segments, key=lambda segment: segment.start_s)),
-        recording_flags=_recording_flags(windows),
     )
+    transcript = dataclasses.replace(transcript, recording_flags=_flags(transcript, windows))
     status, reason = _verdict(transcript, windows)
     return dataclasses.replace(transcript, status=status, reason=reason)
 
@@ -100,9 +110,39 @@ def _main_language(windows: Sequence[Heard]) -> tuple[str, float]:
     return language, sum(one.language_probability for one in said) / len(said)
 
 
-def _recording_flags(windows: Sequence[Heard]) -> tuple[str, ...]:
+def _flags(transcript: Transcript, windows: Sequence[Heard]) -> tuple[str, ...]:
     """What is doubtful about the recording, beside its segments."""
-    return ("window_failed",) if any(one.trouble for one in windows) else ()
+    speaks = not all(segment.is_silence for segment in transcript.segments)
+    wordless_s = [_wordless_s(one) for one in windows]
+    share = sum(wordless_s) / (transcript.speech_s or 1)
+    is_uncertain = transcript.language_probability < MIN_LANGUAGE_PROBABILITY
+    doubts = {
+        "speech_without_words": speaks
+        and (
+            max(wordless_s) > MAX_WORDLESS_S
+            or (sum(wordless_s) > MAX_WORDLESS_S and share > MAX_WORDLESS_SHARE)
+        ),
+        "uncertain_language": speaks and is_uncertain,
+        "window_failed": any(one.trouble for one in windows),
+    }
+    return tuple(flag for flag, holds in doubts.items() if holds)
+
+
+def _wordless_s(heard: Heard) -> float:
+    """How much of a window's speech has no word near it."""
+    said = sorted(
+        (part.start_s - NEAR_WORD_S, part.end_s + NEAR_WORD_S)
+        for segment in heard.segments
+        for part in segment.words or (segment,)
+    )
+    wordless_s = 0.0
+    for start, end in heard.spans:
+        reached_s, end_s = start / SAMPLE_RATE_HZ, end / SAMPLE_RATE_HZ
+        for first_s, last_s in said:
+            wordless_s += max(0.0, min(first_s, end_s) - reached_s)
+            reached_s = max(reached_s, last_s)
+        wordless_s += max(0.0, end_s - reached_s)
+    return wordless_s
 
 
 def _verdict(transcript: Transcript, windows: Sequence[Heard]) -> tuple[str, str]:
@@ -111,8 +151,8 @@ def _verdict(transcript: Transcript, windows: Sequence[Heard]) -> tuple[str, str
     if windows and not segments and all(one.trouble for one in windows):
         return "failed", windows[0].trouble
     if transcript.recording_flags:
-        doubts = [RECORDING_FLAGS[flag] for flag in transcript.recording_flags]
-        return "suspect", " ".join([f"{'; '.join(doubts).capitalize()}.", *_in_segments(segments)])
+        doubts = "; ".join(RECORDING_FLAGS[flag] for flag in transcript.recording_flags)
+        return "suspect", " ".join([f"{doubts.capitalize()}.", *_in_segments(segments)])
     if not segments:
         return "no_speech", "No speech was found."
     if all(segment.is_silence for segment in segments):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opentr_pipeline.recognition.whisper.decoded import Decoded
-from opentr_pipeline.transcripts.transcript import Segment, from_dict
+from opentr_pipeline.transcripts.transcript import Segment, Word, from_dict
 from opentr_pipeline.transcripts.window_results import Heard, compose, heard_from_dict
 from opentr_pipeline_tests.making import PROPERTY
 from opentr_pipeline_tests.transcripts.test_transcript import SEGMENTS, segment, spans
@@ -23,6 +23,7 @@ HEARD = st.builds(
     language_probability=st.floats(0, 1),
     wall_s=st.floats(0, 30),
     segments=st.lists(SEGMENTS, max_size=3).map(tuple),
+    spans=st.lists(st.tuples(st.integers(0, 9), st.integers(10, 20))).map(tuple),
 )
 
 
@@ -55,6 +56,46 @@ def test_a_window_that_failed_costs_the_recording_a_flag() -> None:
     assert "failed" in whole.reason
     assert from_dict(json.loads(json.dumps(dataclasses.asdict(whole)))) == whole
     assert compose([lost], 60.0).status == "failed"
+
+
+def spoken(start_s: float, speech_s: float, *words_s: float, **facts: Any) -> Heard:
+    """A window of one span of speech, with words of half a second at these times."""
+    words = tuple(Word(" word", at_s, at_s + 0.5, 0.9) for at_s in words_s)
+    said = dataclasses.replace(segment(), words=words, start_s=start_s, end_s=start_s + speech_s)
+    span = int(start_s * 16_000), int((start_s + speech_s) * 16_000)
+    values = {"language": "en", "language_probability": 0.9, **facts}
+    segments = (said,) if words else ()
+    return Heard(span[0], None, speech_s, wall_s=1.0, segments=segments, spans=(span,), **values)
+
+
+TALK = spoken(0.0, 20.0, *range(20))
+
+
+@pytest.mark.parametrize(
+    ("windows", "is_flagged"),
+    [
+        ([TALK], False),
+        ([TALK, spoken(30.0, 4.0)], False),  # a cough
+        ([TALK, spoken(30.0, 15.0)], True),
+        ([TALK, spoken(30.0, 20.0, *range(30, 42))], True),  # ends too early
+        ([TALK, spoken(30.0, 20.0, *range(30, 36), *range(45, 50))], True),
+        ([TALK, spoken(30.0, 20.0, *range(30, 36), *range(39, 50))], False),
+        ([TALK, *(spoken(30.0 + 10 * n, 4.0) for n in range(3))], True),  # many short ones
+        ([spoken(0.0, 15.0)], False),  # nobody speaks: a status of its own
+    ],
+)
+def test_speech_without_words_is_flagged(windows: list[Heard], is_flagged: bool) -> None:
+    whole = compose(windows, 90.0)
+    assert ("speech_without_words" in whole.flags) == is_flagged
+    assert (whole.status == "suspect") == is_flagged
+    assert bool(whole.reason) == (whole.status != "ok")
+
+
+@pytest.mark.parametrize(("probability", "status"), [(0.22, "suspect"), (0.6, "ok"), (1.0, "ok")])
+def test_a_language_that_is_a_guess_is_flagged(probability: float, status: str) -> None:
+    whole = compose([dataclasses.replace(TALK, language_probability=probability)], 20.0)
+    assert whole.status == status
+    assert whole.flags == ("uncertain_language",) * (status == "suspect")
 
 
 @PROPERTY

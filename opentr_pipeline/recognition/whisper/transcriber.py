@@ -229,6 +229,7 @@ def _heard(part: Part, decoded: Decoded, words: Sequence[Word], wall_s: float) -
         language_probability=part.language_probability,
         wall_s=wall_s,
         segments=tuple(_segments(part, decoded, words)) if decoded.text else (),
+        spans=part.window.spans,
     )
 
 
