@@ -32,7 +32,8 @@ class ContainerRunLauncher(DockerRunLauncher):
         """What the container of a run gets: all that the code location's has."""
         attrs, project = self._code().attrs, self._project()
         return DockerContainerContext(
-            env_vars=attrs["Config"]["Env"],
+            # Those without a value are variables that compose did not have; the defaults hold.
+            env_vars=[one for one in attrs["Config"]["Env"] if "=" in one],
             networks=list(attrs["NetworkSettings"]["Networks"]),
             container_kwargs={
                 **copied(attrs),
