@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opentr_pipeline.cli.shared import archive_argument, json_option, print_json, settings_of
+from opentr_pipeline.cli.shared import archive_argument, json_option, print_json, setup_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,12 +28,13 @@ def report(archive: Path | None, as_json: bool) -> None:
     duplicates, and word error rates where references exist. Reads only what has changed.
     """
     from opentr_pipeline import terminal
+    from opentr_pipeline.pages.pages import Pages
     from opentr_pipeline.report import page as reports
     from opentr_pipeline.report.facts import report_facts
 
-    settings = settings_of(archive)
-    facts = report_facts(settings)
-    path = reports.write(facts, settings)
+    setup = setup_of(archive)
+    facts = report_facts(setup.workspace, setup.partitioning)
+    path = reports.write(facts, Pages(setup.settings))
     if as_json:
         print_json(facts)
         return

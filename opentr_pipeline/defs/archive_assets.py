@@ -33,6 +33,7 @@ from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.page_facts import page_facts
 from opentr_pipeline.defs.resources import Transcription
 from opentr_pipeline.defs.run_config import PlanConfig
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.settings.environment import Settings
 
 # ``backfill_policy`` is in beta in the release that we pin; the notice is not for users.
@@ -43,14 +44,16 @@ TRANSCRIPTION = "transcription"
 
 def media_asset(settings: Settings, names: Names) -> AssetSpec:
     """The archive itself, with which lineage begins; nothing of ours makes it."""
-    return AssetSpec(description=MEDIA, **page_facts("media", settings, names))
+    facts = page_facts("media", settings, names)
+    facts["metadata"] = {"dagster/uri": settings.workspace.archive.as_uri()}
+    return AssetSpec(description=MEDIA, **facts)
 
 
 def recordings_asset(settings: Settings, names: Names) -> AssetsDefinition:
     """The table of media files."""
 
     def recordings(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
-        yield from assets.probe_recordings(context, settings)
+        yield from assets.probe_recordings(context, Setup(settings))
 
     declared: AssetsDefinition = asset(
         deps=[names.key("media")],
@@ -143,6 +146,6 @@ def publish_op(settings: Settings, names: Names) -> OpDefinition:
     def publish_transcripts(
         context: AssetExecutionContext, plan_path: str, shards: list[dict[str, Any]]
     ) -> Iterator[Output[None]]:
-        yield from assets.publish_transcripts(context, settings, names, plan_path, shards)
+        yield from assets.publish_transcripts(context, Setup(settings), names, plan_path, shards)
 
     return publish_transcripts

@@ -48,7 +48,6 @@ from opentr_pipeline.steps import bottleneck, publishing
 from opentr_pipeline.steps.bottleneck import AsSet
 from opentr_pipeline.steps.figures import StepFigures
 from opentr_pipeline.steps.shard_run import ShardRun
-from opentr_pipeline.transcripts.store import TranscriptStore
 
 _log = logging.getLogger(__name__)
 
@@ -59,11 +58,10 @@ def refused(error: OpentrError) -> Failure:
 
 
 def probe_recordings(
-    context: AssetExecutionContext, settings: Settings
+    context: AssetExecutionContext, setup: Setup
 ) -> Iterator[MaterializeResult[Any]]:
     """Probe the media files of the run's partitions."""
     die_with_the_run()
-    setup = Setup(settings)
     started, store = time.monotonic(), setup.store
     try:
         partitions = backlog.recordings_of(setup, context.partition_keys)
@@ -194,7 +192,7 @@ def _shard_run(setup: Setup, slot: WorkerSlot, plan: Plan, items: list[ShardItem
 
 def publish_transcripts(
     context: AssetExecutionContext,
-    settings: Settings,
+    setup: Setup,
     names: Names,
     plan_path: str,
     shards: list[dict[str, Any]],
@@ -205,13 +203,13 @@ def publish_transcripts(
     logged one by one, no output is yielded (it would mark every partition), and the op fails.
     """
     die_with_the_run()
-    store = TranscriptStore(settings.workspace.output)
+    store = setup.store
     try:
         plan = load_plan(Path(plan_path))
         publishing.publish_all(plan, store)
         left = publishing.left_over(plan, store)
         figures = [StepFigures(**shard["figures"]) for shard in shards]
-        verdict = bottleneck.verdict(figures, AsSet.of(settings))
+        verdict = bottleneck.verdict(figures, AsSet.of(setup.settings))
         facts = metadata.of_transcripts(plan, store, verdict)
     except OpentrError as error:
         raise refused(error) from None
@@ -238,7 +236,7 @@ def publish_transcripts(
         context.log_event(seen)
         context.log.info(f"{key}: {len(works)} recordings have no transcript yet.")
     if left:  # Dagster skips the step of the checks, for want of the output
-        log_verdicts(context, settings, names)
+        log_verdicts(context, setup, names)
     if works := publishing.unanswered(plan, itertools.chain(*left.values())):
         raise _incomplete(works, [said for shard in shards for said in shard["failures"]])
 

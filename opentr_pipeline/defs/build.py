@@ -23,7 +23,7 @@ from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.refresh_sensor import refreshes_sensor
 from opentr_pipeline.defs.resources import transcription_resource
 from opentr_pipeline.defs.schedules import nights_schedule
-from opentr_pipeline.defs.sensors import uploads_sensor
+from opentr_pipeline.defs.sensors import interval_s, uploads_sensor
 from opentr_pipeline.devices.cards import list_cards, worker_slots
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.settings.environment import Settings
@@ -69,7 +69,7 @@ def archive_defs(settings: Settings, names: Names, *, with_executor: bool) -> De
         schedules=[nights_schedule(settings, names)],
         sensors=[
             uploads_sensor(settings, names),
-            refreshes_sensor(settings, names, followers),
+            refreshes_sensor(names, followers, interval_s(settings.upload_settle_s)),
         ],
         resources={
             names.name(TRANSCRIPTION): transcription_resource(settings),

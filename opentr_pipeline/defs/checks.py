@@ -22,6 +22,7 @@ from opentr_pipeline.defs.metadata import Metadata
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import registered
 from opentr_pipeline.errors import OpentrError
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.quality.archive_facts import archive_facts
 from opentr_pipeline.quality.checks import CHECKS, judge_all
 from opentr_pipeline.quality.verdicts import Verdict
@@ -42,7 +43,7 @@ def transcripts_checks(settings: Settings, names: Names) -> AssetChecksDefinitio
     )
     def judge_transcripts(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResult]:
         die_with_the_run()
-        for name, verdict in _verdicts(context.instance, settings, names).items():
+        for name, verdict in _verdicts(context.instance, Setup(settings), names).items():
             yield AssetCheckResult(
                 asset_key=names.key("transcripts"),
                 passed=verdict.passed,
@@ -55,9 +56,9 @@ def transcripts_checks(settings: Settings, names: Names) -> AssetChecksDefinitio
     return judge_transcripts
 
 
-def log_verdicts(context: AssetExecutionContext, settings: Settings, names: Names) -> None:
+def log_verdicts(context: AssetExecutionContext, setup: Setup, names: Names) -> None:
     """Judge from within a step that is about to fail, after which Dagster would skip the checks."""
-    for name, verdict in _verdicts(context.instance, settings, names).items():
+    for name, verdict in _verdicts(context.instance, setup, names).items():
         context.log_event(
             AssetCheckEvaluation(
                 asset_key=names.key("transcripts"),
@@ -70,9 +71,10 @@ def log_verdicts(context: AssetExecutionContext, settings: Settings, names: Name
         )
 
 
-def _verdicts(instance: DagsterInstance, settings: Settings, names: Names) -> dict[str, Verdict]:
+def _verdicts(instance: DagsterInstance, setup: Setup, names: Names) -> dict[str, Verdict]:
     try:
-        return judge_all(archive_facts(settings, registered(instance, names)))
+        keys = registered(instance, names)
+        return judge_all(archive_facts(setup.workspace, setup.partitioning, keys))
     except OpentrError as error:
         raise Failure(description=str(error), allow_retries=False) from None
 

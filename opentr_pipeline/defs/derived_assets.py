@@ -28,12 +28,13 @@ from opentr_pipeline.errors import OpentrError, StoreError
 from opentr_pipeline.exports.tree import SUBTITLE_FORMATS, Export
 from opentr_pipeline.pages.lists import HOME_PAGE, REPORT_PAGE, list_page
 from opentr_pipeline.pages.pages import Pages
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.report import page as report
 from opentr_pipeline.report.facts import report_facts
 from opentr_pipeline.search.index import SearchIndex
 from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.settings.page import PageSettings
 from opentr_pipeline.transcripts.layout import EXPORTS
-from opentr_pipeline.transcripts.store import TranscriptStore
 
 MAX_SENTENCES = 5
 
@@ -50,9 +51,9 @@ class Making(NamedTuple):
     last_act: Callable[[], object] = lambda: None
 
 
-def _subtitles(settings: Settings) -> Making:
-    store = TranscriptStore(settings.workspace.output)
-    export = Export(store, store.root / EXPORTS, SUBTITLE_FORMATS, settings)
+def _subtitles(setup: Setup) -> Making:
+    store = setup.store
+    export = Export(store, store.root / EXPORTS, SUBTITLE_FORMATS, setup.settings)
 
     def written(key: str) -> Metadata:
         return {**vars(export.write(key)), "path": MetadataValue.path(str(export.root))}
@@ -60,9 +61,9 @@ def _subtitles(settings: Settings) -> Making:
     return Making(written)
 
 
-def _pages(settings: Settings) -> Making:
-    made = Pages(settings)
-    link = MetadataValue.url if settings.pages_url else MetadataValue.path
+def _pages(setup: Setup) -> Making:
+    made = Pages(setup.settings)
+    link = MetadataValue.url if setup.settings.pages_url else MetadataValue.path
 
     def written(key: str) -> Metadata:
         return {
@@ -74,8 +75,8 @@ def _pages(settings: Settings) -> Making:
     return Making(written, made.write_home)
 
 
-def _search_index(settings: Settings) -> Making:
-    index = SearchIndex(TranscriptStore(settings.workspace.output))
+def _search_index(setup: Setup) -> Making:
+    index = SearchIndex(setup.store)
 
     def indexed(key: str) -> Metadata:
         refreshed = index.refresh([key], wait=True)
@@ -93,7 +94,7 @@ def _search_index(settings: Settings) -> Making:
 
 
 # Their descriptions and how they are made, for each partition.
-BY_PARTITION: dict[str, tuple[str, Callable[[Settings], Making]]] = {
+BY_PARTITION: dict[str, tuple[str, Callable[[Setup], Making]]] = {
     "subtitles": (SUBTITLES, _subtitles),
     "pages": (PAGES, _pages),
     "search_index": (SEARCH_INDEX, _search_index),
@@ -108,7 +109,7 @@ def derived_assets(settings: Settings, names: Names) -> list[AssetsDefinition]:
     ]
 
 
-def _derived(name: str, settings: Settings, names: Names) -> dict[str, Any]:
+def _derived(name: str, settings: PageSettings, names: Names) -> dict[str, Any]:
     """What the page shows of each of them."""
     return {
         "deps": [names.key("transcripts")],
@@ -123,7 +124,7 @@ def _by_partition(name: str, settings: Settings, names: Names) -> AssetsDefiniti
 
     def derived(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
         die_with_the_run()
-        yield from each_partition(context, *making(settings))
+        yield from each_partition(context, *making(Setup(settings)))
 
     declared: AssetsDefinition = asset(
         partitions_def=names.partitions,
@@ -139,13 +140,14 @@ def _archive_report(settings: Settings, names: Names) -> AssetsDefinition:
 
     def archive_report() -> MaterializeResult[Any]:
         die_with_the_run()
+        setup, pages = Setup(settings), Pages(settings)
         try:
-            facts = report_facts(settings)
-            report.write(facts, settings)
+            facts = report_facts(setup.workspace, setup.partitioning)
+            report.write(facts, pages)
         except OpentrError as error:
             raise refused(error) from None
         link = MetadataValue.url if settings.pages_url else MetadataValue.path
-        page = link(Pages(settings).address(REPORT_PAGE))
+        page = link(pages.address(REPORT_PAGE))
         return MaterializeResult(metadata={"page": page, **metadata.of_report(facts)})
 
     declared: AssetsDefinition = asset(

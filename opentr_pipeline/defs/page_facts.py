@@ -5,7 +5,7 @@ from typing import Any
 from dagster import MetadataValue, TableColumn, TableColumnDep, TableColumnLineage, TableSchema
 
 from opentr_pipeline.defs.names import Names
-from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.settings.page import PageSettings
 from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES
 from opentr_pipeline.transcripts.schemas import COPIED_COLUMNS, describe
 
@@ -20,7 +20,7 @@ KINDS = {
 }
 
 
-def page_facts(asset: str, settings: Settings, names: Names) -> dict[str, Any]:
+def page_facts(asset: str, settings: PageSettings, names: Names) -> dict[str, Any]:
     """What is declared of an asset, by the names that Dagster's decorators have for it."""
     return {
         "key": names.key(asset),
@@ -28,13 +28,11 @@ def page_facts(asset: str, settings: Settings, names: Names) -> dict[str, Any]:
         "kinds": KINDS[asset],
         "owners": settings.owners,
         "tags": settings.tags,
-        "metadata": _metadata(asset, settings, names),
+        "metadata": _metadata(asset, names),
     }
 
 
-def _metadata(asset: str, settings: Settings, names: Names) -> dict[str, Any]:
-    if asset == "media":
-        return {"dagster/uri": settings.workspace.archive.as_uri()}
+def _metadata(asset: str, names: Names) -> dict[str, Any]:
     if asset == "recordings":
         return {"dagster/column_schema": columns("recordings")}
     if asset == "transcripts":

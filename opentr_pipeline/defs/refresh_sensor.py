@@ -23,10 +23,9 @@ from opentr_pipeline.defs.gpu_slots import PRIORITIES, PRIORITY_TAG
 from opentr_pipeline.defs.jobs import MAIN_JOB
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import registered
-from opentr_pipeline.defs.sensors import SENSOR_TAG, UNDER_WAY, interval_s
+from opentr_pipeline.defs.sensors import SENSOR_TAG, UNDER_WAY
 from opentr_pipeline.planning import refreshes
 from opentr_pipeline.planning.refreshes import Asked, Follower, Memory, Refresh, Seen
-from opentr_pipeline.settings.environment import Settings
 
 # Of runs of this sensor, with the kind of the refresh; dagster.yaml has a limit for it.
 REFRESH_TAG = "opentr/refresh"
@@ -51,22 +50,22 @@ transcripts."""
 
 
 def refreshes_sensor(
-    settings: Settings, names: Names, followers: Sequence[AssetsDefinition]
+    names: Names, followers: Sequence[AssetsDefinition], every_s: int
 ) -> SensorDefinition:
     """The sensor ``refreshes``, which runs unless somebody switches it off.
 
     Args:
-        settings: say how often uploads are looked for, and so this is.
         names: of the archive.
         followers: the assets that are made from transcripts, with the archive's partitions, or
             without any.
+        every_s: how often it looks.
     """
     are_whole = {asset.key.to_user_string(): asset.partitions_def is None for asset in followers}
 
     @sensor(
         target=list(followers),
         name=names.name(REFRESHES_SENSOR),
-        minimum_interval_seconds=interval_s(settings),
+        minimum_interval_seconds=every_s,
         default_status=DefaultSensorStatus.RUNNING,
         description=REFRESHES.format(names=", ".join(f"`{name}`" for name in are_whole)),
     )

@@ -48,19 +48,20 @@ def nights_schedule(settings: Settings, names: Names) -> ScheduleDefinition:
         "Uploads go first. Set NIGHT_CRON, NIGHT_TIME_ZONE, NIGHT_UNTIL and NIGHT_BUDGET.",
     )
     def fill(context: ScheduleEvaluationContext) -> list[RunRequest] | SkipReason:
-        return _night(context, settings, names)
+        return _night(context, Setup(settings), names)
 
     return fill
 
 
 def _night(
-    context: ScheduleEvaluationContext, settings: Settings, names: Names
+    context: ScheduleEvaluationContext, setup: Setup, names: Names
 ) -> list[RunRequest] | SkipReason:
     began_at = context.scheduled_execution_time
-    taking = nights.taking_of(settings, began_at)
+    taking = nights.taking_of(setup.settings, began_at)
     if taking.is_over:
-        return SkipReason(f"This night ended at {settings.night_until}; the next one goes on.")
-    setup = Setup(settings)
+        return SkipReason(
+            f"This night ended at {setup.settings.night_until}; the next one goes on."
+        )
     all_work = backlog.known_work(setup, scan(setup.workspace.archive), setup.options)
     audio_s = backlog.audio_by_partition(backlog.chosen(all_work, taking))
     if not audio_s:
@@ -74,5 +75,5 @@ def _night(
             run_config=plan_config(taking.share(run_range, audio_s), names),
             tags={**run_range.tags, PRIORITY_TAG: PRIORITIES["backfills"], NIGHT_TAG: night},
         )
-        for run_range in grouped(order, audio_s, settings.run_max_audio_s)
+        for run_range in grouped(order, audio_s, setup.settings.run_max_audio_s)
     ]

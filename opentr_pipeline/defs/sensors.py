@@ -55,23 +55,22 @@ def uploads_sensor(settings: Settings, names: Names) -> SensorDefinition:
     @sensor(
         job_name=names.name(MAIN_JOB),
         name=names.name("uploads"),
-        minimum_interval_seconds=interval_s(settings),
+        minimum_interval_seconds=interval_s(settings.upload_settle_s),
         default_status=DefaultSensorStatus.RUNNING,
         description=UPLOADS.format(settle_s=settings.upload_settle_s),
     )
     def find(context: SensorEvaluationContext) -> SensorResult:
-        return _tick(context, settings, names)
+        return _tick(context, Setup(settings), names)
 
     return find
 
 
-def interval_s(settings: Settings) -> int:
+def interval_s(upload_settle_s: int) -> int:
     """How often sensors look: as often as a short ``UPLOAD_SETTLE_S`` asks for."""
-    return min(USUAL_INTERVAL_S, settings.upload_settle_s)
+    return min(USUAL_INTERVAL_S, upload_settle_s)
 
 
-def _tick(context: SensorEvaluationContext, settings: Settings, names: Names) -> SensorResult:
-    setup = Setup(settings)
+def _tick(context: SensorEvaluationContext, setup: Setup, names: Names) -> SensorResult:
     uploads = Uploads(setup, setup.options)
     if not context.cursor:  # the first tick, or somebody has reset it
         uploads.ledger.forget()

@@ -243,7 +243,7 @@ def worker_slots(settings: Settings, cards: Sequence[Device]) -> tuple[WorkerSlo
         SettingsError: a device that is not there, with what to set instead.
     """
     if not settings.gpu_scale_enabled:
-        return (WorkerSlot(_default_device(settings, cards), 0),)
+        return (WorkerSlot(_default_device(settings.gpu_device_id, cards), 0),)
     slots = [
         WorkerSlot(_device("GPU_SCALE_DEVICE_ID", name, cards), number)
         for name in settings.gpu_scale_device_id.split(",")
@@ -254,7 +254,7 @@ def worker_slots(settings: Settings, cards: Sequence[Device]) -> tuple[WorkerSlo
             f"GPU_SCALE_DEVICE_ID={settings.gpu_scale_device_id} names a card twice."
         )
     if settings.gpu_scale_default_worker:
-        default = _default_device(settings, cards)
+        default = _default_device(settings.gpu_device_id, cards)
         if any(slot.device == default for slot in slots):
             raise SettingsError(
                 f"GPU_DEVICE_ID={settings.gpu_device_id} is the scaled card "
@@ -265,10 +265,10 @@ def worker_slots(settings: Settings, cards: Sequence[Device]) -> tuple[WorkerSlo
     return tuple(slots)
 
 
-def _default_device(settings: Settings, cards: Sequence[Device]) -> Device:
-    if settings.gpu_device_id == "auto":
+def _default_device(name: str, cards: Sequence[Device]) -> Device:
+    if name == "auto":
         return cards[0] if cards else CPU
-    return _device("GPU_DEVICE_ID", settings.gpu_device_id, cards)
+    return _device("GPU_DEVICE_ID", name, cards)
 
 
 def _device(variable: str, name: str, cards: Sequence[Device]) -> Device:

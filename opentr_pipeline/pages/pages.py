@@ -80,7 +80,7 @@ class Pages:
         """Name archive and output; nothing is written yet."""
         store = TranscriptStore(settings.workspace.output)
         self.root = store.root / FOLDER
-        self._tree = WrittenTree(store, self.root)
+        self.tree = WrittenTree(store, self.root)
         self._layout = settings
         self._url = settings.pages_url
         self._root_on_host = output_on_host(store.root) / FOLDER
@@ -93,7 +93,7 @@ class Pages:
 
     def partition_keys(self) -> list[str]:
         """The partitions that are published, or have pages."""
-        return self._tree.partition_keys()
+        return self.tree.partition_keys()
 
     def write(self, partition_key: str) -> Written:
         """Make the pages of a partition what its tables say; ``write_home`` writes the others.
@@ -101,12 +101,12 @@ class Pages:
         Raises:
             StoreError: the disk is full, or the tree cannot be written.
         """
-        with self._tree.writing(partition_key):
-            noted = self._tree.noted(partition_key)
+        with self.tree.writing(partition_key):
+            noted = self.tree.noted(partition_key)
             others = templates_digest(), self._layout.cue_layout, self._archive
-            made_from = self._tree.made_from(partition_key, *others)
+            made_from = self.tree.made_from(partition_key, *others)
             is_same = made_from and noted.made_from == made_from
-            if is_same and all(map(self._tree.is_there, noted.names)):
+            if is_same and all(map(self.tree.is_there, noted.names)):
                 num_recordings = noted.facts["totals"]["num_recordings"]
                 return Written(num_recordings, num_unchanged=len(noted.names))
             return self._write(partition_key, noted, made_from)
@@ -119,19 +119,19 @@ class Pages:
         for texts in (self._recordings(key, rows, entries), self._lists(key, entries)):
             for name, text in texts:
                 names.add(name)
-                is_news = self._tree.replace(name, text.encode())
+                is_news = self.tree.replace(name, text.encode())
                 done.num_written += is_news
                 done.num_unchanged += not is_news
         if gone := set(noted.names) - names:
-            done.num_removed = self._tree.remove(gone, key)
+            done.num_removed = self.tree.remove(gone, key)
         first = [vars(entry) for entry in entries[:NUM_FIRST_ROWS]]
         facts = {"form": FACTS_FORM, "totals": totals_of(entries), "first": first}
-        self._tree.keep(key, Note(made_from, sorted(names), facts))
+        self.tree.keep(key, Note(made_from, sorted(names), facts))
         return done
 
     def _rows(self, key: str) -> list[dict[str, Any]]:
         """What is published of the recordings that are not gone, by path."""
-        store = self._tree.store
+        store = self.tree.store
         columns = ["recording_id", "in_archive", "has_video", "tags"]
         found = store.read_partition("recordings", key).select(columns).to_pylist()
         media = {row["recording_id"]: row for row in found}
@@ -147,7 +147,7 @@ class Pages:
     ) -> Iterator[tuple[str, str]]:
         """Name and text of the page of each recording."""
         places = {row["recording_id"]: place for place, row in enumerate(rows)}
-        for _, recording_id, transcript in self._tree.transcripts(key):
+        for _, recording_id, transcript in self.tree.transcripts(key):
             place = places.get(recording_id)
             if place is None:  # published since the rows were read, and so made the next time
                 continue
@@ -219,9 +219,9 @@ class Pages:
         Raises:
             StoreError: the disk is full, or the tree cannot be written.
         """
-        with self._tree.writing(HOME):
+        with self.tree.writing(HOME):
             for name in SHARED:
-                self._tree.replace(name, static_file(name).encode())
+                self.tree.replace(name, static_file(name).encode())
             self._link_media()
             pages = list(home_pages(list(self._chapters())))
             totals = added(chapter.totals for page in pages for chapter in page)
@@ -229,17 +229,17 @@ class Pages:
             for number, chapters in enumerate(pages, 1):
                 name = names[number - 1]
                 facts = {"totals": totals, "number": number, "names": names}
-                facts["report"] = REPORT_PAGE if self._tree.is_there(REPORT_PAGE) else ""
+                facts["report"] = REPORT_PAGE if self.tree.is_there(REPORT_PAGE) else ""
                 text = self._page("home.html", name, chapters=chapters, **facts)
-                self._tree.replace(name, text.encode())
+                self.tree.replace(name, text.encode())
             for path in self.root.glob("index-*.html"):
                 if path.name not in names:
                     path.unlink()
         return self.root / names[0]
 
     def _chapters(self) -> Iterator[Chapter]:
-        for key in self._tree.partition_keys():
-            facts = self._tree.noted(key).facts
+        for key in self.tree.partition_keys():
+            facts = self.tree.noted(key).facts
             if facts.get("form") == FACTS_FORM and facts["totals"]["num_recordings"]:
                 yield Chapter(key, facts["totals"], facts["first"])
 

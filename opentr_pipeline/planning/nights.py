@@ -4,11 +4,11 @@ from datetime import datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from opentr_pipeline.planning.plan import Taking
-from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.settings.nights import NightSettings
 from opentr_pipeline.settings.values import seconds_of
 
 
-def taking_of(settings: Settings, began_at: datetime) -> Taking:
+def taking_of(settings: NightSettings, began_at: datetime) -> Taking:
     """What a night that began at some time takes on."""
     zone = ZoneInfo(settings.night_time_zone)
     ends_at = next_time(settings.night_until, began_at, zone)

@@ -34,7 +34,7 @@ from opentr_pipeline.quality.partition_facts import (
     published_facts,
 )
 from opentr_pipeline.quality.partition_totals import partition_sums, recall_sums
-from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.settings.workspace import Workspace
 from opentr_pipeline.transcripts.checkpoints import failed_attempts
 from opentr_pipeline.transcripts.layout import Generation, file_state, of_one_generation
 from opentr_pipeline.transcripts.store import TranscriptStore
@@ -86,15 +86,18 @@ class ArchiveFacts:
     num_lone_references: int = 0
 
 
-def archive_facts(settings: Settings, partition_keys: Iterable[str]) -> ArchiveFacts:
+def archive_facts(
+    workspace: Workspace, partitioning: Partitioning, partition_keys: Iterable[str]
+) -> ArchiveFacts:
     """The facts of every published partition, read from the tables only where something changed.
 
     Args:
-        settings: name archive and output.
+        workspace: of the archive.
+        partitioning: of its references.
         partition_keys: those that Dagster knows, published or not.
     """
-    store = TranscriptStore(settings.workspace.output)
-    references = find_references(settings.workspace.archive, Partitioning.of(settings))
+    store = TranscriptStore(workspace.output)
+    references = find_references(workspace.archive, partitioning)
     # Not those whose generations were removed by hand, and whose links lead nowhere.
     published = {key for key in store.partition_keys() if store.state(key)}
     scanned = store.partition_keys("recordings")
@@ -102,7 +105,7 @@ def archive_facts(settings: Settings, partition_keys: Iterable[str]) -> ArchiveF
     for key in sorted(published):
         try:
             partitions.append(
-                _partition_facts(store, settings.workspace.archive, key, references.get(key, []))
+                _partition_facts(store, workspace.archive, key, references.get(key, []))
             )
         except StoreError as error:
             unreadable[key] = str(error)

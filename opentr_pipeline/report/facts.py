@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.archive.references import WordErrors, word_errors
 from opentr_pipeline.errors import StoreError, nothing_transcribed
 from opentr_pipeline.quality import pace
@@ -29,7 +30,8 @@ from opentr_pipeline.quality.totals import (
     left_partitions,
 )
 from opentr_pipeline.report.duplicates import Duplicates, duplicates
-from opentr_pipeline.settings.environment import Settings, archive_on_host
+from opentr_pipeline.settings.environment import archive_on_host
+from opentr_pipeline.settings.workspace import Workspace
 from opentr_pipeline.transcripts.checkpoints import failures
 from opentr_pipeline.transcripts.layout import file_state, of_one_generation
 from opentr_pipeline.transcripts.store import TranscriptStore
@@ -117,20 +119,22 @@ class ReportFacts:
         }
 
 
-def report_facts(settings: Settings) -> ReportFacts:
+def report_facts(workspace: Workspace, partitioning: Partitioning) -> ReportFacts:
     """The facts of an archive, by what is published; needs no model, and reads what has changed.
 
     Args:
-        settings: name archive and output.
+        workspace: of the archive.
+        partitioning: of its references.
 
     Raises:
         StoreError: nothing of the archive is transcribed.
     """
-    store = TranscriptStore(settings.workspace.output)
-    checked = archive_facts(settings, [])  # makes the sums of what is new, with the same rows
+    store = TranscriptStore(workspace.output)
+    # Makes the sums of what is new, with the same rows.
+    checked = archive_facts(workspace, partitioning, [])
     sums, unreadable = _all_sums(store)
     if not (sums.by_status.keys() - {MISSING} or unreadable):
-        raise nothing_transcribed(settings.workspace.archive)
+        raise nothing_transcribed(workspace.archive)
     outcomes = pace.each_once(map(_finished, sums.outcomes))
     now = datetime.now().astimezone()
     total = Tally()
@@ -138,8 +142,8 @@ def report_facts(settings: Settings) -> ReportFacts:
         total.add(tally)
     times = [one.at.astimezone(now.tzinfo).isoformat(timespec="seconds") for one in outcomes]
     return ReportFacts(
-        archive=readable(os.fspath(archive_on_host(settings.workspace.archive))),
-        is_archive_there=_is_there(settings.workspace.archive),
+        archive=readable(os.fspath(archive_on_host(workspace.archive))),
+        is_archive_there=_is_there(workspace.archive),
         made_at=now.isoformat(timespec="seconds"),
         transcribed_from=times[0] if times else None,
         transcribed_until=times[-1] if times else None,

@@ -12,9 +12,6 @@ from opentr_pipeline.quality.totals import DoubtfulRecording, Tally
 from opentr_pipeline.report import charts
 from opentr_pipeline.report.charts import folder_name, rate_text
 from opentr_pipeline.report.facts import FolderTotals, ReportFacts
-from opentr_pipeline.settings.environment import Settings
-from opentr_pipeline.transcripts.derived_files import WrittenTree
-from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.transcript import STATUSES
 from opentr_pipeline.wording import length_text, percent_text, size_text
 
@@ -23,14 +20,13 @@ MAX_NAMED = 20
 MEANINGS = {**STATUSES, "missing": "not transcribed yet"}
 
 
-def write(facts: ReportFacts, settings: Settings) -> Path:
+def write(facts: ReportFacts, pages: Pages) -> Path:
     """Write the report among the archive's pages, whole or not at all; where it is.
 
     Raises:
         StoreError: the disk is full, or the folder cannot be written.
     """
-    pages = Pages(settings)
-    tree = WrittenTree(TranscriptStore(settings.workspace.output), pages.root)
+    tree = pages.tree
     with tree.writing(REPORT_PAGE):
         is_new = not tree.is_there(REPORT_PAGE)
         tree.replace(REPORT_PAGE, html(facts, tree.root).encode())

@@ -225,7 +225,7 @@ class Eye:
     def __init__(self, instance: DagsterInstance, *more: AssetsDefinition) -> None:
         self.instance = instance
         subtitles, _, search_index, _ = derived_assets(settings_of(), Names())
-        self.sensor = refreshes_sensor(settings_of(), Names(), [subtitles, search_index, *more])
+        self.sensor = refreshes_sensor(Names(), [subtitles, search_index, *more], 30)
         self.cursor: str | None = None
 
     def tick(self) -> SensorResult:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from opentr_pipeline.archive.media_files import scan
+from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.exports.tree import SUBTITLE_FORMATS, Export
@@ -123,10 +124,11 @@ def test_its_files_are_not_written_again(before: Before) -> None:
 
 
 def test_its_facts_and_tables_pass_the_checks(before: Before) -> None:
-    found = archive_facts(before.settings, ["film", "radio"])
+    workspace, partitioning = before.settings.workspace, Partitioning.of(before.settings)
+    found = archive_facts(workspace, partitioning, ["film", "radio"])
     assert found.unreadable == {}
     assert all(check.judge(found).passed for check in CHECKS.values())
-    assert report_facts(before.settings).total.num_recordings == 4
+    assert report_facts(workspace, partitioning).total.num_recordings == 4
 
 
 def test_its_state_is_where_it_was() -> None:

@@ -3,13 +3,15 @@
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.quality import archive_facts as module
-from opentr_pipeline.quality.archive_facts import ReferenceFacts, archive_facts
+from opentr_pipeline.quality.archive_facts import ArchiveFacts, ReferenceFacts, archive_facts
 from opentr_pipeline.quality.fact_memory import FactMemory
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
@@ -57,13 +59,17 @@ def _publish(settings: Settings, path: str, outcome: Transcript, text: str = "")
     return store
 
 
+def facts_of(settings: Settings, partition_keys: Sequence[str] = ()) -> ArchiveFacts:
+    return archive_facts(settings.workspace, Partitioning.of(settings), partition_keys)
+
+
 def test_facts_are_made_once(settings: Settings, made: list[str]) -> None:
     _publish(settings, "a/1.wav", transcript(text="one two"), "one two")
     _publish(settings, "b/2.wav", transcript(text="three"))
-    first = archive_facts(settings, [])
+    first = facts_of(settings)
     assert sorted(made) == ["archive_rows_facts"] * 2 + ["compare"] + ["published_facts"] * 2
     made.clear()
-    assert archive_facts(settings, []) == first
+    assert facts_of(settings) == first
     assert made == []
 
 
@@ -72,10 +78,10 @@ def test_a_new_generation_makes_the_facts_of_its_partition_anew(
 ) -> None:
     for path in ("a/1.wav", "b/2.wav"):
         _publish(settings, path, transcript(text="one two"), "one two")
-    archive_facts(settings, [])
+    facts_of(settings)
     made.clear()
     _publish(settings, "b/3.wav", transcript("other", text="three"))
-    facts = archive_facts(settings, [])
+    facts = facts_of(settings)
     assert sorted(made) == ["archive_rows_facts", "compare", "published_facts"]
     assert [one.published.num_transcripts for one in facts.partitions] == [1, 2]
 
@@ -84,10 +90,10 @@ def test_new_rows_of_recordings_are_counted_without_reading_segments(
     settings: Settings, made: list[str]
 ) -> None:
     store = _publish(settings, "a/1.wav", transcript(text="one"))
-    archive_facts(settings, [])
+    facts_of(settings)
     made.clear()
     store.write_recordings("a", [recording("a/1.wav", partition_key="a"), recording("a/2.wav")])
-    (facts,) = archive_facts(settings, []).partitions
+    (facts,) = facts_of(settings).partitions
     assert made == ["archive_rows_facts"]
     assert facts.archive_rows.missing.names == [["a/2.wav", "no transcript yet"]]
 
@@ -98,7 +104,7 @@ def test_a_reference_that_changes_is_compared_anew(
 ) -> None:
     _publish(settings, "a/1.wav", transcript(text="one two"), "one two")
     _publish(settings, "a/2.wav", transcript("other", text="three"))
-    archive_facts(settings, [])
+    facts_of(settings)
     made.clear()
     reference = settings.workspace.archive / "a/1.reference.txt"
     if change == "text":
@@ -109,7 +115,7 @@ def test_a_reference_that_changes_is_compared_anew(
         reference.unlink()
     else:
         reference.with_name("2.reference.txt").write_text("free")
-    (facts,) = archive_facts(settings, []).partitions
+    (facts,) = facts_of(settings).partitions
     assert made == ([] if change == "removed" else ["compare"])
     found = {one.path: one.num_errors for one in facts.references}
     assert (
@@ -136,13 +142,13 @@ def test_a_reference_that_cannot_be_compared_says_why(
     settings: Settings, outcome: Transcript, text: str, problem: str
 ) -> None:
     _publish(settings, "a/1.wav", outcome, text)
-    (facts,) = archive_facts(settings, []).partitions
+    (facts,) = facts_of(settings).partitions
     assert facts.references == [ReferenceFacts("a/1.wav", problem=problem)]
 
 
 def test_a_recording_in_which_nobody_is_heard_has_all_words_wrong(settings: Settings) -> None:
     _publish(settings, "a/1.wav", transcript(status="no_speech"), "one two")
-    (facts,) = archive_facts(settings, []).partitions
+    (facts,) = facts_of(settings).partitions
     assert facts.references == [ReferenceFacts("a/1.wav", 2, 2)]
 
 
@@ -151,7 +157,7 @@ def test_references_without_a_transcript_are_counted(settings: Settings) -> None
     for name in ("a/2.wav", "a/2.reference.txt", "b/3.wav", "b/3.reference.txt"):
         (settings.workspace.archive / name).parent.mkdir(exist_ok=True)
         (settings.workspace.archive / name).write_text("one")
-    facts = archive_facts(settings, [])
+    facts = facts_of(settings)
     assert facts.num_lone_references == 1
     (one,) = facts.partitions[0].references
     assert one == ReferenceFacts(
@@ -162,7 +168,7 @@ def test_references_without_a_transcript_are_counted(settings: Settings) -> None
 def test_partitions_without_transcripts_are_counted(settings: Settings) -> None:
     store = _publish(settings, "a/1.wav", transcript())
     store.write_recordings("b", [recording("b/2.wav")])
-    facts = archive_facts(settings, ["a", "b", "c"])
+    facts = facts_of(settings, ["a", "b", "c"])
     assert [one.partition_key for one in facts.partitions] == ["a"]
     assert facts.num_unpublished == 2
 
@@ -172,14 +178,14 @@ def test_a_partition_whose_generations_were_removed_by_hand_is_not_published(
 ) -> None:
     store = _publish(settings, "a/1.wav", transcript())
     shutil.rmtree(store.inner / "partitions" / "a")
-    facts = archive_facts(settings, ["a"])
+    facts = facts_of(settings, ["a"])
     assert (facts.partitions, facts.unreadable, facts.num_unpublished) == ([], {}, 1)
 
 
 def test_a_failure_that_is_kept_beside_an_older_transcript_is_known(settings: Settings) -> None:
     store = _publish(settings, "a/1.wav", transcript("old"))
     Checkpoints(store.inner).save(transcript("new", status="failed"))
-    assert archive_facts(settings, []).failures == {fingerprint("new")}
+    assert facts_of(settings).failures == {fingerprint("new")}
 
 
 def test_a_partition_that_cannot_be_read_is_a_sentence_and_others_are_judged(
@@ -190,7 +196,7 @@ def test_a_partition_that_cannot_be_read_is_a_sentence_and_others_are_judged(
         _publish(settings, path, transcript())
     store.generation("b").files["segments"].write_bytes(b"no parquet")
     store.generation("c").files["words"].unlink()
-    facts = archive_facts(settings, [])
+    facts = facts_of(settings)
     assert [one.partition_key for one in facts.partitions] == ["a"]
     assert "is damaged" in facts.unreadable["b"]
     assert "Files of the partition c are gone" in facts.unreadable["c"]
@@ -208,7 +214,7 @@ def test_facts_of_a_partition_that_is_published_meanwhile_are_of_one_generation(
         return real(generation)
 
     monkeypatch.setattr(module, "published_facts", overtaken)
-    (facts,) = archive_facts(settings, []).partitions
+    (facts,) = facts_of(settings).partitions
     assert (facts.published.num_transcripts, facts.published.num_segments) == (2, 3)
 
 

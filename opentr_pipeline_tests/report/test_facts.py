@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opentr_pipeline.archive.media_files import scan
+from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.archive.references import word_errors
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.planning.setup import Setup
@@ -82,7 +83,7 @@ def publish(settings: Settings, path: str, outcome: Transcript, text: str = "") 
 
 
 def facts_of(settings: Settings) -> report_facts.ReportFacts:
-    return report_facts.report_facts(settings)
+    return report_facts.report_facts(settings.workspace, Partitioning.of(settings))
 
 
 def sums_of(store: TranscriptStore, key: str) -> Sums:
@@ -250,7 +251,8 @@ def test_checks_and_report_together_read_words_once(
 ) -> None:
     for path in ("a/1.wav", "b/2.wav"):
         publish(settings, path, said((1.5, [0.9])))
-    looks = [lambda: archive_facts(settings, []), lambda: facts_of(settings)]
+    workspace, partitioning = settings.workspace, Partitioning.of(settings)
+    looks = [lambda: archive_facts(workspace, partitioning, []), lambda: facts_of(settings)]
     for look in looks if come_first == "checks" else reversed(looks):
         look()
     assert {key for key, _ in words_read} == {"a", "b"}

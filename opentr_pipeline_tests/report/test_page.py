@@ -206,7 +206,7 @@ def test_the_home_page_leads_to_a_report_as_soon_as_there_is_one(tmp_path: Path)
     settings = settings_of(OUTPUT_DIR=tmp_path, ARCHIVE_DIR=tmp_path / "archive")
     home = Pages(settings).write_home()
     assert "report.html" not in home.read_text(encoding="utf-8")
-    path = write(full(), settings)
+    path = write(full(), Pages(settings))
     assert 'href="report.html"' in home.read_text(encoding="utf-8")
     assert 'href="index.html"' in path.read_text(encoding="utf-8")
 
@@ -215,14 +215,14 @@ def test_the_file_is_written_whole_and_a_folder_that_cannot_be_is_a_sentence(
     tmp_path: Path,
 ) -> None:
     settings = settings_of(OUTPUT_DIR=tmp_path, ARCHIVE_DIR=tmp_path / "archive")
-    path = write(full(), settings)
+    path = write(full(), Pages(settings))
     assert path == tmp_path / "pages" / "report.html"
     assert path.read_text(encoding="utf-8") == html(full(), path.parent)
     assert [one.name for one in path.parent.iterdir() if one.is_file()] == ["report.html"]
     path.unlink()
     path.mkdir()
     with pytest.raises(StoreError, match="pages cannot be written"):
-        write(full(), settings)
+        write(full(), Pages(settings))
 
 
 def test_the_command_says_the_main_things() -> None:
