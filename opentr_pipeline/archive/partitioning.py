@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from opentr_pipeline.archive.media_files import MediaFile
 from opentr_pipeline.errors import ArchiveError
-from opentr_pipeline.settings.environment import Settings
 
 MAX_PARTITIONS = 10_000
 MAX_KEY_BYTES = 200
@@ -29,11 +28,6 @@ class Partitioning:
     by: str
     depth: int
     count: int
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Partitioning":
-        """As the settings say."""
-        return cls(settings.partition_by, settings.partition_depth, settings.partition_count)
 
     def key(self, media_file: MediaFile) -> str:
         """The partition that a media file belongs to: a pure function of path and modified time.

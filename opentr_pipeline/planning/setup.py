@@ -35,7 +35,8 @@ class Setup:
     @property
     def partitioning(self) -> Partitioning:
         """How the archive is divided."""
-        return Partitioning.of(self.settings)
+        said = self.settings
+        return Partitioning(said.partition_by, said.partition_depth, said.partition_count)
 
     @cached_property
     def store(self) -> TranscriptStore:

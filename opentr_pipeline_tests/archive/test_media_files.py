@@ -27,12 +27,13 @@ from opentr_pipeline.archive.partitioning import (
     Partitioning,
 )
 from opentr_pipeline.errors import ArchiveError
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.wording import readable
 from opentr_pipeline_tests.making import PROPERTY, media_file, settings_of
 
 
 def partitioning(**variables: object) -> Partitioning:
-    return Partitioning.of(settings_of(variables))
+    return Setup(settings_of(variables)).partitioning
 
 
 BY_FOLDER = partitioning()

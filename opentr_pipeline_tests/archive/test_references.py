@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.archive.references import (
     comparable_words,
     find_references,
@@ -15,6 +14,7 @@ from opentr_pipeline.archive.references import (
     read_reference,
 )
 from opentr_pipeline.errors import ReferenceTextError
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline_tests.making import PROPERTY, media_file, settings_of
 
 SRT = """1
@@ -51,7 +51,7 @@ def _archive(root: Path, *names: str) -> Path:
 
 def _found(root: Path, **variables: str) -> dict[str, dict[str, str]]:
     """By partition: recording id -> path of the reference."""
-    found = find_references(root, Partitioning.of(settings_of(variables)))
+    found = find_references(root, Setup(settings_of(variables)).partitioning)
     return {key: {one.recording_id: one.path for one in group} for key, group in found.items()}
 
 

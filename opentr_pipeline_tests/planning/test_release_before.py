@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from opentr_pipeline.archive.media_files import scan
-from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.exports.tree import SUBTITLE_FORMATS, Export
@@ -124,7 +123,7 @@ def test_its_files_are_not_written_again(before: Before) -> None:
 
 
 def test_its_facts_and_tables_pass_the_checks(before: Before) -> None:
-    workspace, partitioning = before.settings.workspace, Partitioning.of(before.settings)
+    workspace, partitioning = before.settings.workspace, Setup(before.settings).partitioning
     found = archive_facts(workspace, partitioning, ["film", "radio"])
     assert found.unreadable == {}
     assert all(check.judge(found).passed for check in CHECKS.values())

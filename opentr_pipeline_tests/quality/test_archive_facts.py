@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from opentr_pipeline.archive.partitioning import Partitioning
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.quality import archive_facts as module
 from opentr_pipeline.quality.archive_facts import ArchiveFacts, ReferenceFacts, archive_facts
 from opentr_pipeline.quality.fact_memory import FactMemory
@@ -60,7 +60,7 @@ def _publish(settings: Settings, path: str, outcome: Transcript, text: str = "")
 
 
 def facts_of(settings: Settings, partition_keys: Sequence[str] = ()) -> ArchiveFacts:
-    return archive_facts(settings.workspace, Partitioning.of(settings), partition_keys)
+    return archive_facts(settings.workspace, Setup(settings).partitioning, partition_keys)
 
 
 def test_facts_are_made_once(settings: Settings, made: list[str]) -> None:

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opentr_pipeline.archive.media_files import scan
-from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.archive.references import word_errors
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.planning.setup import Setup
@@ -83,7 +82,7 @@ def publish(settings: Settings, path: str, outcome: Transcript, text: str = "") 
 
 
 def facts_of(settings: Settings) -> report_facts.ReportFacts:
-    return report_facts.report_facts(settings.workspace, Partitioning.of(settings))
+    return report_facts.report_facts(settings.workspace, Setup(settings).partitioning)
 
 
 def sums_of(store: TranscriptStore, key: str) -> Sums:
@@ -251,7 +250,7 @@ def test_checks_and_report_together_read_words_once(
 ) -> None:
     for path in ("a/1.wav", "b/2.wav"):
         publish(settings, path, said((1.5, [0.9])))
-    workspace, partitioning = settings.workspace, Partitioning.of(settings)
+    workspace, partitioning = settings.workspace, Setup(settings).partitioning
     looks = [lambda: archive_facts(workspace, partitioning, []), lambda: facts_of(settings)]
     for look in looks if come_first == "checks" else reversed(looks):
         look()
