@@ -3,7 +3,9 @@
 # What messages call it; see opentr_pipeline/commands.py.
 case $0 in */*) OPENTR_COMMAND=$0 ;; *) OPENTR_COMMAND=./$0 ;; esac
 export OPENTR_COMMAND
-root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+# A link leads here, where readlink can follow it to its end.
+file=$(readlink -f -- "$0" 2>/dev/null) || file=$0
+root=$(CDPATH='' cd -- "$(dirname -- "$file")" && pwd -P)
 for python in python3.11 python3.12 python3.13 python3; do
     if "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
         exec "$python" -I "$root/opentr_pipeline/bootstrap.py" "$@"

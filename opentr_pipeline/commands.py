@@ -3,9 +3,14 @@
 import os
 
 
-def command(arguments: str) -> str:
-    """A command as it can be typed: ``./opentr.sh stop``, or ``opentr stop`` where it is installed.
+def program() -> str:
+    """What stands before the arguments: ``./opentr.sh``, or ``opentr`` where it is installed.
 
     ``opentr.sh`` says how it was called itself; whatever it starts inherits that.
     """
-    return f"{os.environ.get('OPENTR_COMMAND') or 'opentr'} {arguments}"
+    return os.environ.get("OPENTR_COMMAND") or "opentr"
+
+
+def command(arguments: str) -> str:
+    """A command as it can be typed: ``./opentr.sh stop``, ``opentr stop``."""
+    return f"{program()} {arguments}"

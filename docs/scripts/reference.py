@@ -1,5 +1,6 @@
 """Pages of the reference, made from the code: text in Markdown by the path of the page."""
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
 
@@ -157,7 +158,7 @@ def _assets() -> str:
     ]
     for name, said in vars(descriptions).items():
         if name.isupper() and isinstance(said, str):
-            parts += [f"## {name.lower()}", said]
+            parts += [f"## {name.lower()}", said.format(opentr="opentr")]
     return _page("Assets", *parts)
 
 
@@ -202,7 +203,7 @@ def _command(name: str, command: click.Command, parent: click.Context, level: in
 
 def _plain(text: str) -> str:
     """Help as Markdown: paragraphs, what click marks left out."""
-    return text.replace("\b", "").replace("*", "\\*").strip()
+    return inspect.cleandoc(text).replace("\b", "").replace("*", "\\*").strip()
 
 
 def _page(title: str, *parts: str) -> str:

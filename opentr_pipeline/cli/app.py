@@ -1,10 +1,12 @@
 """``opentr``: which commands there are, and where; every step of a run imports this module."""
 
 from importlib import import_module
+from typing import Any
 
 import click
 
 from opentr_pipeline.cli.shared import Commands
+from opentr_pipeline.commands import program
 from opentr_pipeline.settings.installation import example_file
 
 MODULES = {
@@ -55,6 +57,16 @@ class AllCommands(Commands):
         module = import_module(f"opentr_pipeline.cli.{MODULES[cmd_name]}")
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Call the program what people call it, not by the file that ran."""
+        return super().make_context(program(), args, parent, **extra)
 
 
 main = AllCommands(

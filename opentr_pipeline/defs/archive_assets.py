@@ -26,7 +26,7 @@ from dagster import (
 )
 
 from opentr_pipeline.defs import assets
-from opentr_pipeline.defs.descriptions import MEDIA, RECORDINGS, TRANSCRIPTS
+from opentr_pipeline.defs.descriptions import MEDIA, RECORDINGS, TRANSCRIPTS, described
 from opentr_pipeline.defs.gpu_slots import GPU_POOL, GPU_TAG
 from opentr_pipeline.defs.handed_on import HANDED_ON
 from opentr_pipeline.defs.names import Names
@@ -46,7 +46,7 @@ def media_asset(settings: Settings, names: Names) -> AssetSpec:
     """The archive itself, with which lineage begins; nothing of ours makes it."""
     facts = page_facts("media", settings, names)
     facts["metadata"] = {"dagster/uri": settings.workspace.archive.as_uri()}
-    return AssetSpec(description=MEDIA, **facts)
+    return AssetSpec(description=described(MEDIA), **facts)
 
 
 def recordings_asset(settings: Settings, names: Names) -> AssetsDefinition:
@@ -59,7 +59,7 @@ def recordings_asset(settings: Settings, names: Names) -> AssetsDefinition:
         deps=[names.key("media")],
         partitions_def=names.partitions,
         backfill_policy=BackfillPolicy.single_run(),
-        description=RECORDINGS,
+        description=described(RECORDINGS),
         io_manager_key=names.name(HANDED_ON),
         **page_facts("recordings", settings, names),
     )(recordings)
@@ -80,7 +80,7 @@ def transcripts_asset(settings: Settings, names: Names) -> AssetsDefinition:
         ins={"recordings": AssetIn(key=names.key("recordings"), dagster_type=Nothing)},
         partitions_def=names.partitions,
         backfill_policy=BackfillPolicy.single_run(),
-        description=TRANSCRIPTS,
+        description=described(TRANSCRIPTS),
         **page_facts("transcripts", settings, names),
     )(transcripts)
     return declared

@@ -18,7 +18,13 @@ from dagster import (
 
 from opentr_pipeline.defs import metadata
 from opentr_pipeline.defs.assets import refused
-from opentr_pipeline.defs.descriptions import ARCHIVE_REPORT, PAGES, SEARCH_INDEX, SUBTITLES
+from opentr_pipeline.defs.descriptions import (
+    ARCHIVE_REPORT,
+    PAGES,
+    SEARCH_INDEX,
+    SUBTITLES,
+    described,
+)
 from opentr_pipeline.defs.gpu_slots import die_with_the_run
 from opentr_pipeline.defs.handed_on import HANDED_ON
 from opentr_pipeline.defs.metadata import Metadata
@@ -129,7 +135,7 @@ def _by_partition(name: str, settings: Settings, names: Names) -> AssetsDefiniti
     declared: AssetsDefinition = asset(
         partitions_def=names.partitions,
         backfill_policy=BackfillPolicy.single_run(),
-        description=description,
+        description=described(description),
         **_derived(name, settings, names),
     )(derived)
     return declared
@@ -151,7 +157,7 @@ def _archive_report(settings: Settings, names: Names) -> AssetsDefinition:
         return MaterializeResult(metadata={"page": page, **metadata.of_report(facts)})
 
     declared: AssetsDefinition = asset(
-        description=ARCHIVE_REPORT, **_derived("archive_report", settings, names)
+        description=described(ARCHIVE_REPORT), **_derived("archive_report", settings, names)
     )(archive_report)
     return declared
 

@@ -1,4 +1,6 @@
-"""What the page says about the assets."""
+"""What the page says about the assets; ``{opentr}`` stands for the command, see ``described``."""
+
+from opentr_pipeline.commands import program
 
 MEDIA = """\
 The archive: the folder that holds all media, audio and video. It is only read, and nothing here
@@ -9,7 +11,7 @@ What media the archive holds: one row is one media file, with container, codec, 
 digest of its content.
 
 *Refreshed* for the partitions of a run by the sensor `uploads` (new media), the schedule `nights`,
-`opentr run`, and whenever you materialise a partition; rows of files that are gone stay, with
+`{opentr} run`, and whenever you materialise a partition; rows of files that are gone stay, with
 `in_archive` false. *When it fails*: the archive could not be read; the error names the folder. A
 broken media file never fails it, it is a row with a status."""
 
@@ -17,25 +19,25 @@ TRANSCRIPTS = """\
 What is said in the recordings: one row is one recording with status and text, in the table
 `transcripts`; a span of speech in `segments`; a word with its times in `words`.
 
-*Refreshed* by the sensor `uploads` (new media), the schedule `nights` (what is left), `opentr run`,
-and whenever you materialise a partition: only what is missing, stale or failed is transcribed, so
-materialising again is cheap. Select `recordings` as well, so that new media are seen.
-*When it fails*: recordings with status `failed` are named in the error; everything else of the
-partition is published. Materialise it again, or run `opentr retry-failed`. The *checks* judge
-all partitions after every run; the job `check_transcripts` judges without transcribing."""
+*Refreshed* by the sensor `uploads` (new media), the schedule `nights` (what is left),
+`{opentr} run`, and whenever you materialise a partition: only what is missing, stale or failed is
+transcribed, so materialising again is cheap. Select `recordings` as well, so that new media
+are seen. *When it fails*: recordings with status `failed` are named in the error; everything else
+of the partition is published. Materialise it again, or run `{opentr} retry-failed`. The *checks*
+judge all partitions after every run; the job `check_transcripts` judges without transcribing."""
 
 SUBTITLES = """\
 What is said, to read and to watch: one file is one recording as `.srt`, `.vtt` or `.txt`, in
 folders like the archive's, below `exports`. Recordings without words have none.
 
 *Refreshed* by the sensor `refreshes` where new transcripts were published, whenever you materialise
-a partition, and by `opentr export`: from the published transcripts, without a model. Files that
+a partition, and by `{opentr} export`: from the published transcripts, without a model. Files that
 would be the same stay, those of recordings that are gone are removed. *When it fails*: the disk is
 full or the folder cannot be written; the error names it. Materialise it again; nothing does so by
 itself before there are new transcripts."""
 
 SEARCH_INDEX = """\
-What is said, ready to be searched with `opentr search`: one row is one segment that can be
+What is said, ready to be searched with `{opentr} search`: one row is one segment that can be
 found.
 
 *Refreshed* by the sensor `refreshes` where new transcripts were published, whenever you materialise
@@ -51,7 +53,7 @@ They are files that need no server. Set `PAGES_URL` where a web server shows the
 below lead there.
 
 *Refreshed* by the sensor `refreshes` where new transcripts were published, whenever you materialise
-a partition, and by `opentr pages`: from the published transcripts, without a model. Pages that
+a partition, and by `{opentr} pages`: from the published transcripts, without a model. Pages that
 would be the same stay, those of recordings that are gone are removed. *When it fails*: the disk is
 full or the folder cannot be written; the error names it. Materialise it again; nothing does so by
 itself before there are new transcripts."""
@@ -62,6 +64,11 @@ language, folder and status, what to check first, what went wrong, speed, confid
 and word error rates where references exist.
 
 *Refreshed* by the sensor `refreshes` where new transcripts were published, once an hour at most,
-whenever you materialise it, and by `opentr report`: only partitions that changed are read, and
+whenever you materialise it, and by `{opentr} report`: only partitions that changed are read, and
 nothing is transcribed. *When it fails*: nothing is transcribed yet, or the disk is full; the error
 says which."""
+
+
+def described(text: str) -> str:
+    """A description that names commands as they can be typed here."""
+    return text.format(opentr=program())

@@ -3,6 +3,7 @@
 from dagster import AssetSelection, define_asset_job
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from opentr_pipeline.commands import command
 from opentr_pipeline.defs.names import Names
 
 MAIN_JOB = "transcribe_archive"
@@ -15,7 +16,8 @@ def transcribe_archive(names: Names) -> UnresolvedAssetJobDefinition:
         selection=AssetSelection.assets(names.key("recordings"), names.key("transcripts")),
         description="Probes the media files of the chosen partitions, transcribes what is missing, "
         "stale or failed in them, and judges all that is published. Started by the sensor "
-        "`uploads` (new media), the schedule `nights` (what is left), `opentr run`, and by hand. "
+        f"`uploads` (new media), the schedule `nights` (what is left), `{command('run')}`, and by "
+        "hand. "
         "When it fails: the failed step says which recordings are left and what to do; launching "
         "it again costs only those.",
     )

@@ -19,6 +19,7 @@ from dagster import (
     sensor,
 )
 
+from opentr_pipeline.commands import command
 from opentr_pipeline.defs.gpu_slots import PRIORITIES, PRIORITY_TAG
 from opentr_pipeline.defs.jobs import MAIN_JOB
 from opentr_pipeline.defs.names import Names
@@ -38,7 +39,7 @@ PUBLISHED = (DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_OBSE
 
 REFRESHES = """\
 Has everything made anew that is made from transcripts ({names}), for the partitions in which new
-ones were published: by uploads, nights, backfills or `opentr run`, also where some recordings
+ones were published: by uploads, nights, backfills or `{run}`, also where some recordings
 failed or the run was ended. While runs transcribe, it waits for their end, five minutes at most.
 Many partitions share a run; none of these runs needs a worker slot. What has no partitions is made
 after all others, at most once an hour.
@@ -67,7 +68,9 @@ def refreshes_sensor(
         name=names.name(REFRESHES_SENSOR),
         minimum_interval_seconds=every_s,
         default_status=DefaultSensorStatus.RUNNING,
-        description=REFRESHES.format(names=", ".join(f"`{name}`" for name in are_whole)),
+        description=REFRESHES.format(
+            names=", ".join(f"`{name}`" for name in are_whole), run=command("run")
+        ),
     )
     def follow(context: SensorEvaluationContext) -> SensorResult:
         return _tick(context, names, are_whole)
