@@ -19,6 +19,7 @@ from opentr_pipeline.defs.names import Names
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.given import given_settings
+from opentr_pipeline.settings.installation import example_file
 
 
 class GivenSettings(Model):
@@ -77,7 +78,7 @@ class Archive(Component, Model, Resolvable):
         Resolver(
             _values,
             model_field_type=ArchiveSettings,
-            description="Settings as in .env.example, by their names in small letters.",
+            description=f"Settings as in {example_file()}, by their names in small letters.",
         ),
     ] = Field(default={})
 

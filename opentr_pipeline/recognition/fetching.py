@@ -106,8 +106,8 @@ def _by_hand(name: str, folder: Path) -> str:
     """What to do where there is no network."""
     return (
         f"on a machine with a network run {command(f'models fetch {name}')} and copy the folder "
-        f"that it names to {folder}, or set WHISPER_MODEL to a folder with a model (see "
-        "docs/guides/models.md)."
+        f"that it names to {folder}, or set WHISPER_MODEL to a folder with a model in CTranslate2 "
+        "format (config.json, model.bin, tokenizer.json)."
     )
 
 

@@ -129,9 +129,9 @@ class Settings(SubtitleSettings, NightSettings, PageSettings):
     )
     folder_options_file: PathText = Field(
         "auto",
-        description="A TOML file with options of their own for folders of the archive; see "
-        "docs/guides/folder-options.md. auto: opentr.toml at the archive's root, else where .env "
-        "is read, where there is one.",
+        description="A TOML file with options of their own for folders of the archive: a table for "
+        'each, such as ["radio/bulletins"] with language = "it". auto: opentr.toml at the '
+        "archive's root, else where .env is read, where there is one.",
     )
     shard_audio_s: int = Field(
         3600,

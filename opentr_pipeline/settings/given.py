@@ -7,6 +7,7 @@ from pathlib import Path
 
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.settings.environment import Settings, checked_settings
+from opentr_pipeline.settings.installation import example_file
 from opentr_pipeline.settings.values import PathText
 
 _IS_PATH = PathText.__metadata__[0]  # type: ignore[attr-defined]
@@ -25,7 +26,7 @@ def given_settings(values: Mapping[str, object], folder: Path) -> Settings:
     """
     for name in values.keys() - Settings.model_fields.keys():
         near = difflib.get_close_matches(name, Settings.model_fields, n=1)
-        hint = f"did you mean {near[0]}?" if near else "see .env.example."
+        hint = f"did you mean {near[0]}?" if near else f"see {example_file()}."
         raise SettingsError(f"{name} is not a setting; {hint}")
     texts = {name: _as_written(value) for name, value in values.items() if value is not None}
     checked = checked_settings({name: text for name, text in texts.items() if text})
