@@ -10,6 +10,11 @@ def hours(seconds: float) -> str:
     return f"{value:.3f}" if value < 1 else f"{value:.1f}"
 
 
+def number_text(number: int, noun: str) -> str:
+    """``1 partition``, ``3 partitions``."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def duration_text(seconds: float) -> str:
     """``0:07``, ``1:02:03``."""
     minutes, rest = divmod(int(seconds), 60)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opentr_pipeline.cli.shared import json_option, print_json, settings_of
+from opentr_pipeline.wording import number_text
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -103,13 +104,13 @@ def _phrase(word: str) -> str:
 def _sentences(refreshed: "Refreshed") -> list[str]:
     sentences = []
     if refreshed.num_partitions:
-        sentences.append(
-            f"{refreshed.num_partitions} partitions were indexed in {refreshed.wall_s:.1f} s."
-        )
+        were = "was" if refreshed.num_partitions == 1 else "were"
+        indexed = number_text(refreshed.num_partitions, "partition")
+        sentences.append(f"{indexed} {were} indexed in {refreshed.wall_s:.1f} s.")
     if refreshed.num_left > len(refreshed.problems):
+        left = number_text(refreshed.num_left, "partition")
         sentences.append(
-            f"{refreshed.num_left} partitions are being indexed by another process; until then "
-            "they are found as they were."
+            f"Another process is indexing {left}; until it is done, older text is found."
         )
     return sentences + refreshed.problems
 

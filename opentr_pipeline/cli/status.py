@@ -15,7 +15,7 @@ from opentr_pipeline.cli.shared import (
     until_interrupt,
 )
 from opentr_pipeline.commands import command
-from opentr_pipeline.wording import hours
+from opentr_pipeline.wording import hours, number_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -66,7 +66,7 @@ def of_status(archive: Path, status: "Status") -> "RenderableType":
         status.num_unpublished
     )
     lines = [
-        ("archive", f"{archive} ({facts.num_partitions} partitions)"),
+        ("archive", f"{archive} ({number_text(facts.num_partitions, 'partition')})"),
         ("done", f"{facts.num_done} ({hours(facts.done_audio_s)} h){unpublished}"),
         ("missing", str(facts.num_missing)),
         ("stale", str(facts.num_stale)),
