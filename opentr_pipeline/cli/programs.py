@@ -32,7 +32,7 @@ def dagster(arguments: tuple[str, ...]) -> None:
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.option("--quick", is_flag=True, help="Without the slow ones; under two minutes.")
+@click.option("--quick", is_flag=True, help="Without the slow ones; some minutes.")
 @click.option("--stack", is_flag=True, help="Those of the production stack alone; needs Docker.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test(quick: bool, stack: bool, arguments: tuple[str, ...]) -> None:
