@@ -38,8 +38,10 @@ def status(archive: Path | None, as_json: bool, watch: bool) -> None:
 
     from opentr_pipeline import terminal
     from opentr_pipeline.monitoring.status import StatusWatch
+    from opentr_pipeline.planning.places import check_places
 
     setup = setup_of(archive)
+    check_places(setup.workspace)
     looking = StatusWatch(setup, options_of(setup, fetch=False))
     root = setup.workspace.archive
     console = terminal.console()

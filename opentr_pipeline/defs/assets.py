@@ -38,6 +38,7 @@ from opentr_pipeline.devices.memory_limits import MAX_TRIES, learning
 from opentr_pipeline.devices.usage import looks_at, sampled
 from opentr_pipeline.errors import DeviceError, OpentrError, OutOfMemoryError
 from opentr_pipeline.planning import backlog
+from opentr_pipeline.planning.places import claim_output
 from opentr_pipeline.planning.plan import Plan, load_plan, plan_file, sweep
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.shards import ShardItem
@@ -64,6 +65,7 @@ def probe_recordings(
     die_with_the_run()
     started, store = time.monotonic(), setup.store
     try:
+        claim_output(setup.workspace)
         partitions = backlog.recordings_of(setup, context.partition_keys)
         for key, found in partitions.items():
             store.write_recordings(key, found)
@@ -87,6 +89,7 @@ def plan_shards(
     die_with_the_run()
     try:
         setup = Setup(transcription.settings(usual))
+        claim_output(setup.workspace)
         options = setup.options_with(transcription.typed())
         partitions = backlog.recordings_of(setup, context.partition_keys)
         plan = backlog.make_plan(setup, partitions, options, len(setup.slots), config.taking())

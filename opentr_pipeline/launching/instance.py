@@ -17,6 +17,7 @@ from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import PRIVATE, locked
+from opentr_pipeline.planning import places
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.settings.environment import is_in_stack
 from opentr_pipeline.settings.installation import installing, stock
@@ -90,8 +91,8 @@ def prepare_home(setup: Setup, partition_keys: Iterable[str] = ()) -> None:
 
     Raises:
         SettingsError: PostgreSQL is asked for and its driver is not installed, the database holds
-            the state of another archive, the state is that of another output folder, or a device is
-            not there.
+            the state of another archive, the output folder is another archive's, the state is that
+            of another output folder, or a device is not there.
     """
     workspace, url = setup.workspace, setup.workspace.database
     if url and not find_spec("dagster_postgres"):
@@ -102,7 +103,9 @@ def prepare_home(setup: Setup, partition_keys: Iterable[str] = ()) -> None:
     enter_to_work(setup)
     home = workspace.dagster_home
     with locked(home / "prepare.lock", PRIVATE):
-        claim_state(workspace)
+        places.check_places(workspace)  # both, before one of them is kept
+        places.claim_output(workspace)
+        places.claim_state(workspace)
         _write_dagster_yaml(home / "dagster.yaml", in_postgres=bool(url))
         note = f"{limit} {hashlib.sha256(url.encode()).hexdigest()}"
         done = home / PREPARED
@@ -114,26 +117,6 @@ def prepare_home(setup: Setup, partition_keys: Iterable[str] = ()) -> None:
         if url:
             _claim_database(instance, workspace.slug)
         register_partitions(instance, partition_keys, Names())
-
-
-def claim_state(workspace: Workspace) -> None:
-    """Keep that the state of an archive is about one output folder.
-
-    Two that share it would share runs, uploads and what Dagster holds for done. They meet where one
-    archive is transcribed from two folders with one ``OPENTR_HOME``. An output folder that is gone
-    was moved or deleted; the next one takes its place.
-
-    Raises:
-        SettingsError: it is about another one.
-    """
-    note = workspace.state / "output"
-    theirs = Path(os.fsdecode(note.read_bytes())) if note.exists() else workspace.output
-    if theirs.exists() and os.path.realpath(theirs) != os.path.realpath(workspace.output):
-        raise SettingsError(
-            f"The tables of {workspace.archive} are in {theirs}, not in {workspace.output}; set "
-            f"OUTPUT_DIR={theirs}, or another OPENTR_HOME for a second output."
-        )
-    note.write_bytes(os.fsencode(workspace.output))
 
 
 def _claim_database(instance: DagsterInstance, archive: str) -> None:

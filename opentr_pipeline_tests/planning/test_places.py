@@ -1,11 +1,11 @@
-"""Whose state a state folder is."""
+"""Whose an output folder is, and whose a state folder."""
 
 from pathlib import Path
 
 import pytest
 
 from opentr_pipeline.errors import SettingsError
-from opentr_pipeline.launching.instance import claim_state
+from opentr_pipeline.planning.places import check_places, claim_output, claim_state
 from opentr_pipeline.settings.workspace import Workspace
 
 
@@ -41,3 +41,33 @@ def test_two_archives_never_meet_in_one_home(tmp_path: Path) -> None:
     claim_state(workspace(tmp_path, "one"))
     claim_state(workspace(tmp_path, "two", archive="other/archive"))
     assert len(list((tmp_path / "home" / "archives").iterdir())) == 2
+
+
+def test_one_output_has_one_archive(tmp_path: Path) -> None:
+    first, second = workspace(tmp_path, "out", "tapes"), workspace(tmp_path, "out", "radio")
+    for one in (first, second):
+        one.archive.mkdir()
+    check_places(first)
+    assert not first.output.exists()
+    claim_output(first)
+    claim_output(first)
+    (tmp_path / "link").symlink_to(first.archive)
+    claim_output(workspace(tmp_path, "out", "link"))
+    said = f"remove {tmp_path}/out/.store/archive if that archive is this one now"
+    with pytest.raises(SettingsError, match=said):
+        claim_output(second)
+    with pytest.raises(SettingsError, match=said):
+        check_places(second)
+    (tmp_path / "out" / ".store" / "archive").unlink()
+    claim_output(second)
+
+
+def test_an_archive_may_be_moved(tmp_path: Path) -> None:
+    first, second = workspace(tmp_path, "out", "tapes"), workspace(tmp_path, "out", "moved")
+    first.archive.mkdir()
+    claim_output(first)
+    first.archive.rename(second.archive)
+    claim_output(second)
+    first.archive.mkdir()
+    with pytest.raises(SettingsError, match=f"holds the tables of {second.archive}"):
+        claim_output(first)

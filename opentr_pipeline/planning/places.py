@@ -1,0 +1,93 @@
+"""Which archive an output folder is of, and which output folder a state is about; never two."""
+
+import os
+from pathlib import Path
+
+from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.locks import locked
+from opentr_pipeline.settings.environment import is_in_stack
+from opentr_pipeline.settings.workspace import Workspace
+from opentr_pipeline.transcripts.layout import StoreLayout, disk_sentences
+from opentr_pipeline.whole_files import write_whole
+
+
+def check_places(workspace: Workspace) -> None:
+    """Refuse an output folder that is not this archive's; nothing is written.
+
+    Raises:
+        SettingsError: it holds the tables of another archive, or the archive's are elsewhere.
+    """
+    _check_output(workspace)
+    _check_state(workspace)
+
+
+def claim_output(workspace: Workspace) -> None:
+    """Keep that an output folder holds the tables of one archive.
+
+    To each of two, the recordings of the other would be gone from its archive. An archive that is
+    gone was moved or deleted; the next one takes its place. Who starts the production stack asks
+    before its containers, which know the folders by other names.
+
+    Raises:
+        SettingsError: it is another one's.
+        StoreError: the folder cannot be written.
+    """
+    note, ours = _archive_note(workspace), os.fsencode(workspace.archive)
+    if is_in_stack() or (note.exists() and note.read_bytes() == ours):
+        return
+    with disk_sentences(workspace.output):
+        note.parent.mkdir(parents=True, exist_ok=True)
+        with locked(note.with_suffix(".lock")):
+            _check_output(workspace)
+            write_whole(note, ours)
+
+
+def claim_state(workspace: Workspace) -> None:
+    """Keep that the state of an archive is about one output folder.
+
+    Two that share it would share runs, uploads and what Dagster holds for done. They meet where one
+    archive is transcribed from two folders with one ``OPENTR_HOME``. An output folder that is gone
+    was moved or deleted; the next one takes its place.
+
+    Raises:
+        SettingsError: it is about another one.
+    """
+    _check_state(workspace)
+    _output_note(workspace).write_bytes(os.fsencode(workspace.output))
+
+
+def _archive_note(workspace: Workspace) -> Path:
+    return StoreLayout(workspace.output).inner / "archive"
+
+
+def _output_note(workspace: Workspace) -> Path:
+    return workspace.state / "output"
+
+
+def _check_output(workspace: Workspace) -> None:
+    note = _archive_note(workspace)
+    theirs = _other(note, workspace.archive)
+    if theirs and not is_in_stack():
+        raise SettingsError(
+            f"OUTPUT_DIR={workspace.output} holds the tables of {theirs}, not of "
+            f"{workspace.archive}; set another OUTPUT_DIR, or remove {note} if that archive is "
+            "this one now."
+        )
+
+
+def _check_state(workspace: Workspace) -> None:
+    if theirs := _other(_output_note(workspace), workspace.output):
+        raise SettingsError(
+            f"The tables of {workspace.archive} are in {theirs}, not in {workspace.output}; set "
+            f"OUTPUT_DIR={theirs}, or another OPENTR_HOME for a second output."
+        )
+
+
+def _other(note: Path, ours: Path) -> Path | None:
+    """The folder that a note names, where it is there and is not ours."""
+    try:
+        theirs = Path(os.fsdecode(note.read_bytes()))
+    except FileNotFoundError:
+        return None
+    is_ours = os.path.realpath(theirs) == os.path.realpath(ours)
+    return theirs if theirs.exists() and not is_ours else None
