@@ -40,6 +40,9 @@ def start_prod(settings: "Settings") -> None:
 
 
 def _start(stack: "Stack") -> None:
+    from opentr_pipeline.planning.places import claim_output
+
+    claim_output(stack.settings.workspace)
     stack.start(_say)
     click.echo(
         f"The page is at {stack.address}, archive {stack.settings.workspace.archive}; "

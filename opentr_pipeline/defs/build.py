@@ -27,7 +27,7 @@ from opentr_pipeline.defs.sensors import interval_s, uploads_sensor
 from opentr_pipeline.devices.cards import list_cards, worker_slots
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.settings.environment import Settings
-from opentr_pipeline.settings.given import given_settings
+from opentr_pipeline.settings.given import archive_settings
 
 
 def build_defs(
@@ -39,7 +39,8 @@ def build_defs(
 ) -> Definitions:
     """The definitions of an archive, to be merged with others by ``Definitions.merge``.
 
-    Nothing is read from the environment or from ``.env``: what is not given has its default.
+    Nothing is read from the environment or from ``.env``: what else is not given has its
+    default.
 
     Args:
         archive: the folder that holds all media.
@@ -48,13 +49,14 @@ def build_defs(
         with_executor: whether they bring the executor that starts no more transcription steps of a
             run than there are worker slots. A code location has one executor. Without ours, steps
             wait for a worker slot all the same, each as a process.
-        **settings: those of ``.env.example`` in small letters, such as ``whisper_model="base"``.
+        **settings: those of ``.env.example`` in small letters, such as ``whisper_model="base"``;
+            ``output_dir`` is needed.
 
     Raises:
         SettingsError: one sentence for the first value refused.
     """
     names = Names(checked_prefix(key_prefix))
-    checked = given_settings({"archive_dir": archive, **settings}, Path.cwd())
+    checked = archive_settings(archive, settings, Path.cwd())
     return archive_defs(checked, names, with_executor=with_executor)
 
 
@@ -81,15 +83,15 @@ def archive_defs(settings: Settings, names: Names, *, with_executor: bool) -> De
     )
 
 
-def checked_prefix(key_prefix: str | Sequence[str]) -> tuple[str, ...]:
+def checked_prefix(key_prefix: Any) -> tuple[str, ...]:
     """A prefix as ``Names`` has it.
 
     Raises:
-        SettingsError: it cannot be in the name of a job.
+        SettingsError: it is no text, nor a list of such, or cannot be in the name of a job.
     """
-    parts = (key_prefix,) if isinstance(key_prefix, str) else tuple(key_prefix)
+    parts = tuple(key_prefix) if isinstance(key_prefix, list | tuple) else (key_prefix,)
     for part in parts:
-        if not re.fullmatch("[A-Za-z0-9_]+", part):
+        if not isinstance(part, str) or not re.fullmatch("[A-Za-z0-9_]+", part):
             raise SettingsError(
                 f"key_prefix must be letters, digits and _, or a list of such, got {part!r}."
             )

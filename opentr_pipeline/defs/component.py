@@ -18,7 +18,7 @@ from opentr_pipeline.defs.build import archive_defs, checked_prefix
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.settings.environment import Settings
-from opentr_pipeline.settings.given import given_settings
+from opentr_pipeline.settings.given import archive_settings, given_settings
 from opentr_pipeline.settings.installation import example_file
 
 
@@ -78,7 +78,8 @@ class Archive(Component, Model, Resolvable):
         Resolver(
             _values,
             model_field_type=ArchiveSettings,
-            description=f"Settings as in {example_file()}, by their names in small letters.",
+            description=f"Settings as in {example_file()}, by their names in small letters; "
+            "output_dir is needed.",
         ),
     ] = Field(default={})
 
@@ -88,7 +89,6 @@ class Archive(Component, Model, Resolvable):
         Raises:
             SettingsError: one sentence for the first value refused.
         """
-        given = {"archive_dir": self.archive, **self.settings}
-        settings = given_settings(given, Path(context.path))
+        settings = archive_settings(self.archive, self.settings, Path(context.path))
         names = Names(checked_prefix(self.key_prefix))
         return archive_defs(settings, names, with_executor=self.with_executor)

@@ -1,16 +1,52 @@
 """Settings that somebody gives in code or in a file of theirs, not by the environment."""
 
 import difflib
-import os.path
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.settings.environment import Settings, checked_settings
+from opentr_pipeline.settings.folder_file import own_folder_file
 from opentr_pipeline.settings.installation import example_file
 from opentr_pipeline.settings.values import PathText
 
 _IS_PATH = PathText.__metadata__[0]  # type: ignore[attr-defined]
+
+
+def archive_settings(archive: object, values: Mapping[str, object], folder: Path) -> Settings:
+    """The settings of an archive in somebody else's project; see ``given_settings``.
+
+    What depends on the folder that a process works in has no default here: web server, daemon and
+    runs may each have another.
+
+    Args:
+        archive: the folder that holds all media.
+        values: the other settings.
+        folder: where relative paths start.
+
+    Raises:
+        SettingsError: one sentence for the first value refused, or missing.
+    """
+    if not isinstance(archive, str | os.PathLike) or os.fspath(archive) in ("", "auto"):
+        raise SettingsError(
+            f"archive must be the folder that holds all media, got {archive!r}; name that folder."
+        )
+    if "archive_dir" in values:
+        raise SettingsError(
+            f"archive_dir={values['archive_dir']} is a second archive beside {archive}; give one, "
+            "as archive."
+        )
+    settings = given_settings({**values, "archive_dir": archive}, folder)
+    if settings.output_dir == "auto":
+        raise SettingsError(
+            f"output_dir must be the folder for the tables of {archive}, which has no default "
+            "here; name one of its own, such as output_dir=/data/tapes."
+        )
+    if settings.folder_options_file != "auto":
+        return settings
+    own = own_folder_file(settings.workspace.archive)
+    return settings.model_copy(update={"folder_options_file": str(own)})
 
 
 def given_settings(values: Mapping[str, object], folder: Path) -> Settings:

@@ -59,7 +59,10 @@ def test_two_archives_and_what_others_have_fit_into_one_code_location(tmp_path: 
         resources={"io_manager": dg.mem_io_manager, "transcription": "theirs"},
         executor=dg.in_process_executor,
     )
-    archives = [build_defs(tmp_path / name, name) for name in ("tapes", "radio")]
+    archives = [
+        build_defs(tmp_path / name, name, output_dir=tmp_path / f"out-{name}")
+        for name in ("tapes", "radio")
+    ]
     merged = dg.Definitions.merge(theirs, *archives)
     dg.Definitions.validate_loadable(merged)
     assert keys(merged) == {"pages", *(f"{one}/{k}" for one in ("tapes", "radio") for k in OURS)}
@@ -95,12 +98,12 @@ def test_what_an_instance_remembers_of_the_environments_archive_stays() -> None:
 def test_the_environment_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.setenv(name.upper(), "not possible \udcff")
-    made = build_defs(tmp_path / "tapes", "tapes", whisper_beam_size=3)
+    made = build_defs(tmp_path / "tapes", "tapes", output_dir="out", whisper_beam_size=3)
     resources = made.resources or {}
     assert resources["tapes__transcription"].whisper_beam_size == 3
     assert resources["tapes__transcription"].whisper_model == "auto"
     assert made.executor is None
-    assert build_defs(tmp_path, with_executor=True).executor is not None
+    assert build_defs(tmp_path, output_dir="out", with_executor=True).executor is not None
 
 
 @pytest.mark.parametrize(
@@ -111,11 +114,19 @@ def test_the_environment_says_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
         ({"asset_owners": ["somebody"]}, "ASSET_OWNERS must be addresses of people, or teams"),
         ({"asset_tags": {"two words": "x"}}, "ASSET_TAGS must be names with values"),
         ({"key_prefix": "a-b"}, "key_prefix must be letters, digits and _"),
+        ({"key_prefix": 5}, "key_prefix must be letters, digits and _, or a list of such, got 5."),
+        ({"key_prefix": [1]}, "key_prefix must be letters, digits and _, or a list of such, got 1"),
+        ({"archive": ""}, "archive must be the folder that holds all media, got ''"),
+        ({"archive": None}, "archive must be the folder that holds all media, got None"),
+        ({"archive": "auto"}, "archive must be the folder that holds all media, got 'auto'"),
+        ({"archive_dir": "/radio"}, "archive_dir=/radio is a second archive beside tapes"),
+        ({"output_dir": None}, "output_dir must be the folder for the tables of tapes"),
+        ({"output_dir": "auto"}, "output_dir must be the folder for the tables of tapes"),
     ],
 )
 def test_a_refusal_is_the_settings_own_sentence(given: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        build_defs("tapes", **given)
+        build_defs(**{"archive": "tapes", "output_dir": "out", **given})
     assert said in str(caught.value)
 
 
@@ -123,13 +134,13 @@ def test_paths_start_where_the_definitions_are_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    uri = spec_of(build_defs("folder/../tapes"), "media").metadata["dagster/uri"]
+    uri = spec_of(build_defs("folder/../tapes", output_dir="out"), "media").metadata["dagster/uri"]
     assert uri == (tmp_path / "tapes").as_uri()
 
 
 def test_the_page_is_told_of_every_asset_once(tmp_path: Path) -> None:
     given = {"asset_owners": ["team:sound", "a@b.example"], "asset_tags": {"domain": "radio"}}
-    defs = build_defs(tmp_path, ["radio", "old"], fresh_days=3, **given)
+    defs = build_defs(tmp_path, ["radio", "old"], output_dir="out", fresh_days=3, **given)
     specs = {spec.key.path[-1]: spec for spec in defs.resolve_all_asset_specs()}
     assert specs.keys() == OURS
     for name, spec in specs.items():
@@ -145,7 +156,7 @@ def test_the_page_is_told_of_every_asset_once(tmp_path: Path) -> None:
 
 
 def test_tables_show_their_columns_and_where_these_come_from(tmp_path: Path) -> None:
-    defs = build_defs(tmp_path, "radio")
+    defs = build_defs(tmp_path, "radio", output_dir="out")
     said = spec_of(defs, "radio/transcripts").metadata
     for key, table in (
         ("dagster/column_schema", "transcripts"),
@@ -165,7 +176,9 @@ def test_tables_show_their_columns_and_where_these_come_from(tmp_path: Path) -> 
     [
         ({"settings": {"whisper_beam_size": 99}}, "WHISPER_BEAM_SIZE must be 1..20, got '99'"),
         ({"settings": {"whisper_modell": "b"}}, "did you mean whisper_model?"),
-        ({"key_prefix": "a b"}, "key_prefix must be letters, digits and _"),
+        ({"settings": {"output_dir": "o"}, "key_prefix": "a b"}, "key_prefix must be letters"),
+        ({"archive": ""}, "archive must be the folder that holds all media, got ''"),
+        ({}, "output_dir must be the folder for the tables of media"),
     ],
 )
 def test_a_component_is_refused_with_the_same_sentences(
