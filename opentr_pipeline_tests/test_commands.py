@@ -32,7 +32,7 @@ def test_mistakes_name_the_command_that_was_used(monkeypatch: pytest.MonkeyPatch
 def test_descriptions_name_the_command_that_was_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENTR_COMMAND", "./opentr.sh")
     assert "`./opentr.sh retry-failed`" in described(TRANSCRIPTS)
-    everything = build_defs("samples/archive", "tapes")
+    everything = build_defs("samples/archive", "tapes", output_dir="output/tapes")
     said = [spec.description or "" for spec in everything.resolve_all_asset_specs()]
     said += [sensor.description or "" for sensor in everything.sensors or ()]
     said += [job.description or "" for job in everything.jobs or ()]
