@@ -111,7 +111,9 @@ def test_a_tick_asks_for_a_run_that_takes_the_upload_alone(eye: Eye) -> None:
     assert sorted(config["recordings"]) == sorted(one.recording_id for one in found)
 
     # Nobody asks again as long as the run waits or works, but when it is over and nothing is done.
-    run = eye.instance.create_run_for_job(pretended, tags=request.tags)
+    # The daemon says which sensor asked for a run.
+    tags = {**request.tags, "dagster/sensor_name": "uploads"}
+    run = eye.instance.create_run_for_job(pretended, tags=tags)
     eye.instance.report_run_canceling(run)
     time.sleep(1.5)
     said = eye.tick().skip_reason
