@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -19,12 +20,23 @@ EXTRAS = {"test": ["test", "docs"], "docs": ["docs"]}
 def main() -> None:
     """Set up under a lock, so that commands started together do not set up twice."""
     extras = EXTRAS.get("".join(sys.argv[1:2]), [])
-    with (ROOT / ".venv.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if missing := _missing(extras):
-            _set_up(missing)
+    if _missing(extras):
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+        # Of nobody else, who could keep us waiting by its lock.
+        with os.fdopen(os.open(ROOT / ".venv.lock", flags, 0o600), "w") as lock:
+            _lock(lock)
+            if missing := _missing(extras):  # still
+                _set_up(missing)
     opentr = str(VENV / "bin" / "opentr")
     os.execv(opentr, [opentr, *sys.argv[1:]])
+
+
+def _lock(lock: TextIO) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("Another command sets up the environment; waiting ...", file=sys.stderr, flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _stamp(extra: str) -> Path:

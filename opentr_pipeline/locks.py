@@ -4,31 +4,56 @@
 kind of lock, and must work for files that another user made.
 """
 
+import contextlib
 import fcntl
+import logging
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from opentr_pipeline.plain_files import open_plain
+from opentr_pipeline.wording import visible
 
 POLL_S = 0.2
+# What waits longer says for whom.
+SILENT_S = 2.0
+UNKNOWN_HOLDER = "a process that cannot be seen from here"
+MAX_COMMAND_BYTES = 120
+_log = logging.getLogger(__name__)
 
 
-# Of files that any user of the host takes locks of, whatever his umask.
-PUBLIC = 0o666
-PRIVATE = 0o600
+class Patience:
+    """Waits in small pauses; when that takes longer than a moment, it is said once for what."""
+
+    def __init__(self) -> None:
+        """Nothing was waited for yet."""
+        self._waited_s = 0.0
+
+    def pause(self, what: Callable[[], str]) -> None:
+        """Wait a little.
+
+        Args:
+            what: is waited for, and who has it.
+        """
+        time.sleep(POLL_S)
+        before_s, self._waited_s = self._waited_s, self._waited_s + POLL_S
+        if before_s < SILENT_S <= self._waited_s:
+            _log.warning("Waiting for %s.", what())
 
 
-def try_lock(path: Path, shared: bool = False, mode: int = PUBLIC) -> int | None:
+def try_lock(path: Path, shared: bool = False) -> int | None:
     """Take the lock of a file, made where it is missing.
+
+    Who can open a file can keep others out by its lock. So whoever may write into the folder can
+    open it, and nobody else: among private folders no other user, in the folder of the worker slots
+    all of them, whatever their umask.
 
     Args:
         path: the file.
         shared: with others that share it; they keep out only who wants it for himself.
-        mode: of the file; who can open it can keep others out.
 
     Returns:
         An open descriptor that holds the lock until it is closed, not inherited by programs
@@ -39,7 +64,7 @@ def try_lock(path: Path, shared: bool = False, mode: int = PUBLIC) -> int | None
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     while True:
-        descriptor = _open(path, mode)
+        descriptor = _open(path)
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -51,11 +76,11 @@ def try_lock(path: Path, shared: bool = False, mode: int = PUBLIC) -> int | None
         os.close(descriptor)  # removed meanwhile: its lock would keep nobody out
 
 
-def _open(path: Path, mode: int) -> int:
+def _open(path: Path) -> int:
     while True:
         try:
-            descriptor = open_plain(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
-            os.fchmod(descriptor, mode)
+            descriptor = open_plain(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+            _open_to_writers(descriptor, path.parent.stat())
             return descriptor
         except FileExistsError:
             try:
@@ -63,6 +88,15 @@ def _open(path: Path, mode: int) -> int:
                 return open_plain(path, os.O_RDWR)
             except FileNotFoundError:  # removed between the two
                 continue
+
+
+def _open_to_writers(descriptor: int, folder: os.stat_result) -> None:
+    """Let those use a lock file who may write into its folder."""
+    writers = folder.st_mode & 0o022
+    with contextlib.suppress(PermissionError):  # some file systems know no modes
+        os.fchmod(descriptor, 0o600 | writers | writers << 1)
+        if not os.geteuid():  # the containers of the stack are another user than who started them
+            os.fchown(descriptor, folder.st_uid, folder.st_gid)
 
 
 def _is_named(descriptor: int, path: Path) -> bool:
@@ -113,11 +147,35 @@ def is_being_written(path: str) -> bool:
     return False
 
 
+def holder(path: Path) -> str:
+    """Who holds the lock of a file, for people: ``process 1234 (opentr run)``.
+
+    Source: proc_locks(5). Of processes that end, or are in other containers, the number is 0 or
+    leads nowhere; file systems that lie above others have other device numbers there.
+    """
+    try:
+        inode = path.stat().st_ino
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return UNKNOWN_HOLDER
+    rows = [line.split() for line in lines if " FLOCK " in line and " -> " not in line]
+    pids = {int(row[4]) for row in rows if row[5].rpartition(":")[2] == str(inode)}
+    if len(pids) != 1 or not (pid := pids.pop()):
+        return UNKNOWN_HOLDER
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()[:MAX_COMMAND_BYTES]
+    except OSError:
+        return f"process {pid}, which has ended and left it to another"
+    words = command.replace(b"\0", b" ").decode(errors="replace").strip()
+    return f"process {pid} ({visible(words)})"
+
+
 @contextmanager
-def locked(path: Path, mode: int = PUBLIC) -> Iterator[None]:
-    """Wait for the lock of a file, and hold it."""
-    while (descriptor := try_lock(path, mode=mode)) is None:
-        time.sleep(POLL_S)
+def locked(path: Path) -> Iterator[None]:
+    """Wait for the lock of a file, and hold it; a longer wait is logged."""
+    patience = Patience()
+    while (descriptor := try_lock(path)) is None:
+        patience.pause(lambda: f"the lock {visible(str(path))}, which {holder(path)} holds")
     try:
         yield
     finally:

@@ -68,3 +68,19 @@ def write_plain(path: Path, text: str) -> None:
     """
     with os.fdopen(open_plain(path, os.O_WRONLY | os.O_TRUNC), "wb") as stream:
         stream.write(text.encode())
+
+
+def private_folder(folder: Path) -> Path:
+    """A folder that other users see nothing of, made where it is missing.
+
+    Who can open a database for reading can lock it. A group has it where it has, by the umask, what
+    this user makes.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        mode = stat.S_IMODE(folder.stat().st_mode)
+        folder.chmod(mode & (0o2770 if mode & 0o020 else 0o2700))
+    return folder

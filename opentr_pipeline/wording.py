@@ -1,7 +1,13 @@
 """How times, sizes, shares and paths are written for people; pure."""
 
 import os
+import re
 from datetime import UTC, datetime
+
+# What moves a cursor, breaks a line or turns text round, and is not shown itself: C0, C1, the
+# separators of lines and paragraphs, the embeddings, overrides and isolates of bidirectional text.
+# Source: Unicode, general categories Cc, Zl, Zp; UAX #9, table 4.
+_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def hours(seconds: float) -> str:
@@ -31,6 +37,16 @@ def now() -> str:
 def readable(path: str) -> str:
     """A path as text that any table or terminal takes: bytes that are not UTF-8 in hexadecimal."""
     return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def visible(text: str) -> str:
+    r"""Text of others as one line of a terminal or a log: control characters as ``\x1b``."""
+    return _INVISIBLE.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
 def length_text(seconds: float) -> str:

@@ -4,9 +4,11 @@ import errno
 import fcntl
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,7 +124,15 @@ def test_a_program_that_the_holder_starts_does_not_hold_the_lock(tmp_path: Path)
         child.communicate(b"\n")
 
 
-def test_any_user_may_open_a_lock_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("folder", "file"), [(0o755, 0o600), (0o700, 0o600), (0o2775, 0o660), (0o1777, 0o666)]
+)
+def test_who_may_write_into_a_folder_may_take_its_locks(
+    tmp_path: Path, folder: int, file: int
+) -> None:
+    tmp_path.chmod(folder)
+    if os.geteuid() == 0:  # who starts the stack makes locks for the user of its containers
+        os.chown(tmp_path, 4321, 4321)
     before = os.umask(0o077)
     try:
         held = try_lock(tmp_path / "a")
@@ -130,7 +140,26 @@ def test_any_user_may_open_a_lock_file(tmp_path: Path) -> None:
         os.umask(before)
     assert held is not None
     os.close(held)
-    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o666
+    made, place = (tmp_path / "a").stat(), tmp_path.stat()
+    assert stat.S_IMODE(made.st_mode) == file
+    assert (made.st_uid, made.st_gid) == (place.st_uid, place.st_gid)
+
+
+def test_whoever_waits_says_for_whom(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "SILENT_S", 0.3)
+    path = tmp_path / "a\x1b[2J.lock"
+    with holder(path) as process:
+        assert held_by(process) == path
+        threading.Timer(0.8, process.kill).start()
+        with locked(path):
+            pass
+    (said,) = caplog.messages
+    assert said.startswith(
+        f"Waiting for the lock {tmp_path}/a\\x1b[2J.lock, which process {process.pid} ("
+    )
+    assert sys.executable in said
 
 
 def test_a_lock_file_that_is_removed_meanwhile_is_made_again(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from opentr_pipeline.errors import StoreError
+from opentr_pipeline.plain_files import private_folder
 
 # settling: seen, not yet twice the same; written: some process has it open for writing;
 # settled: to be held against the store; due: to be asked for; asked: in a run, or soon;
@@ -87,7 +88,7 @@ class Ledger:
         Raises:
             StoreError: the disk is full, or the file was damaged, and is gone now.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(self.path.parent)
         try:
             with closing(sqlite3.connect(self.path, 60, isolation_level=None)) as database:
                 self._database = database

@@ -63,6 +63,7 @@ class ProbeMemory:
     def __init__(self, path: Path) -> None:
         """Open or make the file."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(0o600)  # who can read it could lock it
         self._path = path
         with self._open() as database:
             database.execute(

@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import Any, Literal, get_args
 from opentr_pipeline.devices.cards import WorkerSlot
 from opentr_pipeline.devices.memory_limits import is_closed, open_slots
 from opentr_pipeline.errors import OpentrError, SettingsError
-from opentr_pipeline.locks import POLL_S, is_locked, is_shared, shared, try_lock
+from opentr_pipeline.locks import Patience, holder, is_locked, is_shared, shared, try_lock
 from opentr_pipeline.plain_files import read_plain, write_plain
 from opentr_pipeline.wording import now
 
@@ -122,6 +121,7 @@ def lease(slots: Sequence[WorkerSlot], folder: Path, rank: Rank = "usual") -> It
 def _wait(
     slots: Sequence[WorkerSlot], folder: Path, higher: Sequence[Rank]
 ) -> tuple[WorkerSlot, int]:
+    patience = Patience()
     while True:
         for slot in open_slots(slots, folder):
             if any(is_shared(_gate(folder, slot, rank)) for rank in higher):
@@ -131,7 +131,7 @@ def _wait(
                     os.truncate(descriptor, 0)  # what that one said of itself
                     return slot, descriptor
                 os.close(descriptor)
-        time.sleep(POLL_S)
+        patience.pause(lambda: f"a worker slot; {holder(folder / slots[0].name)} has the first")
 
 
 def _gate(folder: Path, slot: WorkerSlot, rank: Rank) -> Path:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from opentr_pipeline.devices.cards import Device, WorkerSlot
 from opentr_pipeline.errors import NoSlotError, OpentrError, OutOfMemoryError
-from opentr_pipeline.locks import PUBLIC, is_locked, locked
+from opentr_pipeline.locks import is_locked, locked
 from opentr_pipeline.plain_files import read_plain, write_plain
 from opentr_pipeline.whole_files import replacing
 from opentr_pipeline.wording import now
@@ -187,6 +187,6 @@ def _write(limit: MemoryLimit, folder: Path) -> None:
     try:
         with replacing(path) as fresh:
             fresh.write_text(said, encoding="utf-8")
-            fresh.chmod(PUBLIC)
+            fresh.chmod(0o666)  # for all who use the device
     except PermissionError:
         write_plain(path, said)

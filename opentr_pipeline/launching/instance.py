@@ -16,7 +16,8 @@ from opentr_pipeline.defs.gpu_slots import GPU_POOL, PRELOAD_MODULES
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.errors import SettingsError
-from opentr_pipeline.locks import PRIVATE, locked
+from opentr_pipeline.locks import locked
+from opentr_pipeline.plain_files import private_folder
 from opentr_pipeline.planning import places
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.settings.environment import is_in_stack
@@ -46,7 +47,8 @@ storage:
 
 def enter_home(workspace: Workspace) -> None:
     """Name the archive and its state to Dagster, here and in the processes that this one starts."""
-    workspace.dagster_home.mkdir(parents=True, exist_ok=True)
+    private_folder(workspace.state)
+    workspace.dagster_home.mkdir(exist_ok=True)
     os.environ["DAGSTER_HOME"] = str(workspace.dagster_home)
     os.environ["ARCHIVE_DIR"] = str(workspace.archive)
     os.environ["DAGSTER_POSTGRES_URL"] = workspace.database
@@ -102,7 +104,7 @@ def prepare_home(setup: Setup, partition_keys: Iterable[str] = ()) -> None:
     limit = len(setup.slots) + POOL_EXTRA
     enter_to_work(setup)
     home = workspace.dagster_home
-    with locked(home / "prepare.lock", PRIVATE):
+    with locked(home / "prepare.lock"):
         places.check_places(workspace)  # both, before one of them is kept
         places.claim_output(workspace)
         places.claim_state(workspace)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.locks import locked, try_lock
+from opentr_pipeline.plain_files import private_folder
 from opentr_pipeline.search.passages import Passage, PassageSource, Spoken, Wanted, passages_of
 from opentr_pipeline.search.terms import Term, characters_of, index_query, indexed
 from opentr_pipeline.transcripts.layout import Generation, StoreLayout, disk_sentences
@@ -162,7 +163,7 @@ class SearchIndex:
 
     @contextlib.contextmanager
     def _writing(self, wait: bool) -> Iterator[bool]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(self.path.parent)
         lock = self.path.with_name("lock")
         if wait:
             with locked(lock):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from opentr_pipeline.commands import command
 from opentr_pipeline.errors import ServiceError
-from opentr_pipeline.locks import PRIVATE, is_locked, try_lock
+from opentr_pipeline.locks import holder, is_locked, try_lock
 from opentr_pipeline.services.processes import Process, end, members, wait_until
 from opentr_pipeline.settings.environment import Settings, is_in_stack
 from opentr_pipeline.settings.installation import call_folder, stock
@@ -74,7 +74,19 @@ class DevServices:
 
     def is_running(self) -> bool:
         """Whether they run."""
-        return is_locked(self.home / "dev.lock")
+        return is_locked(self._lock)
+
+    @property
+    def _lock(self) -> Path:
+        return self.home / "dev.lock"
+
+    def _check_lock(self) -> None:
+        """Refuse to start or to stop where somebody else holds the lock, for whatever reason."""
+        if self.is_running() and not self.processes():
+            raise ServiceError(
+                f"Nothing of ours runs, but {holder(self._lock)} holds {self._lock}: another start "
+                "that is under way, or a stranger; try again in a moment, then end it."
+            )
 
     def answers(self) -> bool:
         """Whether the page answers."""
@@ -110,6 +122,7 @@ class DevServices:
             ServiceError: they run already, the port is taken, the metrics cannot be written, or
                 they ended at once.
         """
+        self._check_lock()
         if self.is_running():
             raise ServiceError(f"It runs already: {self.address} ({command('stop')} ends it).")
         self.stop()  # what is left where the first process was killed
@@ -122,7 +135,7 @@ class DevServices:
             raise ServiceError(
                 f"Port {self.port} is taken by another program; set DAGSTER_PORT to a free one."
             )
-        lock = try_lock(self.home / "dev.lock", mode=PRIVATE)
+        lock = try_lock(self._lock)
         if lock is None:
             raise ServiceError("Another start is under way; try again in a moment.")
         (self.home / "dev.pid").unlink(missing_ok=True)
@@ -178,8 +191,8 @@ class DevServices:
         Raises:
             ServiceError: they could not be ended.
         """
-        is_running = self.is_running()
-        if not is_running and not self.processes():
+        self._check_lock()
+        if not self.processes():
             return False
         leader = self._noted().process
         if any(process.pid == leader for process in self.processes()):

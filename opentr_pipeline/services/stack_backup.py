@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 from opentr_pipeline.errors import ServiceError
+from opentr_pipeline.plain_files import open_plain
 from opentr_pipeline.services.stack import Stack, not_running
 from opentr_pipeline.services.stack_settings import hand_over
 from opentr_pipeline.whole_files import replacing
@@ -31,7 +32,10 @@ def backup(stack: Stack, file: Path) -> int:
     """
     if not stack.is_running():
         raise not_running()
-    with _named_at_the_end(file) as fresh, tarfile.open(fresh, "w:gz", compresslevel=1) as tar:
+    with (
+        _named_at_the_end(file) as fresh,
+        tarfile.open(mode="w:gz", fileobj=fresh, compresslevel=1) as tar,
+    ):
         with TemporaryDirectory() as folder:
             dump = Path(folder, DUMP)
             with dump.open("wb") as stream:
@@ -50,10 +54,13 @@ def _add(tar: tarfile.TarFile, folder: Path) -> None:
 
 
 @contextmanager
-def _named_at_the_end(file: Path) -> Iterator[Path]:
+def _named_at_the_end(file: Path) -> Iterator[IO[bytes]]:
+    """A new file that nobody else can read: it holds what Dagster knows, passwords among it."""
     try:
-        with replacing(file, file.with_name(file.name + ".part")) as fresh:
-            yield fresh
+        with replacing(file) as fresh:
+            descriptor = open_plain(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as stream:
+                yield stream
     except OSError as error:
         raise ServiceError(f"{file} cannot be written: {error.strerror}.") from None
 
@@ -64,6 +71,8 @@ def check(file: Path) -> None:
     Raises:
         ServiceError: that.
     """
+    if not hasattr(tarfile, "data_filter"):
+        raise ServiceError("A backup is taken back by Python 3.11.4 or newer; install one.")
     try:
         with tarfile.open(file) as tar:
             members = tar.getmembers()
@@ -94,7 +103,8 @@ def restore(stack: Stack, file: Path) -> None:
     stack.stop()
     stack.state.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=stack.state.parent) as folder, tarfile.open(file) as tar:
-        tar.extractall(folder)
+        tar.extractall(folder, filter="data")
+        Path(folder, FOLDER).chmod(0o700)  # which the filter leaves to the umask
         stack.start_database()
         try:
             with Path(folder, DUMP).open("rb") as dump:

@@ -15,7 +15,6 @@ from opentr_pipeline.archive.recordings import check_unchanged
 from opentr_pipeline.archive.storage import storage_of
 from opentr_pipeline.audio.decoding import Sound
 from opentr_pipeline.errors import DeviceError, MediaError, OutOfMemoryError
-from opentr_pipeline.locks import POLL_S
 from opentr_pipeline.planning.plan import Plan
 from opentr_pipeline.planning.shards import ShardItem
 from opentr_pipeline.recognition.engine import transcribe
@@ -107,7 +106,7 @@ class ShardRun:
             held = [self._attend(group) for group in [others, *([item] for item in suspects)]]
             waiting = list(itertools.chain(*held))
             if waiting:
-                time.sleep(POLL_S)
+                self._checkpoints.wait_for(waiting[0].content)
         self.outcome.wall_s = time.monotonic() - started
         return self.outcome
 

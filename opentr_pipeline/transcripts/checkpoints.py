@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ
-from opentr_pipeline.locks import try_lock
+from opentr_pipeline.locks import Patience, holder, try_lock
 from opentr_pipeline.transcripts.layout import disk_sentences
 from opentr_pipeline.transcripts.transcript import Content, Transcript, from_dict
 from opentr_pipeline.transcripts.window_results import Heard, heard_from_dict
@@ -42,6 +42,7 @@ class Checkpoints:
         """
         self._output_root = store_folder.parent
         self._folder = store_folder / "checkpoints"
+        self._patience = Patience()
 
     def _path(self, content: Content, kind: str) -> Path:
         media_fingerprint, settings_fingerprint = content
@@ -115,6 +116,11 @@ class Checkpoints:
             A descriptor that holds the claim until it is closed, or None where another has it.
         """
         return try_lock(self._made_path(content, "lock"))
+
+    def wait_for(self, content: Content) -> None:
+        """Wait a little for a process that has claimed a recording."""
+        path = self._path(content, "lock")
+        self._patience.pause(lambda: f"recordings that {holder(path)} works on")
 
     def begin_attempt(self, content: Content) -> int:
         """Note that an attempt begins; a process that dies leaves the note.

@@ -14,7 +14,6 @@ from opentr_pipeline.devices.cards import CPU, WorkerSlot
 from opentr_pipeline.devices.leases import Holder, holders, introduce, lease, slots_folder
 from opentr_pipeline.devices.memory_limits import MemoryLimit, batch_size_in, closed_slots, forget
 from opentr_pipeline.errors import PlantedFileError
-from opentr_pipeline.locks import PRIVATE, try_lock
 from opentr_pipeline_tests.conftest import STRICT
 
 SLOT = WorkerSlot(CPU, 0)
@@ -117,13 +116,6 @@ def test_limits_that_others_wrote_are_judged_as_a_strangers(folder: Path) -> Non
     assert closed_slots([SLOT], folder) == [limit]
     forget([SLOT], folder)
     assert closed_slots([SLOT], folder) == []
-
-
-def test_locks_of_our_own_folders_are_nobody_elses(tmp_path: Path) -> None:
-    descriptor = try_lock(tmp_path / "dev.lock", mode=PRIVATE)
-    assert descriptor is not None
-    os.close(descriptor)
-    assert stat.S_IMODE((tmp_path / "dev.lock").stat().st_mode) == PRIVATE
 
 
 def test_strict_runs_are_root_so_that_another_user_is_had() -> None:

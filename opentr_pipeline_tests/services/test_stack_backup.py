@@ -1,5 +1,6 @@
 """The file that keeps a production stack's state: what is taken in, what is refused; no engine."""
 
+import stat
 import tarfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ import pytest
 
 from opentr_pipeline.errors import OpentrError
 from opentr_pipeline.services.stack import Stack
-from opentr_pipeline.services.stack_backup import backup, check
+from opentr_pipeline.services.stack_backup import backup, check, restore
 
 
 @pytest.mark.parametrize("name", ["../evil", "state/../../evil", "/evil", "other", "."])
@@ -50,7 +51,14 @@ def test_a_file_that_vanishes_is_left_out_of_a_backup(
         state=tmp_path / "state",
     )
     monkeypatch.setattr(tarfile.TarFile, "add", add_late)
+    # What somebody has put where the file is to be, or might be made first, is not written to.
+    other = tmp_path / "other"
+    other.write_text("mine")
+    (tmp_path / "backup").symlink_to(other)
+    (tmp_path / "backup.part").symlink_to(other)
     backup(cast(Stack, working), tmp_path / "backup")
+    assert other.read_text() == "mine"
+    assert stat.S_IMODE((tmp_path / "backup").lstat().st_mode) == 0o600
     check(tmp_path / "backup")
     with tarfile.open(tmp_path / "backup") as tar:
         names = tar.getnames()
@@ -66,3 +74,24 @@ def test_a_file_that_vanishes_is_left_out_of_a_backup(
 def test_what_cannot_be_read_is_no_backup(tmp_path: Path) -> None:
     with pytest.raises(OpentrError, match="cannot be read"):
         check(tmp_path / "none")
+
+
+def test_what_is_restored_gives_nobody_more_rights(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "run").write_text("run")
+    (state / "run").chmod(0o4777)
+    stack = SimpleNamespace(
+        is_running=lambda: True,
+        in_database=lambda *_, **streams: "stdout" in streams and streams["stdout"].write(b"dump"),
+        state=state,
+        stop=lambda: None,
+        start_database=lambda: None,
+        put_state=lambda fresh: fresh.rename(tmp_path / "restored"),
+    )
+    backup(cast(Stack, stack), tmp_path / "backup")
+    restore(cast(Stack, stack), tmp_path / "backup")
+    restored = tmp_path / "restored"
+    assert (restored / "run").read_text() == "run"
+    assert stat.S_IMODE((restored / "run").stat().st_mode) == 0o755
+    assert stat.S_IMODE(restored.stat().st_mode) == 0o700
