@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opentr_pipeline.cli.shared import archive_argument, json_option, known, print_json, setup_of
+from opentr_pipeline.cli.shared import (
+    archive_argument,
+    json_option,
+    known,
+    print_json,
+    setup_to_look,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,7 +31,7 @@ def errors(archive: Path | None, as_json: bool, every: bool) -> None:
     from opentr_pipeline import terminal
     from opentr_pipeline.quality import problems
 
-    setup = setup_of(archive)
+    setup = setup_to_look(archive)
     _, all_work = known(setup)
     classes = problems.errors(all_work, setup.store, None if every else NUM_FILES_SHOWN)
     if as_json:

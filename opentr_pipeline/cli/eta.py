@@ -12,8 +12,8 @@ from opentr_pipeline.cli.shared import (
     json_option,
     known,
     print_json,
-    settings_of,
-    setup_of,
+    settings_to_look,
+    setup_to_look,
 )
 from opentr_pipeline.commands import command
 from opentr_pipeline.wording import duration_text, hours
@@ -32,7 +32,7 @@ def eta(archive: Path | None, as_json: bool) -> None:
     from opentr_pipeline import terminal
     from opentr_pipeline.quality import pace
 
-    setup = setup_of(archive)
+    setup = setup_to_look(archive)
     found, all_work = known(setup)
     num_unprobed = len(found.media_files) - len(all_work)
     facts = pace.eta(all_work, num_unprobed, setup.store, len(setup.slots))
@@ -80,7 +80,7 @@ def throughput(archive: Path | None, as_json: bool) -> None:
     from opentr_pipeline.quality import pace
     from opentr_pipeline.transcripts.store import TranscriptStore
 
-    store = TranscriptStore(settings_of(archive).workspace.output)
+    store = TranscriptStore(settings_to_look(archive).workspace.output)
     published = pace.finished(store)
     by_hour, by_day = pace.throughput(published, datetime.now().astimezone())
     if as_json:

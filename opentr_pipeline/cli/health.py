@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opentr_pipeline.cli.shared import archive_argument, json_option, print_json, settings_of
+from opentr_pipeline.cli.shared import (
+    archive_argument,
+    json_option,
+    print_json,
+    settings_of,
+    settings_to_look,
+)
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -22,7 +28,7 @@ def health(archive: Path | None, as_json: bool) -> None:
     """Check everything, one line each; exit code 1 where something is wrong."""
     from opentr_pipeline.monitoring.health import check_all
 
-    show_checks(check_all(lambda: settings_of(archive)), as_json=as_json)
+    show_checks(check_all(lambda: settings_to_look(archive)), as_json=as_json)
 
 
 @click.command()

@@ -1,31 +1,34 @@
 """``opentr logs``: the end of a log, and what is added to it."""
 
 import sys
+from pathlib import Path
 
 import click
 
-from opentr_pipeline.cli.shared import setup_of, until_interrupt
+from opentr_pipeline.cli.shared import folder_of, setup_to_look, until_interrupt
 from opentr_pipeline.cli.stack import logs_prod
 
 LOG_TICK_S = 0.3
 NUM_LOG_LINES = 50
+NAMES = ("dev", "runs", "prod")
 
 
 @click.command()
-@click.argument("name", required=False)
-@click.argument("service", required=False)
+@click.argument("words", nargs=-1, metavar="[ARCHIVE] [NAME]")
 @click.option("-f", "--follow/--no-follow", default=None, help="Default: on a terminal.")
-def logs(name: str | None, service: str | None, follow: bool | None) -> None:
-    """Show a log: dev (the default), runs, a worker slot's (worker-0 is the first), or prod.
+def logs(words: tuple[str, ...], follow: bool | None) -> None:
+    """Show a log of ARCHIVE (default: ARCHIVE_DIR).
 
-    Of prod one SERVICE may be named.
+    NAME is dev (the services, the default), runs (those of command lines), a worker slot's
+    (worker-0 is the first), or prod, of which a service may be named as well.
     """
     from opentr_pipeline.devices.leases import worker_names
     from opentr_pipeline.services import log_files
 
     if follow is None:
         follow = sys.stdout.isatty()
-    setup = setup_of(None)
+    archive, name, service = _split(words)
+    setup = setup_to_look(archive)
     if name == "prod":
         logs_prod(setup.settings, service, follow=follow)
     home = setup.workspace.dagster_home
@@ -38,6 +41,17 @@ def logs(name: str | None, service: str | None, follow: bool | None) -> None:
     _echo(log_files.last_lines(path, NUM_LOG_LINES))
     if follow:
         until_interrupt(lambda: _echo(followed.new_lines()), LOG_TICK_S)
+
+
+def _split(words: tuple[str, ...]) -> tuple[Path | None, str | None, str | None]:
+    """The archive, the log and the service: a first word with a slash, or a folder's, is one."""
+    first = words[0] if words else "dev"
+    is_archive = "/" in first or (first not in NAMES and Path(first).is_dir())
+    names = words[is_archive:]
+    if len(names) > 2 or (len(names) == 2 and names[0] != "prod"):
+        raise click.UsageError(f"{names[1]} is one name too many; logs shows one log.")
+    name, service = (*names, None, None)[:2]
+    return folder_of(first) if is_archive else None, name, service
 
 
 def _echo(lines: list[str]) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from opentr_pipeline.cli.shared import archive_argument, options_of, setup_of, until_interrupt
+from opentr_pipeline.cli.shared import archive_argument, options_of, setup_to_look, until_interrupt
 
 # Prometheus asks every minute by default, and the sensor may have changed something by then.
 METRICS_TICK_S = 30.0
@@ -21,7 +21,7 @@ def metrics(archive: Path | None, output: Path | None, watch: bool) -> None:
     from opentr_pipeline.monitoring import metrics as prometheus
     from opentr_pipeline.monitoring.status import StatusWatch
 
-    setup = setup_of(archive)
+    setup = setup_to_look(archive)
     looking = StatusWatch(setup, options_of(setup, fetch=False))
 
     def act() -> None:

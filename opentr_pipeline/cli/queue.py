@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opentr_pipeline.cli.shared import archive_argument, json_option, print_json, setup_of
+from opentr_pipeline.cli.shared import archive_argument, json_option, print_json, setup_to_look
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,7 +26,7 @@ def queue(archive: Path | None, as_json: bool) -> None:
     from opentr_pipeline.devices.memory_limits import closed_slots
     from opentr_pipeline.launching.run_state import active_runs
 
-    setup = setup_of(archive)
+    setup = setup_to_look(archive)
     runs = active_runs(setup.workspace)
     slots, folder = setup.slots, setup.slots_folder
     held, waiting = holders(slots, folder), ranks_waiting(slots, folder)

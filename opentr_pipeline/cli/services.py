@@ -37,9 +37,10 @@ def _start(setup: "Setup") -> None:
     from opentr_pipeline.launching import archive_run
     from opentr_pipeline.services import dev
 
+    running = dev.DevServices.of(setup.settings)
+    running.check_none_runs()
     options = options_of(setup, fetch=True, to_start=True)
     archive_run.prepare(setup, archives.scan(setup.workspace.archive))
-    running = dev.DevServices.of(setup.settings)
     if not running.is_running():
         running.stop()  # where they were killed, what is left of them may hold worker slots
     forget_memory_limits(setup)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opentr_pipeline.errors import OpentrError
+from opentr_pipeline.errors import ArchiveError, OpentrError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,9 +38,26 @@ class Commands(click.Group):
             sys.exit(2)
 
 
-archive_argument = click.argument(
-    "archive", required=False, type=click.Path(path_type=Path, file_okay=False)
-)
+def folder_of(said: str) -> Path:
+    """The archive that was typed.
+
+    Raises:
+        ArchiveError: it is a file.
+    """
+    path = Path(said)
+    if path.is_file():
+        raise ArchiveError(
+            f"{said} is a file, and an archive is a folder of recordings; put it into one, and "
+            "name that."
+        )
+    return path
+
+
+def _archive(context: click.Context, parameter: click.Parameter, said: str | None) -> Path | None:
+    return folder_of(said) if said else None
+
+
+archive_argument = click.argument("archive", required=False, callback=_archive)
 json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")
 gpu_scale_option = click.option(
     "--gpu-scale", is_flag=True, help="Set GPU_SCALE_ENABLED=true for this start."
@@ -54,21 +71,43 @@ def settings_of(
 
     Args:
         archive: where one was named.
-        gpu_scale: the flag of a start; None: that of the services that run, if they do.
+        gpu_scale: the flag of a start; None: where services run scaled, their worker slots.
         typed: other settings.
     """
     from opentr_pipeline.settings.environment import load_settings
-    from opentr_pipeline.settings.given import changed_settings
+    from opentr_pipeline.settings.given import SLOT_SETTINGS, changed_settings
 
     named = {"archive_dir": str(archive.absolute())} if archive else {}
     settings = changed_settings(load_settings(), {**named, **(typed or {})})
     if gpu_scale is None:
         from opentr_pipeline.services import dev
 
-        gpu_scale = dev.DevServices.of(settings).is_scaled()
+        running = dev.DevServices.of(settings).started_with()
+        if running.get("gpu_scale_enabled"):
+            return changed_settings(settings, {name: running[name] for name in SLOT_SETTINGS})
     if not gpu_scale or settings.gpu_scale_enabled:
         return settings
     return changed_settings(settings, {"gpu_scale_enabled": True})
+
+
+def settings_to_look(archive: Path | None) -> "Settings":
+    """The settings for a command that only looks: of the services that run, where they do.
+
+    Whoever asks in another shell has not said there what they were started with.
+    """
+    from opentr_pipeline.services import dev
+    from opentr_pipeline.settings.given import changed_settings
+
+    settings = settings_of(archive, gpu_scale=False)
+    running = dev.DevServices.of(settings).started_with()
+    return changed_settings(settings, running) if running else settings
+
+
+def setup_to_look(archive: Path | None) -> "Setup":
+    """The same settings, with what follows from them on this machine."""
+    from opentr_pipeline.planning.setup import Setup
+
+    return Setup(settings_to_look(archive))
 
 
 def setup_of(

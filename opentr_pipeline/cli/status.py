@@ -11,7 +11,7 @@ from opentr_pipeline.cli.shared import (
     json_option,
     options_of,
     print_json,
-    setup_of,
+    setup_to_look,
     until_interrupt,
 )
 from opentr_pipeline.commands import command
@@ -40,7 +40,7 @@ def status(archive: Path | None, as_json: bool, watch: bool) -> None:
     from opentr_pipeline.monitoring.status import StatusWatch
     from opentr_pipeline.planning.places import check_places
 
-    setup = setup_of(archive)
+    setup = setup_to_look(archive)
     check_places(setup.workspace)
     looking = StatusWatch(setup, options_of(setup, fetch=False))
     root = setup.workspace.archive

@@ -20,7 +20,9 @@ from opentr_pipeline.locks import locked
 from opentr_pipeline.plain_files import private_folder
 from opentr_pipeline.planning import places
 from opentr_pipeline.planning.setup import Setup
+from opentr_pipeline.services.log_files import turn_over
 from opentr_pipeline.settings.environment import is_in_stack
+from opentr_pipeline.settings.given import SLOT_SETTINGS
 from opentr_pipeline.settings.installation import installing, stock
 from opentr_pipeline.settings.workspace import Workspace
 from opentr_pipeline.whole_files import replacing
@@ -62,7 +64,9 @@ def enter_to_work(setup: Setup) -> None:
     Dagster starts their steps as processes that load the definitions, which read this.
     """
     enter_home(setup.workspace)
-    os.environ["GPU_SCALE_ENABLED"] = str(setup.settings.gpu_scale_enabled).lower()
+    for name in SLOT_SETTINGS:
+        value = getattr(setup.settings, name)
+        os.environ[name.upper()] = str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def start_forkserver(setup: Setup) -> None:
@@ -151,6 +155,7 @@ def _write_dagster_yaml(path: Path, *, in_postgres: bool) -> None:
 @contextmanager
 def printing_to(log: Path) -> Iterator[None]:
     """Send what this process and its children print into a file."""
+    turn_over(log)
     sys.stdout.flush()
     kept = os.dup(1), os.dup(2)
     with log.open("ab") as file:

@@ -61,7 +61,7 @@ def execute(run_range: RunRange, taking: Taking, rank: Rank = "usual") -> RunRes
 
     run_config: dict[str, Any] = {
         **plan_config(taking, Names()),
-        "loggers": {"console": {"config": {"log_level": "WARNING"}}},
+        "loggers": {"console": {"config": {"log_level": "INFO"}}},
     }
     with DagsterInstance.get() as instance, printing_to(Path(instance.root_directory, LOG_NAME)):
         result = execute_job(

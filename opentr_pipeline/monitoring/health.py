@@ -115,8 +115,14 @@ def _page(services: DevServices | StackServices) -> str:
                 f"The services were killed and left {len(left)} processes behind; "
                 f"{command('start dev')} ends those and starts again."
             )
-        raise ServiceError(
-            f"The page and the daemon do not run; {command('start dev')} starts them."
+        if services.were_killed:
+            raise ServiceError(
+                "The page and the daemon ended, and nobody stopped them; "
+                f"{command('start dev')} starts them again."
+            )
+        return (
+            f"nobody started it; {command('start dev')} does, for new media and nights; "
+            f"{command('run')} works without"
         )
     if not services.answers():
         raise ServiceError(

@@ -1,28 +1,28 @@
 """The page and the daemon of one archive, as one group of processes in the background."""
 
-import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from opentr_pipeline.commands import command
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.locks import holder, is_locked, try_lock
+from opentr_pipeline.services import started_with
+from opentr_pipeline.services.listening import HOST, answers, is_taken
+from opentr_pipeline.services.log_files import turn_over
 from opentr_pipeline.services.processes import Process, end, members, wait_until
 from opentr_pipeline.settings.environment import Settings, is_in_stack
+from opentr_pipeline.settings.given import values_anywhere
 from opentr_pipeline.settings.installation import call_folder, stock
 from opentr_pipeline.whole_files import write_whole
 
-HOST = "127.0.0.1"
 PAGE_IN_STACK = "http://webserver:3000"
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
@@ -36,7 +36,6 @@ class _Note(NamedTuple):
 
     process: int
     port: int
-    is_scaled: bool
 
 
 @dataclass(frozen=True)
@@ -45,12 +44,13 @@ class DevServices:
 
     Attributes:
         metrics_file: that is kept fresh beside them, for Prometheus; None for none.
+        values: of the settings that a start works with, by the fields' names.
     """
 
     home: Path
     port: int
     metrics_file: Path | None = None
-    starts_scaled: bool = False
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)  # a password is among them
     name = "dev"
 
     @classmethod
@@ -58,8 +58,8 @@ class DevServices:
         """The services of the archive that the settings name."""
         name = settings.prometheus_file
         metrics_file = settings.resolved(name) if name else None
-        scaled = settings.gpu_scale_enabled
-        return cls(settings.workspace.dagster_home, settings.dagster_port, metrics_file, scaled)
+        home, port = settings.workspace.dagster_home, settings.dagster_port
+        return cls(home, port, metrics_file, values_anywhere(settings))
 
     @property
     def log(self) -> Path:
@@ -96,18 +96,30 @@ class DevServices:
         """Why the page cannot load our definitions; empty where it can."""
         return code_location_error(self.address)
 
-    def is_scaled(self) -> bool:
-        """Whether they run and were started with scaling, by the variable or by the flag."""
-        with contextlib.suppress(ServiceError):  # a start is under way
-            return self.is_running() and self._noted().is_scaled
-        return False
+    def started_with(self) -> dict[str, Any]:
+        """The values that they were started with; none where they do not run."""
+        return started_with.kept(self.home) if self.is_running() else {}
+
+    @property
+    def were_killed(self) -> bool:
+        """Whether they run no more, and nobody stopped them."""
+        return not self.is_running() and (self.home / "dev.pid").exists()
+
+    def check_none_runs(self) -> None:
+        """Refuse a second start.
+
+        Raises:
+            ServiceError: they run.
+        """
+        if self.is_running():
+            raise started_with.second_start(self.started_with(), self.values, self.address)
 
     def _noted(self) -> "_Note":
         try:
             said = (self.home / "dev.pid").read_text().split()
         except FileNotFoundError:
             raise ServiceError("A start is under way; try again in a moment.") from None
-        return _Note(int(said[0]), int(said[1]), "scaled" in said)
+        return _Note(int(said[0]), int(said[1]))
 
     def processes(self) -> list[Process]:
         """All of them and the runs that they started, also where the first was killed."""
@@ -123,8 +135,7 @@ class DevServices:
                 they ended at once.
         """
         self._check_lock()
-        if self.is_running():
-            raise ServiceError(f"It runs already: {self.address} ({command('stop')} ends it).")
+        self.check_none_runs()
         self.stop()  # what is left where the first process was killed
         if self.metrics_file and not os.access(self.metrics_file.parent, os.W_OK):
             raise ServiceError(
@@ -139,11 +150,12 @@ class DevServices:
         if lock is None:
             raise ServiceError("Another start is under way; try again in a moment.")
         (self.home / "dev.pid").unlink(missing_ok=True)
+        started_with.keep(self.home, self.values)
         try:
             process = self._spawn(lock)
         finally:
             os.close(lock)
-        note = f"{process.pid} {self.port}{' scaled' * self.starts_scaled}"
+        note = f"{process.pid} {self.port}"
         write_whole(self.home / "dev.pid", note.encode(), self.home / "dev.pid.new")
         self._wait_until_ready(process)
 
@@ -160,6 +172,7 @@ class DevServices:
         beside = [*metrics, str(self.metrics_file)] if self.metrics_file else []
         dagster_dev = [sys.executable, "-m", "dagster", "dev"]
         place = ["-w", str(stock("workspace.yaml")), "-h", HOST, "-p", str(self.port)]
+        turn_over(self.log)
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 [*supervisor, *beside, "--", *dagster_dev, *place],
@@ -193,6 +206,7 @@ class DevServices:
         """
         self._check_lock()
         if not self.processes():
+            (self.home / "dev.pid").unlink(missing_ok=True)
             return False
         leader = self._noted().process
         if any(process.pid == leader for process in self.processes()):
@@ -201,6 +215,7 @@ class DevServices:
         end(self.processes, (signal.SIGTERM, signal.SIGKILL), KILL_TIMEOUT_S)
         if left := self.processes():
             raise ServiceError(f"Process {left[0].pid} does not end; see {self.log}.")
+        (self.home / "dev.pid").unlink()
         return True
 
 
@@ -214,6 +229,8 @@ class StackServices:
 
     address: str
     name = "prod"
+
+    were_killed = False
 
     def is_running(self) -> bool:
         """Whether they run: the stack's containers go and come together."""
@@ -255,23 +272,3 @@ def code_location_error(address: str) -> str:
         raise ServiceError(f"{address} gives no answer ({error}).") from None
     errors = [(entry["locationOrLoadError"] or {}).get("message") for entry in entries]
     return next((error.strip().splitlines()[0] for error in errors if error), "")
-
-
-def is_taken(port: int) -> bool:
-    """Whether another program listens on a port of this machine's loopback."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return True
-    return False
-
-
-def answers(url: str) -> bool:
-    """Whether a page answers."""
-    try:
-        with urllib.request.urlopen(url, timeout=2):
-            return True
-    except (urllib.error.URLError, OSError):
-        return False

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from opentr_pipeline.errors import ServiceError
 
 LINE_FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
-SLOT_LOG_BYTES = 5_000_000
+LOG_BYTES = 5_000_000
 SLOT_LOG_BACKUPS = 2
 # Far more than the lines that anybody asks for.
 TAIL_BYTES = 100_000
@@ -26,8 +26,19 @@ def existing(home: Path) -> dict[str, Path]:
     Args:
         home: Dagster's state folder of the archive.
     """
-    paths = [home / "dev.log", home / "runs.log", *sorted((home / "logs").glob("*.log"))]
+    paths = [home / "dev.log", home / "runs.log", *sorted(slot_logs(home).glob("*.log"))]
     return {path.stem: path for path in paths if path.exists()}
+
+
+def slot_logs(home: Path) -> Path:
+    """The folder of the logs of worker slots: beside Dagster's, which its servers empty."""
+    return home.parent / "logs"
+
+
+def turn_over(path: Path) -> None:
+    """Put a log that has grown long out of the way; one before it is kept."""
+    if path.exists() and path.stat().st_size > LOG_BYTES:
+        path.replace(path.with_suffix(".log.1"))
 
 
 def named(home: Path, name: str, workers: Mapping[str, str]) -> Path:
@@ -62,11 +73,11 @@ def slot_log(home: Path, slot_name: str) -> Iterator[None]:
 
     A slot has one holder at a time, so its log has one writer.
     """
-    path = home / "logs" / f"{slot_name}.log"
+    path = slot_logs(home) / f"{slot_name}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     # Where a step's standard error goes the page shows it, as the step's own log.
     handlers: list[logging.Handler] = [
-        RotatingFileHandler(path, "a", SLOT_LOG_BYTES, SLOT_LOG_BACKUPS, encoding="utf-8"),
+        RotatingFileHandler(path, "a", LOG_BYTES, SLOT_LOG_BACKUPS, encoding="utf-8"),
         logging.StreamHandler(sys.stderr),
     ]
     _log.setLevel(logging.INFO)

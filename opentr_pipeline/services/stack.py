@@ -16,7 +16,8 @@ from opentr_pipeline.archive.storage import storage_of
 from opentr_pipeline.commands import command
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.services import docker
-from opentr_pipeline.services.dev import HOST, answers, code_location_error, is_taken
+from opentr_pipeline.services.dev import code_location_error
+from opentr_pipeline.services.listening import HOST, answers, is_taken
 from opentr_pipeline.services.processes import wait_until
 from opentr_pipeline.services.stack_image import build_context
 from opentr_pipeline.services.stack_settings import HostCards, environment, make_folders

@@ -11,6 +11,11 @@ from opentr_pipeline.settings.folder_file import own_folder_file
 from opentr_pipeline.settings.installation import example_file
 from opentr_pipeline.settings.values import PathText
 
+# What worker slots there are; who takes one of these over takes all.
+SLOT_SETTINGS = (
+    *("gpu_device_id", "gpu_scale_enabled", "gpu_scale_device_id", "gpu_scale_workers"),
+    "gpu_scale_default_worker",
+)
 _IS_PATH = PathText.__metadata__[0]  # type: ignore[attr-defined]
 
 
@@ -100,3 +105,16 @@ def changed_settings(settings: Settings, values: Mapping[str, object]) -> Settin
     """
     merged = {**settings.model_dump(), **values}
     return checked_settings({name: value for name, value in merged.items() if value != ""})
+
+
+def values_anywhere(settings: Settings) -> dict[str, object]:
+    """The values of settings, for processes that are called in another folder: its places named."""
+    places = settings.workspace
+    return {
+        **settings.model_dump(mode="json"),
+        "archive_dir": str(places.archive),
+        "output_dir": str(places.output),
+        "opentr_home": str(places.home),
+        "models_dir": str(places.models),
+        "worker_slots_dir": str(places.worker_slots),
+    }

@@ -1,5 +1,6 @@
 """The operators' commands on archives without a model: facts, what is shown, JSON, logs, reset."""
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +21,7 @@ from dagster import DagsterInstance
 from dagster._core.test_utils import create_run_for_test
 from rich.console import Console
 
+from opentr_pipeline import locks
 from opentr_pipeline.cli import eta, shared
 from opentr_pipeline.cli.app import main
 from opentr_pipeline.cli.errors import of_errors
@@ -35,7 +38,7 @@ from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.quality import pace as operations
 from opentr_pipeline.quality import problems
 from opentr_pipeline.quality.pace import Finished
-from opentr_pipeline.services import log_files, processes, supervisor
+from opentr_pipeline.services import dev, log_files, processes, started_with, supervisor
 from opentr_pipeline.steps.outcome import ShardOutcome
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
@@ -215,9 +218,9 @@ def test_health_says_what_is_wrong(bare: Path) -> None:
     assert isinstance(facts, dict)
     checks = {check["name"]: check for check in facts["checks"]}
     wrong = {name for name, check in checks.items() if not check["is_ok"]}
-    assert wrong == {"model", "page"}
+    assert wrong == {"model"}
     assert "1 media files" in checks["archive"]["said"]
-    assert "opentr start dev" in checks["page"]["said"]
+    assert "nobody started it; opentr start dev does" in checks["page"]["said"]
     result = CliRunner().invoke(main, ["health"])
     assert result.exit_code == 1
     assert len(result.output.splitlines()) == len(checks)
@@ -330,10 +333,11 @@ def test_who_waits_for_a_slot_is_seen(tmp_path: Path) -> None:
 
 def test_a_slot_has_a_log_of_its_own(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     outcome = ShardOutcome()
-    with log_files.slot_log(tmp_path, "cpu.slot-0"):
+    home = tmp_path / "dagster_home"
+    with log_files.slot_log(home, "cpu.slot-0"):
         outcome.add("a/1.wav", transcript("a", "one two", wall_s=0.5))
         outcome.add("a/2.wav", transcript("b", "", status="failed", reason="Broken."))
-    with pytest.raises(OpentrError), log_files.slot_log(tmp_path, "cpu.slot-0"):
+    with pytest.raises(OpentrError), log_files.slot_log(home, "cpu.slot-0"):
         raise OpentrError("no room")
     logging.getLogger("opentr_pipeline.later").warning("not for the slot")
     lines = (tmp_path / "logs" / "cpu.slot-0.log").read_text().splitlines()
@@ -355,13 +359,89 @@ def test_logs_are_named_and_shown_from_their_end(bare: Path) -> None:
     result = CliRunner().invoke(main, ["logs"])
     assert result.exit_code == 2
     assert "There is no log dev; the logs of this archive are: none yet." in result.output
-    (home / "logs").mkdir(parents=True)
+    for folder in (home, log_files.slot_logs(home)):
+        folder.mkdir(parents=True)
     (home / "dev.log").write_text("".join(f"line {number}\n" for number in range(99)))
-    (home / "logs" / "cpu.slot-0.log").write_text("taken\n")
+    (log_files.slot_logs(home) / "cpu.slot-0.log").write_text("taken\n")
     result = CliRunner().invoke(main, ["logs"])
     assert result.stdout.splitlines() == [f"line {number}" for number in range(49, 99)]
     assert "there are: dev, cpu.slot-0." in result.stderr
     assert CliRunner().invoke(main, ["logs", "cpu.slot-0"]).stdout == "taken\n"
+
+
+def test_a_log_may_be_of_another_archive(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(bare)
+    wav(bare / "tapes" / "1.wav")
+    home = shared.settings_of(Path("tapes")).workspace.dagster_home
+    log_files.slot_logs(home).mkdir(parents=True)
+    (log_files.slot_logs(home) / "cpu.slot-0.log").write_text("of the tapes\n")
+    for words in (["tapes", "worker-0"], [str(bare / "tapes"), "cpu.slot-0"]):
+        assert CliRunner().invoke(main, ["logs", *words]).stdout == "of the tapes\n"
+    for words, said in (
+        (["tapes"], "There is no log dev"),
+        (["worker-0", "tapes"], "tapes is one name too many"),
+        (["./tapes/1.wav"], "./tapes/1.wav is a file, and an archive is a folder of recordings"),
+    ):
+        result = CliRunner().invoke(main, ["logs", *words])
+        assert result.exit_code == 2
+        assert said in result.output
+
+
+def test_a_long_log_is_put_out_of_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_files, "LOG_BYTES", 5)
+    log = tmp_path / "runs.log"
+    log_files.turn_over(log)  # there is none yet
+    for text in ("short", "longer", "the longest"):
+        log.write_text(text)
+        log_files.turn_over(log)
+    assert (tmp_path / "runs.log.1").read_text() == "the longest"
+    assert not log.exists()
+    # Dagster's servers empty the folder of that name in theirs.
+    assert log_files.slot_logs(tmp_path / "dagster_home") == tmp_path / "logs"
+
+
+@contextlib.contextmanager
+def services_started(**values: str) -> Iterator[None]:
+    """Make it look as if services ran that somebody started in another shell."""
+    services = dev.DevServices.of(shared.settings_of(None, typed=values))
+    services.home.mkdir(parents=True, exist_ok=True)
+    (services.home / "dev.pid").write_text("1 3000")
+    started_with.keep(services.home, services.values)
+    with locks.locked(services.home / "dev.lock"):
+        yield
+
+
+def test_who_looks_from_another_shell_sees_what_runs(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scaled = {"gpu_scale_device_id": "cpu", "gpu_scale_workers": "3", "whisper_model": "small"}
+    with services_started(gpu_scale_enabled="true", **scaled):
+        monkeypatch.setenv("OUTPUT_DIR", "auto")
+        facts = asked("queue")
+        assert isinstance(facts, dict)
+        assert facts["num_worker_slots"] == 3
+        seen = shared.setup_to_look(None)
+        assert (seen.model_name, seen.workspace.output) == ("small", bare / "output")
+        # Who transcribes shares the worker slots, and says the rest himself.
+        mine = shared.setup_of(None)
+        assert (len(mine.slots), mine.model_name) == (3, "base")
+        said = CliRunner().invoke(main, ["start", "dev", "--gpu-scale"])
+        assert said.exit_code == 2
+        assert said.output == (
+            "opentr: It runs already, scaled (GPU_SCALE_WORKERS=3, GPU_SCALE_DEVICE_ID=cpu): "
+            "http://127.0.0.1:3000; opentr stop ends it.\n"
+        )
+    with services_started():
+        said = CliRunner().invoke(main, ["start", "dev", "--gpu-scale"])
+        assert said.exit_code == 2
+        assert said.output == (
+            "opentr: It runs already, not scaled: http://127.0.0.1:3000; opentr stop ends it, "
+            "then opentr start dev --gpu-scale starts it scaled.\n"
+        )
+    facts = asked("health", code=1)  # nobody stopped them
+    assert isinstance(facts, dict)
+    [page] = [check["said"] for check in facts["checks"] if check["name"] == "page"]
+    assert "ended, and nobody stopped them" in page
 
 
 def test_logs_are_named_by_the_workers_of_the_settings(
@@ -376,8 +456,8 @@ def test_logs_are_named_by_the_workers_of_the_settings(
     home = settings_of(
         ARCHIVE_DIR=bare / "archive", OPENTR_HOME=bare / "state"
     ).workspace.dagster_home
-    (home / "logs").mkdir(parents=True)
-    (home / "logs" / "cpu.slot-2.log").write_text("taken\n")
+    log_files.slot_logs(home).mkdir(parents=True)
+    (log_files.slot_logs(home) / "cpu.slot-2.log").write_text("taken\n")
     assert CliRunner().invoke(main, ["logs", "worker-2"]).stdout == "taken\n"
     silent = CliRunner().invoke(main, ["logs", "worker-1", "--follow"])
     assert silent.exit_code == 2
