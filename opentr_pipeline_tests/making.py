@@ -55,7 +55,9 @@ def window(start: int, samples: Any, channel: int | None = None) -> Window:
 
 def media_file(path: str, **facts: int) -> MediaFile:
     """A media file that exists nowhere."""
-    values = {"size_bytes": 1000, "modified_ns": 1_700_000_000_000_000_000, "device": 1, "inode": 1}
+    at_ns = 1_700_000_000_000_000_000
+    place = {"device": 1, "inode": 1}
+    values = {"size_bytes": 1000, "modified_ns": at_ns, **place, "changed_ns": at_ns}
     return MediaFile(path, **{**values, **facts})
 
 

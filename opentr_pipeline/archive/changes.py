@@ -130,11 +130,11 @@ class Watch:
 
     def _seen(self, media_file: MediaFile, before: File) -> File:
         """A file as it is; the same where nothing about it has changed."""
-        facts = _facts(media_file)
-        if facts == before[2:6]:
-            return before
+        facts, changed_ns = _facts(media_file), signed_64(media_file.changed_ns)
+        if facts == before[2:6] and before.changed_ns in (changed_ns, None):
+            return before._replace(changed_ns=changed_ns)
         since = self._clock.now()
-        return File(before.folder, before.name, *facts, "settling", since, 0, "", False)
+        return File(before.folder, before.name, *facts, "settling", since, 0, "", False, changed_ns)
 
     def _settle(self) -> None:
         until = self.now - self._settle_s
@@ -266,7 +266,9 @@ class Watch:
             now_here = self._seen(found, before)
             return [] if now_here == before else [now_here]
         since = self._clock.now()
-        return [File(folder, name, *_facts(found), "settling", since, 0, "", self._is_stock)]
+        is_stock, changed_ns = self._is_stock, signed_64(found.changed_ns)
+        facts = _facts(found)
+        return [File(folder, name, *facts, "settling", since, 0, "", is_stock, changed_ns)]
 
 
 def _facts(media_file: MediaFile) -> tuple[int, int, int, int]:

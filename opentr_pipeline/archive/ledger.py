@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS folders_1 (id INTEGER PRIMARY KEY, path BLOB, inode I
     modified_ns INT, seen_at REAL, listed_at REAL);
 CREATE TABLE IF NOT EXISTS files_1 (folder INT, name BLOB, size_bytes INT, modified_ns INT,
     device INT, inode INT, state TEXT, since REAL, num_asked INT, request TEXT, is_stock INT,
+    changed_ns INT,
     PRIMARY KEY (folder, name)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS at_work_1 ON files_1 (state, is_stock, since) WHERE state != 'known';
 CREATE TABLE IF NOT EXISTS notes_1 (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -58,6 +59,7 @@ class File(NamedTuple):
         num_asked: how often a run was asked for it, as it is.
         request: the last of those runs.
         is_stock: it was there before anybody looked for uploads.
+        changed_ns: None where a release noted it that did not look at that time.
     """
 
     folder: int
@@ -71,6 +73,7 @@ class File(NamedTuple):
     num_asked: int
     request: str
     is_stock: bool
+    changed_ns: int | None
 
 
 class Ledger:
@@ -95,6 +98,9 @@ class Ledger:
                 database.execute("PRAGMA synchronous = OFF")
                 database.executescript(_SCHEMA)
                 database.execute("BEGIN IMMEDIATE")
+                columns = database.execute("SELECT name FROM pragma_table_info('files_1')")
+                if ("changed_ns",) not in columns:  # of the release before
+                    database.execute("ALTER TABLE files_1 ADD COLUMN changed_ns INT")
                 yield
                 database.execute("COMMIT")
         except sqlite3.OperationalError as error:  # a full disk, a lock: the file is well

@@ -54,6 +54,8 @@ class MediaFile:
             kept as surrogate escapes, so that ``os.fsencode`` gives the name back.
         modified_ns: modified time, nanoseconds since 1970 UTC.
         device: the file system, with ``inode`` the file's identity that survives a rename.
+        changed_ns: when the file system last saw it change; a rename counts, and so do bytes
+            written by who sets the modified time back.
     """
 
     path: str
@@ -61,6 +63,7 @@ class MediaFile:
     modified_ns: int
     device: int
     inode: int
+    changed_ns: int
 
     @property
     def recording_id(self) -> str:
@@ -164,7 +167,7 @@ def describe(path: str, storage: Storage) -> MediaFile | str:
         return UNREADABLE
     if facts.kind != "file":
         return "no regular file"
-    return MediaFile(path, facts.size_bytes, facts.modified_ns, facts.device, facts.inode)
+    return MediaFile(path, *facts[1:6])
 
 
 def _reason_to_leave(listed: Listed, storage: Storage) -> str | None:

@@ -1,8 +1,9 @@
 """Media files probed: what sound they hold, and the digest that names their content.
 
 Probing opens the container and reads its headers; the digest reads the whole file. Both are done
-once for a file and remembered by its identity in the file system, so that a rename costs nothing
-and a copy costs one read.
+once for a file and remembered by its identity in the file system, so that
+neither a run nor a scan reads twice; a copy costs one read, and so does a rename, which the file
+system does not tell from bytes that were written in place.
 """
 
 import dataclasses
@@ -52,13 +53,13 @@ class Recording:
 
 
 class ProbeMemory:
-    """What earlier scans learnt, by (file system, inode, size, modified time).
+    """What earlier scans learnt, by (file system, inode, size, modified and changed time).
 
     One SQLite file, safe for any number of processes; deleting it costs only reading again, and so
     does a new number in ``_TABLE``, which a change of ``Probe`` needs.
     """
 
-    _TABLE = "media_1"
+    _TABLE = "media_2"
 
     def __init__(self, path: Path) -> None:
         """Open or make the file."""
@@ -68,7 +69,7 @@ class ProbeMemory:
         with self._open() as database:
             database.execute(
                 f"CREATE TABLE IF NOT EXISTS {self._TABLE} (device INT, inode INT, size_bytes INT, "
-                "modified_ns INT, media_fingerprint TEXT, probe TEXT, "
+                "modified_ns INT, changed_ns INT, media_fingerprint TEXT, probe TEXT, "
                 "PRIMARY KEY (device, inode)) WITHOUT ROWID"
             )
 
@@ -84,7 +85,8 @@ class ProbeMemory:
             for media_file in media_files:
                 row = database.execute(
                     f"SELECT media_fingerprint, probe FROM {self._TABLE} "
-                    "WHERE device=? AND inode=? AND size_bytes=? AND modified_ns=?",
+                    "WHERE device=? AND inode=? AND size_bytes=? AND modified_ns=? "
+                    "AND changed_ns=?",
                     _identity(media_file),
                 ).fetchone()
                 if row:
@@ -95,13 +97,13 @@ class ProbeMemory:
         """Keep digest and probe of one file."""
         row = (*_identity(media_file), fingerprint, json.dumps(dataclasses.asdict(probe)))
         with self._open() as database:
-            database.execute(f"INSERT OR REPLACE INTO {self._TABLE} VALUES (?,?,?,?,?,?)", row)
+            database.execute(f"INSERT OR REPLACE INTO {self._TABLE} VALUES (?,?,?,?,?,?,?)", row)
 
 
-def _identity(media_file: MediaFile) -> tuple[int, int, int, int]:
-    numbers = (media_file.device, media_file.inode, media_file.size_bytes, media_file.modified_ns)
-    device, inode, size_bytes, modified_ns = map(signed_64, numbers)
-    return device, inode, size_bytes, modified_ns
+def _identity(media_file: MediaFile) -> tuple[int, ...]:
+    where = media_file.device, media_file.inode
+    since = media_file.modified_ns, media_file.changed_ns
+    return tuple(map(signed_64, (*where, media_file.size_bytes, *since)))
 
 
 def probe_all(
@@ -140,7 +142,7 @@ def _learn(storage: Storage, media_file: MediaFile, memory: ProbeMemory) -> tupl
         fingerprint = storage.digest(media_file.path)
         with storage.opened(media_file.path) as path:
             probe = probe_file(path)
-        check_unchanged(storage, media_file)
+        check_unchanged(storage, media_file, fingerprint)
     except MediaError as error:
         return _unread(media_file), Probe(error.status, str(error))
     except OSError as error:
@@ -160,12 +162,23 @@ def _unread(media_file: MediaFile) -> str:
     return f"unread-{media_file.recording_id}"
 
 
-def check_unchanged(storage: Storage, media_file: MediaFile) -> None:
+def check_unchanged(storage: Storage, media_file: MediaFile, fingerprint: str) -> None:
     """Make sure that a file is still the one that was scanned.
+
+    Where only the file system's own time is another one, its bytes are read again: a file may get
+    another name, link or owner at any time.
+
+    Args:
+        storage: the archive's.
+        media_file: as it was scanned.
+        fingerprint: of its content then.
 
     Raises:
         MediaError: ``failed``; it is being written, and a later run takes it.
     """
     facts = storage.stat(media_file.path)
-    if (facts.size_bytes, facts.modified_ns) != (media_file.size_bytes, media_file.modified_ns):
+    is_same = facts[1:3] == (media_file.size_bytes, media_file.modified_ns)
+    if is_same and facts.changed_ns != media_file.changed_ns:
+        is_same = storage.digest(media_file.path) == fingerprint
+    if not is_same:
         raise MediaError("failed", "The file changed while it was read; a later run takes it.")

@@ -69,9 +69,7 @@ def find_references(archive: Path, partitioning: Partitioning) -> dict[str, list
                 media, text = storage.stat(media_path), storage.stat(path)
             except OSError:  # gone since the folder was read, or not ours to see
                 continue
-            media_file = MediaFile(
-                media_path, media.size_bytes, media.modified_ns, media.device, media.inode
-            )
+            media_file = MediaFile(media_path, *media[1:6])
             found.setdefault(partitioning.key(media_file), []).append(
                 Reference(path, text.size_bytes, text.modified_ns, media_file.recording_id)
             )

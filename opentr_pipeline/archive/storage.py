@@ -40,6 +40,8 @@ class Facts(NamedTuple):
         kind: of the path itself: a link to a folder is no folder.
         modified_ns: nanoseconds since 1970 UTC; of a folder, when names came or went.
         device: with ``inode`` what tells these bytes from all others, and survives a rename.
+        changed_ns: when the bytes, or anything else about the file, last changed, as the file
+            system keeps it by itself: nobody can set it back.
         refusal: why a link is not to be followed; else empty.
     """
 
@@ -48,6 +50,7 @@ class Facts(NamedTuple):
     modified_ns: int
     device: int
     inode: int
+    changed_ns: int
     refusal: str = ""
 
 
@@ -130,7 +133,15 @@ class FolderStorage:
             info, refusal = os.stat(place), self._refusal(place)
         if stat.S_ISREG(info.st_mode):
             kind = "file"
-        return Facts(kind, info.st_size, info.st_mtime_ns, info.st_dev, info.st_ino, refusal)
+        return Facts(
+            kind,
+            info.st_size,
+            info.st_mtime_ns,
+            info.st_dev,
+            info.st_ino,
+            info.st_ctime_ns,
+            refusal,
+        )
 
     def _place(self, path: str) -> str:
         return self._prefix + path if path else self.name

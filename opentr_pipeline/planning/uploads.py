@@ -122,7 +122,7 @@ class Uploads:
 
     def _media_file(self, file: File) -> MediaFile:
         # The memory of probes keeps numbers as the ledger does: signed.
-        facts = file.size_bytes, file.modified_ns, file.device, file.inode
+        facts = file.size_bytes, file.modified_ns, file.device, file.inode, file.changed_ns or 0
         return MediaFile(self._watch.path(file), *facts)
 
     def _judge(self, files: Sequence[File]) -> None:

@@ -223,7 +223,7 @@ class ShardRun:
     def _keep_now(self, attempt: _Attempt) -> None:
         item = attempt.item
         try:
-            check_unchanged(self._archive, item.media_file)
+            check_unchanged(self._archive, item.media_file, item.media_fingerprint)
         except (MediaError, OSError):  # the words of other bytes
             return
         self._checkpoints.keep_heard(item.content, attempt.unkept)
@@ -254,7 +254,7 @@ class ShardRun:
     def _outcome(self, source: Source, item: ShardItem) -> Transcript:
         """What became of an item, whatever happened to it."""
         try:
-            check_unchanged(self._archive, item.media_file)
+            check_unchanged(self._archive, item.media_file, item.media_fingerprint)
             if source.error:
                 raise source.error
             transcript = compose(source.heard, source.sound.duration_s)

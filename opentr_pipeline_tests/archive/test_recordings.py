@@ -25,6 +25,7 @@ from opentr_pipeline.audio.probe import Probe, probe_file
 from opentr_pipeline.errors import MediaError
 from opentr_pipeline.transcripts.transcript import STATUSES
 from opentr_pipeline_tests.making import PROPERTY, PROPERTY_ON_DISK, media_file, wav
+from opentr_pipeline_tests.upload_desk import overwrite_in_place
 
 SECRET_RATE_HZ = 11_025  # of the file that a playlist in disguise names
 MAGIC = [
@@ -283,7 +284,7 @@ def test_recordings_come_in_the_order_asked_for(tmp_path: Path) -> None:
     assert len(ticks) == 9
 
 
-def test_a_second_look_and_a_rename_read_nothing(
+def test_a_second_look_reads_nothing_and_a_new_name_or_mode_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = tmp_path / "a"
@@ -291,12 +292,28 @@ def test_a_second_look_and_a_rename_read_nothing(
     before = probed(archive, ProbeMemory(tmp_path / "p.sqlite"))["1.wav"]
     reads = Reads(monkeypatch)
     assert probed(archive, ProbeMemory(tmp_path / "p.sqlite"))["1.wav"] == before
+    assert reads.count == 0
     (archive / "b").mkdir()
     (archive / "1.wav").rename(archive / "b" / "2.wav")
+    (archive / "b" / "2.wav").chmod(0o640)
     after = probed(archive, ProbeMemory(tmp_path / "p.sqlite"))["b/2.wav"]
     assert (after.media_fingerprint, after.probe) == (before.media_fingerprint, before.probe)
     assert after.recording_id != before.recording_id
-    assert reads.count == 0
+    assert probed(archive, ProbeMemory(tmp_path / "p.sqlite"))["b/2.wav"] == after
+    assert reads.count == 1
+
+
+def test_bytes_written_in_place_are_seen_though_size_and_time_are_set_back(tmp_path: Path) -> None:
+    archive, memory = tmp_path / "a", ProbeMemory(tmp_path / "p.sqlite")
+    path = wav(archive / "1.wav")
+    before, facts = probed(archive, memory)["1.wav"], path.stat()
+    overwrite_in_place(path, 777)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    after = probed(archive, memory)["1.wav"]
+    assert after.media_file.modified_ns == before.media_file.modified_ns
+    assert after.media_file.size_bytes == before.media_file.size_bytes
+    assert after.media_fingerprint == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert after.media_fingerprint != before.media_fingerprint
 
 
 def test_a_copy_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -400,10 +417,10 @@ def test_a_file_that_changes_while_it_is_read_is_failed_and_not_remembered(
 def test_a_file_is_unchanged_until_it_is_touched(tmp_path: Path) -> None:
     path = wav(tmp_path / "a.wav")
     (known,) = scan(tmp_path).media_files
-    check_unchanged(FolderStorage(tmp_path), known)
+    check_unchanged(FolderStorage(tmp_path), known, "")
     os.utime(path, ns=(0, known.modified_ns + 1))
     with pytest.raises(MediaError) as caught:
-        check_unchanged(FolderStorage(tmp_path), known)
+        check_unchanged(FolderStorage(tmp_path), known, "")
     assert caught.value.status == "failed"
 
 
@@ -458,7 +475,7 @@ def test_what_another_release_remembered_is_read_again(
 def test_a_change_of_probe_has_a_table_of_its_own() -> None:
     names = [field.name for field in dataclasses.fields(Probe)]
     assert (ProbeMemory._TABLE, names) == (
-        "media_1",  # where this fails, give both a new value
+        "media_2",  # where this fails, give both a new value
         """status reason container codec sample_rate_hz num_channels num_audio_streams has_video
         duration_s may_be_estimated tags""".split(),
     )

@@ -80,11 +80,16 @@ def test_listing_and_looking_tell_the_same_bytes_apart(storage: Storage, archive
 
 def test_what_is_written_over_shows(storage: Storage, archive: Path) -> None:
     facts = storage.stat("a.wav")
-    known = MediaFile("a.wav", facts.size_bytes, facts.modified_ns, facts.device, facts.inode)
-    check_unchanged(storage, known)
-    (archive / "a.wav").write_bytes(b"longer than before")
-    with pytest.raises(MediaError, match="changed while it was read"):
-        check_unchanged(storage, known)
+    known = MediaFile("a.wav", *facts[1:6])
+    content = storage.digest("a.wav")
+    (archive / "a.wav").chmod(0o640)
+    check_unchanged(storage, known, content)
+    same_size = (archive / "a.wav").read_bytes()[::-1]
+    for written in (b"longer than before", same_size):
+        (archive / "a.wav").write_bytes(written)
+        os.utime(archive / "a.wav", ns=(0, facts.modified_ns))
+        with pytest.raises(MediaError, match="changed while it was read"):
+            check_unchanged(storage, known, content)
 
 
 def test_a_name_that_comes_or_goes_changes_its_folder(storage: Storage, archive: Path) -> None:

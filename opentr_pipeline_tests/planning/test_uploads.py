@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -116,11 +117,34 @@ def test_a_file_overwritten_in_place_is_found_by_the_sweep(
     busy: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(uploads, "MAX_SWEPT", 1)
-    overwrite_in_place(busy.archive / "old" / "a.wav", 777)
+    path = busy.archive / "old" / "a.wav"
+    facts = path.stat()
+    overwrite_in_place(path, 777)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))  # as some tag editors do
     looks = [busy.asked(SETTLE_S) for _ in range(5)]
     assert [paths for paths in looks if paths] == [["old/a.wav"]]
     busy.work_off()
     assert [busy.asked(SETTLE_S) for _ in range(5)] == [[]] * 5
+
+
+def test_a_mode_or_a_link_makes_nothing_stale(busy: Desk) -> None:
+    path = busy.archive / "old" / "a.wav"
+    path.chmod(0o640)
+    path.with_name("a.txt").hardlink_to(path)
+    busy.tick(SETTLE_S)
+    busy.tick(SETTLE_S)
+    busy.work_off()
+    assert [busy.asked(SETTLE_S) for _ in range(3)] == [[]] * 3
+    assert busy.transcribed == []
+
+
+def test_a_ledger_of_the_release_before_is_gone_on_with(busy: Desk) -> None:
+    before = busy.files()
+    with sqlite3.connect(busy.uploads.ledger.path) as database:
+        database.execute("ALTER TABLE files_1 DROP COLUMN changed_ns")
+    database.close()
+    assert busy.asked(SETTLE_S) == []
+    assert busy.files() == before
 
 
 def test_a_file_that_is_open_for_writing_is_not_taken(busy: Desk) -> None:
