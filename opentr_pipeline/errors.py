@@ -13,10 +13,15 @@ What happens on each kind:
 """
 
 from opentr_pipeline.commands import command
+from opentr_pipeline.wording import visible
 
 
 class OpentrError(Exception):
     """A refusal with its remedy, ready to be shown to a person."""
+
+    def __init__(self, sentence: str) -> None:
+        """Keep it as one line: the names in it are of others."""
+        super().__init__(visible(sentence))
 
 
 class SettingsError(OpentrError):
@@ -90,7 +95,7 @@ class MediaError(Exception):
 
     def __init__(self, status: str, reason: str) -> None:
         """Keep the status beside the reason, a sentence."""
-        super().__init__(reason)
+        super().__init__(visible(reason))
         self.status = status
 
     def __reduce__(self) -> tuple[type, tuple[str, str]]:

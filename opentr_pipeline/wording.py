@@ -5,9 +5,14 @@ import re
 from datetime import UTC, datetime
 
 # What moves a cursor, breaks a line or turns text round, and is not shown itself: C0, C1, the
-# separators of lines and paragraphs, the embeddings, overrides and isolates of bidirectional text.
-# Source: Unicode, general categories Cc, Zl, Zp; UAX #9, table 4.
-_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# separators of lines and paragraphs, the embeddings, overrides and isolates of bidirectional text;
+# and bytes that are no text. Source: Unicode, general categories Cc, Zl, Zp; UAX #9, table 4.
+_UNSEEN = "\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+_INVISIBLE = re.compile(f"[\n{_UNSEEN}]")
+_INVISIBLE_IN_LINE = re.compile(f"[{_UNSEEN}]")
+# What would read as an escape of ours, and is none.
+_LIKE_AN_ESCAPE = re.compile(r"\\(?=x[0-9a-f]{2}|u[0-9a-f]{4})")
+_ESCAPE = re.compile(rb"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})")
 
 
 def hours(seconds: float) -> str:
@@ -34,19 +39,40 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def readable(path: str) -> str:
-    """A path as text that any table or terminal takes: bytes that are not UTF-8 in hexadecimal."""
-    return os.fsencode(path).decode(errors="backslashreplace")
-
-
 def visible(text: str) -> str:
     r"""Text of others as one line of a terminal or a log: control characters as ``\x1b``."""
     return _INVISIBLE.sub(_escape, text)
 
 
+def visible_lines(text: str) -> str:
+    """The same for text whose line breaks are ours."""
+    return _INVISIBLE_IN_LINE.sub(_escape, text)
+
+
 def _escape(found: re.Match[str]) -> str:
     number = ord(found[0])
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+    if 0xDC80 <= number < 0xDD00:  # how Python keeps a byte that is not UTF-8
+        return f"\\x{number - 0xDC00:02x}"
+    return f"\\x{number:02x}" if number < 0x80 else f"\\u{number:04x}"
+
+
+def readable(path: str) -> str:
+    r"""A path of the archive as text that any table, terminal or file name takes.
+
+    What ``visible`` makes visible is, bytes that are not UTF-8 are ``\xe9``, and a backslash that
+    would make ordinary letters look like that is ``\x5c``. So no two paths become the same, and
+    ``path_of`` gives each back.
+    """
+    return visible(_LIKE_AN_ESCAPE.sub(r"\\x5c", path))
+
+
+def path_of(text: str) -> str:
+    """The path that ``readable`` made text of, as the file system has it."""
+    return os.fsdecode(_ESCAPE.sub(_unescape, text.encode(errors="surrogateescape")))
+
+
+def _unescape(found: re.Match[bytes]) -> bytes:
+    return bytes([int(found[1], 16)]) if found[1] else chr(int(found[2], 16)).encode()
 
 
 def length_text(seconds: float) -> str:

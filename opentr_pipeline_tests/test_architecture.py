@@ -294,6 +294,18 @@ def test_a_library_has_one_door(library: str, door: set[str]) -> None:
     assert users == door
 
 
+def test_one_module_prints() -> None:
+    """So that no name of a file drives a terminal; ``bootstrap`` prints before that can be had."""
+    users = {
+        name
+        for name, module in modules().items()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in {"click.echo", "click.secho", "print", "Console", "Formatter"}
+    }
+    assert users == {"terminal", "bootstrap", "settings.env_example"}
+
+
 def test_modules_have_names_that_say_something() -> None:
     assert {part for name in modules() for part in name.split(".")} & NAMELESS == set()
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import Commands
 from opentr_pipeline.commands import program
 from opentr_pipeline.settings.installation import example_file
@@ -79,7 +80,7 @@ main = AllCommands(
 @click.pass_context
 def help_command(context: click.Context) -> None:
     """Show this list."""
-    click.echo(main.get_help(context.parent or context))
+    terminal.say_all(main.get_help(context.parent or context) + "\n")
 
 
 if __name__ == "__main__":

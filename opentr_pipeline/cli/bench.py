@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import (
     Commands,
     archive_argument,
@@ -57,7 +58,6 @@ def scaling(archive: Path | None, workers: tuple[int, ...], as_json: bool) -> No
     On the device of the worker slots: GPU_SCALE_DEVICE_ID where scaling is on, else GPU_DEVICE_ID.
     Nothing is kept but the measurement; the machine should have nothing else to do.
     """
-    from opentr_pipeline import terminal
     from opentr_pipeline.monitoring import scaling as measuring
     from opentr_pipeline.monitoring import scaling_chart
     from opentr_pipeline.monitoring.scaling_workers import Bench
@@ -71,7 +71,7 @@ def scaling(archive: Path | None, workers: tuple[int, ...], as_json: bool) -> No
             made,
             setup.workspace.archive,
             measuring.Turns(workers),
-            lambda said: click.echo(said, err=True),
+            lambda said: terminal.say(said, err=True),
         )
     path = measuring.result_path(setup.workspace.benchmarks, slot.device, measured.model)
     measuring.save(measured, path)
@@ -108,7 +108,7 @@ def card(archive: Path | None, model: str | None, workers: tuple[int, ...], as_j
     from opentr_pipeline.planning.options import transcription_options
 
     def say(said: str) -> None:
-        click.echo(said, err=True)
+        terminal.say(said, err=True)
 
     setup = setup_of(archive)
     settings, workspace, slots = setup.settings, setup.workspace, setup.slots
@@ -130,8 +130,9 @@ def card(archive: Path | None, model: str | None, workers: tuple[int, ...], as_j
     measuring.save(measured, path)
     path.with_suffix(".md").write_text(card_text.markdown(measured), encoding="utf-8")
     card_chart.draw(measured, path.with_suffix(".png"))
-    click.echo(path.read_text() if as_json else card_text.markdown(measured))
-    say("\n".join(f"kept     {path.with_suffix(end)}" for end in (".json", ".md", ".png")))
+    terminal.say_all((path.read_text() if as_json else card_text.markdown(measured)) + "\n")
+    for end in (".json", ".md", ".png"):
+        say(f"kept     {path.with_suffix(end)}")
 
 
 def _weights(workspace: "Workspace", name: str, say: "Callable[[str], object]") -> "Weights":

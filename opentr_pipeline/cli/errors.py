@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import (
     archive_argument,
     json_option,
@@ -28,7 +29,6 @@ NUM_FILES_SHOWN = 10
 @click.option("--all", "every", is_flag=True, help="Name every recording.")
 def errors(archive: Path | None, as_json: bool, every: bool) -> None:
     """Say which recordings are not as they should be, why, and what to do."""
-    from opentr_pipeline import terminal
     from opentr_pipeline.quality import problems
 
     setup = setup_to_look(archive)

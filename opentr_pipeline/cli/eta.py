@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import (
     archive_argument,
     json_option,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 @json_option
 def eta(archive: Path | None, as_json: bool) -> None:
     """Say what is left to do, and until when, by the speed of late."""
-    from opentr_pipeline import terminal
     from opentr_pipeline.quality import pace
 
     setup = setup_to_look(archive)
@@ -76,7 +76,6 @@ def _done_at(facts: "Eta") -> str:
 @json_option
 def throughput(archive: Path | None, as_json: bool) -> None:
     """Show how much was transcribed, per hour and per day, and how fast."""
-    from opentr_pipeline import terminal
     from opentr_pipeline.quality import pace
     from opentr_pipeline.transcripts.store import TranscriptStore
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import archive_argument, settings_of
 from opentr_pipeline.errors import StoreError, nothing_transcribed
 
@@ -29,13 +30,25 @@ def _formats(_: object, __: object, said: str) -> tuple[str, ...]:
     callback=_formats,
 )
 @click.option(
+    "--guard-formulas/--raw-csv",
+    "guards_formulas",
+    default=True,
+    show_default=True,
+    help="In csv, put an apostrophe before text that begins with = + - @: a spreadsheet would take "
+    "what somebody said for a formula, and run it. --raw-csv: for programs that read the file.",
+)
+@click.option(
     "--output",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
     help="Where to. Default: exports in OUTPUT_DIR, which the asset subtitles keeps.",
 )
 def export(
-    archive: Path | None, paths: tuple[str, ...], formats: tuple[str, ...], output: Path | None
+    archive: Path | None,
+    paths: tuple[str, ...],
+    formats: tuple[str, ...],
+    guards_formulas: bool,
+    output: Path | None,
 ) -> None:
     """Write the transcripts of ARCHIVE as subtitles and text, in folders like the archive's.
 
@@ -50,14 +63,14 @@ def export(
     store = TranscriptStore(settings.workspace.output)
     root = output.absolute() if output else store.root / EXPORTS
     inside = tuple(_in_archive(path, settings.workspace.archive) for path in paths)
-    made = Export(store, root, formats, settings, inside)
+    made = Export(store, root, formats, settings, inside, guards_formulas)
     done = Exported()
     for key in made.partition_keys():
         done.add(made.write(key))
     if not done.num_recordings + done.num_wordless + done.num_removed:
         asked = f"{', '.join(inside)} in " if inside else ""
         raise nothing_transcribed(f"{asked}{settings.workspace.archive}")
-    click.echo(
+    terminal.say(
         f"{done.num_recordings} recordings as {', '.join(formats)} in {root}: {done.num_written} "
         f"files written, {done.num_unchanged} unchanged, {done.num_removed} removed; "
         f"{done.num_wordless} recordings without words have none."

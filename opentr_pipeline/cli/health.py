@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import (
     archive_argument,
     json_option,
@@ -14,6 +15,7 @@ from opentr_pipeline.cli.shared import (
     settings_of,
     settings_to_look,
 )
+from opentr_pipeline.wording import visible
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -43,8 +45,6 @@ def doctor(archive: Path | None, as_json: bool) -> None:
 
 def show_checks(checks: "Iterable[Finding]", *, as_json: bool) -> None:
     """Print checks as they are made and exit, with 1 where one does not hold."""
-    from opentr_pipeline import terminal
-
     console = terminal.console()
     made = []
     for check in checks:
@@ -62,4 +62,4 @@ def of_check(check: "Finding") -> "Text":
     from rich.text import Text
 
     mark = Text("ok     ", "green") if check.is_ok else Text("WRONG  ", "bold red")
-    return Text.assemble(mark, f"{check.name:14}", check.said)
+    return Text.assemble(mark, f"{check.name:14}", visible(check.said))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import folder_of, setup_to_look, until_interrupt
 from opentr_pipeline.cli.stack import logs_prod
 
@@ -36,7 +37,7 @@ def logs(words: tuple[str, ...], follow: bool | None) -> None:
     known = name is None or name in log_files.existing(home)
     slots = () if known else setup.slots
     path = log_files.named(home, name or "dev", worker_names(slots))
-    click.echo(f"{path}; there are: {', '.join(log_files.existing(home))}.", err=True)
+    terminal.say(f"{path}; there are: {', '.join(log_files.existing(home))}.", err=True)
     followed = log_files.Followed(path)
     _echo(log_files.last_lines(path, NUM_LOG_LINES))
     if follow:
@@ -56,4 +57,4 @@ def _split(words: tuple[str, ...]) -> tuple[Path | None, str | None, str | None]
 
 def _echo(lines: list[str]) -> None:
     for line in lines:
-        click.echo(line)
+        terminal.say(line)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import archive_argument, options_of, setup_to_look, until_interrupt
 
 # Prometheus asks every minute by default, and the sensor may have changed something by then.
@@ -28,7 +29,7 @@ def metrics(archive: Path | None, output: Path | None, watch: bool) -> None:
         if output:
             prometheus.write(output, looking.status(), setup.workspace.archive)
         else:
-            click.echo(prometheus.text(looking.status(), setup.workspace.archive), nl=False)
+            terminal.say_all(prometheus.text(looking.status(), setup.workspace.archive))
 
     if watch:
         until_interrupt(act, METRICS_TICK_S)

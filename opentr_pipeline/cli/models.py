@@ -2,6 +2,7 @@
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import Commands, settings_of, setup_of
 
 
@@ -20,8 +21,8 @@ def models_fetch(name: str | None) -> None:
     from opentr_pipeline.recognition import fetching
 
     setup = setup_of(None, gpu_scale=False)
-    model = fetching.fetch(name or setup.model_name, setup.workspace.models, click.echo)
-    click.echo(f"{model.name} is in {model.folder}.")
+    model = fetching.fetch(name or setup.model_name, setup.workspace.models, terminal.say)
+    terminal.say(f"{model.name} is in {model.folder}.")
 
 
 @models.command("verify")
@@ -32,7 +33,7 @@ def models_verify(name: str | None) -> None:
 
     setup = setup_of(None, gpu_scale=False)
     model = whisper_models.verify(name or setup.model_name, setup.workspace.models)
-    click.echo(f"{model.name} in {model.folder} is as it was fetched.")
+    terminal.say(f"{model.name} in {model.folder} is as it was fetched.")
 
 
 @models.command("list")
@@ -42,6 +43,6 @@ def models_list() -> None:
 
     models_root = settings_of(None, gpu_scale=False).workspace.models
     there = whisper_models.installed(models_root)
-    click.echo(f"here     {', '.join(there) or 'none yet'} ({models_root})")
-    click.echo(f"known    {', '.join(whisper_models.known_names())}")
-    click.echo("         and any hub id (owner/name) or directory in CTranslate2 format")
+    terminal.say(f"here     {', '.join(there) or 'none yet'} ({models_root})")
+    terminal.say(f"known    {', '.join(whisper_models.known_names())}")
+    terminal.say("         and any hub id (owner/name) or directory in CTranslate2 format")

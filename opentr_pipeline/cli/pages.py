@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import archive_argument, settings_of
 from opentr_pipeline.errors import StoreError, nothing_transcribed
 
@@ -32,11 +33,11 @@ def pages(archive: Path | None) -> None:
         except StoreError as error:  # of one partition, which costs the others nothing
             sentences.append(str(error))
     home = made.write_home()
-    click.echo(
+    terminal.say(
         f"{done.num_recordings} recordings: {done.num_written} pages written, "
-        f"{done.num_unchanged} unchanged, {done.num_removed} removed.\n"
-        f"Open {home.as_uri()}"
+        f"{done.num_unchanged} unchanged, {done.num_removed} removed."
     )
+    terminal.say(f"Open {home.as_uri()}")
     for sentence in sentences:
-        click.echo(f"opentr: {sentence}", err=True)
+        terminal.complain(sentence)
     sys.exit(1 if sentences else 0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import archive_argument, json_option, print_json, setup_of
 from opentr_pipeline.commands import command
 
@@ -27,7 +28,6 @@ VERDICT_STYLES = {"does not fit": "red", "tight": "yellow", "more workers than u
 @click.option("--model", metavar="NAME", help="Another model than the settings mean.")
 def plan(archive: Path | None, as_json: bool, model: str | None) -> None:
     """Show what workers and batches need of the memory, and what fits."""
-    from opentr_pipeline import terminal
     from opentr_pipeline.errors import ModelError
     from opentr_pipeline.planning.setup import Setup
     from opentr_pipeline.quality import pace

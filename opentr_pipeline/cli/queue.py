@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import archive_argument, json_option, print_json, setup_to_look
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 @json_option
 def queue(archive: Path | None, as_json: bool) -> None:
     """Show the runs that wait or work, and who holds the worker slots."""
-    from opentr_pipeline import terminal
     from opentr_pipeline.devices.leases import holders, ranks_waiting
     from opentr_pipeline.devices.memory_limits import closed_slots
     from opentr_pipeline.launching.run_state import active_runs

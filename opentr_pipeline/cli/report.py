@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import archive_argument, json_option, print_json, setup_of
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ def report(archive: Path | None, as_json: bool) -> None:
     Hours by language, folder and status, what to check first, failures, speed, confidence,
     duplicates, and word error rates where references exist. Reads only what has changed.
     """
-    from opentr_pipeline import terminal
     from opentr_pipeline.pages.pages import Pages
     from opentr_pipeline.report import page as reports
     from opentr_pipeline.report.facts import report_facts
@@ -41,7 +41,7 @@ def report(archive: Path | None, as_json: bool) -> None:
     console = terminal.console()
     for line in _lines(facts):
         console.print(line)
-    click.echo(f"{'report':{NAME_CELLS}}{path}")
+    terminal.say(f"{'report':{NAME_CELLS}}{path}")
 
 
 def _lines(facts: "ReportFacts") -> "Iterator[Text]":

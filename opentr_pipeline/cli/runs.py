@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import (
     archive_argument,
     forget_memory_limits,
@@ -67,10 +68,10 @@ def _run(setup: "Setup", taking: "Taking", rank: "Rank" = "usual") -> None:
     forget_memory_limits(setup)
     sentences = archive_run.run_archive(setup, options, taking, rank)
     for sentence in sentences:
-        click.echo(f"opentr: {sentence}", err=True)
+        terminal.complain(sentence)
     where = setup.slots, setup.slots_folder
     for limit in (*memory_limits.closed_slots(*where), *memory_limits.batch_limits(*where)):
-        click.echo(f"opentr: {limit.sentence}", err=True)
+        terminal.complain(limit.sentence)
     sys.exit(1 if sentences else 0)
 
 
@@ -81,7 +82,6 @@ def scan(archive: Path | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from opentr_pipeline import terminal
     from opentr_pipeline.archive import media_files as archives
     from opentr_pipeline.launching import archive_run, progress
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import json_option, print_json, settings_of
 from opentr_pipeline.wording import number_text
 
@@ -60,7 +61,6 @@ def search(words: tuple[str, ...], limit: int, as_json: bool, **narrowing: Any) 
     QUERY is words, which must all be in a segment or its neighbours; a phrase in quotation marks,
     "light house"; the beginning of a word, 'light*'. Case, accents and punctuation do not matter.
     """
-    from opentr_pipeline import terminal
     from opentr_pipeline.search import terms
     from opentr_pipeline.search.index import SearchIndex
     from opentr_pipeline.search.passages import Wanted
@@ -71,7 +71,7 @@ def search(words: tuple[str, ...], limit: int, as_json: bool, **narrowing: Any) 
     terms.terms_of(query)  # refused before anything is indexed
     index = SearchIndex(StoreLayout(settings_of(archive, gpu_scale=False).workspace.output))
     for sentence in _sentences(index.refresh(wait=False)):
-        click.echo(f"opentr: {sentence}", err=True)
+        terminal.complain(sentence)
     found = search_in(index, query, Wanted(**narrowing), limit)
     if as_json:
         print_json(found)

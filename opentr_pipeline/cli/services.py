@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import (
     forget_memory_limits,
     gpu_scale_option,
@@ -46,7 +47,7 @@ def _start(setup: "Setup") -> None:
     forget_memory_limits(setup)
     running.start()
     num_slots = len(setup.slots)
-    click.echo(
+    terminal.say(
         f"The page is at {running.address}, archive {setup.workspace.archive}, model "
         f"{options.default.model}, {num_slots} worker slot{'s' if num_slots > 1 else ''}; "
         f"{command('stop')} ends it."
@@ -61,7 +62,7 @@ def stop() -> None:
     settings = settings_of(None)
     ended = {"dev": dev.DevServices.of(settings).stop(), "prod": stop_prod(settings)}
     stopped = [stack for stack, was_running in ended.items() if was_running]
-    click.echo(f"Stopped {' and '.join(stopped)}." if stopped else "Nothing was running.")
+    terminal.say(f"Stopped {' and '.join(stopped)}." if stopped else "Nothing was running.")
 
 
 @click.command()

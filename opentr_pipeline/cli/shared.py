@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.errors import ArchiveError, OpentrError
+from opentr_pipeline.wording import visible_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,8 +36,11 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except OpentrError as error:
-            click.echo(f"opentr: {error}", err=True)
+            terminal.complain(error)
             sys.exit(2)
+        except click.ClickException as error:  # which click prints, sometimes with a help in lines
+            error.message = visible_lines(error.message)  # type: ignore[misc]
+            raise
 
 
 def folder_of(said: str) -> Path:
@@ -132,10 +137,10 @@ def options_of(setup: "Setup", *, fetch: bool, to_start: bool = False) -> "Archi
 
     if to_start:
         if said := doctor.unused_card(setup.settings, setup.cards):
-            click.echo(f"opentr: {said}", err=True)
+            terminal.complain(said)
         setup.workers.check_fits()
     if fetch:
-        fetching.fetch(setup.model_name, setup.workspace.models, partial(click.echo, err=True))
+        fetching.fetch(setup.model_name, setup.workspace.models, partial(terminal.say, err=True))
     return setup.options
 
 
@@ -150,7 +155,7 @@ def forget_memory_limits(setup: "Setup") -> None:
 
 def print_json(facts: Any) -> None:
     """Print facts for programs: a dataclass, a list of them, or plain values."""
-    click.echo(json.dumps(facts, indent=2, default=dataclasses.asdict))
+    terminal.say_all(json.dumps(facts, indent=2, default=dataclasses.asdict) + "\n")
 
 
 def known(setup: "Setup") -> "tuple[Scan, list[RecordingWork]]":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import gpu_scale_option, options_of, settings_of, setup_of
 from opentr_pipeline.commands import command
 from opentr_pipeline.errors import ServiceError
@@ -44,14 +45,14 @@ def _start(stack: "Stack") -> None:
 
     claim_output(stack.settings.workspace)
     stack.start(_say)
-    click.echo(
+    terminal.say(
         f"The page is at {stack.address}, archive {stack.settings.workspace.archive}; "
         f"{command('prod status')} says how it stands, {command('stop')} ends it."
     )
 
 
 def _say(sentence: str) -> None:
-    click.echo(sentence, err=True)
+    terminal.say(sentence, err=True)
 
 
 def stop_prod(settings: "Settings") -> bool:
@@ -90,7 +91,7 @@ def confirm(folders: dict[Path, int], question: str, *, yes: bool) -> None:
         ServiceError: there is nobody to ask.
     """
     for folder, size_bytes in folders.items():
-        click.echo(f"{size_bytes / 1e6:10.1f} MB  {folder}")
+        terminal.say(f"{size_bytes / 1e6:10.1f} MB  {folder}")
     if not yes:
         if not sys.stdin.isatty():
             raise ServiceError("It asks before it deletes; without a terminal say --yes.")
@@ -118,8 +119,8 @@ def prod(command: str, arguments: tuple[str, ...]) -> None:
     """Run a command inside the production stack: prod status, prod health ..."""
     from opentr_pipeline.services.stack import OPENTR, Stack
 
-    terminal = [] if sys.stdin.isatty() and sys.stdout.isatty() else ["-T"]
-    inside = ["exec", *terminal, "code", *OPENTR, command, *arguments]
+    quiet = [] if sys.stdin.isatty() and sys.stdout.isatty() else ["-T"]
+    inside = ["exec", *quiet, "code", *OPENTR, command, *arguments]
     sys.exit(Stack(settings_of(None)).attached(*inside))
 
 
@@ -134,7 +135,7 @@ def backup(file: Path) -> None:
     from opentr_pipeline.services.stack import Stack
 
     size_bytes = stack_backup.backup(Stack(settings_of(None)), file)
-    click.echo(f"{file} holds the state, {size_bytes / 1e6:.1f} MB; restore takes it back.")
+    terminal.say(f"{file} holds the state, {size_bytes / 1e6:.1f} MB; restore takes it back.")
 
 
 @click.command()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import (
     archive_argument,
     json_option,
@@ -36,7 +37,6 @@ def status(archive: Path | None, as_json: bool, watch: bool) -> None:
     """Say what is done, missing, stale and failed, and what runs."""
     from rich.live import Live
 
-    from opentr_pipeline import terminal
     from opentr_pipeline.monitoring.status import StatusWatch
     from opentr_pipeline.planning.places import check_places
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from opentr_pipeline.devices.leases import Holder
-from opentr_pipeline.wording import duration_text
+from opentr_pipeline.wording import duration_text, visible
 
 NUM_KEYS_SHOWN = 3
 NUM_ID_LETTERS = 8  # as on Dagster's page
@@ -16,7 +16,7 @@ NUM_ID_LETTERS = 8  # as on Dagster's page
 
 def lines(facts: Iterable[tuple[str, str]]) -> RenderableType:
     """A line for each fact, after its name."""
-    return Group(*(Text(f"{name:14}{said}") for name, said in facts))
+    return Group(*(Text(f"{name:14}{visible(said)}") for name, said in facts))
 
 
 def holder_text(holder: Holder) -> str:

@@ -49,6 +49,7 @@ from opentr_pipeline.steps import bottleneck, publishing
 from opentr_pipeline.steps.bottleneck import AsSet
 from opentr_pipeline.steps.figures import StepFigures
 from opentr_pipeline.steps.shard_run import ShardRun
+from opentr_pipeline.wording import visible
 
 _log = logging.getLogger(__name__)
 
@@ -154,7 +155,7 @@ def transcribe_shard(
     except DeviceError:
         raise  # a new process may have more luck
     except Exception as error:  # ours to mend; trying again would fail again
-        raise Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
+        raise Failure(visible(f"{type(error).__name__}: {error}"), allow_retries=False) from error
     figures = StepFigures.of(outcome, slot, usages)
     context.add_output_metadata(metadata.of_shard(outcome, figures, leased_at, released_at))
     return {"failures": outcome.failures, "figures": dataclasses.asdict(figures)}

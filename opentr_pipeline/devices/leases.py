@@ -21,7 +21,7 @@ from opentr_pipeline.devices.memory_limits import is_closed, open_slots
 from opentr_pipeline.errors import OpentrError, SettingsError
 from opentr_pipeline.locks import Patience, holder, is_locked, is_shared, shared, try_lock
 from opentr_pipeline.plain_files import read_plain, write_plain
-from opentr_pipeline.wording import now
+from opentr_pipeline.wording import now, visible
 
 Rank = Literal["uploads", "usual", "backfills"]
 # Every user may make files, and only their owner removes them.
@@ -191,10 +191,6 @@ def _sound(facts: dict[str, Any], slot_name: str) -> Holder:
         raise ValueError(memory_bytes)
     if since := facts["since"]:
         datetime.fromisoformat(since).astimezone()
-    partitions = tuple(map(_printable, facts.pop("partitions")))
-    texts = {**{name: _printable(text) for name, text in facts.items()}, "slot": slot_name}
+    partitions = tuple(map(visible, facts.pop("partitions")))
+    texts = {**{name: visible(text) for name, text in facts.items()}, "slot": slot_name}
     return Holder(**texts, partitions=partitions, memory_bytes=memory_bytes)
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -13,7 +13,7 @@ import dataclasses
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,6 +24,9 @@ from opentr_pipeline.transcripts.transcript import Segment, Transcript
 # SRT knows no escape. An invisible WORD JOINER keeps players from taking text for a tag or a time.
 _SRT_MARKUP = re.compile(r"<(?=/?[^\W\d_])|\{(?=\\)|--(?=>)|\d:\d+:\d+(?=[.,]\d)")
 _VTT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+# What makes a spreadsheet compute a cell, or send it somewhere; also in full width, which some take
+# for the same. Source: OWASP, CSV Injection.
+_FORMULA_SIGNS = tuple("=+-@\t\r\n＝＋－＠")
 _COLUMNS = ("start_s", "end_s", "channel", "language", "avg_logprob", "flags", "text")
 
 
@@ -34,11 +37,13 @@ class Document:
     Attributes:
         path: of the media file in the archive.
         layout: lengths and times of a cue.
+        guards_formulas: marks text as text, where a spreadsheet would take it for a formula.
     """
 
     path: str
     transcript: Transcript
     layout: SubtitleSettings
+    guards_formulas: bool = True
 
     @cached_property
     def cues(self) -> list[Cue]:
@@ -103,11 +108,20 @@ def _tsv(document: Document) -> str:
 def _csv(document: Document) -> str:
     """A row for each segment."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(_rows(document.transcript))
+    rows = _rows(document.transcript)
+    if document.guards_formulas:
+        rows = ([_as_text(cell) for cell in row] for row in rows)
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 
-def _rows(transcript: Transcript) -> Iterator[list[object]]:
+def _as_text(cell: object) -> object:
+    """A cell that no spreadsheet computes: an apostrophe says that what follows is text."""
+    is_formula = isinstance(cell, str) and cell.startswith(_FORMULA_SIGNS)
+    return f"'{cell}" if is_formula else cell
+
+
+def _rows(transcript: Transcript) -> Iterable[list[object]]:
     yield list(_COLUMNS)
     for segment in transcript.segments:
         yield [

@@ -43,6 +43,7 @@ class Export:
         root: the tree.
         formats: keys of ``FORMATS``.
         paths: folders and media files in the archive to write nothing else than; empty: all.
+        guards_formulas: see ``formats.Document``.
     """
 
     store: TranscriptStore
@@ -50,6 +51,7 @@ class Export:
     formats: Sequence[str]
     layout: SubtitleSettings
     paths: Sequence[str] = ()
+    guards_formulas: bool = True
 
     @cached_property
     def _tree(self) -> WrittenTree:
@@ -82,7 +84,7 @@ class Export:
                 done.num_wordless += 1
                 continue
             done.num_recordings += 1
-            document = Document(path, transcript, self.layout)
+            document = Document(path, transcript, self.layout, self.guards_formulas)
             for ending in self.formats:
                 name = file_name(path, recording_id, ending)
                 kept.add(name)
@@ -99,7 +101,8 @@ class Export:
         """What the files of a partition depend on; empty where they are to be made anyhow."""
         if self.paths:
             return ""
-        return self._tree.made_from(partition_key, *self.formats, self.layout.cue_layout)
+        others = self.layout.cue_layout, str(self.guards_formulas)
+        return self._tree.made_from(partition_key, *self.formats, *others)
 
     def _is_asked_for(self, path: str) -> bool:
         return not self.paths or any(

@@ -9,8 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from opentr_pipeline import terminal, wording
 from opentr_pipeline.archive.media_files import Scan, scan
@@ -25,6 +24,9 @@ from opentr_pipeline.planning.plan import Taking
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.steps import bottleneck
 from opentr_pipeline.steps.bottleneck import AsSet
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PROGRESS_S = 1.0
 # Where nobody watches a terminal, a line now and then is enough for a log.
@@ -130,7 +132,7 @@ def _ticking(sentence: Callable[[], str]) -> Iterator[None]:
     """Show a sentence that changes: on one line of a terminal, else a line now and then."""
     # A descriptor of its own: a run redirects what is printed to standard error.
     with os.fdopen(os.dup(2), "w") as stream:
-        err = Console(file=stream, highlight=False)
+        err = terminal.console(stream)
         over = threading.Event()
         thread = threading.Thread(target=_tick, args=(err, sentence, over), daemon=True)
         thread.start()
@@ -141,7 +143,7 @@ def _ticking(sentence: Callable[[], str]) -> Iterator[None]:
             thread.join()
 
 
-def _tick(err: Console, sentence: Callable[[], str], over: threading.Event) -> None:
+def _tick(err: "Console", sentence: Callable[[], str], over: threading.Event) -> None:
     if not err.is_terminal:
         while not over.wait(QUIET_PROGRESS_S):
             err.print(sentence(), soft_wrap=True)

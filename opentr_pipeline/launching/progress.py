@@ -16,7 +16,7 @@ from opentr_pipeline.planning.overview import audio_s
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.transcript import Content
-from opentr_pipeline.wording import duration_text, hours
+from opentr_pipeline.wording import duration_text, hours, visible
 
 MAX_TABLE_ROWS = 40
 FIRST_WORDS_CELLS = 48
@@ -105,7 +105,7 @@ def show_table(console: Console, store: TranscriptStore, order: Sequence[Recordi
     for row in rows[:MAX_TABLE_ROWS]:
         # As Text: a name such as [bold] is a name, not markup.
         cells = (row["path"], row["language"], duration_text(row["duration_s"]), row["status"])
-        words = Text(row["text"] or row["reason"])
+        words = Text(visible(row["text"] or row["reason"]))
         words.truncate(FIRST_WORDS_CELLS, overflow="ellipsis")
         table.add_row(*map(Text, cells), words)
     console.print(table)

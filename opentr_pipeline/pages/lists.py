@@ -1,7 +1,7 @@
 """What the lists of an archive's pages show: recordings, partitions, sums; pure."""
 
 import dataclasses
-import re
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from opentr_pipeline.archive.partitioning import ROOT_KEY
 from opentr_pipeline.pages.paragraphs import written_language
 from opentr_pipeline.transcripts.derived_files import file_name
 from opentr_pipeline.transcripts.transcript import HEARD, STATUSES
+from opentr_pipeline.wording import path_of
 
 FOLDER = "pages"  # below OUTPUT_DIR
 NUM_ROWS = 200  # on a page of a partition
@@ -100,17 +101,12 @@ def page_of(path: str, recording_id: str) -> str:
 
 
 def media_href(path: str) -> str:
-    r"""The address of a media file, from the tree's root on.
+    """The address of a media file, from the tree's root on.
 
     Args:
-        path: as the tables have it, where a byte that is not UTF-8 is written like ``\xe9``.
+        path: as the tables have it.
     """
-    bytes_there = re.sub(rb"\\x([89a-f][0-9a-f])", _byte, path.encode())
-    return f"media/{quote(bytes_there)}"
-
-
-def _byte(written: re.Match[bytes]) -> bytes:
-    return bytes([int(written[1], 16)])
+    return f"media/{quote(os.fsencode(path_of(path)))}"
 
 
 def list_page(partition_key: str, place: int) -> str:

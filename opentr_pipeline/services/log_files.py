@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from opentr_pipeline.errors import ServiceError
+from opentr_pipeline.terminal import LineFormatter
 
 LINE_FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
 LOG_BYTES = 5_000_000
@@ -82,7 +83,7 @@ def slot_log(home: Path, slot_name: str) -> Iterator[None]:
     ]
     _log.setLevel(logging.INFO)
     for handler in handlers:
-        handler.setFormatter(logging.Formatter(LINE_FORMAT))
+        handler.setFormatter(LineFormatter(LINE_FORMAT))
         _log.addHandler(handler)
     try:
         yield

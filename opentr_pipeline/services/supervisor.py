@@ -25,6 +25,7 @@ from pathlib import Path
 
 from opentr_pipeline.services.log_files import LINE_FORMAT
 from opentr_pipeline.services.processes import Process, end, members
+from opentr_pipeline.terminal import LineFormatter
 
 # Who lives shorter than this does so every time.
 SHORT_LIFE_S = 10.0
@@ -128,6 +129,8 @@ def in_the_way(home: Path) -> list[Process]:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(format=LINE_FORMAT)
+    log = logging.StreamHandler()
+    log.setFormatter(LineFormatter(LINE_FORMAT))
+    logging.basicConfig(handlers=[log])
     split = sys.argv.index("--")
     sys.exit(supervise(Path(sys.argv[1]), sys.argv[split + 1 :], sys.argv[2:split]))

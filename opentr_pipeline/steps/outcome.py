@@ -8,6 +8,7 @@ from opentr_pipeline.audio.decoding import MAX_ERRORS, Sound, is_cut_off
 from opentr_pipeline.planning.shards import ShardItem
 from opentr_pipeline.recognition.worker_times import WorkerTimes
 from opentr_pipeline.transcripts.transcript import Transcript
+from opentr_pipeline.wording import readable
 
 _log = logging.getLogger(__name__)
 
@@ -42,12 +43,18 @@ class ShardOutcome:
         return self.audio_s / self.wall_s if self.wall_s else 0.0
 
     def add(self, path: str, transcript: Transcript) -> None:
-        """Count the outcome of one recording, and log it."""
+        """Count the outcome of one recording, and log it.
+
+        Args:
+            path: in the archive.
+            transcript: its outcome.
+        """
+        name = readable(path)
         self.num_by_status[transcript.status] += 1
         self.audio_s += transcript.duration_s
         if transcript.status == "failed":
-            self.failures.append(f"{path}: {transcript.reason}")
-        said = f"{path!r}: {transcript.status}, {transcript.duration_s:.1f} s of audio"
+            self.failures.append(f"{name}: {transcript.reason}")
+        said = f"'{name}': {transcript.status}, {transcript.duration_s:.1f} s of audio"
         if transcript.wall_s:
             said += f" in {transcript.wall_s:.1f} s"
             said += f" ({transcript.duration_s / transcript.wall_s:.1f}x)"

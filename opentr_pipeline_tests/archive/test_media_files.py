@@ -379,12 +379,3 @@ def test_too_many_partitions_are_refused_with_the_way_out() -> None:
     )
     assert len(BY_FOLDER.groups(files[:-1])) == MAX_PARTITIONS
     assert len(partitioning(PARTITION_BY="hash").groups(files)) == 256
-
-
-@PROPERTY
-@given(FOLDER_NAMES)
-def test_a_path_can_be_shown_whatever_its_bytes(name: str) -> None:
-    shown = readable(name)
-    shown.encode("utf-8")
-    if os.fsencode(name).isascii():
-        assert shown == name

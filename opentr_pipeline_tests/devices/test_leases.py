@@ -100,7 +100,7 @@ def test_what_a_holder_says_cannot_drive_a_terminal(folder: Path) -> None:
     with lease([SLOT], folder):
         introduce(Holder(SLOT.name, "run", "/tapes\x1b]0;gone\x07", partitions=("a\n",)), folder)
         (said,) = holders([SLOT], folder)
-    assert (said.archive, said.partitions) == ("/tapes?]0;gone?", ("a?",))
+    assert (said.archive, said.partitions) == ("/tapes\\x1b]0;gone\\x07", ("a\\x0a",))
 
 
 def test_limits_that_others_wrote_are_judged_as_a_strangers(folder: Path) -> None:

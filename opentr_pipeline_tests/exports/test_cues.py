@@ -400,6 +400,18 @@ def test_json_holds_words_probabilities_and_flags() -> None:
 def test_tables_hold_a_row_for_each_segment(made: Transcript) -> None:
     wanted = [(" ".join(one.text.split()), str(round(one.start_s, 3))) for one in made.segments]
     for ending, options in (("csv", {}), ("tsv", {"delimiter": "\t", "quoting": csv.QUOTE_NONE})):
-        text = written(ending, made, USUAL)
+        document = Document("film/a.wav", made, USUAL, guards_formulas=False)
+        text = FORMATS[ending](document).decode()
         rows = list(csv.DictReader(io.StringIO(text, newline="\n"), **options))  # type: ignore[arg-type]
         assert [(row["text"], row["start_s"]) for row in rows] == wanted
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "＝"])
+def test_no_spreadsheet_takes_what_is_said_for_a_formula(sign: str) -> None:
+    made = transcript(text=f"{sign}cmd|' /C calc'!A0. good morning")
+    document = Document("a.wav", made, USUAL)
+    rows = list(csv.reader(io.StringIO(FORMATS["csv"](document).decode())))
+    assert [row[-1][:2] for row in rows[1:]] == [f"'{sign}", "go"]
+    assert float(rows[1][4]) < 0  # a number stays one
+    raw = dataclasses.replace(document, guards_formulas=False)
+    assert f",{sign}cmd" in FORMATS["csv"](raw).decode()

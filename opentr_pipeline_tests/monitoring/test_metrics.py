@@ -27,6 +27,7 @@ from opentr_pipeline.monitoring.status import Status
 from opentr_pipeline.planning.overview import Overview
 from opentr_pipeline.services import dev, supervisor
 from opentr_pipeline.transcripts.transcript import STATUSES
+from opentr_pipeline.wording import readable
 from opentr_pipeline_tests.cli.test_operators import shown
 from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.making import content, settings_of, wav
@@ -127,8 +128,8 @@ def test_an_idle_archive_has_the_same_graphs() -> None:
 @pytest.mark.parametrize(
     "name", ['/"quoted"', "/back\\slash\\n", "/two\nlines", "/Städte/日本", "/}{"]
 )
-def test_names_come_back_as_they_are(name: str) -> None:
-    assert archives(metrics.text(STATUS, Path(name))) == {name}
+def test_names_come_back_as_they_are_shown(name: str) -> None:
+    assert archives(metrics.text(STATUS, Path(name))) == {readable(name)}
 
 
 def test_a_name_that_is_no_text_can_be_written(tmp_path: Path) -> None:

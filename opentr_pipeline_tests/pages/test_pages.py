@@ -209,7 +209,7 @@ def test_a_translation_is_english_whatever_was_spoken(settings: Settings) -> Non
 
 def test_media_whose_names_are_no_text_are_found() -> None:
     assert lists.media_href("a/caf\\xe9 1.wav") == "media/a/caf%E9%201.wav"
-    assert lists.media_href("a\\x41é") == "media/a%5Cx41%C3%A9"
+    assert lists.media_href("a\\x5cx41é") == "media/a%5Cx41%C3%A9"
 
 
 def test_a_damaged_partition_costs_the_others_nothing(
