@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
+from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import setup_of
+from opentr_pipeline.commands import command
 from opentr_pipeline.errors import SettingsError
 
 
@@ -27,6 +29,12 @@ def dagster(arguments: tuple[str, ...]) -> None:
         # Those two do not read workspace.yaml; they get the code location that it names.
         os.environ.setdefault("DAGSTER_MODULE_NAME", "opentr_pipeline.definitions")
     os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning")  # "superseded by dg"
+    if arguments[:1] == ("dev",):
+        terminal.say(
+            "dagster dev asks nobody for a link: every user of this machine can start runs on its "
+            f"page; {command('start dev')} has the guard.",
+            err=True,
+        )
     program = str(Path(sys.executable).with_name("dagster"))
     os.execv(program, [program, *arguments])
 

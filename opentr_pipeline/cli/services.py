@@ -12,7 +12,13 @@ from opentr_pipeline.cli.shared import (
     settings_of,
     setup_of,
 )
-from opentr_pipeline.cli.stack import confirm, reset_prod, start_prod, stop_prod
+from opentr_pipeline.cli.stack import (
+    confirm,
+    reset_prod,
+    say_who_may_enter,
+    start_prod,
+    stop_prod,
+)
 from opentr_pipeline.commands import command
 
 if TYPE_CHECKING:
@@ -37,21 +43,24 @@ def _start(setup: "Setup") -> None:
     from opentr_pipeline.archive import media_files as archives
     from opentr_pipeline.launching import archive_run
     from opentr_pipeline.services import dev
+    from opentr_pipeline.services.page_link import make_token, token_folder
 
-    running = dev.DevServices.of(setup.settings)
-    running.check_none_runs()
+    dev.DevServices.of(setup.settings).check_none_runs()
     options = options_of(setup, fetch=True, to_start=True)
     archive_run.prepare(setup, archives.scan(setup.workspace.archive))
+    make_token(setup.settings, token_folder(setup.settings))
+    running = dev.DevServices.of(setup.settings)
     if not running.is_running():
         running.stop()  # where they were killed, what is left of them may hold worker slots
     forget_memory_limits(setup)
     running.start()
     num_slots = len(setup.slots)
     terminal.say(
-        f"The page is at {running.address}, archive {setup.workspace.archive}, model "
+        f"The page is at {running.link}, archive {setup.workspace.archive}, model "
         f"{options.default.model}, {num_slots} worker slot{'s' if num_slots > 1 else ''}; "
         f"{command('stop')} ends it."
     )
+    say_who_may_enter(setup.settings)
 
 
 @click.command()

@@ -24,12 +24,15 @@ INSIDE = (
 )
 NUM_LOG_LINES = "50"
 WORKSPACE = ("-w", "workspace.yaml")
+CODE_SOCKET = ("-s", "/state/code.sock")
 EVERYWHERE = ("-h", "0.0.0.0")
+# Modules with their arguments. Every user of a host reaches the ports of its containers, and a code
+# location does what it is told: hence a socket, in a folder of the containers' user.
 PROGRAMS = {
-    "code": ("dagster", "api", "grpc", "-m", "opentr_pipeline.definitions", *EVERYWHERE, "-p4000"),
-    "webserver": ("dagster-webserver", *EVERYWHERE, "-p3000", *WORKSPACE),
-    "daemon": ("dagster-daemon", "run", *WORKSPACE),
-    "liveness": ("dagster-daemon", "liveness-check"),
+    "code": ("dagster", "api", "grpc", "-m", "opentr_pipeline.definitions", *CODE_SOCKET),
+    "webserver": ("opentr_pipeline.launching.guarded_page", *EVERYWHERE, "-p3000", *WORKSPACE),
+    "daemon": ("dagster._daemon", "run", *WORKSPACE),
+    "liveness": ("dagster._daemon", "liveness-check"),
 }
 
 
@@ -46,9 +49,19 @@ def _start(stack: "Stack") -> None:
     claim_output(stack.settings.workspace)
     stack.start(_say)
     terminal.say(
-        f"The page is at {stack.address}, archive {stack.settings.workspace.archive}; "
+        f"The page is at {stack.link}, archive {stack.settings.workspace.archive}; "
         f"{command('prod status')} says how it stands, {command('stop')} ends it."
     )
+    say_who_may_enter(stack.settings)
+
+
+def say_who_may_enter(settings: "Settings") -> None:
+    """Say what it means where the page asks nobody for its link."""
+    if not settings.page_token:
+        _say(
+            "PAGE_TOKEN=false: whoever can reach the page's port, such as every user of this "
+            "machine, can start and end runs as its user."
+        )
 
 
 def _say(sentence: str) -> None:
@@ -177,6 +190,4 @@ def serve(part: str) -> None:
         return
     instance.enter_to_work(setup)
     os.chdir(PROJECT_ROOT)  # where workspace.yaml is
-    name, *arguments = PROGRAMS[part]
-    program = str(Path(sys.executable).with_name(name))
-    os.execv(program, [program, *arguments])
+    os.execv(sys.executable, [sys.executable, "-m", *PROGRAMS[part]])

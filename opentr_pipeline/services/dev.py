@@ -17,6 +17,7 @@ from opentr_pipeline.locks import holder, is_locked, try_lock
 from opentr_pipeline.services import started_with
 from opentr_pipeline.services.listening import HOST, answers, is_taken
 from opentr_pipeline.services.log_files import turn_over
+from opentr_pipeline.services.page_link import link, read_token, token_folder
 from opentr_pipeline.services.processes import Process, end, members, wait_until
 from opentr_pipeline.settings.environment import Settings, is_in_stack
 from opentr_pipeline.settings.given import values_anywhere
@@ -43,12 +44,14 @@ class DevServices:
     """The services of an archive; their lock is held by the supervisor, so it cannot lie.
 
     Attributes:
+        token: that opens the page; empty where none is asked for, or was made.
         metrics_file: that is kept fresh beside them, for Prometheus; None for none.
         values: of the settings that a start works with, by the fields' names.
     """
 
     home: Path
     port: int
+    token: str = field(default="", repr=False)
     metrics_file: Path | None = None
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)  # a password is among them
     name = "dev"
@@ -58,8 +61,9 @@ class DevServices:
         """The services of the archive that the settings name."""
         name = settings.prometheus_file
         metrics_file = settings.resolved(name) if name else None
+        token = read_token(settings, token_folder(settings))
         home, port = settings.workspace.dagster_home, settings.dagster_port
-        return cls(home, port, metrics_file, values_anywhere(settings))
+        return cls(home, port, token, metrics_file, values_anywhere(settings))
 
     @property
     def log(self) -> Path:
@@ -71,6 +75,11 @@ class DevServices:
         """Where the page is, or will be."""
         port = self._noted().port if self.is_running() else self.port
         return f"http://{HOST}:{port}"
+
+    @property
+    def link(self) -> str:
+        """What opens the page."""
+        return link(self.address, self.token)
 
     def is_running(self) -> bool:
         """Whether they run."""
@@ -94,7 +103,7 @@ class DevServices:
 
     def code_location_error(self) -> str:
         """Why the page cannot load our definitions; empty where it can."""
-        return code_location_error(self.address)
+        return code_location_error(self.address, self.token)
 
     def started_with(self) -> dict[str, Any]:
         """The values that they were started with; none where they do not run."""
@@ -112,7 +121,7 @@ class DevServices:
             ServiceError: they run.
         """
         if self.is_running():
-            raise started_with.second_start(self.started_with(), self.values, self.address)
+            raise started_with.second_start(self.started_with(), self.values, self.link)
 
     def _noted(self) -> "_Note":
         try:
@@ -170,7 +179,7 @@ class DevServices:
             "--output",
         ]
         beside = [*metrics, str(self.metrics_file)] if self.metrics_file else []
-        dagster_dev = [sys.executable, "-m", "dagster", "dev"]
+        dagster_dev = [sys.executable, "-m", "opentr_pipeline.launching.guarded_dev"]
         place = ["-w", str(stock("workspace.yaml")), "-h", HOST, "-p", str(self.port)]
         turn_over(self.log)
         with self.log.open("ab") as log:
@@ -225,9 +234,11 @@ class StackServices:
 
     Attributes:
         address: of the page, as people reach it.
+        token: that opens it.
     """
 
     address: str
+    token: str = field(default="", repr=False)
     name = "prod"
 
     were_killed = False
@@ -242,7 +253,7 @@ class StackServices:
 
     def code_location_error(self) -> str:
         """Why the page cannot load our definitions; empty where it can."""
-        return code_location_error(PAGE_IN_STACK)
+        return code_location_error(PAGE_IN_STACK, self.token)
 
     def processes(self) -> list[Process]:
         """None that outlive them: a container ends with all that is in it."""
@@ -252,18 +263,23 @@ class StackServices:
 def services_of(settings: Settings) -> DevServices | StackServices:
     """The services that look after the archive, here or in the stack that this process is in."""
     if is_in_stack():
-        return StackServices(f"http://{HOST}:{settings.dagster_port}")
+        token = read_token(settings, token_folder(settings))
+        return StackServices(f"http://{HOST}:{settings.dagster_port}", token)
     return DevServices.of(settings)
 
 
-def code_location_error(address: str) -> str:
+def code_location_error(address: str, token: str) -> str:
     """Why a page cannot load our definitions; empty where it can.
+
+    Args:
+        address: of the page.
+        token: that opens it.
 
     Raises:
         ServiceError: the page does not say.
     """
     body = json.dumps({"query": LOCATIONS}).encode()
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     request = urllib.request.Request(f"{address}/graphql", body, headers)
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:

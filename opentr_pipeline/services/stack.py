@@ -18,6 +18,7 @@ from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.services import docker
 from opentr_pipeline.services.dev import code_location_error
 from opentr_pipeline.services.listening import HOST, answers, is_taken
+from opentr_pipeline.services.page_link import link, make_token, read_token
 from opentr_pipeline.services.processes import wait_until
 from opentr_pipeline.services.stack_image import build_context
 from opentr_pipeline.services.stack_settings import HostCards, environment, make_folders
@@ -59,6 +60,16 @@ class Stack:
     def address(self) -> str:
         """Where the page is, or will be."""
         return f"http://{HOST}:{self.settings.dagster_port}"
+
+    @property
+    def token(self) -> str:
+        """What opens the page; empty where it asks for none."""
+        return read_token(self.settings, self.state)
+
+    @property
+    def link(self) -> str:
+        """The address with the token."""
+        return link(self.address, self.token)
 
     @cached_property
     def _compose(self) -> list[str]:
@@ -102,7 +113,7 @@ class Stack:
         self.check_possible()
         if self.is_running():
             raise ServiceError(
-                f"It runs already, or is left over: {self.address} ({command('stop')} ends it)."
+                f"It runs already, or is left over: {self.link} ({command('stop')} ends it)."
             )
         self._build(say)
         try:
@@ -121,6 +132,7 @@ class Stack:
             )
 
     def _build(self, say: Callable[[str], object]) -> None:
+        make_token(self.settings, self.state)
         make_folders(self.settings.workspace, self.state)
         say("Building the image (minutes the first time) ...")
         with build_context() as folder:
@@ -191,7 +203,9 @@ class Stack:
 
     def _is_ready(self) -> bool:
         try:
-            return answers(f"{self.address}/server_info") and not code_location_error(self.address)
+            return answers(f"{self.address}/server_info") and not code_location_error(
+                self.address, self.token
+            )
         except ServiceError:
             return False
 

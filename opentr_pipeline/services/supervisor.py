@@ -34,7 +34,7 @@ END_TIMEOUT_S = 12.0
 KILL_TIMEOUT_S = 3.0
 MILD_FIRST = (signal.SIGTERM, signal.SIGKILL)
 # What would be in the way of the next one, where dagster dev was killed and could not end it.
-IN_THE_WAY = ("dagster dev", "dagster_webserver", "dagster._daemon")
+IN_THE_WAY = ("launching.guarded_dev", "launching.guarded_page", "dagster._daemon")
 # The second is the first one's child.
 CODE_SERVER = ("dagster code-server", "dagster api grpc")
 CHECK_S = 5.0

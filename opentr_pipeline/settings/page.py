@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from opentr_pipeline.settings.values import YesNo
+
 
 def _owners(value: str) -> str:
     for owner in _parts(value):
@@ -20,12 +22,19 @@ def _tags(value: str) -> str:
     return value
 
 
+def _hosts(value: str) -> str:
+    for name in _parts(value):
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", name):
+            raise ValueError("names such as archive.example, in small letters, with commas")
+    return value
+
+
 def _parts(value: str) -> list[str]:
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
 class PageSettings(BaseModel):
-    """Who answers for an archive, how it is labelled, and when it is to be called overdue."""
+    """Who may see Dagster's page, and what it says of an archive: owners, labels, when overdue."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,10 +56,27 @@ class PageSettings(BaseModel):
         "where nothing was made anew: nothing came, or nothing looks any more.",
     )
 
+    page_token: YesNo = Field(
+        True,
+        description="Dagster's page opens by the link that start prints, and to programs of the "
+        "same user. false: to whoever reaches its port, such as every user of this machine; for "
+        "where a proxy with logins of its own is the only one that does.",
+    )
+    page_hosts: Annotated[str, AfterValidator(_hosts)] = Field(
+        "",
+        description="Names of Dagster's page beside 127.0.0.1 and localhost, separated by commas, "
+        "where a proxy passes requests on: archive.example.",
+    )
+
     @property
     def owners(self) -> list[str]:
         """The owners, one by one."""
         return _parts(self.asset_owners)
+
+    @property
+    def hosts(self) -> list[str]:
+        """The names of the page, one by one."""
+        return _parts(self.page_hosts)
 
     @property
     def tags(self) -> dict[str, str]:

@@ -1,23 +1,36 @@
 """Dagster's page in a real browser: what people click, and what they find there."""
 
+import json
+import os
+import pwd
 import re
-from collections.abc import Iterator
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from dagster import DagsterInstance
+from dagster_graphql import DagsterGraphQLClient
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from opentr_pipeline.devices.cards import worker_slots
 from opentr_pipeline.devices.leases import lease, slots_folder
 from opentr_pipeline.quality.checks import CHECKS
+from opentr_pipeline.services import page_link
 from opentr_pipeline.services.dev import DevServices
 from opentr_pipeline_tests.conftest import Project, wait_for
-from opentr_pipeline_tests.page_api import TICKS, free_port, run_ids
+from opentr_pipeline_tests.page_api import LAUNCH, TICKS, free_port, run_ids
 from opentr_pipeline_tests.runs import SPEECH, holder_of, make_archive, speech_file
 
 pytestmark = pytest.mark.slow
 NUM_TAPES = 10
+# A browser looks on loopback for it; only on names of loopback itself are users told apart.
+NAME = "archive.localhost"
 RUN_MS = 300_000  # for a run, on a machine that has other things to do
 expect.set_options(timeout=30_000)
 
@@ -40,6 +53,7 @@ def one(
         SHARD_AUDIO_S="10",
         # The sensor leaves the archive to the tests.
         UPLOAD_SETTLE_S="86400",
+        PAGE_HOSTS=NAME,
     )
     for number in range(NUM_TAPES):
         speech_file(project.archive / "tapes" / f"{number}.wav", number)
@@ -200,3 +214,178 @@ def test_the_sensor_is_switched_off_and_on(page: Page, one: Project, tmp_path: P
         expect(switch).to_be_checked(checked=is_on)
         wait_for(lambda status=status: _has_status(one, "uploads", status))  # type: ignore[misc]
         page.screenshot(path=tmp_path / f"{status}.png")
+
+
+# What a page can have a browser send to another place, without asking that first, or at all.
+ATTACK = """
+async ([place, query]) => {
+  const asked = new URLSearchParams({query});
+  const url = `http://${place}/graphql`;
+  const json = JSON.stringify({query});
+  const send = (how) => fetch(url, {method: 'POST', credentials: 'include', ...how});
+  const socket = new Promise((done) => {
+    const opened = new WebSocket(`ws://${place}/graphql`, 'graphql-ws');
+    opened.onopen = () => done('opened');
+    opened.onerror = () => done('refused');
+  });
+  const picture = new Promise((done) => {
+    const made = new Image();
+    made.onload = made.onerror = done;
+    made.src = `${url}?${asked}`;
+  });
+  const form = document.createElement('form');
+  form.action = `${url}?${asked}`;
+  form.method = 'POST';
+  form.enctype = 'text/plain';
+  form.target = 'inside';
+  document.body.innerHTML = '<iframe name="inside"></iframe>';
+  document.body.append(form);
+  form.submit();
+  await Promise.allSettled([
+    picture,
+    new Promise((done) => { document.querySelector('iframe').onload = done; }),
+    send({body: json, mode: 'no-cors', headers: {'Content-Type': 'text/plain'}}),
+    send({body: asked, mode: 'no-cors'}),
+    fetch(`${url}?${asked}`, {mode: 'no-cors', credentials: 'include'}),
+    send({body: json, headers: {'Content-Type': 'application/json'}}),
+  ]);
+  return await socket;
+}
+"""
+# As a page of ours does it.
+ASK = """
+async (query) => {
+  const body = JSON.stringify({query, variables: {tags: []}});
+  const headers = {'Content-Type': 'application/json'};
+  return (await fetch('/graphql', {method: 'POST', headers, body})).status;
+}
+"""
+
+
+def num_runs(one: Project) -> int:
+    with DagsterInstance.from_config(str(one.settings.workspace.dagster_home)) as instance:
+        return instance.get_runs_count()
+
+
+def test_a_page_of_another_origin_launches_nothing(
+    browser: Browser, one: Project, tmp_path: Path
+) -> None:
+    """Neither in the browser of the user whom the page belongs to, nor in one that has the link."""
+    services, before = DevServices.of(one.settings), num_runs(one)
+    query = LAUNCH.replace("($tags: [ExecutionTag!]!)", "").replace("$tags", "[]")
+    (tmp_path / "evil.html").write_text("<p>Look at this.</p>")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        context = browser.new_context()
+        opened = context.new_page()
+        answers: list[tuple[str, int]] = []
+        opened.on("response", lambda got: answers.append((got.request.method, got.status)))
+        for name in ("127.0.0.1", NAME):
+            opened.goto(f"http://{name}:{one.environ['DAGSTER_PORT']}/?token={services.token}")
+            expect(opened.get_by_role("link", name=re.compile("Catalog")).first).to_be_visible()
+            opened.goto(f"http://{name}:{server.server_port}/evil.html")
+            answers.clear()
+            place = f"{name}:{one.environ['DAGSTER_PORT']}"
+            assert opened.evaluate(ATTACK, [place, query]) == "refused"
+            # The browser itself kept back the last one, after the guard had refused its question.
+            sent = [method for method, _ in answers]
+            assert sent.count("GET") >= 2
+            assert sent.count("POST") >= 3
+            assert {status for _, status in answers} <= {403, 405}
+        server.shutdown()
+        context.close()
+    assert num_runs(one) == before
+
+
+def test_the_link_opens_the_page_and_a_cookie_keeps_it(
+    browser: Browser, one: Project, tmp_path: Path
+) -> None:
+    services = DevServices.of(one.settings)
+    context = browser.new_context()
+    opened = context.new_page()
+    place = f"http://{NAME}:{one.environ['DAGSTER_PORT']}"
+    opened.goto(place)
+    expect(opened.get_by_text("This page opens by its link alone")).to_be_visible()
+    opened.screenshot(path=tmp_path / "without.png")
+    opened.goto(f"{place}/runs?token={services.token}")
+    assert services.token not in opened.url
+    expect(opened.get_by_role("link", name=re.compile("Catalog")).first).to_be_visible()
+    opened.goto(place)
+    expect(opened.get_by_role("link", name=re.compile("Catalog")).first).to_be_visible()
+    assert opened.evaluate(ASK, "{ version }") == 200
+    opened.screenshot(path=tmp_path / "with.png")
+    context.close()
+
+
+def as_nobody(act: Callable[[], object]) -> str:
+    """Do something in a process of another user; what came of it, as text."""
+    if os.getuid():
+        pytest.skip("another user of the host (only root can be one)")
+    read, write = os.pipe()
+    if not (child := os.fork()):  # his Python may not be able to read ours
+        try:
+            nobody = pwd.getpwnam("nobody")
+            os.setgroups([])
+            os.setgid(nobody.pw_gid)
+            os.setuid(nobody.pw_uid)
+            said = str(act())
+        except Exception as error:
+            said = type(error).__name__
+        os.write(write, said.encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as stream:
+        said = stream.read()
+    os.waitpid(child, 0)
+    return said
+
+
+def statuses(place: str, token: str, query: str) -> list[int]:
+    """What a look at a page and a question to it come to."""
+    found = []
+    body = json.dumps({"query": query, "variables": {"tags": []}}).encode()
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    for path, data in (("/runs", None), ("/graphql", body)):
+        try:
+            asked = urllib.request.Request(place + path, data, headers)
+            with urllib.request.urlopen(asked, timeout=60) as answer:
+                found.append(answer.status)
+        except urllib.error.HTTPError as error:
+            found.append(error.code)
+    return found
+
+
+def test_another_user_of_the_host_starts_nothing(one: Project) -> None:
+    services, before = DevServices.of(one.settings), num_runs(one)
+    place = services.address
+    assert as_nobody(lambda: statuses(place, "guessed", LAUNCH)) == "[401, 401]"
+    assert num_runs(one) == before
+    # Nor does he find the token, or reach the code server, which does what it is told.
+    kept = page_link.token_folder(one.settings) / page_link.FILE_NAME
+    assert as_nobody(kept.read_text) == "PermissionError"
+    commands = " ".join(process.command for process in services.processes())
+    sockets = set(re.findall(r"--socket (\S+)", commands))
+    assert sockets
+    for path in sockets:
+        assert as_nobody(lambda path=path: connect(path)) == "PermissionError"  # type: ignore[misc]
+    token = services.token
+    assert as_nobody(lambda: statuses(place, token, "{ version }")) == "[200, 200]"
+
+
+def connect(path: str) -> None:
+    with socket.socket(socket.AF_UNIX) as knocking:
+        knocking.connect(path)
+
+
+def test_programs_of_others_pass_with_the_token(one: Project) -> None:
+    """As Dagster's own client gives it."""
+    services = DevServices.of(one.settings)
+    client = DagsterGraphQLClient(
+        "127.0.0.1",
+        port_number=int(one.environ["DAGSTER_PORT"]),
+        # By a name with which our own user tells nothing.
+        headers={"Host": NAME, "Authorization": f"Bearer {services.token}"},
+    )
+    location = "opentr_pipeline.definitions"
+    assert client.reload_repository_location(location).status.value == "SUCCESS"

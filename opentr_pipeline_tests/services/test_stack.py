@@ -66,7 +66,7 @@ def inspected(*filters: str) -> list[dict[str, Any]]:
 
 def asked(stack: Stack, query: str) -> Any:
     body = json.dumps({"query": query}).encode()
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {stack.token}"}
     request = urllib.request.Request(f"{stack.address}/graphql", body, headers)
     with urllib.request.urlopen(request, timeout=60) as answer:
         (said,) = json.load(answer)["data"].values()
