@@ -7,6 +7,7 @@ that nobody answers, or hold whatever somebody likes.
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
 
 from opentr_pipeline.errors import PlantedFileError
@@ -84,3 +85,35 @@ def private_folder(folder: Path) -> Path:
         mode = stat.S_IMODE(folder.stat().st_mode)
         folder.chmod(mode & (0o2770 if mode & 0o020 else 0o2700))
     return folder
+
+
+def open_regular(path: Path | str, inside: str = "") -> BufferedReader:
+    """Open a regular file to read, without waiting; its ``name`` is the path.
+
+    Args:
+        path: a link is followed.
+        inside: no link leads out of this folder, which is a real path; empty: it may lead anywhere.
+
+    Raises:
+        OSError: it cannot be opened, is no regular file, or is outside.
+    """
+    stream = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115
+    refusal = _refusal(stream.fileno(), inside)
+    if refusal:
+        stream.close()
+        raise OSError(errno.EINVAL, refusal, os.fspath(path))
+    return stream
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _refusal(descriptor: int, inside: str) -> str:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return "It is no regular file"
+    # What was opened, and not what the name leads to by now.
+    place = os.readlink(f"/proc/self/fd/{descriptor}")
+    if inside and os.path.commonpath([inside, place]) != inside:
+        return "It is a link that leaves the archive"
+    return ""

@@ -10,16 +10,19 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from opentr_pipeline.archive.media_files import MEDIA_EXTENSIONS, MediaFile
 from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.archive.storage import Storage, storage_of
 from opentr_pipeline.errors import ReferenceTextError
+from opentr_pipeline.plain_files import open_regular
 
 # Where there are several, the first counts.
 SUFFIXES = (".reference.txt", ".reference.srt", ".reference.vtt")
 BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
+# More than is said in three days; what is larger is another file.
+MAX_BYTES = 5_000_000
 # Written without spaces between words; each character counts as a word does elsewhere: Thai, Lao,
 # Tibetan, Myanmar, Khmer, Japanese and Chinese.
 # Source: the blocks of The Unicode Standard.
@@ -30,6 +33,7 @@ UNSPACED = re.compile(
 APOSTROPHES = str.maketrans("", "", "'`´ʼ‘’＇")
 # Times of single words in WebVTT; two in a line make pysubs2 1.8 take it for the times of a cue.
 TIME_TAGS = re.compile(r"<[\d:.]+>")
+EMPTY_LINES = re.compile(r"\n{3,}")
 # Of the interval of a word error rate, drawn again and again from the recordings.
 # Source: Bisani and Ney, Bootstrap estimates for confidence intervals in ASR performance
 # evaluation, ICASSP 2004.
@@ -68,6 +72,8 @@ def find_references(archive: Path, partitioning: Partitioning) -> dict[str, list
             try:
                 media, text = storage.stat(media_path), storage.stat(path)
             except OSError:  # gone since the folder was read, or not ours to see
+                continue
+            if media.kind != "file" or media.refusal:
                 continue
             media_file = MediaFile(media_path, *media[1:6])
             found.setdefault(partitioning.key(media_file), []).append(
@@ -110,23 +116,28 @@ def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def read_reference(path: Path) -> list[str]:
+def read_reference(storage: Storage, path: str) -> list[str]:
     """The words of a reference, ready to be compared.
 
     Raises:
-        ReferenceTextError: it cannot be read, is no text, or holds no words.
+        ReferenceTextError: it cannot be read, is too large, is no text, or holds no words.
     """
     try:
-        raw = path.read_bytes()
+        with storage.opened(path) as place, open_regular(place) as stream:
+            raw = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise ReferenceTextError(f"The reference cannot be read: {error.strerror}.") from None
+    if len(raw) > MAX_BYTES:
+        raise ReferenceTextError(
+            f"The reference is larger than {MAX_BYTES} bytes; put the text of the recording there."
+        )
     try:
         text = raw.decode("utf-16" if raw[:2] in BYTE_ORDER_MARKS else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise ReferenceTextError(
             f"The reference is not {error.encoding.upper()} (byte {error.start}); save it as UTF-8."
         ) from None
-    kind = path.suffix.lower().lstrip(".")
+    kind = PurePosixPath(path).suffix.lower().lstrip(".")
     words = comparable_words(text if kind == "txt" else _subtitle_text(text, kind))
     if not words:
         raise ReferenceTextError("The reference holds no words.")
@@ -136,9 +147,19 @@ def read_reference(path: Path) -> list[str]:
 def _subtitle_text(text: str, kind: str) -> str:
     import pysubs2
 
-    subtitles = pysubs2.SSAFile.from_string(TIME_TAGS.sub("", text), format_=kind)
+    # In what is left open, and in rows of empty lines, pysubs2 1.8 looks for an end from each one.
+    closed = EMPTY_LINES.sub("\n\n", "\n".join(map(_closed, text.splitlines())))
+    subtitles = pysubs2.SSAFile.from_string(TIME_TAGS.sub("", closed), format_=kind)
     lines = [event.plaintext for event in subtitles if event.is_text]
     return html.unescape("\n".join(lines))
+
+
+def _closed(line: str) -> str:
+    """A line without the signs that begin what does not end in it."""
+    for opening, closing in ("{}", "<>"):
+        whole, end, rest = line.rpartition(closing)
+        line = whole + end + rest.replace(opening, "")
+    return line
 
 
 def comparable_words(text: str) -> list[str]:

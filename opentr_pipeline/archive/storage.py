@@ -8,11 +8,12 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from opentr_pipeline.errors import ArchiveError
+from opentr_pipeline.plain_files import open_regular
 
 Kind = Literal["file", "folder", "other"]
 
@@ -85,7 +86,10 @@ class Storage(Protocol):
     def opened(self, path: str) -> AbstractContextManager[Path]:
         """A file of this machine that holds the bytes, for as long as it is read.
 
-        A path and no stream, since FFmpeg's libraries open files by themselves.
+        Regular files alone: a pipe would have us wait, and a link may lead out of the archive.
+
+        Raises:
+            OSError: it cannot be read, or is no regular file of the archive.
         """
 
     def digest(self, path: str) -> str:
@@ -152,13 +156,15 @@ class FolderStorage:
             return "link that leaves the archive"
         return "link to a folder of the archive" if os.path.isdir(target) else ""
 
-    def opened(self, path: str) -> AbstractContextManager[Path]:
+    @contextmanager
+    def opened(self, path: str) -> Iterator[Path]:
         """See ``Storage``: the file itself."""
-        return nullcontext(self._root / path)
+        with open_regular(self._root / path, self.name):
+            yield self._root / path
 
     def digest(self, path: str) -> str:
         """See ``Storage``."""
-        with (self._root / path).open("rb") as stream:
+        with open_regular(self._root / path, self.name) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

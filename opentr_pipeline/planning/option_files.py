@@ -20,6 +20,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.plain_files import open_regular
 from opentr_pipeline.settings.environment import Settings, must_be
 
 # Keys of a folder's table, and the settings that they replace.
@@ -46,7 +47,7 @@ def read_folder_file(path: Path, archive: Path) -> dict[str, dict[str, str]]:
     Raises:
         SettingsError: one sentence that names file, folder, key, value and remedy.
     """
-    text = _read_text(path, f"FOLDER_OPTIONS_FILE={path}")
+    text = _read_text(path, f"FOLDER_OPTIONS_FILE={path}", archive)
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -122,23 +123,26 @@ def _value(key: str, value: Any, folder: str, path: Path) -> str:
     return checked
 
 
-def read_vocabulary(path: Path, said: str) -> list[str]:
+def read_vocabulary(path: Path, said: str, archive: Path) -> list[str]:
     """The terms of a vocabulary: one per line; ``#`` at a line's start or after a space comments.
 
     Args:
         path: of the file.
         said: how people named it, for a refusal.
+        archive: where it is in there, it is no link to what lies outside.
 
     Raises:
         SettingsError: it is not there, not UTF-8 text, or no vocabulary at all.
     """
-    lines = _read_text(path, said).splitlines()
+    lines = _read_text(path, said, archive).splitlines()
     return [term for line in lines if (term := re.split(r"(?:^|\s)#", line)[0].strip())]
 
 
-def _read_text(path: Path, said: str) -> str:
+def _read_text(path: Path, said: str, archive: Path) -> str:
+    # Whoever may write to the archive is not to choose what else is read.
+    is_inside = Path(os.path.abspath(path)).is_relative_to(os.path.abspath(archive))
     try:
-        with path.open("rb") as stream:
+        with open_regular(path, os.path.realpath(archive) if is_inside else "") as stream:
             content = stream.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
             raise SettingsError(

@@ -134,7 +134,8 @@ def _hotwords(settings: Settings, model: Model, place: str) -> str:
     terms = settings.whisper_hotwords.split(",")
     if settings.whisper_vocabulary_file:
         path = settings.resolved(settings.whisper_vocabulary_file)
-        terms += read_vocabulary(path, _said("vocabulary_file", str(path), place))
+        said = _said("vocabulary_file", str(path), place)
+        terms += read_vocabulary(path, said, settings.workspace.archive)
     hotwords = term_list(terms)
     count = sum(num_tokens(text, model) for text in (settings.whisper_initial_prompt, hotwords))
     if count > MAX_PROMPT_TOKENS:

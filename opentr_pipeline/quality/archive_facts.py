@@ -192,8 +192,7 @@ def _compared(archive: Path, reference: Reference, row: dict[str, Any] | None) -
     if row["task"] == "translate":
         return ReferenceFacts(row["path"], problem="The transcript is a translation.")
     try:
-        with storage_of(archive).opened(reference.path) as path:
-            words = read_reference(path)
+        words = read_reference(storage_of(archive), reference.path)
     except ReferenceTextError as error:
         return ReferenceFacts(row["path"], problem=str(error))
     said = comparable_words(row["text"] or "")

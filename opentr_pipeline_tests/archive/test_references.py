@@ -1,6 +1,8 @@
 """References beside the media: which are found, what they say, how errors are counted."""
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opentr_pipeline.archive.references import (
+    MAX_BYTES,
     comparable_words,
     find_references,
     num_errors,
     read_reference,
 )
+from opentr_pipeline.archive.storage import FolderStorage
 from opentr_pipeline.errors import ReferenceTextError
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline_tests.making import PROPERTY, media_file, settings_of
@@ -128,7 +132,7 @@ def test_texts_and_subtitles_are_read(
 ) -> None:
     (tmp_path / name).write_bytes(raw)
     expected = words or "good morning everyone less more"
-    assert read_reference(tmp_path / name) == expected.split()
+    assert read_reference(FolderStorage(tmp_path), name) == expected.split()
 
 
 @pytest.mark.parametrize(
@@ -148,12 +152,68 @@ def test_a_reference_that_cannot_be_read_is_a_sentence(
 ) -> None:
     (tmp_path / name).write_bytes(raw)
     with pytest.raises(ReferenceTextError, match=said):
-        read_reference(tmp_path / name)
+        read_reference(FolderStorage(tmp_path), name)
 
 
 def test_a_reference_that_is_gone_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ReferenceTextError, match="cannot be read: No such file"):
-        read_reference(tmp_path / "x.txt")
+        read_reference(FolderStorage(tmp_path), "x.txt")
+
+
+def _fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _link_away(path: Path) -> None:
+    outside = path.parent.parent / "outside.txt"
+    outside.write_text("secret words")
+    path.symlink_to(outside)
+
+
+def _large(path: Path) -> None:
+    path.write_bytes(b"word " * (MAX_BYTES // 5 + 1))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (_fifo, "no regular file"),
+        (_device, "no regular file"),
+        (Path.mkdir, "cannot be read"),
+        (_link_away, "leaves the archive"),
+        (_large, "larger than 5000000 bytes"),
+    ],
+)
+def test_what_should_not_be_read_is_a_sentence_at_once(
+    tmp_path: Path, make: Callable[[Path], object], said: str
+) -> None:
+    """A pipe would have every run wait; a link would show what lies elsewhere."""
+    archive = _archive(tmp_path / "archive", "a.mp3", "linked.txt")
+    make(archive / "a.reference.txt")
+    with pytest.raises(ReferenceTextError, match=said):
+        read_reference(FolderStorage(archive), "a.reference.txt")
+    os.mkfifo(archive / "b.mp3")  # no media, so a reference beside it is nobody's
+    (archive / "b.reference.txt").symlink_to("linked.txt")
+    assert read_reference(FolderStorage(archive), "b.reference.txt") == ["something"]
+    assert _id("b.mp3") not in _found(archive).get("@root", {})
+
+
+@pytest.mark.parametrize("sign", ["{", "<i ", "\n", "\n  \n", "<", "&#1", "{\n"])
+@pytest.mark.parametrize("head", [SRT, VTT])
+def test_a_reference_is_read_in_a_time_that_grows_with_its_size(
+    tmp_path: Path, head: str, sign: str
+) -> None:
+    (tmp_path / "x.vtt").write_text(f"{head}last one{sign * 60_000}word")
+    name = "x.vtt"
+    if head is SRT:
+        (tmp_path / "x.vtt").rename(tmp_path / (name := "x.srt"))
+    started = time.process_time()
+    assert "last" in read_reference(FolderStorage(tmp_path), name)
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,21 @@ def test_links_are_refused_where_they_lead_away_or_to_a_folder(
         "inside.wav": "",
         "again": "link to a folder of the archive",
     }
+    with pytest.raises(OSError, match="leaves the archive"):
+        storage.digest("away.wav")
+    with pytest.raises(OSError, match="leaves the archive"), storage.opened("away.wav"):
+        pass
+    assert storage.digest("inside.wav") == storage.digest("radio/b.wav")
     assert all(names(storage, "")[name].is_link for name in links)
     assert storage.stat("again").kind == "other"
     assert storage.stat("inside.wav").inode == storage.stat("radio/b.wav").inode
+
+
+def test_a_pipe_is_not_waited_for(archive: Path) -> None:
+    os.mkfifo(archive / "pipe.wav")
+    storage = FolderStorage(archive)
+    assert storage.stat("pipe.wav").kind == "other"
+    with pytest.raises(OSError, match="no regular file"):
+        storage.digest("pipe.wav")
+    with pytest.raises(OSError, match="no regular file"), storage.opened("pipe.wav"):
+        pass

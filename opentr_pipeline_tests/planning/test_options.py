@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pickle
 import tempfile
 from collections.abc import Collection
@@ -233,6 +234,28 @@ def test_a_vocabulary_is_its_terms(case: Case, tmp_path: Path) -> None:
     (tmp_path / "copy.txt").write_text("Ferrara")
     changed = case.options(WHISPER_VOCABULARY_FILE=tmp_path / "copy.txt").default
     assert changed.settings_fingerprint != one.settings_fingerprint
+
+
+def test_options_are_in_files_that_are_what_they_seem(case: Case, tmp_path: Path) -> None:
+    """A pipe would have us wait; a link would choose what else of ours is read."""
+    (tmp_path / "secret.txt").write_text("secret", encoding="utf-8")
+    vocabulary = case.archive / "terms.txt"
+    for make, said in (
+        (os.mkfifo, "no regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "no regular file"),
+        (lambda path: path.symlink_to(tmp_path / "secret.txt"), "leaves the archive"),
+    ):
+        make(vocabulary)
+        assert said in case.refusal('[film]\nvocabulary_file = "terms.txt"')
+        case.file.unlink()
+        make(case.file)
+        assert said in case.refusal(None)
+        case.file.unlink()
+        vocabulary.unlink()
+    vocabulary.symlink_to("radio/more.txt")
+    (case.archive / "radio/more.txt").write_text("Po\n", encoding="utf-8")
+    named = case.options('[film]\nvocabulary_file = "terms.txt"').of("film/1.wav")
+    assert named.hotwords == "Po"
 
 
 def test_a_folders_vocabulary_lies_beside_the_file(case: Case) -> None:
