@@ -68,7 +68,7 @@ def recording(path: str, content: str = "sound", partition_key: str = "key") -> 
 
 def fingerprint(content: str) -> str:
     """A media fingerprint for some content."""
-    return hashlib.sha256(content.encode()).hexdigest()
+    return hashlib.sha256(os.fsencode(content)).hexdigest()
 
 
 def content(name: str, options: TranscriptionOptions = OPTIONS) -> Content:

@@ -1,5 +1,6 @@
 """``opentr export``: transcripts as files."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -56,6 +57,7 @@ def export(
     removes files of recordings that are gone.
     """
     from opentr_pipeline.exports.tree import Export, Exported
+    from opentr_pipeline.transcripts.derived_files import unwritten_sentence
     from opentr_pipeline.transcripts.layout import EXPORTS
     from opentr_pipeline.transcripts.store import TranscriptStore
 
@@ -65,9 +67,15 @@ def export(
     inside = tuple(_in_archive(path, settings.workspace.archive) for path in paths)
     made = Export(store, root, formats, settings, inside, guards_formulas)
     done = Exported()
+    sentences: dict[str, None] = {}  # a full disk would say the same of each
     for key in made.partition_keys():
-        done.add(made.write(key))
-    if not done.num_recordings + done.num_wordless + done.num_removed:
+        try:
+            done.add(made.write(key))
+        except StoreError as error:  # of one partition, which costs the others nothing
+            sentences[str(error)] = None
+    if done.unwritten:
+        sentences[unwritten_sentence(done.unwritten, root)] = None
+    if not sentences and not done.num_recordings + done.num_wordless + done.num_removed:
         asked = f"{', '.join(inside)} in " if inside else ""
         raise nothing_transcribed(f"{asked}{settings.workspace.archive}")
     terminal.say(
@@ -75,6 +83,9 @@ def export(
         f"files written, {done.num_unchanged} unchanged, {done.num_removed} removed; "
         f"{done.num_wordless} recordings without words have none."
     )
+    for sentence in sentences:
+        terminal.complain(sentence)
+    sys.exit(1 if sentences else 0)
 
 
 def _in_archive(path: str, archive_root: Path) -> str:

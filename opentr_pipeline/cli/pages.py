@@ -19,6 +19,7 @@ def pages(archive: Path | None) -> None:
     pages of recordings that are gone.
     """
     from opentr_pipeline.pages.pages import Pages, Written
+    from opentr_pipeline.transcripts.derived_files import unwritten_sentence
 
     settings = settings_of(archive)
     made = Pages(settings)
@@ -32,6 +33,8 @@ def pages(archive: Path | None) -> None:
             done.add(made.write(key))
         except StoreError as error:  # of one partition, which costs the others nothing
             sentences.append(str(error))
+    if done.unwritten:
+        sentences.append(unwritten_sentence(done.unwritten, made.root))
     home = made.write_home()
     terminal.say(
         f"{done.num_recordings} recordings: {done.num_written} pages written, "

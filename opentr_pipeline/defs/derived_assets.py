@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from dagster import (
@@ -31,15 +32,16 @@ from opentr_pipeline.defs.metadata import Metadata
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.page_facts import page_facts
 from opentr_pipeline.errors import OpentrError, StoreError
-from opentr_pipeline.exports.tree import SUBTITLE_FORMATS, Export
+from opentr_pipeline.exports.tree import SUBTITLE_FORMATS, Export, Exported
 from opentr_pipeline.pages.lists import HOME_PAGE, REPORT_PAGE, list_page
-from opentr_pipeline.pages.pages import Pages
+from opentr_pipeline.pages.pages import Pages, Written
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.report import page as report
 from opentr_pipeline.report.facts import report_facts
 from opentr_pipeline.search.index import SearchIndex
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.page import PageSettings
+from opentr_pipeline.transcripts.derived_files import unwritten_sentence
 from opentr_pipeline.transcripts.layout import EXPORTS
 
 MAX_SENTENCES = 5
@@ -61,8 +63,10 @@ def _subtitles(setup: Setup) -> Making:
     store = setup.store
     export = Export(store, store.root / EXPORTS, SUBTITLE_FORMATS, setup.settings)
 
+    where = {"path": MetadataValue.path(str(export.root))}
+
     def written(key: str) -> Metadata:
-        return {**vars(export.write(key)), "path": MetadataValue.path(str(export.root))}
+        return {**_figures(export.write(key), export.root), **where}
 
     return Making(written)
 
@@ -73,12 +77,23 @@ def _pages(setup: Setup) -> Making:
 
     def written(key: str) -> Metadata:
         return {
-            **vars(made.write(key)),
+            **_figures(made.write(key), made.root),
             "page": link(made.address(list_page(key, 0))),
             "home": link(made.address(HOME_PAGE)),
         }
 
     return Making(written, made.write_home)
+
+
+def _figures(done: Exported | Written, root: Path) -> Metadata:
+    """What the page shows of written files.
+
+    Raises:
+        StoreError: some could not be written.
+    """
+    if done.unwritten:
+        raise StoreError(unwritten_sentence(done.unwritten, root))
+    return {name: value for name, value in vars(done).items() if name != "unwritten"}
 
 
 def _search_index(setup: Setup) -> Making:

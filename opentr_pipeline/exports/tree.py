@@ -1,13 +1,13 @@
 """Published transcripts as files, in a tree that mirrors the archive."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from opentr_pipeline.exports.formats import FORMATS, Document
 from opentr_pipeline.settings.cues import SubtitleSettings
-from opentr_pipeline.transcripts.derived_files import Note, WrittenTree, file_name
+from opentr_pipeline.transcripts.derived_files import Note, WrittenTree, file_name, folder_name
 from opentr_pipeline.transcripts.store import TranscriptStore
 
 # What the asset keeps; ``opentr export`` writes the others as well.
@@ -21,6 +21,7 @@ class Exported:
     Attributes:
         num_recordings: with words, so that they have files.
         num_wordless: recordings in which nobody speaks, or that could not be heard.
+        unwritten: a word about each file whose place somebody has taken.
     """
 
     num_recordings: int = 0
@@ -28,6 +29,7 @@ class Exported:
     num_written: int = 0
     num_unchanged: int = 0
     num_removed: int = 0
+    unwritten: list[str] = field(default_factory=list)
 
     def add(self, other: "Exported") -> None:
         """Count another partition's."""
@@ -79,22 +81,24 @@ class Export:
             return Exported(**noted.facts, num_unchanged=len(ours))
         done = Exported()
         wanted = self._tree.transcripts(partition_key, self._is_asked_for)
-        for path, recording_id, transcript in wanted:
+        for path, _, transcript in wanted:
             if not transcript.segments or transcript.status == "no_speech":
                 done.num_wordless += 1
                 continue
             done.num_recordings += 1
             document = Document(path, transcript, self.layout, self.guards_formulas)
             for ending in self.formats:
-                name = file_name(path, recording_id, ending)
-                kept.add(name)
-                is_news = self._tree.replace(name, FORMATS[ending](document))
-                done.num_written += is_news
-                done.num_unchanged += not is_news
+                name = file_name(path, ending)
+                is_news = self._tree.put(name, FORMATS[ending](document), done.unwritten)
+                done.num_written += is_news is True
+                done.num_unchanged += is_news is False
+                if is_news is not None or name in ours:
+                    kept.add(name)
         if stale := set(noted.names) - kept:
             done.num_removed = self._tree.remove(stale, partition_key)
         facts = {name: getattr(done, name) for name in ("num_recordings", "num_wordless")}
-        self._tree.keep(partition_key, Note(made_from, sorted(kept), facts))
+        note = Note("" if done.unwritten else made_from, sorted(kept), facts)
+        self._tree.keep(partition_key, note)
         return done
 
     def _made_from(self, partition_key: str) -> str:
@@ -111,5 +115,11 @@ class Export:
 
     def _is_ours(self, name: str) -> bool:
         """Whether a file that was written before is one that this export would write."""
-        path, _, ending = name.rpartition(".")
-        return ending in self.formats and self._is_asked_for(path)
+        ending = name.rpartition(".")[2]
+        return ending in self.formats and (
+            not self.paths
+            or any(
+                one == "." or name == file_name(one, ending) or name.startswith(f"{folder}/")
+                for one, folder in zip(self.paths, map(folder_name, self.paths), strict=True)
+            )
+        )

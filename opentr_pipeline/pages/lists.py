@@ -1,18 +1,18 @@
 """What the lists of an archive's pages show: recordings, partitions, sums; pure."""
 
 import dataclasses
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
+from opentr_pipeline.archive.media_files import MEDIA_EXTENSIONS
 from opentr_pipeline.archive.partitioning import ROOT_KEY
 from opentr_pipeline.pages.paragraphs import written_language
 from opentr_pipeline.transcripts.derived_files import file_name
 from opentr_pipeline.transcripts.transcript import HEARD, STATUSES
-from opentr_pipeline.wording import path_of
 
 FOLDER = "pages"  # below OUTPUT_DIR
 NUM_ROWS = 200  # on a page of a partition
@@ -33,6 +33,7 @@ class ListEntry:
     Attributes:
         folder: the path as far as its last slash.
         page: its page, from the tree's root on.
+        media: the link to the media file, likewise.
         duration_s: of the sound that could be decoded.
         language: the one spoken.
         text_language: the one that the transcript is in.
@@ -43,6 +44,7 @@ class ListEntry:
     folder: str
     name: str
     page: str
+    media: str
     duration_s: float
     language: str
     text_language: str
@@ -58,7 +60,8 @@ class ListEntry:
             row["path"],
             folder + slash,
             name,
-            page_of(row["path"], row["recording_id"]),
+            page_of(row["path"]),
+            media_name(row["path"], row["recording_id"]),
             row["duration_s"] or 0.0,
             row["language"] or "",
             written_language(row["task"], row["language"] or ""),
@@ -95,18 +98,20 @@ class Chapter:
         return list_page(self.partition_key, 0)
 
 
-def page_of(path: str, recording_id: str) -> str:
+def page_of(path: str) -> str:
     """The page of a recording, from the tree's root on."""
-    return f"recordings/{file_name(path, recording_id, 'html')}"
+    return f"recordings/{file_name(path, 'html')}"
 
 
-def media_href(path: str) -> str:
-    """The address of a media file, from the tree's root on.
+def media_name(path: str, recording_id: str) -> str:
+    """The link to the media file of a recording, from the tree's root on.
 
-    Args:
-        path: as the tables have it.
+    By its id, so that no link ever lies where a folder is to be. Servers and browsers tell by the
+    ending what it is.
     """
-    return f"media/{quote(os.fsencode(path_of(path)))}"
+    ending = PurePosixPath(path).suffix
+    is_known = ending[1:].lower() in MEDIA_EXTENSIONS
+    return f"media/{recording_id[:2]}/{recording_id}{ending * is_known}"
 
 
 def list_page(partition_key: str, place: int) -> str:

@@ -5,17 +5,17 @@ Layout below ``OUTPUT_DIR/pages``::
     index.html, index-2.html ...        the archive: its partitions with their first recordings
     partitions/KEY/1.html ...           all recordings of a partition
     recordings/film/a.mp3.html          a recording
-    media                               a link to the archive, through which players find media
+    media/1f/1f3a....mp3                a link to the media file of a recording
     theme.css, recording.css, ...       what the pages share
 
-All addresses are relative, so that the tree works from a disk and behind any web server; one that
-follows no links gets the archive at ``media``.
+All addresses are relative, so that the tree works from a disk and behind any web server that
+follows links. Each leads to one recording and none to a folder, so that nobody gets at what else
+is in the archive.
 """
 
 import base64
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -33,7 +33,6 @@ from opentr_pipeline.pages.lists import (
     home_page,
     home_pages,
     list_page,
-    media_href,
     title_of,
     totals_of,
 )
@@ -42,7 +41,7 @@ from opentr_pipeline.settings.environment import Settings, archive_on_host, outp
 from opentr_pipeline.transcripts.derived_files import Note, WrittenTree
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.transcript import STATUSES, Transcript
-from opentr_pipeline.whole_files import replacing
+from opentr_pipeline.wording import path_of, readable
 
 SHARED = ("theme.css", "recording.css", "recording.js")
 # What the container itself says of a recording, in the order in which it is shown.
@@ -60,12 +59,14 @@ class Written:
     Attributes:
         num_recordings: with a page each.
         num_written: pages that are new or have changed, lists among them.
+        unwritten: a word about each page whose place somebody has taken.
     """
 
     num_recordings: int = 0
     num_written: int = 0
     num_unchanged: int = 0
     num_removed: int = 0
+    unwritten: list[str] = field(default_factory=list)
 
     def add(self, other: "Written") -> None:
         """Count another partition's."""
@@ -103,12 +104,13 @@ class Pages:
         """
         with self.tree.writing(partition_key):
             noted = self.tree.noted(partition_key)
-            others = templates_digest(), self._layout.cue_layout, self._archive
+            where = readable(str(self._archive_root))
+            others = templates_digest(), self._layout.cue_layout, where
             made_from = self.tree.made_from(partition_key, *others)
             is_same = made_from and noted.made_from == made_from
             if is_same and all(map(self.tree.is_there, noted.names)):
                 num_recordings = noted.facts["totals"]["num_recordings"]
-                return Written(num_recordings, num_unchanged=len(noted.names))
+                return Written(num_recordings, num_unchanged=_num_pages(noted.names))
             return self._write(partition_key, noted, made_from)
 
     def _write(self, key: str, noted: Note, made_from: str) -> Written:
@@ -118,16 +120,28 @@ class Pages:
         names = set()
         for texts in (self._recordings(key, rows, entries), self._lists(key, entries)):
             for name, text in texts:
-                names.add(name)
-                is_news = self.tree.replace(name, text.encode())
-                done.num_written += is_news
-                done.num_unchanged += not is_news
+                is_news = self.tree.put(name, text.encode(), done.unwritten)
+                done.num_written += is_news is True
+                done.num_unchanged += is_news is False
+                if is_news is not None or name in noted.names:
+                    names.add(name)
+        names |= self._link_media(entries)
         if gone := set(noted.names) - names:
-            done.num_removed = self.tree.remove(gone, key)
+            self.tree.remove(gone, key)
+            done.num_removed = _num_pages(gone)
         first = [vars(entry) for entry in entries[:NUM_FIRST_ROWS]]
         facts = {"form": FACTS_FORM, "totals": totals_of(entries), "first": first}
-        self.tree.keep(key, Note(made_from, sorted(names), facts))
+        self.tree.keep(key, Note("" if done.unwritten else made_from, sorted(names), facts))
         return done
+
+    def _link_media(self, entries: Sequence[ListEntry]) -> set[str]:
+        """Lead players to the media of some recordings; the names of the links."""
+        whole = self.root / "media"
+        if whole.is_symlink():  # to the archive, as it once was; nothing is to be made in there
+            whole.unlink()
+        for entry in entries:
+            self.tree.link(entry.media, self._archive_root / path_of(entry.path))
+        return {entry.media for entry in entries}
 
     def _rows(self, key: str) -> list[dict[str, Any]]:
         """What is published of the recordings that are not gone, by path."""
@@ -157,7 +171,7 @@ class Pages:
                     "recording.html",
                     entries[place].page,
                     entry=entries[place],
-                    media=media_href(entries[place].path),
+                    media=entries[place].media,
                     previous=entries[place - 1] if place else None,
                     next=entries[place + 1] if place + 1 < len(entries) else None,
                     list_page=list_page(key, place),
@@ -222,7 +236,6 @@ class Pages:
         with self.tree.writing(HOME):
             for name in SHARED:
                 self.tree.replace(name, static_file(name).encode())
-            self._link_media()
             pages = list(home_pages(list(self._chapters())))
             totals = added(chapter.totals for page in pages for chapter in page)
             names = [home_page(number) for number in range(1, len(pages) + 1)]
@@ -243,17 +256,13 @@ class Pages:
             if facts.get("form") == FACTS_FORM and facts["totals"]["num_recordings"]:
                 yield Chapter(key, facts["totals"], facts["first"])
 
-    def _link_media(self) -> None:
-        """Lead ``media`` to the archive, unless somebody put something else than a link there."""
-        link = self.root / "media"
-        if link.exists() and not link.is_symlink():
-            return
-        with replacing(link, self.root / ".written" / f"{uuid.uuid4().hex}.link") as fresh:
-            fresh.symlink_to(self._archive_root)
-
     def _page(self, template: str, name: str, **facts: Any) -> str:
         root = "../" * name.count("/")
         return render(template, root=root, archive=self._archive, **facts)
+
+
+def _num_pages(names: Iterable[str]) -> int:
+    return sum(name.endswith(".html") for name in names)
 
 
 def _shown_tags(tags: Iterable[tuple[str, str]] | None) -> list[str]:

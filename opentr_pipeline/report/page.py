@@ -73,7 +73,7 @@ def html(facts: ReportFacts, pages: Path) -> str:
 
 def _link(one: DoubtfulRecording, pages: Path) -> str:
     """The first doubtful place on the recording's page; empty where it has none."""
-    page = page_of(one.path, one.recording_id)
+    page = page_of(one.path)
     if not (pages / page).is_file():
         return ""
     return f"{quote(page)}#t={one.first_doubtful_s:.1f}"

@@ -126,7 +126,7 @@ def _apart(places: Iterable[_Place]) -> Iterator[_Place]:
 
 def _hit(place: _Place, context: Context, pages: Path) -> Hit:
     segment = place.passage.segments[place.meeting.place]
-    page = pages / page_of(place.source.path, place.source.recording_id)
+    page = pages / page_of(place.source.path)
     return Hit(
         path=place.source.path,
         recording_id=place.source.recording_id,

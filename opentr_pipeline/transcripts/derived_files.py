@@ -3,11 +3,14 @@
 What was written for a partition is noted in the tree (``.written/KEY.json``), so that files of
 recordings that are gone go too, and nobody else's. Files are replaced one by one, atomically. What
 would be the same is left alone, and a partition of which nothing has changed need not be read.
+What somebody else has put in the place of a file costs that file, and no other one.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from opentr_pipeline import __version__
 from opentr_pipeline.locks import locked
 from opentr_pipeline.transcripts.layout import disk_sentences
-from opentr_pipeline.whole_files import write_whole
+from opentr_pipeline.whole_files import replacing, write_whole
+from opentr_pipeline.wording import number_text
 
 if TYPE_CHECKING:
     from opentr_pipeline.transcripts.store import TranscriptStore
@@ -25,6 +29,16 @@ if TYPE_CHECKING:
 
 # Source: NAME_MAX of Linux's file systems.
 MAX_NAME_BYTES = 255
+# Of all files that stand in trees beside folders of the archive's.
+ENDINGS = ("srt", "vtt", "txt", "json", "tsv", "csv", "html")
+# Without the longest ending and its dot.
+MAX_STEM_BYTES = MAX_NAME_BYTES - 5
+# What has the name of such a file, or of a folder that would have had.
+_LIKE_A_FILE = re.compile(rf"\.({'|'.join(ENDINGS)})~*$", re.IGNORECASE)
+_CUT = re.compile("~[0-9a-f]{32}$")
+# These concern every file of a tree.
+_OF_THE_DISK = {*(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)}
+NUM_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -110,8 +124,9 @@ class WrittenTree:
         self.replace(f".written/{partition_key}.json", json.dumps(vars(note)).encode())
 
     def is_there(self, name: str) -> bool:
-        """Whether a file is still where it was written."""
-        return (self.root / name).is_file()
+        """Whether a file is still where it was written, or a link to whatever."""
+        path = self.root / name
+        return path.is_symlink() or path.is_file()
 
     def replace(self, name: str, content: bytes) -> bool:
         """Write a file unless it is the same already; whether it was not."""
@@ -122,6 +137,29 @@ class WrittenTree:
         write_whole(target, content, self._notes / f"{uuid.uuid4().hex}.new")
         return True
 
+    def put(self, name: str, content: bytes, unwritten: list[str]) -> bool | None:
+        """The same; where something else stands in its place, None, and a word about it.
+
+        Raises:
+            OSError: the disk is full, or cannot be written.
+        """
+        try:
+            return self.replace(name, content)
+        except OSError as error:
+            if error.errno in _OF_THE_DISK:
+                raise
+            unwritten.append(f"{name} ({error.strerror})")
+            return None
+
+    def link(self, name: str, target: Path) -> None:
+        """Make a link, unless it is the same already."""
+        path = self.root / name
+        if path.is_symlink() and path.readlink() == target:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path, self._notes / f"{uuid.uuid4().hex}.link") as fresh:
+            fresh.symlink_to(target)
+
     def remove(self, names: Iterable[str], partition_key: str) -> int:
         """Remove files of a partition, and the folders that this leaves empty.
 
@@ -131,11 +169,12 @@ class WrittenTree:
         left = set(names).difference(*(self.noted(key).names for key in sorted(others)))
         for name in left:
             target = self.root / name
-            target.unlink(missing_ok=True)
-            for folder in target.parents:
-                if folder == self.root or any(folder.iterdir()):
-                    break
-                folder.rmdir()
+            # Gone already, or somebody has put something else there.
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                target.unlink()
+            for folder in target.relative_to(self.root).parents[:-1]:
+                with contextlib.suppress(OSError):  # not empty
+                    (self.root / folder).rmdir()
         return len(left)
 
     @property
@@ -146,18 +185,44 @@ class WrittenTree:
         return {path.stem for path in self._notes.glob("*.json")}
 
 
-def file_name(path: str, recording_id: str, ending: str) -> str:
-    """Where in a tree a recording's file is: ``film/a.mp3`` becomes ``film/a.mp3.srt``.
-
-    So ``a.mp3`` and ``a.wav`` never meet.
+def unwritten_sentence(unwritten: Sequence[str], root: Path) -> str:
+    """What is to be said where files could not be written.
 
     Args:
-        path: of the media file in the archive.
-        recording_id: tells files apart whose names are too long to take an ending.
-        ending: of the file, without the dot.
+        unwritten: a word about each of them.
+        root: of their tree.
     """
-    folder, _, name = path.rpartition("/")
-    if len(f"{name}.{ending}".encode()) > MAX_NAME_BYTES:
-        room = MAX_NAME_BYTES - len(f"~{recording_id[:8]}.{ending}")
-        name = f"{name.encode()[:room].decode(errors='ignore')}~{recording_id[:8]}"
-    return f"{folder}/{name}.{ending}".lstrip("/")
+    named = ", ".join(unwritten[:NUM_NAMED]) + (", ..." if unwritten[NUM_NAMED:] else "")
+    return (
+        f"{number_text(len(unwritten), 'file')} in {root} could not be written: {named}; move away "
+        "what stands in their place, and try again."
+    )
+
+
+def file_name(path: str, ending: str) -> str:
+    """Where in a tree a recording's file is: ``film/a.mp3`` becomes ``film/a.mp3.srt``.
+
+    No two files meet, and no file meets a folder: a folder that has the name of a file gets a ``~``
+    behind it, and what is cut, because it is too long, gets a digest, as does what looks cut.
+
+    Args:
+        path: of the media file, as the tables have it.
+        ending: of the file, one of ``ENDINGS``.
+    """
+    folder, slash, name = path.rpartition("/")
+    return f"{folder_name(folder)}{slash}{_fitting(name)}.{ending}"
+
+
+def folder_name(path: str) -> str:
+    """Where in a tree a folder of the archive is."""
+    marked = (f"{one}~" if _LIKE_A_FILE.search(one) else one for one in path.split("/"))
+    return "/".join(map(_fitting, marked))
+
+
+def _fitting(name: str) -> str:
+    raw = name.encode()
+    if len(raw) <= MAX_STEM_BYTES and not _CUT.search(name):
+        return name
+    digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
+    head = raw[: MAX_STEM_BYTES - 1 - len(digest)].decode(errors="ignore")
+    return f"{head}~{digest}"

@@ -2,11 +2,13 @@
 
 import dataclasses
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from click.testing import CliRunner, Result
 from dagster import DagsterInstance, materialize
+from hypothesis import given
+from hypothesis import strategies as st
 
 from opentr_pipeline.cli.app import main
 from opentr_pipeline.definitions import defs
@@ -18,9 +20,9 @@ from opentr_pipeline.errors import StoreError
 from opentr_pipeline.exports.formats import FORMATS
 from opentr_pipeline.exports.tree import Export, Exported
 from opentr_pipeline.settings.cues import SubtitleSettings
-from opentr_pipeline.transcripts.derived_files import file_name
+from opentr_pipeline.transcripts.derived_files import ENDINGS, file_name
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
-from opentr_pipeline_tests.making import recording, settings_of, transcript
+from opentr_pipeline_tests.making import PROPERTY, recording, settings_of, transcript
 
 LATER = "2024-06-17T10:20:30.123+00:00"
 
@@ -160,12 +162,60 @@ def test_other_formats_and_other_paths_are_left_alone(store: TranscriptStore) ->
     assert "film/a.mp3.srt" in files(store)
 
 
-def test_names_that_are_too_long_to_take_an_ending(tmp_path: Path) -> None:
-    long = ["f/" + "é" * 127 + one for one in "ab"]
-    names = [file_name(path, recording(path).recording_id, "srt") for path in long]
-    assert len(set(names)) == 2
-    assert all(len(os.path.basename(name).encode()) <= 255 for name in names)
-    assert all(name.startswith("f/éé") and name.endswith(".srt") for name in names)
+LONG = "é" * 127
+CUT = file_name(f"{LONG}a", "srt").removesuffix(".srt")
+# Names that could meet: files of ours, folders that are called so, what is cut, what looks cut.
+NAMES = ["a.wav", "a.wav.srt", "a.wav.srt~", "a.wav.SRT~~", "a", LONG, f"{LONG}a", f"{LONG}b", CUT]
+PATHS = st.lists(st.sampled_from(NAMES) | st.text("aé.~w\\", min_size=1, max_size=4), min_size=1)
+
+
+@PROPERTY
+@given(PATHS, PATHS)
+def test_files_of_two_recordings_never_meet_nor_does_a_file_a_folder(
+    one: list[str], other: list[str]
+) -> None:
+    """Whatever they are called: no two files are one, and none is a folder of another."""
+    files = ["/".join(one), "/".join(other)]
+    placed = [file_name(path, ending) for path in dict.fromkeys(files) for ending in ENDINGS]
+    assert len(set(placed)) == len(placed)
+    folders = {str(folder) for path in placed for folder in PurePosixPath(path).parents}
+    assert not folders & set(placed)
+    assert all(len(part.encode()) <= 255 for path in placed for part in path.split("/"))
+
+
+def test_ordinary_names_stay_as_they_are() -> None:
+    assert file_name("film 2.5/v1.mp3", "srt") == "film 2.5/v1.mp3.srt"
+    assert file_name("a.wav.srt/b.wav", "vtt") == "a.wav.srt~/b.wav.vtt"
+    assert file_name(f"f/{LONG}.wav", "html").startswith("f/éé")
+    assert FORMATS.keys() <= set(ENDINGS)
+
+
+def test_names_that_could_meet_have_a_file_each(tmp_path: Path) -> None:
+    store = TranscriptStore(tmp_path / "output")
+    names = [b"a.wav", b"a.wav.srt/b.wav", b"caf\xe9.wav", b"caf\\xe9.wav", b"caf\\x5cxe9.wav"]
+    publish(store, "film", **{os.fsdecode(name): f"{number}" for number, name in enumerate(names)})
+    assert write(store).num_written == 5
+    assert {text.split()[-1] for text in files(store).values()} == set("01234")
+
+
+def test_what_somebody_put_in_the_place_of_a_file_costs_that_file_alone(
+    store: TranscriptStore,
+) -> None:
+    write(store)
+    publish(store, "film", **{"film/a.mp3": "new", "film/a.wav": "new"})
+    taken = store.root / "exports" / "film" / "a.mp3.srt"
+    taken.unlink()
+    (taken / "mine").mkdir(parents=True)
+    said = opentr(store, "--format", "srt")
+    assert said.exit_code == 1
+    assert "1 file in " in said.output
+    assert "film/a.mp3.srt (Is a directory); move away" in said.output
+    assert files(store)["film/a.wav.srt"].endswith("new new\n")
+    assert "radio/deep/b.ogg.srt" in files(store)
+    (taken / "mine").rmdir()
+    taken.rmdir()
+    assert opentr(store, "--format", "srt").exit_code == 0
+    assert "film/a.mp3.srt" in files(store)
 
 
 def test_a_tree_that_cannot_be_written_is_a_sentence(store: TranscriptStore) -> None:

@@ -123,8 +123,7 @@ def test_every_link_leads_to_a_file(settings: Settings) -> None:
             assert target.is_file(), f"{link} in {page}"
             seen.add(os.path.normpath(target))
     assert {os.path.normpath(path) for path in all_pages(root_of(settings))} <= seen
-    media = {os.path.normpath(root_of(settings) / "media" / path) for path in ("top.wav",)}
-    assert media <= seen
+    assert {os.readlink(path) for path in seen if os.path.islink(path)} == media_of(settings)
 
 
 def test_names_and_texts_are_no_markup(settings: Settings) -> None:
@@ -207,11 +206,6 @@ def test_a_translation_is_english_whatever_was_spoken(settings: Settings) -> Non
     assert "Language de" in " ".join(page.text.split())
 
 
-def test_media_whose_names_are_no_text_are_found() -> None:
-    assert lists.media_href("a/caf\\xe9 1.wav") == "media/a/caf%E9%201.wav"
-    assert lists.media_href("a\\x5cx41é") == "media/a%5Cx41%C3%A9"
-
-
 def test_a_damaged_partition_costs_the_others_nothing(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,20 +229,51 @@ def test_a_partition_of_which_nothing_has_changed_is_not_read(
         write(settings)
 
 
-def test_media_leads_to_the_archive_where_it_is_now(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def media_of(settings: Settings) -> set[str]:
+    """Where the links below ``media`` lead; there is nothing else there but folders of them."""
+    found = [path for path in (root_of(settings) / "media").rglob("*") if not path.is_dir()]
+    assert all(path.is_symlink() for path in found)
+    return {os.readlink(path) for path in found}
+
+
+def test_media_that_were_taken_can_be_had_and_nothing_else(settings: Settings) -> None:
+    archive = settings.workspace.archive
+    odd = [os.fsdecode(b"film/caf\xe9.wav"), "film/caf\\xe9.wav", "film/b.wav.html/\x1b[2J\n.wav"]
+    publish(settings, "odd", **dict.fromkeys(odd, "odd"))
+    (archive / "opentr.toml").write_text("secret")
+    (archive / ".hidden.wav").write_text("secret")
+    (archive / "outside.wav").symlink_to("/etc/passwd")
+    (root_of(settings)).mkdir(parents=True)
+    (root_of(settings) / "media").symlink_to(archive)  # as it once was
+    write(settings)
+    paths = ["top.wav", "film/b #1?.wav", "film/a 50%.wav", "film/c.wav", "音 楽/<b>&\"'.wav", *odd]
+    assert media_of(settings) == {str(archive / path) for path in paths}
+    assert not (archive / "media").exists()
+    assert write(settings).num_written == 0
+    store = TranscriptStore(settings.workspace.output)
+    store.write_recordings("film", [recording("film/c.wav", partition_key="film")])
+    store.write_recordings("film", [])  # it left the archive
+    write(settings)
+    assert str(archive / "film/c.wav") not in media_of(settings)
+
+
+def test_media_lead_to_the_archive_where_it_is_now(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(settings)
-    link = root_of(settings) / "media"
-    assert os.readlink(link) == str(tmp_path / "tapes")
     monkeypatch.setenv("OPENTR_ARCHIVE_ON_HOST", "/elsewhere/tapes")
     write(settings)
-    assert os.readlink(link) == "/elsewhere/tapes"
-    link.unlink()
-    link.mkdir()
-    write(settings)
-    assert link.is_dir()
-    assert not link.is_symlink()
+    assert all(path.startswith("/elsewhere/tapes/") for path in media_of(settings))
+
+
+def test_a_page_whose_place_is_taken_costs_no_other_page(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root_of(settings) / "recordings" / "top.wav.html" / "mine").mkdir(parents=True)
+    said = opentr(settings, monkeypatch)
+    assert said.exit_code == 1
+    assert "recordings/top.wav.html (Is a directory); move away" in said.output
+    assert "5 recordings: 7 pages written" in said.output
 
 
 def test_long_lists_have_pages(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,7 +313,7 @@ def test_home_pages_hold_every_partition_once_and_in_order(nums: list[int]) -> N
 
 
 def entry(language: str, status: str, duration_s: float = 1.5) -> ListEntry:
-    return ListEntry("a", "", "a", "a.html", duration_s, language, language, status, "")
+    return ListEntry("a", "", "a", "a.html", "a.wav", duration_s, language, language, status, "")
 
 
 def test_sums_of_sums_are_those_of_all() -> None:
