@@ -48,7 +48,7 @@ def of_eta(facts: "Eta") -> "RenderableType":
 
     lately = facts.lately
     measured = f"{tables.speed_text(lately.speed_x, '')} over {lately.num_recordings} recordings, "
-    measured += f"{hours(lately.audio_s)} h of audio, in the last hours of work"
+    measured += f"{hours(lately.audio_s)} h of audio, of late"
     lines = [
         ("pending", f"{facts.num_pending} recordings, {hours(facts.pending_audio_s)} h of audio"),
         ("speed", measured if lately.speed_x else "nothing was measured in the last six hours"),

@@ -13,6 +13,7 @@ from opentr_pipeline.archive.media_files import Scan
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.planning.backlog import RecordingWork, by_content, counted
 from opentr_pipeline.planning.overview import audio_s
+from opentr_pipeline.quality.countdown import Countdown
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.transcript import Content
@@ -37,7 +38,8 @@ class Progress:
         self._count(self._checkpointed())
         self._done_before_s = self._reached_s()
         self._lock = threading.Lock()
-        self._started = time.monotonic()
+        self._countdown = Countdown()
+        self._countdown.left_s(time.monotonic(), self._done_before_s, self._total_s)
 
     def _checkpointed(self) -> list[Content]:
         return list(self._waiting.keys() & self._checkpoints.listed("json"))
@@ -67,12 +69,12 @@ class Progress:
             reached_s = self._reached_s()
         text = f"{self._num_done} of {self._num_total} recordings, {hours(reached_s)} of "
         text += f"{hours(self._total_s)} h of audio"
-        done_s = reached_s - self._done_before_s
-        if not done_s:
+        now_s = time.monotonic()
+        left_s = self._countdown.left_s(now_s, reached_s, self._total_s)
+        if left_s is None:
             return text
-        speed_x = done_s / (time.monotonic() - self._started)
-        left = duration_text(max(0.0, self._total_s - reached_s) / speed_x)
-        return f"{text}, {speed_x:.1f}x, {left} to go"
+        left = f"{duration_text(left_s)} to go" if left_s >= 1.0 else "nearly done"
+        return f"{text}, {self._countdown.speed_x(now_s):.1f}x, {left}"
 
     def summary(self, wall_s: float) -> str:
         """What was done in the end, and how fast, the wait for the model included."""

@@ -3,7 +3,7 @@
 Speed is seconds of audio in a second of the clock, all worker slots together, idle time left out.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -16,6 +16,7 @@ from opentr_pipeline.transcripts.store import TranscriptStore
 MAX_PAUSE = timedelta(minutes=1)
 LATELY = timedelta(hours=6)
 NOW = timedelta(minutes=15)
+MIN_MEASURED_S = 60.0
 # Unpublished outcomes to read for a speed: enough for a steady one, in well under a second.
 MAX_UNPUBLISHED = 200
 NUM_HOURS = 24
@@ -103,12 +104,14 @@ def each_once(outcomes: Iterable[tuple[str, Finished]]) -> list[Finished]:
 
 
 def just_finished(store: TranscriptStore, since: datetime) -> list[Finished]:
-    """The same since then, with what is not published yet."""
-    kept = Checkpoints(store.inner).newest(MAX_UNPUBLISHED)
+    """The same since then, with what is not published yet, and long recordings as far as heard."""
+    checkpoints = Checkpoints(store.inner)
+    kept = checkpoints.newest(MAX_UNPUBLISHED)
     unpublished = [
         Finished(datetime.fromisoformat(one.transcribed_at), one.duration_s, one.wall_s)
         for one in kept
     ]
+    unpublished += (Finished(*one) for one in checkpoints.under_way(since))
     if len(kept) == MAX_UNPUBLISHED:  # there are more; they and what was before are a gap
         return sorted(unpublished, key=lambda one: one.at)
     both = [one for one in (*finished(store), *unpublished) if one.at >= since]
@@ -181,7 +184,7 @@ def eta(
 ) -> Eta:
     """What is left to do and until when, by the speed of late."""
     now = datetime.now(UTC)
-    lately = pace(just_finished(store, now - LATELY))
+    lately = _lately(just_finished(store, now - LATELY), now)
     pending, pending_audio_s = still_pending(all_work, Checkpoints(store.inner))
     left_s = pending_audio_s / lately.speed_x if lately.speed_x else None
     if not pending:
@@ -193,6 +196,17 @@ def eta(
     return Eta(
         len(pending), pending_audio_s, given_up, num_unprobed, num_slots, lately, left_s, done_at
     )
+
+
+def _lately(outcomes: Sequence[Finished], now: datetime) -> Pace:
+    """The pace of the last minutes, if that is a measure, else that of the last hours.
+
+    Hours ago there may have been fewer worker slots, or another model.
+    """
+    busy_s = busy(outcomes)
+    first = bisect_left(outcomes, now - NOW, key=lambda one: one.at)
+    recent = pace(outcomes[first:], busy_s[first:])
+    return recent if recent.busy_s >= MIN_MEASURED_S else pace(outcomes, busy_s)
 
 
 def still_pending(

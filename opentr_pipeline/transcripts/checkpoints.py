@@ -16,6 +16,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ
@@ -170,6 +171,24 @@ class Checkpoints:
             with contextlib.suppress(ValueError, KeyError, TypeError):  # cut in two
                 return float(json.loads(line)["start"]) / SAMPLE_RATE_HZ
         return 0.0
+
+    def under_way(self, since: datetime) -> list[tuple[datetime, float, float]]:
+        """Recordings that take long: when a window was kept last, how far they were heard, in what.
+
+        Args:
+            since: what was kept earlier is left out.
+
+        Returns:
+            For each the time, seconds of its audio, and seconds that the engine took for these.
+        """
+        found = []
+        for path in self._folder.glob("*/*.heard"):
+            at = datetime.fromtimestamp(_modified_ns(path) / 1e9, UTC)
+            if at >= since:
+                content = path.stem, path.parent.name
+                wall_s = sum(one.wall_s for one in self.heard_so_far(content))
+                found.append((at, self.reached_s(content), wall_s))
+        return found
 
     def keep_heard(self, content: Content, windows: Sequence[Heard]) -> None:
         """Keep windows of a recording that is not done yet; earlier deaths are forgiven.

@@ -43,6 +43,7 @@ from opentr_pipeline.steps.outcome import ShardOutcome
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline.transcripts.transcript import REMEDIES, STATUSES
+from opentr_pipeline.transcripts.window_results import Heard
 from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.making import content, recording, settings_of, transcript, wav
 
@@ -132,6 +133,38 @@ def test_old_outcomes_say_nothing_about_the_speed_of_late(tmp_path: Path) -> Non
     assert len(operations.finished(store, model="base", compute_type="int8")) == 1
     assert operations.finished(store, model="base", compute_type="float32") == []
     assert operations.eta(works(b="missing"), 0, store, 1).lately.num_recordings == 0
+
+
+def test_the_last_minutes_say_how_fast_it_goes(tmp_path: Path) -> None:
+    store = TranscriptStore(tmp_path)
+    checkpoints = Checkpoints(store.inner)
+    now = datetime.now(UTC)
+
+    def finish(name: str, minutes_ago: float, wall_s: float) -> None:
+        at = (now - timedelta(minutes=minutes_ago)).isoformat()
+        checkpoints.save(transcript(name, transcribed_at=at, duration_s=120.0, wall_s=wall_s))
+
+    for number in range(10):  # an hour ago one slot worked
+        finish(f"old{number}", 70 - number, 60)
+    assert operations.eta([], 0, store, 1).lately.speed_x == pytest.approx(2.0)
+    for number in range(12):  # now four do
+        finish(f"new{number}", 12 - number / 4, 60)
+    lately = operations.eta([], 0, store, 4).lately
+    assert lately.num_recordings == 12
+    assert lately.speed_x == pytest.approx(12 * 120 / (60 + 11 * 15))
+
+
+def test_long_recordings_say_how_fast_it_goes_before_they_are_done(tmp_path: Path) -> None:
+    store = TranscriptStore(tmp_path)
+    checkpoints = Checkpoints(store.inner)
+    for name in ("one", "two"):
+        windows = [
+            Heard(minute * 60 * 16_000, None, 20.0, "en", 0.9, 6.0, ()) for minute in range(31)
+        ]
+        checkpoints.keep_heard(content(name), windows)
+    lately = operations.eta(works(one="missing", two="missing"), 0, store, 2).lately
+    assert (lately.num_recordings, lately.audio_s) == (2, 3600.0)
+    assert lately.speed_x == pytest.approx(3600 / (31 * 6), rel=0.01)
 
 
 def test_every_status_that_is_not_well_has_a_remedy() -> None:
