@@ -17,7 +17,13 @@ from opentr_pipeline.wording import visible
 
 
 class OpentrError(Exception):
-    """A refusal with its remedy, ready to be shown to a person."""
+    """A refusal with its remedy, ready to be shown to a person.
+
+    Attributes:
+        exit_code: of the command that met it.
+    """
+
+    exit_code = 2
 
     def __init__(self, sentence: str) -> None:
         """Keep it as one line: the names in it are of others."""
@@ -30,6 +36,12 @@ class SettingsError(OpentrError):
 
 class ArchiveError(OpentrError):
     """The archive cannot be read as a whole, or has too many partitions."""
+
+
+class InterruptedRunError(OpentrError):
+    """Ctrl-C ended a run; says what is kept and how to go on."""
+
+    exit_code = 130  # as shells have it
 
 
 class ModelError(OpentrError):

@@ -1,5 +1,6 @@
 """The commands that transcribe, and what they take on."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +14,13 @@ from opentr_pipeline.cli.shared import (
     options_of,
     setup_of,
 )
+from opentr_pipeline.commands import command
 
 if TYPE_CHECKING:
     from opentr_pipeline.devices.leases import Rank
     from opentr_pipeline.planning.plan import Taking
     from opentr_pipeline.planning.setup import Setup
+    from opentr_pipeline.transcripts.store import TranscriptStore
 
 
 @click.command()
@@ -26,7 +29,7 @@ def run(archive: Path | None) -> None:
     """Transcribe all that is not done in ARCHIVE (default: ARCHIVE_DIR)."""
     from opentr_pipeline.planning.plan import Taking
 
-    _run(setup_of(archive), Taking())
+    _run(archive, setup_of(archive), Taking())
 
 
 @click.command("retry-failed")
@@ -35,7 +38,7 @@ def retry_failed(archive: Path | None) -> None:
     """Transcribe the recordings with status failed once more, and nothing else."""
     from opentr_pipeline.planning.plan import Taking
 
-    _run(setup_of(archive), Taking("failed"))
+    _run(archive, setup_of(archive), Taking("failed"))
 
 
 @click.command()
@@ -57,22 +60,51 @@ def backfill(archive: Path | None, budget: str | None, until: str | None) -> Non
         audio_budget_s=night.audio_budget_s if budget else None,
         deadline=night.deadline if until else None,
     )
-    _run(setup, taking, "backfills")
+    _run(archive, setup, taking, "backfills")
 
 
-def _run(setup: "Setup", taking: "Taking", rank: "Rank" = "usual") -> None:
+def _run(archive: Path | None, setup: "Setup", taking: "Taking", rank: "Rank" = "usual") -> None:
     from opentr_pipeline.devices import memory_limits
+    from opentr_pipeline.errors import InterruptedRunError
     from opentr_pipeline.launching import archive_run
 
-    options = options_of(setup, fetch=True, to_start=True)
-    forget_memory_limits(setup)
-    sentences = archive_run.run_archive(setup, options, taking, rank)
+    try:
+        found = archive_run.scan_for_media(setup)  # before a model is fetched for it
+        options = options_of(setup, fetch=True, to_start=True)
+        forget_memory_limits(setup)
+        sentences = archive_run.run_archive(setup, found, options, taking, rank)
+    except KeyboardInterrupt:
+        raise InterruptedRunError(
+            "Ended before anything was transcribed; what was found out about media files is kept, "
+            "and the same command goes on from there."
+        ) from None
+    for line in _next_steps(archive, setup.store):
+        terminal.say(line)
     for sentence in sentences:
         terminal.complain(sentence)
     where = setup.slots, setup.slots_folder
     for limit in (*memory_limits.closed_slots(*where), *memory_limits.batch_limits(*where)):
         terminal.complain(limit.sentence)
     sys.exit(1 if sentences else 0)
+
+
+def _next_steps(archive: Path | None, store: "TranscriptStore") -> list[str]:
+    """Three commands to go on with, where there are transcripts."""
+    from opentr_pipeline.transcripts.transcript import REMEDIES
+
+    statuses = set(store.read("transcripts", ["status"]).column("status").to_pylist())
+    if not statuses:
+        return []
+    named = f" {shlex.quote(str(archive))}" if archive else ""
+    steps = [
+        (f"errors{named}", "which recordings are not as they should be, and what to do"),
+        (f"search{named} WORDS", "where something is said"),
+        (f"pages{named}", "a page to read and to hear for each recording"),
+        (f"export{named}", "subtitles and text"),
+    ]
+    shown = [(command(step), gives) for step, gives in steps[statuses.isdisjoint(REMEDIES) :][:3]]
+    width = max(len(step) for step, _ in shown)
+    return ["", "What to do next:", *(f"  {step:{width}}  {gives}" for step, gives in shown)]
 
 
 @click.command()
@@ -82,11 +114,10 @@ def scan(archive: Path | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from opentr_pipeline.archive import media_files as archives
     from opentr_pipeline.launching import archive_run, progress
 
     setup = setup_of(archive)
-    found = archives.scan(setup.workspace.archive)
+    found = archive_run.scan_for_media(setup)
     archive_run.prepare(setup, found)
     table = Table("partition", "media files", "MB", box=None, header_style="bold", pad_edge=False)
     for key, files in setup.partitioning.groups(found.media_files).items():

@@ -37,7 +37,7 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except OpentrError as error:
             terminal.complain(error)
-            sys.exit(2)
+            sys.exit(error.exit_code)
         except click.ClickException as error:  # which click prints, sometimes with a help in lines
             error.message = visible_lines(error.message)  # type: ignore[misc]
             raise

@@ -15,8 +15,15 @@ from opentr_pipeline import terminal, wording
 from opentr_pipeline.archive.media_files import Scan, scan
 from opentr_pipeline.archive.recordings import probe_all
 from opentr_pipeline.devices.leases import Rank
+from opentr_pipeline.errors import ArchiveError, InterruptedRunError
 from opentr_pipeline.launching import instance, launch
-from opentr_pipeline.launching.progress import Progress, counts_text, show_table
+from opentr_pipeline.launching.progress import (
+    Progress,
+    counts_text,
+    left_alone_text,
+    show_table,
+    show_tables,
+)
 from opentr_pipeline.planning import backlog, overview
 from opentr_pipeline.planning.backlog import RecordingWork
 from opentr_pipeline.planning.options import ArchiveOptions
@@ -34,12 +41,13 @@ QUIET_PROGRESS_S = 15.0
 
 
 def run_archive(
-    setup: Setup, options: ArchiveOptions, taking: Taking, rank: Rank = "usual"
+    setup: Setup, found: Scan, options: ArchiveOptions, taking: Taking, rank: Rank = "usual"
 ) -> list[str]:
     """Transcribe what is to be taken on and print how the archive stands then.
 
     Args:
         setup: of the archive.
+        found: what it holds.
         options: that transcripts are wanted for.
         taking: what the command takes on.
         rank: of its transcription steps, where several wait for a worker slot.
@@ -48,14 +56,12 @@ def run_archive(
         A sentence for each run that did not do all of its work.
 
     Raises:
+        InterruptedRunError: Ctrl-C.
         OpentrError: nothing could be started.
     """
     started = time.monotonic()
-    found = scan(setup.workspace.archive)
     all_work = _probed(setup, found, options)
     chosen = backlog.chosen(all_work, taking)
-    ids = {id(one) for one in chosen}
-    all_work.sort(key=lambda one: id(one) not in ids)
     if chosen:
         instance.start_forkserver(setup)
     prepare(setup, found)
@@ -69,18 +75,44 @@ def run_archive(
             f"model {options.default.model}, {slots}."
         )
     progress = Progress(setup.store, chosen)
-    with _ticking(progress.sentence):
+    with _ticking(progress.sentence), _kept_at_interrupt(progress):
         results = _execute(setup, all_work, taking, rank, progress)
-    show_table(out, setup.store, [one.recording for one in all_work])
-    out.print()
     if chosen:
+        show_table(out, setup.store, [one.recording for one in chosen])
+        out.print()
         out.print(progress.summary(time.monotonic() - started))
         steps = [step for result in results for step in result.steps]
         if verdict := bottleneck.verdict(steps, AsSet.of(setup.settings)):
             out.print(verdict, soft_wrap=True)
     else:
         out.print(f"Nothing to do: {counts_text(all_work)}.")
+    out.print()
+    show_tables(out, setup.store)
     return [result.sentence for result in results if result.sentence]
+
+
+def scan_for_media(setup: Setup) -> Scan:
+    """What the archive holds.
+
+    Raises:
+        ArchiveError: there are no media, and never were any: it is another folder that is meant.
+    """
+    found = scan(setup.workspace.archive)
+    if found.media_files or setup.store.recordings_here():
+        return found
+    here = f"but {left_alone_text(found)}" if found.left_alone else "which is empty"
+    raise ArchiveError(
+        f"There are no media in {setup.workspace.archive}, {here}; put recordings there, or name "
+        "the folder that holds them."
+    )
+
+
+@contextmanager
+def _kept_at_interrupt(progress: Progress) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptedRunError(progress.kept()) from None
 
 
 def prepare(setup: Setup, found: Scan) -> None:

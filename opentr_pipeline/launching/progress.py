@@ -17,7 +17,7 @@ from opentr_pipeline.quality.countdown import Countdown
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.transcript import Content
-from opentr_pipeline.wording import duration_text, hours, visible
+from opentr_pipeline.wording import duration_text, hours, number_text, visible
 
 MAX_TABLE_ROWS = 40
 FIRST_WORDS_CELLS = 48
@@ -76,6 +76,19 @@ class Progress:
         left = f"{duration_text(left_s)} to go" if left_s >= 1.0 else "nearly done"
         return f"{text}, {self._countdown.speed_x(now_s):.1f}x, {left}"
 
+    def kept(self) -> str:
+        """What there is of a run that was ended, and how to go on."""
+        self.look_at_published()
+        with self._lock:
+            self._count(self._checkpointed())
+            under_way = self._waiting.keys() & self._checkpoints.listed("heard")
+        said = f"Ended: {self._num_done} of {number_text(self._num_total, 'recording')} "
+        said += "is" if self._num_done == 1 else "are"
+        said += " finished and kept"
+        if under_way:
+            said += f", {len(under_way)} more as far as heard"
+        return f"{said}; the same command goes on from there."
+
     def summary(self, wall_s: float) -> str:
         """What was done in the end, and how fast, the wait for the model included."""
         done_s = self._done_s - self._done_before_s
@@ -86,7 +99,7 @@ class Progress:
 
 
 def show_table(console: Console, store: TranscriptStore, order: Sequence[Recording]) -> None:
-    """Print transcripts and where they are.
+    """Print transcripts.
 
     Args:
         console: where to.
@@ -113,7 +126,10 @@ def show_table(console: Console, store: TranscriptStore, order: Sequence[Recordi
     console.print(table)
     if len(rows) > MAX_TABLE_ROWS:
         console.print(f"... and {len(rows) - MAX_TABLE_ROWS} more.")
-    console.print()
+
+
+def show_tables(console: Console, store: TranscriptStore) -> None:
+    """Print where the tables are."""
     for name in ("recordings", "transcripts", "segments", "words"):
         console.print(f"{name:12}{store.root / name}", soft_wrap=True, highlight=False)
 

@@ -412,8 +412,8 @@ def test_a_model_that_does_not_fit_is_told_from_one_that_cannot_run(
 
 @pytest.fixture
 def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Commands that start nothing, on an empty archive; the folder of its slots, one closed."""
-    (tmp_path / "archive").mkdir()
+    """Commands that start nothing; the folder of the worker slots, one of them closed."""
+    wav(tmp_path / "archive" / "a" / "one.wav")
     for name, value in {
         "ARCHIVE_DIR": "archive",
         "OPENTR_HOME": "state",

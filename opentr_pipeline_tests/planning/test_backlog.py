@@ -680,6 +680,9 @@ def test_progress_counts_each_set_of_options(world: World) -> None:
     film = [item for item in items if item.media_file.path == "film/of_1.wav"]
     world.transcribe(dataclasses.replace(plan, shards=[film]))
     assert progress.sentence().startswith("1 of 4 recordings")
+    assert progress.kept() == (
+        "Ended: 1 of 4 recordings is finished and kept; the same command goes on from there."
+    )
     world.transcribe(plan)
     world.publish(plan)
     progress.look_at_published()
