@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -150,6 +152,12 @@ def test_pages_and_subtitles_follow_and_lead_to_the_archive_of_the_host(
     assert os.readlink(output / "pages" / "media") == str(project.archive)
 
 
+def is_open(host: str, port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as knocking:
+        return knocking.connect_ex((host, port)) == 0
+
+
 def test_nobody_but_the_database_is_root_and_only_loopback_is_open(
     stack: tuple[Project, Stack],
 ) -> None:
@@ -162,6 +170,15 @@ def test_nobody_but_the_database_is_root_and_only_loopback_is_open(
         assert (name == "postgres") == (user in ("", "0", "root"))
         for ports in (container["NetworkSettings"]["Ports"] or {}).values():
             assert {port["HostIp"] for port in ports or []} <= {"127.0.0.1"}
+    for container in containers:  # every user of the host reaches its own address
+        (network,) = container["NetworkSettings"]["Networks"].values()
+        name = container["Config"]["Labels"]["com.docker.compose.service"]
+        open_ports = [port for port in (3000, 4000, 5432) if is_open(network["IPAddress"], port)]
+        assert open_ports == {"webserver": [3000], "postgres": [5432]}.get(name, [])
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(one.address, timeout=60)
+    assert refused.value.code == 401
+    assert "start prod printed" in refused.value.read().decode()
     assert "code location loaded" in project.opentr("prod", "health")
     assert "Schedule: nights" in project.opentr("prod", "dagster", "schedule", "list")
     assert one.address in project.opentr("status")
