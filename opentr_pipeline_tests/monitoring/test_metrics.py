@@ -202,7 +202,7 @@ def test_the_file_of_the_settings_is_kept_by_the_services(tmp_path: Path) -> Non
     assert kept.parts[-2:] == ("figures", "tapes.prom")
     assert dev.DevServices.of(settings_of()).metrics_file is None
     with pytest.raises(ServiceError, match=r"PROMETHEUS_FILE=.* cannot be written; make its"):
-        dev.DevServices(tmp_path, 1, tmp_path / "gone" / "x.prom").start()
+        dev.DevServices(tmp_path, 1, metrics_file=tmp_path / "gone" / "x.prom").start()
     with pytest.raises(SettingsError, match=r"ends in \.prom"):
         settings_of(PROMETHEUS_FILE="figures.txt")
 
