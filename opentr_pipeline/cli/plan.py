@@ -31,13 +31,15 @@ def plan(archive: Path | None, as_json: bool, model: str | None) -> None:
     from opentr_pipeline.errors import ModelError
     from opentr_pipeline.planning.setup import Setup
     from opentr_pipeline.quality import pace
-    from opentr_pipeline.recognition import budget
+    from opentr_pipeline.recognition import budget, models
 
     setup = setup_of(archive)
     if model:
         setup = Setup(setup.settings.model_copy(update={"whisper_model": model}))
     work = setup.workers.work
     if work.shape is None:
+        if not models.is_directory_name(work.model):
+            models.check_known(work.model)
         raise ModelError(
             f"What the model {work.model} needs is unknown until it is here: "
             f"{command(f'models fetch {work.model}')}."

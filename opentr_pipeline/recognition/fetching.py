@@ -25,6 +25,7 @@ from opentr_pipeline.recognition.models import (
     MANIFEST,
     NEEDED_FILES,
     Model,
+    check_known,
     find,
     folder_name,
     is_directory_name,
@@ -84,6 +85,7 @@ def fetch(name: str, models_root: Path, say: Callable[[str], object] = print) ->
     folder = models_root / folder_name(name)
     if (folder / MANIFEST).is_file():
         return find(name, models_root)
+    check_known(name)
     models_root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=models_root, prefix=".fetch-") as scratch:
         target = Path(scratch, "model")
@@ -211,13 +213,7 @@ def _fetch_from_hub(name: str, target: Path, remedy: str) -> str:
 def _repository(name: str) -> str:
     from faster_whisper.utils import _MODELS  # the public function gives names alone
 
-    repository: str | None = name if "/" in name else _MODELS.get(name)
-    if repository is None:
-        raise ModelError(
-            f"WHISPER_MODEL={name} is not a model name; known are {', '.join(sorted(_MODELS))}, "
-            "hub ids (owner/name) and directories."
-        )
-    return repository
+    return name if "/" in name else str(_MODELS[name])
 
 
 def _ask_hub(repository: str, revision: str | None) -> Any:

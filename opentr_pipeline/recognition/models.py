@@ -3,6 +3,7 @@
 A model folder is complete when it holds ``model.json``, which is written last (see ``fetching``).
 """
 
+import difflib
 import hashlib
 import json
 import re
@@ -84,6 +85,7 @@ def find(name: str, models_root: Path) -> Model:
         return _own_folder(name)
     folder = models_root / folder_name(name)
     if not (folder / MANIFEST).is_file():
+        check_known(name)
         raise ModelError(
             f"The model {name} is not in {models_root}; fetch it with "
             f"{command(f'models fetch {name}')}, or set WHISPER_MODEL to one that is there "
@@ -124,6 +126,22 @@ def folder_name(name: str) -> str:
             f"{command('models list')} shows the names."
         )
     return name.replace("/", "--")
+
+
+def check_known(name: str) -> None:
+    """Refuse a name that no model has, so that nobody tries to fetch it.
+
+    Raises:
+        ModelError: with the name that may be meant.
+    """
+    if "/" in name or name in known_names():
+        return
+    near = difflib.get_close_matches(name, known_names(), n=1)
+    hint = f"did you mean {near[0]}? Known" if near else "known"
+    raise ModelError(
+        f"There is no model {name}; {hint} are {', '.join(sorted(known_names()))}, hub ids "
+        "(owner/name) and directories."
+    )
 
 
 def known_names() -> list[str]:

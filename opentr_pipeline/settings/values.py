@@ -1,6 +1,7 @@
 """What a variable may be: the checks behind ``settings``. A refusal says what it must be."""
 
 import difflib
+import io
 import re
 from collections.abc import Set
 from pathlib import Path
@@ -184,11 +185,23 @@ def allowed(field: FieldInfo) -> str:
 def read_env_file(path: Path, known: Set[str]) -> dict[str, str | None]:
     """The variables of a ``.env`` file; a misspelt one of ours must not be ignored in silence."""
     from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
 
     try:
-        variables = dotenv_values(path, encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise SettingsError(f"{path} is not UTF-8 text; save it as UTF-8.") from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error or (binding.key and binding.value is None):
+            said = binding.original.string
+            before = said[: -len(said.lstrip())].count("\n")  # empty lines belong to it
+            raise SettingsError(
+                f"Line {binding.original.line + before} of {path} is no assignment: "
+                f"{said.strip()!r}; write NAME=value, or # before a comment."
+            )
+    variables = dotenv_values(stream=io.StringIO(text))
     for name in variables.keys() - known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
         if near or name.startswith(("GPU_", "WHISPER_", "PARTITION_")):

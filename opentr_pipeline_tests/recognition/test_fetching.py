@@ -34,9 +34,11 @@ def test_an_unknown_name_is_refused_with_those_that_are_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = no_network(monkeypatch)
-    said = refusal(fetching.fetch, "hugest", tmp_path, print)
-    assert said.startswith("WHISPER_MODEL=hugest is not a model name; known are ")
-    assert "large-v3-turbo" in said
+    for act in (lambda *facts: fetching.fetch(*facts, pytest.fail), models.find):
+        said = refusal(act, "hugest", tmp_path)
+        assert said.startswith("There is no model hugest; known are base, ")
+        assert "large-v3-turbo" in said
+    assert "; did you mean large? Known are" in refusal(models.find, "lrage", tmp_path)
     assert asked == []
     assert list(tmp_path.iterdir()) == []
 

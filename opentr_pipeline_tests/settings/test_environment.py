@@ -191,6 +191,15 @@ def test_a_misspelt_variable_in_the_file_is_refused(
     assert said == f"{written} in .env is not a setting; did you mean {meant}?"
 
 
+@pytest.mark.parametrize("line", ["this is no assignment", "GPU_SCALE_WORKERS", ": 3", "'"])
+def test_a_line_that_is_no_assignment_is_refused(tmp_path: Path, line: str) -> None:
+    file = env_file_with(tmp_path, f"# a comment\nTZ=UTC\n\n{line}\nWHISPER_BEAM_SIZE=1\n")
+    said = refusal({}, file)
+    assert said.startswith(f"Line 4 of {file} is no assignment: ")
+    assert line in said
+    assert said.endswith("; write NAME=value, or # before a comment.")
+
+
 def test_other_programs_variables_in_the_file_are_left_alone(tmp_path: Path) -> None:
     file = env_file_with(tmp_path, "COMPOSE_PROJECT_NAME=media\nREDIS_PASSWORD=x\nTZ=UTC\n")
     assert load_settings({}, file) == Settings()
