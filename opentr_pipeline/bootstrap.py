@@ -19,6 +19,10 @@ EXTRAS = {"test": ["test", "docs"], "docs": ["docs"]}
 
 def main() -> None:
     """Set up under a lock, so that commands started together do not set up twice."""
+    if sys.argv[1:] in ([], ["help"], ["--help"], ["-h"]):  # which need no environment
+        text = (ROOT / "opentr_pipeline" / "help.txt").read_text(encoding="utf-8")
+        print(text.replace("{program}", os.environ["OPENTR_COMMAND"]), end="")
+        return
     extras = EXTRAS.get("".join(sys.argv[1:2]), [])
     if _missing(extras):
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW

@@ -373,8 +373,8 @@ def uses_environment(module: Module) -> bool:
 
 def test_settings_alone_read_the_environment() -> None:
     users = {name for name, module in modules().items() if uses_environment(module)}
-    # How this was called is no setting; the ground names commands too.
-    assert users == {"settings.environment", "commands"} | ENVIRONMENT_FORWARDERS
+    # How this was called is no setting; the ground and help name commands too.
+    assert users == {"settings.environment", "commands", "bootstrap"} | ENVIRONMENT_FORWARDERS
 
 
 def test_forwarders_read_no_variable_of_the_environment() -> None:

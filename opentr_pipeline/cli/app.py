@@ -10,38 +10,40 @@ from opentr_pipeline.cli.shared import Commands
 from opentr_pipeline.commands import program
 from opentr_pipeline.settings.installation import example_file
 
-MODULES = {
-    "run": "runs",
-    "retry-failed": "runs",
-    "backfill": "runs",
-    "scan": "runs",
-    "search": "search",
-    "export": "export",
-    "pages": "pages",
-    "report": "report",
-    "status": "status",
-    "eta": "eta",
-    "throughput": "eta",
-    "errors": "errors",
-    "queue": "queue",
-    "metrics": "metrics",
-    "models": "models",
-    "plan": "plan",
-    "bench": "bench",
-    "start": "services",
-    "stop": "services",
-    "reset": "services",
-    "logs": "logs",
-    "health": "health",
-    "doctor": "health",
-    "prod": "stack",
-    "backup": "stack",
-    "restore": "stack",
-    "serve": "stack",
-    "dagster": "programs",
-    "test": "programs",
-    "docs": "programs",
+# In the order of use: the module of each command, in the groups of the list that ``help`` shows.
+GROUPS = {
+    "Transcribe": {"run": "runs", "retry-failed": "runs", "backfill": "runs", "scan": "runs"},
+    "Read and search": {
+        "search": "search",
+        "pages": "pages",
+        "export": "export",
+        "report": "report",
+    },
+    "See how it stands": {
+        "status": "status",
+        "eta": "eta",
+        "throughput": "eta",
+        "errors": "errors",
+        "queue": "queue",
+        "logs": "logs",
+        "metrics": "metrics",
+    },
+    "Let it run by itself": {"start": "services", "stop": "services", "reset": "services"},
+    "Know what this machine can do": {
+        "doctor": "health",
+        "health": "health",
+        "plan": "plan",
+        "models": "models",
+        "bench": "bench",
+    },
+    "Production": {"prod": "stack", "backup": "stack", "restore": "stack", "serve": "stack"},
+    "Programs that are handed over to": {
+        "dagster": "programs",
+        "docs": "programs",
+        "test": "programs",
+    },
 }
+MODULES = {name: module for group in GROUPS.values() for name, module in group.items()}
 
 
 class AllCommands(Commands):
@@ -58,6 +60,12 @@ class AllCommands(Commands):
         module = import_module(f"opentr_pipeline.cli.{MODULES[cmd_name]}")
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """In groups."""
+        for title, names in GROUPS.items():
+            self.format_group(title, names, ctx, formatter)
+        self.format_group("Help", self.commands, ctx, formatter)
 
     def make_context(
         self,
@@ -79,7 +87,7 @@ main = AllCommands(
 @main.command("help")
 @click.pass_context
 def help_command(context: click.Context) -> None:
-    """Show this list."""
+    """Show this list; a command says more of itself with --help."""
     terminal.say_all(main.get_help(context.parent or context) + "\n")
 
 

@@ -15,13 +15,15 @@ from opentr_pipeline.errors import ArchiveError, OpentrError
 from opentr_pipeline.wording import visible_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from opentr_pipeline.archive.media_files import Scan
     from opentr_pipeline.planning.backlog import RecordingWork
     from opentr_pipeline.planning.options import ArchiveOptions
     from opentr_pipeline.planning.setup import Setup
     from opentr_pipeline.settings.environment import Settings
+
+MAX_SENTENCE = 1000
 
 
 class Commands(click.Group):
@@ -30,6 +32,28 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """As defined, not sorted."""
         return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Under one heading."""
+        self.format_group("Commands", self.list_commands(ctx), ctx, formatter)
+
+    def format_group(
+        self,
+        title: str,
+        names: "Iterable[str]",
+        ctx: click.Context,
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """Of each command its first sentence, which click would cut to fit a line."""
+        found = [(name, self.get_command(ctx, name)) for name in names]
+        with formatter.section(title):
+            formatter.write_dl(
+                [
+                    (name, one.get_short_help_str(MAX_SENTENCE))
+                    for name, one in found
+                    if one and not one.hidden
+                ]
+            )
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

@@ -129,7 +129,7 @@ def logs_prod(settings: "Settings", service: str | None, *, follow: bool) -> Non
 @click.argument("command", type=click.Choice(INSIDE))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def prod(command: str, arguments: tuple[str, ...]) -> None:
-    """Run a command inside the production stack: prod status, prod health ..."""
+    """Run a command inside the production stack, such as prod status or prod health."""
     from opentr_pipeline.services.stack import OPENTR, Stack
 
     quiet = [] if sys.stdin.isatty() and sys.stdout.isatty() else ["-T"]

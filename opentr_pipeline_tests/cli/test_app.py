@@ -1,5 +1,6 @@
 """What people type, and what they are told."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from opentr_pipeline.cli.app import MODULES, main
+from opentr_pipeline.cli.help_text import help_text
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 
 
@@ -24,6 +26,22 @@ def test_help_lists_every_command() -> None:
     assert result.exit_code == 0
     for name in [*MODULES, "help"]:
         assert (f"  {name} " in result.output) is (name != "serve")
+    assert "..." not in result.output.replace("[ARGS]...", "")
+    # What a checkout prints before there is an environment.
+    stored = (PROJECT_ROOT / "opentr_pipeline" / "help.txt").read_text(encoding="utf-8")
+    assert stored == help_text()
+
+
+def test_help_needs_no_environment(tmp_path: Path) -> None:
+    package = tmp_path / "opentr_pipeline"
+    package.mkdir()
+    shutil.copy(PROJECT_ROOT / "opentr.sh", tmp_path)
+    for name in ("bootstrap.py", "help.txt"):
+        shutil.copy(PROJECT_ROOT / "opentr_pipeline" / name, package)
+    for arguments in ([], ["help"], ["--help"], ["-h"]):
+        said = subprocess.check_output(["./opentr.sh", *arguments], cwd=tmp_path, text=True)
+        assert said == help_text().replace("{program}", "./opentr.sh")
+    assert {path.name for path in tmp_path.iterdir()} == {"opentr.sh", "opentr_pipeline"}
 
 
 @pytest.mark.parametrize("value", ["0", "abc", "1000"])
