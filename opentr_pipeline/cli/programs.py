@@ -48,9 +48,10 @@ def test(quick: bool, stack: bool, arguments: tuple[str, ...]) -> None:
     from opentr_pipeline.settings.installation import PROJECT_ROOT
 
     _need_checkout("test")
-    fast = ["-m", "not slow and not stack"]
-    # Most slow tests wait for services; some fast ones count threads and cannot have neighbours.
-    slow = ["-m", "slow and not stack", "--numprocesses", "2", "--dist", "loadfile"]
+    beside = ["--numprocesses", "2", "--dist", "loadfile"]
+    fast, slow = (
+        ["-m", what, *beside] for what in ("not slow and not stack", "slow and not stack")
+    )
     stages = [fast, slow]
     if stack:
         stages = [["-m", "stack"]]

@@ -304,6 +304,7 @@ def test_speech_without_a_pause_is_cut_into_windows(
     assert sum(len(one.samples) for one in windows) > 110 * SAMPLE_RATE_HZ
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length(
     speech: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -403,6 +403,7 @@ def test_commands_refuse_a_mistake_before_anything_starts(
     for name, value in {**defaults, **chosen, **folders}.items():
         monkeypatch.setenv(name, str(value))
     case.file.write_text('[film]\nlanguge = "it"')
+    (case.archive / "a.wav").touch()
     result = CliRunner().invoke(main, [*command, str(case.archive)])
     assert result.exit_code == 2
     assert result.output == (
