@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from opentr_pipeline.audio.container_sizes import Extent, is_placeholder
+from opentr_pipeline.audio.extents import Slice
+
 # Longer than any recording: a header that claims more is broken.
 MAX_DURATION_S = 31 * 86_400.0
 MAX_SAMPLE_RATE_HZ = 6_000_000
@@ -64,10 +67,14 @@ class Probe:
     tags: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-def open_media(path: Path) -> Any:
+def open_media(path: Path, extent: Extent | None = None) -> Any:
     """Open a container with FFmpeg's libraries, this file alone.
 
     A playlist in disguise must not make us read other files or the network.
+
+    Args:
+        path: the file.
+        extent: of the container in it, where it is not the whole file or holds more than it says.
 
     Raises:
         av.FFmpegError: not a container that the libraries know.
@@ -83,7 +90,11 @@ def open_media(path: Path) -> Any:
         "protocol_whitelist": "file",
         "format_whitelist": ",".join(sorted(av.formats_available - PLAYLISTS)),
     }
-    return av.open(str(path), metadata_errors="replace", options=allowed)
+    if extent and extent.is_wave and extent.num_left:
+        allowed["ignore_length"] = "1"
+    if extent is None or (extent.start, extent.end) == (0, os.path.getsize(path)):
+        return av.open(str(path), metadata_errors="replace", options=allowed)
+    return av.open(Slice(path, extent), metadata_errors="replace", options=allowed)
 
 
 def probe_file(path: Path) -> Probe:
@@ -169,16 +180,11 @@ def _wave_duration_s(path: Path) -> float | None:
         with wave.open(str(path)) as reader:
             num_frames = int(reader.getnframes())
             size_bytes = num_frames * reader.getnchannels() * reader.getsampwidth()
-            if size_bytes and not _is_placeholder(size_bytes):
+            if not is_placeholder(size_bytes):
                 return num_frames / int(reader.getframerate())
     except (wave.Error, EOFError, ZeroDivisionError, OSError):
         pass
     return None
-
-
-def _is_placeholder(size_bytes: int) -> bool:
-    """Whether it is near the largest of 31 or 32 bits, as streams and dead recorders leave it."""
-    return size_bytes >= 0xFFFFEF00 or 0x7FFFEF00 <= size_bytes <= 0x7FFFFFFF
 
 
 def _may_be_estimated(container: Any, stream: Any, size_bytes: int) -> bool:

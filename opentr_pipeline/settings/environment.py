@@ -120,7 +120,7 @@ class Settings(SubtitleSettings, NightSettings, PageSettings):
     audio_stream: AudioStream = Field(
         "auto",
         description="The number of the audio stream to hear, the first is 0, where a file has "
-        "several. auto: the one that FFmpeg prefers.",
+        "several. auto: the one that FFmpeg prefers, another where nobody speaks in it.",
     )
     audio_channels: Literal["mix", "split"] = Field(
         "mix",

@@ -4,7 +4,8 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, field
 
-from opentr_pipeline.audio.decoding import MAX_ERRORS, Sound, is_cut_off
+from opentr_pipeline.audio.decoding import Sound, is_cut_off
+from opentr_pipeline.audio.streams import MAX_ERRORS
 from opentr_pipeline.planning.shards import ShardItem
 from opentr_pipeline.recognition.worker_times import WorkerTimes
 from opentr_pipeline.transcripts.transcript import Transcript
@@ -72,17 +73,31 @@ class ShardOutcome:
 
 def status_and_reason(transcript: Transcript, sound: Sound, item: ShardItem) -> tuple[str, str]:
     """Status and reason once the damage to the file is weighed."""
-    claimed_s = item.duration_s
-    # The claim is the best stream's; another one may be shorter.
-    is_claim = not item.may_be_estimated and item.options.audio_stream == "auto"
+    if missing := _missing(sound, None if item.may_be_estimated else item.duration_s):
+        return "truncated", missing
+    if sound.num_left or sound.num_errors:
+        return "suspect", f"{_damage(sound)} {transcript.reason}".strip()
+    if transcript.status == "no_speech" and sound.num_other:
+        others = f"Its {sound.num_other} other audio streams were not heard; see AUDIO_STREAM."
+        return "no_speech", f"{transcript.reason} {others}"
+    return transcript.status, transcript.reason
+
+
+def _missing(sound: Sound, claimed_s: float | None) -> str:
+    """A sentence where the end of the sound is not there."""
     # Where only the whole file says how long it is, a picture may go on after the sound.
     whole_s = max(sound.duration_s, sound.reached_s)
-    if claimed_s is not None and is_claim and is_cut_off(whole_s, claimed_s):
-        heard = f"{sound.duration_s:.1f} s of {claimed_s:.1f} s"
-        return "truncated", f"Only {heard} can be decoded."
+    if claimed_s is not None and sound.is_claimed and is_cut_off(whole_s, claimed_s):
+        return f"Only {sound.duration_s:.1f} s of {claimed_s:.1f} s can be decoded."
+    # A stream that ended before the file was cut has lost nothing.
+    if sound.is_cut and not is_cut_off(sound.duration_s, whole_s):
+        return f"Only {sound.duration_s:.1f} s can be decoded; then the file ends within its sound."
     if sound.num_errors > MAX_ERRORS:
-        return "truncated", f"After {sound.duration_s:.1f} s too much of the file is damaged."
-    if sound.num_errors:
-        damage = f"{sound.num_errors} packets of the file cannot be decoded."
-        return "suspect", f"{damage} {transcript.reason}".strip()
-    return transcript.status, transcript.reason
+        return f"After {sound.duration_s:.1f} s too much of the file is damaged."
+    return ""
+
+
+def _damage(sound: Sound) -> str:
+    if sound.num_left:
+        return f"{sound.num_left} bytes after the end that the header says were not heard."
+    return f"{sound.num_errors} packets of the file cannot be decoded."

@@ -63,13 +63,6 @@ def test_a_picture_may_go_on_after_the_sound(tmp_path: Path, extension: str) -> 
     assert status(film(tmp_path / f"a.{extension}", picture_s=20)) == "ok"
 
 
-@pytest.mark.parametrize("extension", ["mkv", "flv"])
-def test_a_film_that_is_cut_is_noticed(tmp_path: Path, extension: str) -> None:
-    path = film(tmp_path / f"a.{extension}", picture_s=20, sound_s=20)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert status(path) == "truncated"
-
-
 @pytest.mark.parametrize("size", [0x7FFFF000, 0x7FFFFFFF - 36, 0xFFFFF000, 0xFFFFFFFF])
 def test_a_size_that_stands_for_any_is_no_claim(tmp_path: Path, size: int) -> None:
     path = wav(tmp_path / "a.wav", 3.0)

@@ -1,0 +1,113 @@
+"""Where the containers in a media file begin and end.
+
+FFmpeg's libraries read a container as far as there is one, and say neither that the file was cut
+before its end nor that something follows it.
+"""
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from opentr_pipeline.audio.container_sizes import (
+    MP4_BEGINS,
+    READERS,
+    Bytes,
+    EndlessError,
+    Extent,
+    boxes,
+)
+from opentr_pipeline.plain_files import open_regular
+
+# Writers round, and count their own header or not.
+MAX_MISSING_SHARE = 0.02
+# Of what follows a container's end. Less may be tags; a second of sound is more.
+MIN_REST_BYTES = 8000
+TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN", bytes(64))
+# A recording of a night of songs has a link for each.
+MAX_EXTENTS = 1000
+
+
+def extents_of(path: Path) -> list[Extent]:
+    """The containers in a file, one after the other; nearly always one, of the whole file.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open_regular(path) as stream:
+        file = Bytes(stream)
+        return list(_extents(file))
+
+
+def _extents(file: Bytes) -> Iterator[Extent]:
+    start, num_found = 0, 0
+    while True:
+        try:
+            extent = _extent(file, start) if num_found < MAX_EXTENTS else Extent(start, file.size)
+        except EndlessError:
+            extent = Extent(start, file.size)
+        yield extent
+        if extent.end >= file.size or extent.end <= start:
+            return
+        start, num_found = extent.end, num_found + 1
+
+
+def _extent(file: Bytes, start: int) -> Extent:
+    """The container that begins here."""
+    whole = Extent(start, file.size)
+    begin = file.read(start, 40)
+    reader = next((ends for magic, ends in READERS.items() if begin.startswith(magic)), None)
+    if begin[4:8] in MP4_BEGINS:
+        reader = boxes
+    if reader is None:
+        return whole
+    found = reader(file, start)
+    if found is None:  # it does not say
+        return whole
+    if not isinstance(found, int):
+        return found
+    if found >= file.size:
+        is_cut = found - file.size > MAX_MISSING_SHARE * (found - start)
+        return replace(whole, is_cut=is_cut)
+    follows = file.read(found, 64)
+    if follows.startswith(tuple(READERS)):
+        return Extent(start, found)
+    is_tag = follows.startswith(TAGS)
+    num_left = 0 if is_tag or file.size - found < MIN_REST_BYTES else file.size - found
+    return replace(whole, num_left=num_left, is_wave=begin[8:12] == b"WAVE")
+
+
+class Slice(io.RawIOBase):
+    """A container in a file, as if it were a file."""
+
+    def __init__(self, path: Path, extent: Extent) -> None:
+        """Open the file, which is closed with the slice."""
+        self._file, self._extent = open_regular(path), extent
+        self._at = 0
+
+    def close(self) -> None:
+        """Close the file as well."""
+        self._file.close()
+        super().close()
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """As of any file."""
+        length = self._extent.end - self._extent.start
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: length}[whence]
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        """As of any file."""
+        left = max(0, self._extent.end - self._extent.start - self._at)
+        self._file.seek(self._extent.start + self._at)
+        content = self._file.read(left if size < 0 else min(size, left))
+        self._at += len(content)
+        return content
