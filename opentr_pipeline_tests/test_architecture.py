@@ -27,6 +27,7 @@ OUTSIDE = {
             "errors",
             "locks",
             "plain_files",
+            "shortages",
             "wording",
             "terminal",
             "whole_files",

@@ -1,5 +1,6 @@
 """What the commands share: the group, the arguments, the settings that they work with."""
 
+import contextlib
 import dataclasses
 import json
 import sys
@@ -12,6 +13,7 @@ import click
 
 from opentr_pipeline import terminal
 from opentr_pipeline.errors import ArchiveError, OpentrError
+from opentr_pipeline.shortages import shortage
 from opentr_pipeline.wording import visible_lines
 
 if TYPE_CHECKING:
@@ -65,6 +67,19 @@ class Commands(click.Group):
         except click.ClickException as error:  # which click prints, sometimes with a help in lines
             error.message = visible_lines(error.message)  # type: ignore[misc]
             raise
+        except Exception as error:
+            if said := shortage(error, _written_folders()):
+                terminal.complain(said)
+                sys.exit(2)
+            raise
+
+
+def _written_folders() -> dict[str, Path]:
+    """Where this installation writes, by the variables that name it."""
+    with contextlib.suppress(Exception):  # something is wrong already, and is being said
+        workspace = settings_of(None).workspace
+        return {"OPENTR_HOME": workspace.home, "OUTPUT_DIR": workspace.output}
+    return {}
 
 
 def folder_of(said: str) -> Path:

@@ -18,6 +18,7 @@ from opentr_pipeline.devices.leases import Rank
 from opentr_pipeline.launching.instance import LOG_NAME, printing_to
 from opentr_pipeline.planning.plan import Taking
 from opentr_pipeline.planning.run_ranges import RunRange, grouped
+from opentr_pipeline.shortages import shortage
 from opentr_pipeline.steps.figures import StepFigures
 
 
@@ -103,10 +104,9 @@ def _pass_on_interrupt(instance: DagsterInstance, result: Any) -> None:
 def _why(result: Any) -> str:
     """The sentence of the op that refused, else the last step's error."""
     failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
-    for failure in reversed(failures):
-        if failure.user_failure_data and failure.user_failure_data.description:
-            return str(failure.user_failure_data.description)
-    for failure in reversed(failures):
-        if failure.error:
-            return str(failure.error.message).strip()
-    return f"The run {result.run_id} did not succeed; the page shows its events."
+    refusals = [one.user_failure_data for one in failures if one.user_failure_data]
+    said = [str(one.error.message).strip() for one in failures if one.error]
+    said += [str(one.description) for one in refusals if one.description]
+    if not said:
+        return f"The run {result.run_id} did not succeed; the page shows its events."
+    return shortage(said[-1]) or said[-1]

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import wave
 from collections.abc import Callable
@@ -462,6 +463,20 @@ def _fill_and_make_room(one: Project, output: Path) -> None:
     assert len(rows) == 3
     assert rows["tapes/a.wav"] == before["tapes/a.wav"]
     assert {(row["status"], row["num_attempts"]) for row in rows.values()} == {("ok", 1)}
+
+
+def test_too_few_open_files_are_one_sentence_and_cost_nothing(
+    project: MakeProject, tmp_path: Path
+) -> None:
+    one = project(make_archive(tmp_path / "archive", {"a.wav": SPEECH[0]}))
+    limited = 'ulimit -n 20; exec "$@"'
+    command = ["sh", "-c", limited, "sh", sys.executable, "-m", "opentr_pipeline.cli.app", "run"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=one.environ)
+    assert done.returncode in (1, 2)
+    assert "this process may have 20 open at a time" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    one.opentr("run")
+    assert {row["status"] for row in one.transcripts().values()} == {"ok"}
 
 
 def test_a_backfill_spends_its_budget_and_the_next_one_goes_on(
