@@ -92,11 +92,13 @@ def _open(path: Path) -> int:
 
 def _open_to_writers(descriptor: int, folder: os.stat_result) -> None:
     """Let those use a lock file who may write into its folder."""
+    # Root is not who uses it: the containers of the stack are another user than who started them.
+    owner = -1 if os.geteuid() else folder.st_uid
+    with contextlib.suppress(PermissionError):  # no member of that group
+        os.fchown(descriptor, owner, folder.st_gid)
     writers = folder.st_mode & 0o022
     with contextlib.suppress(PermissionError):  # some file systems know no modes
         os.fchmod(descriptor, 0o600 | writers | writers << 1)
-        if not os.geteuid():  # the containers of the stack are another user than who started them
-            os.fchown(descriptor, folder.st_uid, folder.st_gid)
 
 
 def _is_named(descriptor: int, path: Path) -> bool:
@@ -148,19 +150,9 @@ def is_being_written(path: str) -> bool:
 
 
 def holder(path: Path) -> str:
-    """Who holds the lock of a file, for people: ``process 1234 (opentr run)``.
-
-    Source: proc_locks(5). Of processes that end, or are in other containers, the number is 0 or
-    leads nowhere; file systems that lie above others have other device numbers there.
-    """
-    try:
-        inode = path.stat().st_ino
-        lines = Path("/proc/locks").read_text().splitlines()
-    except OSError:
-        return UNKNOWN_HOLDER
-    rows = [line.split() for line in lines if " FLOCK " in line and " -> " not in line]
-    pids = {int(row[4]) for row in rows if row[5].rpartition(":")[2] == str(inode)}
-    if len(pids) != 1 or not (pid := pids.pop()):
+    """Who holds the lock of a file, for people: ``process 1234 (opentr run)``."""
+    pid = holder_pid(path)
+    if not pid:
         return UNKNOWN_HOLDER
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()[:MAX_COMMAND_BYTES]
@@ -168,6 +160,22 @@ def holder(path: Path) -> str:
         return f"process {pid}, which has ended and left it to another"
     words = command.replace(b"\0", b" ").decode(errors="replace").strip()
     return f"process {pid} ({visible(words)})"
+
+
+def holder_pid(path: Path) -> int:
+    """The process that took the lock of a file; 0 where nobody did, or that cannot be told.
+
+    Source: proc_locks(5). A process in another container has the number 0 there; file systems that
+    lie above others have other device numbers, so the inode alone is compared.
+    """
+    try:
+        inode = path.stat().st_ino
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return 0
+    rows = [line.split() for line in lines if " FLOCK " in line and " -> " not in line]
+    pids = {int(row[4]) for row in rows if row[5].rpartition(":")[2] == str(inode)}
+    return pids.pop() if len(pids) == 1 else 0
 
 
 @contextmanager

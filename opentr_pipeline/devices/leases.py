@@ -19,7 +19,15 @@ from typing import Any, Literal, get_args
 from opentr_pipeline.devices.cards import WorkerSlot
 from opentr_pipeline.devices.memory_limits import is_closed, open_slots
 from opentr_pipeline.errors import OpentrError, SettingsError
-from opentr_pipeline.locks import Patience, holder, is_locked, is_shared, shared, try_lock
+from opentr_pipeline.locks import (
+    Patience,
+    holder,
+    holder_pid,
+    is_locked,
+    is_shared,
+    shared,
+    try_lock,
+)
 from opentr_pipeline.plain_files import read_plain, write_plain
 from opentr_pipeline.wording import now, visible
 
@@ -141,6 +149,21 @@ def _gate(folder: Path, slot: WorkerSlot, rank: Rank) -> Path:
 def slots_in_use(slots: Sequence[WorkerSlot], folder: Path) -> list[WorkerSlot]:
     """The slots that somebody holds at this moment."""
     return [slot for slot in slots if is_locked(folder / slot.name)]
+
+
+def held_by_others(slots: Sequence[WorkerSlot], folder: Path) -> str:
+    """Who has the first of the worker slots, where this command has none and none is free."""
+    paths = [folder / slot.name for slot in slots]
+    if not all(map(is_locked, paths)) or any(map(_is_ours, paths)):
+        return ""
+    return holder(paths[0])
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a process of this command holds a lock; steps are in its group."""
+    with contextlib.suppress(ProcessLookupError):
+        return os.getpgid(holder_pid(path) or 1) == os.getpgrp()
+    return False
 
 
 def ranks_waiting(slots: Sequence[WorkerSlot], folder: Path) -> list[Rank]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from opentr_pipeline import terminal, wording
 from opentr_pipeline.archive.media_files import Scan, scan
 from opentr_pipeline.archive.recordings import probe_all
-from opentr_pipeline.devices.leases import Rank
+from opentr_pipeline.devices.leases import Rank, held_by_others
 from opentr_pipeline.errors import ArchiveError, InterruptedRunError
 from opentr_pipeline.launching import instance, launch
 from opentr_pipeline.launching.progress import (
@@ -75,7 +75,7 @@ def run_archive(
             f"model {options.default.model}, {slots}."
         )
     progress = Progress(setup.store, chosen)
-    with _ticking(progress.sentence), _kept_at_interrupt(progress):
+    with _ticking(lambda: _sentence(progress, setup)), _kept_at_interrupt(progress):
         results = _execute(setup, all_work, taking, rank, progress)
     if chosen:
         show_table(out, setup.store, [one.recording for one in chosen])
@@ -89,6 +89,13 @@ def run_archive(
     out.print()
     show_tables(out, setup.store)
     return [result.sentence for result in results if result.sentence]
+
+
+def _sentence(progress: Progress, setup: Setup) -> str:
+    """How far it is, and whom it waits for."""
+    others = held_by_others(setup.slots, setup.slots_folder)
+    waiting = f", waiting for a worker slot, which {others} holds" if others else ""
+    return f"{progress.sentence()}{waiting}"
 
 
 def scan_for_media(setup: Setup) -> Scan:

@@ -14,7 +14,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from opentr_pipeline import __version__
@@ -116,7 +116,8 @@ class WrittenTree:
         # None yet, or cut short by a power cut: then all is written again.
         with contextlib.suppress(FileNotFoundError, ValueError):
             kept = json.loads(path.read_bytes())
-            return Note(kept["made_from"], kept["names"], kept.get("facts", {}))
+            names = [name for name in kept["names"] if _is_ours(name)]
+            return Note(kept["made_from"], names, kept.get("facts", {}))
         return Note()
 
     def keep(self, partition_key: str, note: Note) -> None:
@@ -183,6 +184,12 @@ class WrittenTree:
 
     def _noted_keys(self) -> set[str]:
         return {path.stem for path in self._notes.glob("*.json")}
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a name that is noted is one in the tree: what is noted is removed one day."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
 
 
 def unwritten_sentence(unwritten: Sequence[str], root: Path) -> str:

@@ -11,7 +11,14 @@ import pytest
 
 from opentr_pipeline.devices import leases
 from opentr_pipeline.devices.cards import CPU, WorkerSlot
-from opentr_pipeline.devices.leases import Holder, holders, introduce, lease, slots_folder
+from opentr_pipeline.devices.leases import (
+    Holder,
+    held_by_others,
+    holders,
+    introduce,
+    lease,
+    slots_folder,
+)
 from opentr_pipeline.devices.memory_limits import MemoryLimit, batch_size_in, closed_slots, forget
 from opentr_pipeline.errors import PlantedFileError
 from opentr_pipeline_tests.conftest import STRICT
@@ -116,6 +123,21 @@ def test_limits_that_others_wrote_are_judged_as_a_strangers(folder: Path) -> Non
     assert closed_slots([SLOT], folder) == [limit]
     forget([SLOT], folder)
     assert closed_slots([SLOT], folder) == []
+
+
+def test_a_command_says_who_has_all_worker_slots_unless_it_has_one(folder: Path) -> None:
+    assert held_by_others([SLOT], folder) == ""
+    with lease([SLOT], folder):
+        assert held_by_others([SLOT], folder) == ""
+    holding = f'exec 9>"{folder / SLOT.name}"; flock 9; echo held; exec sleep 60'
+    command = ["sh", "-c", holding]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as other:
+        assert other.stdout
+        other.stdout.readline()
+        said = held_by_others([SLOT], folder)
+        other.kill()
+    # The program flock took it for the shell that opened the file, and has ended.
+    assert "process" in said
 
 
 def test_strict_runs_are_root_so_that_another_user_is_had() -> None:

@@ -1,6 +1,7 @@
 """Transcripts as files: the tree, what is written again and what goes, the command, the asset."""
 
 import dataclasses
+import json
 import os
 from pathlib import Path, PurePosixPath
 
@@ -216,6 +217,16 @@ def test_what_somebody_put_in_the_place_of_a_file_costs_that_file_alone(
     taken.rmdir()
     assert opentr(store, "--format", "srt").exit_code == 0
     assert "film/a.mp3.srt" in files(store)
+
+
+def test_a_note_removes_nothing_outside_of_the_tree(store: TranscriptStore) -> None:
+    write(store)
+    note, mine = store.root / "exports/.written/film.json", store.root / "mine.srt"
+    mine.write_text("mine")
+    names = ["../mine.srt", str(mine), "film/gone.srt"]
+    note.write_text(json.dumps({"made_from": "", "names": names}))
+    assert write(store).num_removed == 1
+    assert mine.read_text() == "mine"
 
 
 def test_a_tree_that_cannot_be_written_is_a_sentence(store: TranscriptStore) -> None:
