@@ -20,7 +20,7 @@ from dagster import (
 )
 
 from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
-from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG
+from opentr_pipeline.defs.tags import REFRESH_TAG
 from opentr_pipeline.launching.instance import is_prepared
 from opentr_pipeline.quality.checks import CHECKS
 from opentr_pipeline.settings.installation import PROJECT_ROOT

@@ -16,7 +16,8 @@ from dagster_docker.container_context import DockerContainerContext
 from dagster_docker.docker_run_launcher import DOCKER_CONTAINER_ID_TAG
 
 from opentr_pipeline.commands import command
-from opentr_pipeline.defs.run_launcher import HOST_TAG, PROCESS_GONE, RETRY_TAGS, lost, process_of
+from opentr_pipeline.defs.run_launcher import PROCESS_GONE, RETRY_TAGS, lost, process_of
+from opentr_pipeline.defs.tags import HOST_TAG, tag_of
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.services.stack import PROJECT_LABEL, RUNS_LABEL
 
@@ -81,7 +82,7 @@ class ContainerRunLauncher(DockerRunLauncher):
 
     def _health_of_process(self, run: DagsterRun) -> CheckRunHealthResult:
         """Of a run that began in one of the stack's containers; of a stranger's it is assumed."""
-        host, process = run.tags.get(HOST_TAG), process_of(self._instance, run)
+        host, process = tag_of(run.tags, HOST_TAG), process_of(self._instance, run)
         if host and process:
             # A container's host name is the beginning of its id.
             there = self._containers(id=host, status="running")

@@ -24,12 +24,11 @@ from opentr_pipeline.defs.gpu_slots import PRIORITIES, PRIORITY_TAG
 from opentr_pipeline.defs.jobs import MAIN_JOB
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import registered
-from opentr_pipeline.defs.sensors import SENSOR_TAG, UNDER_WAY
+from opentr_pipeline.defs.sensors import UNDER_WAY
+from opentr_pipeline.defs.tags import REFRESH_TAG, SENSOR_TAG, tag_of
 from opentr_pipeline.planning import refreshes
 from opentr_pipeline.planning.refreshes import Asked, Follower, Memory, Refresh, Seen
 
-# Of runs of this sensor, with the kind of the refresh; dagster.yaml has a limit for it.
-REFRESH_TAG = "opentr/refresh"
 REFRESHES_SENSOR = "refreshes"
 # A run that waits publishes nothing yet.
 WORKING = (DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
@@ -39,12 +38,12 @@ PUBLISHED = (DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_OBSE
 
 REFRESHES = """\
 Has everything made anew that is made from transcripts ({names}), for the partitions in which new
-ones were published: by uploads, nights, backfills or `{run}`, also where some recordings
+ones were published: by uploads, nights, backfills or {run}, also where some recordings
 failed or the run was ended. While runs transcribe, it waits for their end, five minutes at most.
 Many partitions share a run; none of these runs needs a worker slot. What has no partitions is made
 after all others, at most once an hour.
 
-A tick without runs says in a sentence why. *When a tick fails*: nothing is forgotten, the next one
+A tick without runs says in a sentence why. When a tick fails, nothing is forgotten, the next one
 goes on. A run that fails is not repeated before there are new transcripts: materialise its
 partitions by hand, or reset the cursor, and the next tick looks for all that is older than its
 transcripts."""
@@ -68,9 +67,7 @@ def refreshes_sensor(
         name=names.name(REFRESHES_SENSOR),
         minimum_interval_seconds=every_s,
         default_status=DefaultSensorStatus.RUNNING,
-        description=REFRESHES.format(
-            names=", ".join(f"`{name}`" for name in are_whole), run=command("run")
-        ),
+        description=REFRESHES.format(names=", ".join(are_whole), run=command("run")),
     )
     def follow(context: SensorEvaluationContext) -> SensorResult:
         return _tick(context, names, are_whole)
@@ -108,7 +105,8 @@ def _tick(
 def _refreshing(runs: Iterable[DagsterRun], names: Names) -> set[str]:
     """The kinds of this archive's refreshes among some runs."""
     ours = names.name(REFRESHES_SENSOR)
-    return {run.tags[REFRESH_TAG] for run in runs if run.tags.get(SENSOR_TAG) == ours}
+    mine = (tag_of(run.tags, REFRESH_TAG) for run in runs if run.tags.get(SENSOR_TAG) == ours)
+    return {kind for kind in mine if kind}
 
 
 def _transcribes(run: DagsterRun, names: Names) -> bool:

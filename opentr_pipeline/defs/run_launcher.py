@@ -14,7 +14,8 @@ from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, Worke
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.tags import RETRY_STRATEGY_TAG, WILL_RETRY_TAG
 
-HOST_TAG = ".opentr/host"
+from opentr_pipeline.defs.tags import HOST_TAG, tag_of
+
 # Dagster's default takes up the steps that had begun when a run was lost, leaves out the shards
 # that had not, and so fails. What is finished is kept outside of it, and not done again.
 RETRY_TAGS = {RETRY_STRATEGY_TAG: "ALL_STEPS"}
@@ -61,7 +62,7 @@ def has_process(instance: DagsterInstance, run: DagsterRun) -> bool:
     """
     here = socket.gethostname()
     is_ours = isinstance(instance.run_storage, SqliteRunStorage)  # it cannot be shared
-    if not is_ours and run.tags.get(HOST_TAG) != here:
+    if not is_ours and tag_of(run.tags, HOST_TAG) != here:
         return True
     process = process_of(instance, run)
     return process is None or _is_ours(process, instance.root_directory)

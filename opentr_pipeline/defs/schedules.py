@@ -15,14 +15,13 @@ from opentr_pipeline.defs.jobs import MAIN_JOB
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions, registered
 from opentr_pipeline.defs.run_config import plan_config
+from opentr_pipeline.defs.tags import NIGHT_TAG
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.planning import backlog, nights
 from opentr_pipeline.planning.run_ranges import grouped
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.installation import example_file
-
-NIGHT_TAG = "opentr/night"
 
 
 def nights_schedule(settings: Settings, names: Names) -> ScheduleDefinition:

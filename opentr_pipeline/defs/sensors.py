@@ -20,6 +20,7 @@ from opentr_pipeline.defs.jobs import MAIN_JOB
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions, registered
 from opentr_pipeline.defs.run_config import plan_config
+from opentr_pipeline.defs.tags import REQUEST_TAG, SENSOR_TAG, UPLOADS_TAG, tag_of
 from opentr_pipeline.devices.leases import slots_in_use
 from opentr_pipeline.planning.plan import Taking
 from opentr_pipeline.planning.setup import Setup
@@ -27,9 +28,6 @@ from opentr_pipeline.planning.upload_runs import Request
 from opentr_pipeline.planning.uploads import Uploads
 from opentr_pipeline.settings.environment import Settings
 
-UPLOADS_TAG = "opentr/uploads"
-REQUEST_TAG = "opentr/upload_request"
-SENSOR_TAG = "dagster/sensor_name"  # Dagster's own, of every run that a sensor asks for
 USUAL_INTERVAL_S = 30
 UNDER_WAY = [
     DagsterRunStatus.QUEUED,
@@ -39,12 +37,13 @@ UNDER_WAY = [
     DagsterRunStatus.CANCELING,
 ]
 
+# The pages of sensors and schedules show text as it is, other than those of assets and jobs.
 UPLOADS = """\
 Has new and changed media transcribed, as soon as size and time of a file have been the same for
-{settle_s} s and nobody has it open for writing (`UPLOAD_SETTLE_S`). What was in the archive before
+{settle_s} s and nobody has it open for writing (UPLOAD_SETTLE_S). What was in the archive before
 is transcribed as well, after all uploads, one run at a time.
 
-A tick without runs says in a sentence what it found. *When a tick fails*: its error says what to
+A tick without runs says in a sentence what it found. When a tick fails, its error says what to
 do; nothing is forgotten, the next tick goes on. Resetting the cursor makes the next tick look at
 everything afresh; what is transcribed is not transcribed again."""
 
@@ -92,11 +91,9 @@ def _tick(context: SensorEvaluationContext, setup: Setup, names: Names) -> Senso
 
 def _under_way(instance: DagsterInstance, names: Names) -> dict[str, bool]:
     """The requests whose runs wait or work, and whether they are for stock."""
-    tags = {UPLOADS_TAG: ["new", "stock"], SENSOR_TAG: names.name("uploads")}
-    ours = RunsFilter(statuses=UNDER_WAY, tags=tags)
-    return {
-        run.tags[REQUEST_TAG]: run.tags[UPLOADS_TAG] == "stock" for run in instance.get_runs(ours)
-    }
+    ours = RunsFilter(statuses=UNDER_WAY, tags={SENSOR_TAG: names.name("uploads")})
+    asked = ((tag_of(run.tags, REQUEST_TAG), run.tags) for run in instance.get_runs(ours))
+    return {key: tag_of(tags, UPLOADS_TAG) == "stock" for key, tags in asked if key}
 
 
 def _run_request(request: Request, names: Names) -> RunRequest:

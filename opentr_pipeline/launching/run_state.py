@@ -11,8 +11,8 @@ from dagster._core.storage.dagster_run import RunRecord
 from opentr_pipeline.defs.build import archive_defs
 from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
 from opentr_pipeline.defs.names import Names
-from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG
 from opentr_pipeline.defs.run_launcher import has_process
+from opentr_pipeline.defs.tags import BEFORE, REFRESH_TAG
 from opentr_pipeline.launching.instance import enter_home, is_prepared
 from opentr_pipeline.planning.run_ranges import RANGE_END_TAG, RANGE_START_TAG, SINGLE_TAG
 from opentr_pipeline.settings.environment import Settings
@@ -28,6 +28,7 @@ STATUS_WORDS = {
 # The first tag that a run has says where it came from.
 LAUNCHERS = {
     REFRESH_TAG: "refresh",
+    BEFORE[REFRESH_TAG]: "refresh",
     "dagster/sensor_name": "upload",
     "dagster/schedule_name": "night",
     "dagster/backfill": "backfill",

@@ -26,7 +26,7 @@ from opentr_pipeline.cli import eta, shared
 from opentr_pipeline.cli.app import main
 from opentr_pipeline.cli.errors import of_errors
 from opentr_pipeline.cli.queue import of_queue
-from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG
+from opentr_pipeline.defs.tags import REFRESH_TAG
 from opentr_pipeline.devices import leases
 from opentr_pipeline.devices.cards import CPU, WorkerSlot
 from opentr_pipeline.errors import OpentrError, ServiceError

@@ -14,7 +14,7 @@ from dagster._core.test_utils import create_run_for_test
 from dagster_docker import DockerRunLauncher
 
 from opentr_pipeline.defs.container_launcher import NUM_KEPT, ContainerRunLauncher
-from opentr_pipeline.defs.run_launcher import HOST_TAG
+from opentr_pipeline.defs.tags import HOST_TAG
 from opentr_pipeline.errors import ServiceError
 
 PROJECT = "opentr-radio"

@@ -101,7 +101,7 @@ def test_a_tick_asks_for_a_run_that_takes_the_upload_alone(eye: Eye) -> None:
     wav(eye.settings.workspace.archive / "new" / "a.wav")
     wav(eye.settings.workspace.archive / "b.wav", pitch_hz=300)
     (request,) = eye.asked().run_requests or []
-    assert request.tags["opentr/uploads"] == "new"
+    assert request.tags[".dagster/opentr_uploads"] == "new"
     assert request.tags["dagster/asset_partition_range_start"] == "@root"
     assert request.tags["dagster/asset_partition_range_end"] == "new"
     assert rank_of(request.tags) == "uploads"
@@ -132,7 +132,7 @@ def pretended() -> None:
 def test_stock_has_the_rank_of_backfills(eye: Eye) -> None:
     wav(eye.settings.workspace.archive / "a.wav")
     (request,) = eye.asked().run_requests or []
-    assert request.tags["opentr/uploads"] == "stock"
+    assert request.tags[".dagster/opentr_uploads"] == "stock"
     assert request.tags["dagster/partition"] == "@root"
     assert rank_of(request.tags) == "backfills"
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from opentr_pipeline.defs.refresh_sensor import REFRESH_TAG
 from opentr_pipeline.services.stack import PROJECT_LABEL, RUNS_LABEL, Stack
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.page_api import free_port
@@ -22,7 +21,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow]
 NUM_SAMPLES = 17
 NUM_TAPES = 20
 RUNS = """{ runsOrError { ... on Runs { results {
-  runId status parentRunId tags { key } } } } }"""
+  runId status parentRunId tags { key value } } } } }"""
 PARTITIONS = """{ assetNodeOrError(assetKey: {path: ["transcripts"]}) { ... on AssetNode {
   partitionStats { numMaterialized numFailed } } } }"""
 
@@ -78,7 +77,7 @@ def asked(stack: Stack, query: str) -> Any:
 def transcribing(stack: Stack) -> list[dict[str, Any]]:
     """The runs as the page shows them, less those that make subtitles and pages of the others."""
     found: list[dict[str, Any]] = asked(stack, RUNS)["results"]
-    return [one for one in found if REFRESH_TAG not in {tag["key"] for tag in one["tags"]}]
+    return [one for one in found if "refreshes" not in {tag["value"] for tag in one["tags"]}]
 
 
 def runs(stack: Stack) -> dict[str, str]:
