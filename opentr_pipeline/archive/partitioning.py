@@ -12,6 +12,7 @@ from opentr_pipeline.errors import ArchiveError
 
 MAX_PARTITIONS = 10_000
 MAX_KEY_BYTES = 200
+# Of recordings in no folder, wherever they are told of.
 ROOT_KEY = "@root"
 
 

@@ -54,12 +54,12 @@ def _lines(facts: "ReportFacts") -> "Iterator[Text]":
 
 def _said(facts: "ReportFacts") -> dict[str, list[str]]:
     """The main things, by what they are about; what there is nothing to say of has no lines."""
-    from opentr_pipeline.report.charts import folder_name, rate_text
+    from opentr_pipeline.report.charts import rate_text
     from opentr_pipeline.wording import length_text, percent_text, size_text
 
     total, same, errors = facts.total, facts.duplicates, facts.word_errors
     statuses = (f"{tally.num_recordings} {kind}" for kind, tally in facts.by_status.items())
-    folders = {folder_name(one.name): one.tally for one in facts.folders}
+    folders = {one.name: one.tally for one in facts.folders}
     return {
         "recordings": [f"{total.num_recordings}: {', '.join(statuses)}"],
         "sound": [

@@ -24,7 +24,10 @@ What is said in the recordings: one row is one recording with status and text, i
 transcribed, so materialising again is cheap. Select `recordings` as well, so that new media
 are seen. *When it fails*: recordings with status `failed` are named in the error; everything else
 of the partition is published. Materialise it again, or run `{opentr} retry-failed`. The *checks*
-judge all partitions after every run; the job `check_transcripts` judges without transcribing."""
+judge all partitions after every run; the job `check_transcripts` judges without transcribing.
+
+*The pool* `gpu` counts runs under way, of which each waits for worker slots by itself: its limit is
+the worker slots and nine, so that uploads get the next slot while backfills go on."""
 
 SUBTITLES = """\
 What is said, to read and to watch: one file is one recording as `.srt`, `.vtt` or `.txt`, in

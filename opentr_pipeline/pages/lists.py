@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import unquote
 
 from opentr_pipeline.archive.media_files import MEDIA_EXTENSIONS
-from opentr_pipeline.archive.partitioning import ROOT_KEY
 from opentr_pipeline.pages.paragraphs import written_language
 from opentr_pipeline.transcripts.derived_files import file_name
 from opentr_pipeline.transcripts.transcript import HEARD, STATUSES
@@ -126,7 +125,7 @@ def home_page(number: int) -> str:
 
 def title_of(partition_key: str) -> str:
     """What people call a partition."""
-    return "Not in a folder" if partition_key == ROOT_KEY else unquote(partition_key)
+    return unquote(partition_key)
 
 
 def totals_of(entries: Sequence[ListEntry]) -> Totals:

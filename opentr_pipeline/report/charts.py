@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from opentr_pipeline.archive.references import WordErrors
-from opentr_pipeline.quality.totals import NUM_CONFIDENCE_BINS, TOP, Tally
+from opentr_pipeline.quality.totals import NUM_CONFIDENCE_BINS, Tally
 from opentr_pipeline.report.facts import ReportFacts
 
 FONT = "DejaVu Sans"  # comes with Matplotlib
@@ -126,7 +126,7 @@ def charts(facts: ReportFacts) -> dict[str, Chart]:
 
 
 def _hours(title: str, tallies: dict[str, Tally]) -> Chart | None:
-    hours = [(folder_name(name), tally.audio_s / 3600) for name, tally in tallies.items()]
+    hours = [(name, tally.audio_s / 3600) for name, tally in tallies.items()]
     return _across(title, hours, "{:.3f}" if hours and hours[0][1] < 1 else "{:,.1f}")
 
 
@@ -215,7 +215,7 @@ def _scale(axes: Any) -> None:
 
 def _word_errors(facts: ReportFacts) -> Chart | None:
     """The word error rate of folders with references, and how sure it is."""
-    known = [(folder_name(one.name), one.word_errors) for one in facts.folders if one.word_errors]
+    known = [(one.name, one.word_errors) for one in facts.folders if one.word_errors]
     known = known[:MAX_BARS]
     if len(known) < 2:
         return None
@@ -238,11 +238,6 @@ def rate_text(errors: WordErrors) -> str:
     if errors.low is None or errors.high is None:
         return f"{100 * errors.rate:.1f} %"
     return f"{100 * errors.rate:.1f} % ({100 * errors.low:.1f} to {100 * errors.high:.1f})"
-
-
-def folder_name(folder: str) -> str:
-    """As people are shown it."""
-    return "(top)" if folder == TOP else folder
 
 
 def _label(name: str, number: int) -> str:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from opentr_pipeline.archive.partitioning import Partitioning
+from opentr_pipeline.archive.partitioning import ROOT_KEY, Partitioning
 from opentr_pipeline.archive.references import WordErrors, word_errors
 from opentr_pipeline.errors import StoreError, nothing_transcribed
 from opentr_pipeline.quality import pace
@@ -23,6 +24,7 @@ from opentr_pipeline.quality.partition_totals import partition_sums, recall_sums
 from opentr_pipeline.quality.problems import ErrorClass, published_errors
 from opentr_pipeline.quality.totals import (
     MISSING,
+    TOP,
     DoubtfulRecording,
     Sums,
     Tally,
@@ -252,9 +254,14 @@ def _ranked(tallies: dict[str, Tally]) -> dict[str, Tally]:
 def _folders(sums: Sums, checked: ArchiveFacts) -> list[FolderTotals]:
     counted = _counted(checked)
     return [
-        FolderTotals(name, tally, word_errors(counted.get(name, ())))
+        FolderTotals(_called(name), tally, word_errors(counted.get(name, ())))
         for name, tally in _ranked(sums.by_folder).items()
     ]
+
+
+def _called(folder: str) -> str:
+    """Recordings in no folder have one name everywhere, that of their partition."""
+    return {TOP: ROOT_KEY, ROOT_KEY: quote(ROOT_KEY)}.get(folder, folder)
 
 
 def _counted(checked: ArchiveFacts) -> dict[str, list[tuple[int, int]]]:

@@ -10,7 +10,7 @@ from opentr_pipeline.pages.lists import HOME_PAGE, REPORT_PAGE, page_of, title_o
 from opentr_pipeline.pages.pages import Pages
 from opentr_pipeline.quality.totals import DoubtfulRecording, Tally
 from opentr_pipeline.report import charts
-from opentr_pipeline.report.charts import folder_name, rate_text
+from opentr_pipeline.report.charts import rate_text
 from opentr_pipeline.report.facts import FolderTotals, ReportFacts
 from opentr_pipeline.transcripts.transcript import STATUSES
 from opentr_pipeline.wording import length_text, percent_text, size_text
@@ -62,7 +62,6 @@ def html(facts: ReportFacts, pages: Path) -> str:
         link=lambda one: _link(one, pages),
         day=_day,
         days=_days(facts),
-        folder_name=folder_name,
         length=length_text,
         percent=percent_text,
         rate=rate_text,

@@ -8,8 +8,9 @@ from dagster._core.storage.tags import TagType, get_tag_type
 from dagster._core.test_utils import create_run_for_test
 
 from opentr_pipeline import build_defs
-from opentr_pipeline.defs import refresh_sensor, sensors, tags
+from opentr_pipeline.defs import descriptions, refresh_sensor, sensors, tags
 from opentr_pipeline.defs.names import Names
+from opentr_pipeline.launching.instance import POOL_EXTRA
 from opentr_pipeline.settings.installation import stock
 
 
@@ -39,3 +40,9 @@ def test_sensors_and_schedules_say_what_they_do_without_markup() -> None:
     found = [one.description or "" for one in (*(made.sensors or ()), *(made.schedules or ()))]
     assert len(found) == 3
     assert [text for text in found if re.search(r"[`*]|\]\(", text)] == []
+
+
+def test_the_description_explains_the_limit_of_the_pool() -> None:
+    """Which stands beside the worker slots' number on the page, and is no slots' number."""
+    assert POOL_EXTRA == 9
+    assert "its limit is\nthe worker slots and nine" in descriptions.TRANSCRIPTS

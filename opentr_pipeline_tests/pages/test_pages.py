@@ -13,6 +13,7 @@ from dagster import DagsterInstance, materialize
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opentr_pipeline.archive.partitioning import ROOT_KEY
 from opentr_pipeline.audio.probe import Probe
 from opentr_pipeline.cli.app import main
 from opentr_pipeline.definitions import defs
@@ -410,3 +411,8 @@ def test_the_asset_says_what_could_not_be_made_and_no_more(
     said = event.step_failure_data.user_failure_data
     assert said
     assert str(said.description).startswith(f"{root_of(settings)} cannot be written")
+
+
+def test_recordings_in_no_folder_have_the_name_that_their_partition_has_elsewhere() -> None:
+    assert lists.title_of(ROOT_KEY) == ROOT_KEY
+    assert lists.title_of("a%20b%2Fc") == "a b/c"

@@ -338,7 +338,7 @@ def test_an_archive_that_only_failed_has_a_report_without_what_was_not_measured(
 ) -> None:
     publish(settings, "1.wav", said(status="failed", model="", language="", wall_s=0.0))
     facts = facts_of(settings)
-    assert [one.name for one in facts.folders] == ["."]
+    assert [one.name for one in facts.folders] == ["@root"]
     assert [(one.status, one.num_recordings) for one in facts.failures] == [("failed", 1)]
     assert facts.numbers == {
         "num_recordings": 1,
