@@ -54,6 +54,19 @@ class Window:
         """Seconds of speech."""
         return len(self.samples) / SAMPLE_RATE_HZ
 
+    def within(self, spans: Sequence[Span]) -> "Window":
+        """Some of its speech: spans that lie in its own, in order."""
+        import numpy as np
+
+        pieces = []
+        offset = 0
+        for first, last in self.spans:
+            for start, end in spans:
+                if first <= start and end <= last:
+                    pieces.append(self.samples[offset + start - first : offset + end - first])
+            offset += last - first
+        return Window(tuple(spans), np.concatenate(pieces), self.channel)
+
     def placed(self, start_s: float, end_s: float) -> tuple[float, float]:
         """The time in the recording of something that was heard in the window.
 

@@ -1,6 +1,7 @@
 """Words, segments and transcripts, and what always holds for them; pure."""
 
 import dataclasses
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,9 @@ RECORDING_FLAGS = {
 MAX_COMPRESSION_RATIO = 2.4
 MIN_AVG_LOGPROB = -1.0
 MAX_NO_SPEECH_PROBABILITY = 0.6
+# Digits or syllables over and over, too few to compress well; what is longer does.
+ROUND = re.compile(r"(.{1,12}?)\1{4,}")
+MIN_LOOP_LETTERS = 12
 # Whole segments that Whisper is known to invent, letters alone.
 # Source: issues of openai/whisper and faster-whisper about hallucinations.
 BOILERPLATE = frozenset(
@@ -101,12 +105,19 @@ class Segment:
         learnt from subtitles and writes where nobody speaks.
         """
         doubts = {
-            "loop": self.compression_ratio > MAX_COMPRESSION_RATIO or self.is_endless,
+            "loop": self._is_loop,
             "low_confidence": self.avg_logprob < MIN_AVG_LOGPROB,
             "likely_silence": self.no_speech_probability > MAX_NO_SPEECH_PROBABILITY,
             "boilerplate": _letters(self.text) in BOILERPLATE,
         }
         return tuple(flag for flag, holds in doubts.items() if holds)
+
+    @property
+    def _is_loop(self) -> bool:
+        if self.compression_ratio > MAX_COMPRESSION_RATIO or self.is_endless:
+            return True
+        rounds = ROUND.finditer(_letters(self.text))
+        return any(len(found[0]) >= MIN_LOOP_LETTERS for found in rounds)
 
     @property
     def words_say_the_text(self) -> bool:

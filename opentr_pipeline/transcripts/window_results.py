@@ -1,7 +1,7 @@
 """What was heard in windows -> the transcript of a recording; pure."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from opentr_pipeline.transcripts.transcript import (
     RECORDING_FLAGS,
     Segment,
     Transcript,
+    Word,
     segment_from_dict,
     settle_times,
 )
@@ -17,9 +18,12 @@ from opentr_pipeline.transcripts.transcript import (
 # Speech so near to a word belongs to it. Of speech without any, more than this in a window, or in
 # all of them together where that is no small share of the recording, is a loss and not a cough.
 NEAR_WORD_S = 1.0
+MAX_WORD_S = 2.0
 MAX_WORDLESS_S = 6.0
 MAX_WORDLESS_SHARE = 0.2
+# Of the main language, and of any other that is spoken for longer than that.
 MIN_LANGUAGE_PROBABILITY = 0.5
+MIN_OTHER_PROBABILITY = 0.3
 
 
 @dataclass(frozen=True)
@@ -113,36 +117,82 @@ def _main_language(windows: Sequence[Heard]) -> tuple[str, float]:
 def _flags(transcript: Transcript, windows: Sequence[Heard]) -> tuple[str, ...]:
     """What is doubtful about the recording, beside its segments."""
     speaks = not all(segment.is_silence for segment in transcript.segments)
-    wordless_s = [_wordless_s(one) for one in windows]
+    wordless_s = [_length_s(wordless(one, NEAR_WORD_S)) for one in windows]
+    stretches_s = _stretches_s(windows)
     share = sum(wordless_s) / (transcript.speech_s or 1)
-    is_uncertain = transcript.language_probability < MIN_LANGUAGE_PROBABILITY
     doubts = {
         "speech_without_words": speaks
         and (
-            max(wordless_s) > MAX_WORDLESS_S
+            max([*wordless_s, *stretches_s]) > MAX_WORDLESS_S
             or (sum(wordless_s) > MAX_WORDLESS_S and share > MAX_WORDLESS_SHARE)
         ),
-        "uncertain_language": speaks and is_uncertain,
+        "uncertain_language": speaks and _is_guess(transcript, windows),
         "window_failed": any(one.trouble for one in windows),
     }
     return tuple(flag for flag, holds in doubts.items() if holds)
 
 
-def _wordless_s(heard: Heard) -> float:
-    """How much of a window's speech has no word near it."""
-    said = sorted(
-        (part.start_s - NEAR_WORD_S, part.end_s + NEAR_WORD_S)
-        for segment in heard.segments
-        for part in segment.words or (segment,)
+def _is_guess(transcript: Transcript, windows: Sequence[Heard]) -> bool:
+    doubtful_s = sum(
+        one.speech_s
+        for one in windows
+        if one.segments and one.language_probability < MIN_OTHER_PROBABILITY
     )
-    wordless_s = 0.0
+    is_main = transcript.language_probability < MIN_LANGUAGE_PROBABILITY
+    return is_main or doubtful_s > MAX_WORDLESS_S
+
+
+def wordless(heard: Heard, near_s: float) -> list[Span]:
+    """The speech of a window that has no word near it, in samples of the recording.
+
+    Args:
+        heard: the window.
+        near_s: what is so near to a word belongs to it.
+    """
+    said = sorted(
+        (round((start_s - near_s) * SAMPLE_RATE_HZ), round((end_s + near_s) * SAMPLE_RATE_HZ))
+        for start_s, end_s in map(_times, _parts(heard))
+    )
+    found: list[Span] = []
     for start, end in heard.spans:
-        reached_s, end_s = start / SAMPLE_RATE_HZ, end / SAMPLE_RATE_HZ
-        for first_s, last_s in said:
-            wordless_s += max(0.0, min(first_s, end_s) - reached_s)
-            reached_s = max(reached_s, last_s)
-        wordless_s += max(0.0, end_s - reached_s)
-    return wordless_s
+        reached = start
+        for first, last in said:
+            found.append((reached, min(first, end)))
+            reached = max(reached, last)
+        found.append((reached, end))
+    return [(start, end) for start, end in found if start < end]
+
+
+def _parts(heard: Heard) -> Iterator[Word | Segment]:
+    for segment in heard.segments:
+        yield from segment.words or (segment,)
+
+
+def _times(part: Word | Segment) -> tuple[float, float]:
+    """Where something is said; alignments stretch a word backwards over what they cannot place."""
+    is_stretched = isinstance(part, Word) and part.end_s - part.start_s > MAX_WORD_S
+    return (part.end_s - MAX_WORD_S if is_stretched else part.start_s), part.end_s
+
+
+def _length_s(spans: Iterable[Span]) -> float:
+    return sum(end - start for start, end in spans) / SAMPLE_RATE_HZ
+
+
+def _stretches_s(windows: Sequence[Heard]) -> list[float]:
+    """How long somebody speaks until the first word, and from the last of a window to the next."""
+    lengths_s: list[float] = []
+    for channel in {one.channel for one in windows}:
+        lengths_s.append(0.0)
+        for one in (one for one in windows if one.channel == channel):
+            lost = wordless(one, NEAR_WORD_S)
+            if not one.segments:
+                lengths_s[-1] += _length_s(lost)
+                continue
+            times = [SAMPLE_RATE_HZ * time_s for part in _parts(one) for time_s in _times(part)]
+            first, last = min(times), max(times)
+            lengths_s[-1] += _length_s(span for span in lost if span[0] < first)
+            lengths_s.append(_length_s(span for span in lost if span[0] >= last))
+    return lengths_s
 
 
 def _verdict(transcript: Transcript, windows: Sequence[Heard]) -> tuple[str, str]:

@@ -210,6 +210,19 @@ def test_each_channel_of_a_call_has_its_own_language(
     assert "escuela" not in texts[0]
 
 
+@pytest.mark.parametrize("order", [(ENGLISH, SPANISH, ITALIAN), (SPANISH, ENGLISH, ITALIAN)])
+def test_no_language_is_lost_in_a_window_with_others(
+    transcriber: Transcriber, tmp_path: Path, order: Sequence[Path]
+) -> None:
+    path = saved(tmp_path / "a.wav", np.concatenate([content(one) for one in order], axis=1))
+    transcript = transcribed(transcriber, [path], options=EACH_WINDOW)[path]
+    assert (transcript.status, transcript.flags) == ("ok", ())
+    for said in ("photographs", "grandmother", "escuela", "playa", "famiglia", "diversa"):
+        assert said in transcript.text
+    times = [word.start_s for word in words(transcript)]
+    assert times == sorted(times)
+
+
 def test_tasks_do_not_mix_in_a_batch(transcriber: Transcriber) -> None:
     """One folder may want to be translated, and its neighbour not."""
     options = [dataclasses.replace(OPTIONS, language="it", task=task) for task in TASKS]

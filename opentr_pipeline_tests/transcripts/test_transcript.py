@@ -159,6 +159,23 @@ def test_flags_say_what_is_doubtful(scores: dict[str, float], flags: tuple[str, 
     assert segment(**scores).flags == flags
 
 
+@pytest.mark.parametrize(
+    ("text", "is_loop"),
+    [
+        ("La la, la la, la la.", True),
+        ("1 2 3 4 " * 5, True),
+        ("Ha! " * 12, True),
+        ("是的" * 6, True),
+        ("No, no, no, no, no.", False),  # people say so
+        ("It was very, very, very good.", False),
+        ("The sum is 100 000 000 000.", False),
+        ("Call 555 0123, 555 0124 or 555 0125.", False),
+    ],
+)
+def test_digits_and_syllables_over_and_over_are_a_loop(text: str, is_loop: bool) -> None:
+    assert ("loop" in dataclasses.replace(segment(), text=text).flags) == is_loop
+
+
 def test_a_transcript_has_the_flags_of_its_segments_once() -> None:
     doubtful = (segment(compression_ratio=3.0), segment(), segment(compression_ratio=3.0))
     flags = transcript(segments=(*doubtful, segment(avg_logprob=-2.0))).flags

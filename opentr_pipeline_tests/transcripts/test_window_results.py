@@ -69,6 +69,7 @@ def spoken(start_s: float, speech_s: float, *words_s: float, **facts: Any) -> He
 
 
 TALK = spoken(0.0, 20.0, *range(20))
+LONG_TALK = spoken(0.0, 60.0, *range(60))
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,9 @@ TALK = spoken(0.0, 20.0, *range(20))
         ([TALK, spoken(30.0, 20.0, *range(30, 36), *range(45, 50))], True),
         ([TALK, spoken(30.0, 20.0, *range(30, 36), *range(39, 50))], False),
         ([TALK, *(spoken(30.0 + 10 * n, 4.0) for n in range(3))], True),  # many short ones
+        # A stretch from one window to the next, in a recording of which it is no large share.
+        ([LONG_TALK, spoken(60.0, 10.0, *range(60, 65)), spoken(70.5, 9.0, *range(75, 79))], True),
+        ([LONG_TALK, spoken(60.0, 10.0, *range(60, 69)), spoken(70.5, 9.0, *range(75, 79))], False),
         ([spoken(0.0, 15.0)], False),  # nobody speaks: a status of its own
     ],
 )
@@ -89,6 +93,22 @@ def test_speech_without_words_is_flagged(windows: list[Heard], is_flagged: bool)
     assert ("speech_without_words" in whole.flags) == is_flagged
     assert (whole.status == "suspect") == is_flagged
     assert bool(whole.reason) == (whole.status != "ok")
+
+
+def test_a_word_that_was_stretched_hides_no_speech() -> None:
+    words = Word(" a", 0.0, 0.5, 0.9), Word(" b", 0.5, 19.0, 0.9)
+    said = dataclasses.replace(segment(), words=words, start_s=0.0, end_s=19.0)
+    whole = compose([dataclasses.replace(TALK, segments=(said,))], 20.0)
+    assert whole.flags == ("speech_without_words",)
+
+
+@pytest.mark.parametrize(("speech_s", "is_flagged"), [(4.0, False), (15.0, True)])
+def test_a_stretch_in_a_language_that_is_a_guess_is_flagged(
+    speech_s: float, is_flagged: bool
+) -> None:
+    guess = spoken(30.0, speech_s, *range(30, 30 + int(speech_s)), language_probability=0.15)
+    whole = compose([TALK, dataclasses.replace(guess, language="cy")], 60.0)
+    assert ("uncertain_language" in whole.flags) == is_flagged
 
 
 @pytest.mark.parametrize(("probability", "status"), [(0.22, "suspect"), (0.6, "ok"), (1.0, "ok")])

@@ -16,6 +16,7 @@ from opentr_pipeline.errors import DeviceError
 from opentr_pipeline.recognition.recognizer import Part
 from opentr_pipeline.recognition.whisper.decoded import Decoded
 from opentr_pipeline.recognition.whisper.model import Whisper
+from opentr_pipeline.recognition.whisper.other_languages import inserted, lost_stretches
 from opentr_pipeline.recognition.whisper.word_times import parted
 from opentr_pipeline.transcripts.transcript import Segment, Word
 from opentr_pipeline.transcripts.window_results import Heard
@@ -142,13 +143,27 @@ class Transcriber:
             trouble = f"{type(error).__name__}: {error}"
         wall_s = (time.monotonic() - started) / self.num_workers
         total_s = sum(part.window.duration_s for part in parts)
-        return [
+        heard = [
             dataclasses.replace(
                 _heard(part, decoded[part], words[part], wall_s * part.window.duration_s / total_s),
                 trouble=trouble,
             )
             for part in parts
         ]
+        return [self._with_others(*pair) for pair in zip(parts, heard, strict=True)]
+
+    def _with_others(self, part: Part, heard: Heard) -> Heard:
+        """What was heard in a window, and what is said in it in other languages.
+
+        The model writes one language and leaves out the rest without a word.
+        """
+        if part.options.language != "each_window" or heard.trouble:
+            return heard
+        for spans in lost_stretches(heard):
+            if spans != list(part.window.spans):  # else the same would come of it
+                (other,) = self.hear([Part(part.window.within(spans), part.options)])
+                heard = inserted(heard, other)
+        return heard
 
     def _encode(self, parts: Sequence[Part]) -> None:
         missing = [part for part in parts if part.encoded is None]
