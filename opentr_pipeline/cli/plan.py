@@ -58,7 +58,21 @@ def plan(archive: Path | None, as_json: bool, model: str | None) -> None:
         print_json({"workload": work, "as_set": own, "rows": facts, "lately": speed})
     else:
         shown = list(zip(rows, speeds, strict=True))
-        terminal.console().print(of_plan(work, own, shown, speed, budget.VERDICTS_MEAN))
+        terminal.console().print(of_plan(work, own, shown, speed, _meanings(rows)))
+
+
+def _meanings(rows: "Sequence[Budget]") -> list[str]:
+    """What the verdicts mean that need a word, of those that were given."""
+    from opentr_pipeline.recognition import budget
+
+    given = {(row.verdict, row.device.is_cpu) for row in rows}
+    useful = "more workers than useful"
+    meanings = {
+        budget.TIGHT_MEANS: ("tight", True) in given or ("tight", False) in given,
+        budget.USEFUL_ON_A_CPU: (useful, True) in given,
+        budget.USEFUL_ON_A_CARD: (useful, False) in given,
+    }
+    return [meaning for meaning, is_given in meanings.items() if is_given]
 
 
 def _speed_x(row: "Budget", work: "Workload", folder: Path, lately_x: float | None) -> float | None:
@@ -81,7 +95,7 @@ def of_plan(
     lately: "Pace",
     meanings: Sequence[str],
 ) -> "RenderableType":
-    """What fits: a table for each device, its row that the settings mean in bold.
+    """What fits: a table for each device; the row that the settings mean is marked.
 
     Args:
         work: of each worker.
@@ -108,7 +122,8 @@ def of_plan(
             measured = tables.speed_text(speed_x, "not measured")
             cells = (str(row.num_workers), str(row.batch_size), _gb(row.needed_bytes))
             style = "bold" if is_set else VERDICT_STYLES.get(row.verdict, "")
-            table.add_row(*cells, _gb(row.room.free_bytes), measured, row.verdict, style=style)
+            verdict = f"{row.verdict} (as set)" if is_set else row.verdict
+            table.add_row(*cells, _gb(row.room.free_bytes), measured, verdict, style=style)
         model = f"{work.model}, {work.compute_type}, beam size {work.beam_size}"
         parts += [Text(f"{as_set.device.description}: {model}", style="bold"), table]
     said = f"{command('bench scaling')} measures the speed."

@@ -22,6 +22,7 @@ from opentr_pipeline.wording import gigabytes
 
 PACKAGES = ("ctranslate2", "faster-whisper", "onnxruntime", "av", "pyarrow", "dagster")
 
+DEVICE_FILES = Path("/dev")
 # As the driver counts: 12.0. Source: NVIDIA's CUDA Compatibility, for all of CUDA 12 on Linux.
 OLDEST_CUDA, OLDEST_DRIVER = 12_000, "525.60.13"
 
@@ -82,7 +83,7 @@ def examine(load: Callable[[], Settings]) -> Iterator[Finding]:
     )
 
 
-def unused_card(settings: Settings, cards: Cards, files: Path = Path("/dev")) -> str | None:
+def unused_card(settings: Settings, cards: Cards, files: Path = DEVICE_FILES) -> str | None:
     """What to say where a card is there and the CPU works all the same, unasked; None: nothing.
 
     Args:
@@ -91,12 +92,16 @@ def unused_card(settings: Settings, cards: Cards, files: Path = Path("/dev")) ->
         files: the folder in which the kernel shows devices.
     """
     is_chosen = settings.gpu_scale_enabled or settings.gpu_device_id != "auto"
-    if cards.driver or is_chosen or not any(files.glob("nvidia[0-9]*")):
+    if cards.driver or is_chosen or not _has_card_files(files):
         return None
     return (
         f"This machine has an NVIDIA card that is not used: {cards.why_none}; GPU_DEVICE_ID=cpu "
         "says that it shall not be."
     )
+
+
+def _has_card_files(files: Path) -> bool:
+    return any(files.glob("nvidia[0-9]*"))
 
 
 def slots_said(slots: Iterable[WorkerSlot]) -> str:
@@ -130,6 +135,8 @@ def _packages() -> str:
 
 
 def _cards(cards: Cards) -> str:
+    if cards.why_none and not cards.driver and not _has_card_files(DEVICE_FILES):
+        return "none in this machine; the CPU does the work"
     if cards.why_none:
         return f"none: {cards.why_none}; the CPU does the work"
     if cards.cuda is not None and cards.cuda < OLDEST_CUDA:

@@ -27,10 +27,11 @@ TIGHT_SHARE = 0.9
 # One worker keeps a card some 90 % busy; four were 1.31 times as fast as one, eight 1.39 times.
 # Source: OpenTranscribe's measurements on an A6000.
 USEFUL_CARD_WORKERS = 4
-VERDICTS_MEAN = (
-    f"tight: over {TIGHT_SHARE * 100:.0f} % of what is free.",
-    f"more workers than useful: more than cores on a CPU, or than {USEFUL_CARD_WORKERS} on a card; "
-    "one keeps it some 90 % busy, 4 were measured at 1.31 times its speed, 8 at 1.39 times.",
+TIGHT_MEANS = f"tight: over {TIGHT_SHARE * 100:.0f} % of what is free."
+USEFUL_ON_A_CPU = "more workers than useful: more than there are cores."
+USEFUL_ON_A_CARD = (
+    f"more workers than useful: more than {USEFUL_CARD_WORKERS} on a card; one keeps it some 90 % "
+    "busy, 4 were measured at 1.31 times its speed, 8 at 1.39 times."
 )
 # Where nobody knows the model's shape.
 USUAL_BATCH = 8

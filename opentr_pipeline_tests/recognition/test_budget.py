@@ -323,6 +323,8 @@ def test_scaling_without_a_card_is_refused_in_one_sentence(
 
 def test_the_plan_shows_what_fits(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = asked("plan", "--model", "large-v2")
+    assert "cores" not in said
+    assert said.count("(as set)") == 1
     assert "card 0 (NVIDIA L4, compute capability 8.9): large-v2, int8_float16, beam size 5" in said
     assert "bench scaling measures the speed" in said
     facts = json.loads(asked("plan", "--json"))
@@ -336,6 +338,17 @@ def test_the_plan_shows_what_fits(bare: Path, monkeypatch: pytest.MonkeyPatch) -
     assert cells[2, 8][1] == cells[6, 1][1] == "does not fit"
     assert facts["as_set"][0]["room"] == {"free_bytes": 5 * GB, "total_bytes": 24 * GB}
     assert "models fetch owner/new" in asked("plan", "--model", "owner/new", code=2)
+
+
+def test_the_plan_speaks_of_no_card_where_there_is_none(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "host_memory", lambda: HostMemory(64 * GB, 60 * GB))
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    said = asked("plan")
+    assert "more than there are cores" in said
+    assert "card" not in said
+    assert "did you mean large?" in asked("plan", "--model", "lrage", code=2)
 
 
 def test_the_plan_has_the_row_of_the_settings_while_memory_comes_and_goes(
@@ -383,6 +396,9 @@ def test_the_doctor_says_why_there_is_no_card(bare: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(budget, "host_memory", lambda: HostMemory(64 * GB, 60 * GB))
     monkeypatch.setitem(sys.modules, "pynvml", None)
     monkeypatch.setattr(cuda_libraries, "LIBRARIES", {"libnothing.so.12": "no-such-package"})
+    monkeypatch.setattr(doctor, "DEVICE_FILES", bare)
+    assert doctors(code=1)["cards"] == (True, "none in this machine; the CPU does the work")
+    (bare / "nvidia0").touch()
     said = doctors(code=1)  # there is no model
     is_ok, cards = said["cards"]
     assert is_ok
