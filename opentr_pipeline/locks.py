@@ -157,7 +157,7 @@ def holder(path: Path) -> str:
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()[:MAX_COMMAND_BYTES]
     except OSError:
-        return f"process {pid}, which has ended and left it to another"
+        return f"a process that {pid} started"
     words = command.replace(b"\0", b" ").decode(errors="replace").strip()
     return f"process {pid} ({visible(words)})"
 

@@ -13,6 +13,7 @@ from opentr_pipeline.audio.probe import Probe
 from opentr_pipeline.transcripts.transcript import RECORDING_FLAGS, Segment, Transcript, Word
 from opentr_pipeline.wording import readable
 
+_PATH = r"in the archive; what no text can show (control characters, bytes) as \x1b, \xe9, \u202e"
 _ID = [
     ("recording_id", pa.string(), "digest of the path in the archive"),
     ("partition_key", pa.string(), "Dagster's partition"),
@@ -20,7 +21,7 @@ _ID = [
 _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
     "recordings": [
         *_ID,
-        ("path", pa.string(), "in the archive"),
+        ("path", pa.string(), _PATH),
         ("in_archive", pa.bool_(), "false where the media file is gone"),
         ("media_fingerprint", pa.string(), "SHA-256 of the bytes"),
         ("size_bytes", pa.int64(), "of the media file"),
@@ -38,7 +39,7 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
     ],
     "transcripts": [
         *_ID,
-        ("path", pa.string(), "in the archive"),
+        ("path", pa.string(), _PATH),
         ("media_fingerprint", pa.string(), "SHA-256 of the bytes that were heard"),
         ("settings_fingerprint", pa.string(), "digest of model and options"),
         ("status", pa.string(), "ok, suspect, no_speech, truncated, corrupt, unsupported, failed"),
