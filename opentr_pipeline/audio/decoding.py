@@ -3,17 +3,20 @@
 A stream: what is in memory at once does not depend on how long a recording is.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from opentr_pipeline.audio.blocks import blocks_of
+from opentr_pipeline.audio.ceilings import MAX_OTHER_STREAMS, Allowance
 from opentr_pipeline.audio.extents import extents_of
-from opentr_pipeline.audio.mixing import levelled, peak_of
 from opentr_pipeline.audio.probe import open_media
-from opentr_pipeline.audio.streams import DISK_ERRORS, Decoder, joined
+from opentr_pipeline.audio.streams import DISK_ERRORS, Decoder
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, SpeechFinder, Window
 from opentr_pipeline.errors import MediaError
+from opentr_pipeline.settings.sound import MAX_DURATION_S
 
 if TYPE_CHECKING:
     from opentr_pipeline.audio.windows import Samples
@@ -38,6 +41,7 @@ class Sound:
         num_other: audio streams that were not heard.
         is_claimed: whether what headers claim is this sound: that of the best stream, and all
             of the file.
+        allowance: what of it may still be heard.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Sound:
         audio_stream: str = "auto",
         *,
         split: bool = False,
+        max_duration_s: float = MAX_DURATION_S,
     ) -> None:
         """Name the file; it is opened by ``windows``.
 
@@ -53,6 +58,7 @@ class Sound:
             media: the media file, or what gives one for as long as it is read.
             audio_stream: its number among the audio streams, from 0, or ``auto`` for the best.
             split: windows of each channel by itself.
+            max_duration_s: what is heard of it.
         """
         self._media = media
         self._audio_stream = audio_stream
@@ -63,6 +69,7 @@ class Sound:
         self.is_cut, self.is_claimed = False, audio_stream == "auto"
         self.num_left = self.num_other = 0
         self._number = 0
+        self.allowance = Allowance(max_duration_s)
 
     @property
     def duration_s(self) -> float:
@@ -92,8 +99,12 @@ class Sound:
 
     def _other_windows(self) -> Iterator[Window]:
         numbers = [number for number in range(self.num_other + 1) if number != self._number]
-        for number in numbers:
+        allowance = self.allowance
+        for number in numbers[:MAX_OTHER_STREAMS]:
+            if allowance.status:
+                return
             other = Sound(self._media, str(number), split=self._split)
+            allowance = other.allowance = allowance.of_another_stream()
             spoke = False
             try:
                 for window in other._windows():
@@ -128,7 +139,8 @@ class Sound:
 
         try:
             with self._opened() as path:
-                for block in _blocks(self._parts(path)):
+                self.allowance.size_bytes = os.path.getsize(path)
+                for block in blocks_of(self._parts(path), int(BLOCK_S * SAMPLE_RATE_HZ)):
                     self._num_samples += block.shape[1]
                     yield block
         except av.FFmpegError as error:
@@ -149,9 +161,13 @@ class Sound:
                 with open_media(path, extent) as container:
                     stream = self._stream(container)
                     decoder = Decoder(
-                        container, stream, self._errors, is_cut=extent.is_cut, split=self._split
+                        container,
+                        stream,
+                        self._errors,
+                        is_cut=extent.is_cut,
+                        split=self._split,
                     )
-                    decoder.layout = layout
+                    decoder.layout, decoder.allowance = layout, self.allowance
                     yield from decoder.parts()
             except (av.FFmpegError, MediaError) as error:
                 if not extent.start or getattr(error, "errno", None) in DISK_ERRORS:
@@ -161,6 +177,8 @@ class Sound:
             self.reached_s = num_before / SAMPLE_RATE_HZ + decoder.reached_s
             layout, num_before = decoder.layout, num_before + decoder.num_samples
             self.num_left = 0 if extent.is_wave else extent.num_left
+            if self.allowance.status:
+                return
 
     def _stream(self, container: Any) -> Any:
         streams = container.streams.audio
@@ -178,14 +196,6 @@ class Sound:
                 f"0 to {len(streams) - 1}.",
             )
         return streams[int(self._audio_stream)]
-
-
-def _blocks(parts: Iterator["Samples"]) -> Iterator["Samples"]:
-    peak = 0.0
-    for block in joined(parts, int(BLOCK_S * SAMPLE_RATE_HZ)):
-        peak = max(peak, peak_of(block))
-        yield levelled(block, peak)
-        del block
 
 
 def is_cut_off(decoded_s: float, claimed_s: float) -> bool:

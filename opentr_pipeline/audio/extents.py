@@ -4,6 +4,7 @@ FFmpeg's libraries read a container as far as there is one, and say neither that
 before its end nor that something follows it.
 """
 
+import errno
 import io
 from collections.abc import Iterator
 from dataclasses import replace
@@ -78,11 +79,12 @@ def _extent(file: Bytes, start: int) -> Extent:
 
 
 class Slice(io.RawIOBase):
-    """A container in a file, as if it were a file."""
+    """A container in a file, as if it were a file; its ``name`` is the file's."""
 
     def __init__(self, path: Path, extent: Extent) -> None:
         """Open the file, which is closed with the slice."""
         self._file, self._extent = open_regular(path), extent
+        self.name = self._file.name
         self._at = 0
 
     def close(self) -> None:
@@ -99,14 +101,19 @@ class Slice(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """As of any file."""
+        """As of any file, but before the beginning: FFmpeg goes on after its number of an error."""
         length = self._extent.end - self._extent.start
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: length}[whence]
-        return self._at
+        at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: length}[whence]
+        if at < 0:
+            return -errno.EINVAL
+        self._at = at
+        return at
 
     def read(self, size: int = -1) -> bytes:
         """As of any file."""
-        left = max(0, self._extent.end - self._extent.start - self._at)
+        left = self._extent.end - self._extent.start - self._at
+        if left <= 0:  # however far: more than a file can be
+            return b""
         self._file.seek(self._extent.start + self._at)
         content = self._file.read(left if size < 0 else min(size, left))
         self._at += len(content)

@@ -2,28 +2,36 @@
 
 import dataclasses
 import errno
+import functools
+import itertools
 import os
 import re
 import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from opentr_pipeline.audio.ceilings import MIN_BYTES_PER_S, refusal
 from opentr_pipeline.audio.container_sizes import Extent, is_placeholder
 from opentr_pipeline.audio.extents import Slice
+from opentr_pipeline.plain_files import open_regular
 
 # Longer than any recording: a header that claims more is broken.
 MAX_DURATION_S = 31 * 86_400.0
-MAX_SAMPLE_RATE_HZ = 6_000_000
-# Fewer bytes for a second than any codec needs: the clock of such a file jumps.
-MIN_BYTES_PER_S = 10.0
+# Of a container, and letters of one.
+MAX_TAGS = 100
+MAX_TAG_LETTERS = 1000
 # Telephone sound without a header, by extension, with FFmpeg's name of the format.
 RAW_TELEPHONE = {".ul": "mulaw", ".ulaw": "mulaw", ".al": "alaw", ".alaw": "alaw"}
 TELEPHONE_RATE_HZ = 8000
 # How a file begins that has a header whatever its extension says.
 HEADERS = (b"RIFF", b"RIFX", b"RF64", b".snd", b"FORM", b"OggS", b"fLaC")
-# FFmpeg's formats that are lists of other files or addresses.
-PLAYLISTS = frozenset({"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"})
+# FFmpeg's formats that are lists of other files or addresses, or go on in files beside theirs.
+PLAYLISTS = frozenset(
+    {"concat", "dash", "hls", "image2", "imf", "mlv", "rtsp", "sdp", "vobsub", "webm_dash_manifest"}
+)
 # Not the file's fault: tried again, and not remembered.
 MACHINE_ERRORS = frozenset(
     {
@@ -67,10 +75,12 @@ class Probe:
     tags: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-def open_media(path: Path, extent: Extent | None = None) -> Any:
-    """Open a container with FFmpeg's libraries, this file alone.
+@contextmanager
+def open_media(path: Path, extent: Extent | None = None) -> Iterator[Any]:
+    """Open a container with FFmpeg's libraries, which get the bytes of this file from us.
 
-    A playlist in disguise must not make us read other files or the network.
+    They open nothing themselves: a playlist or an index in disguise would have us read other files
+    or the network. They decode no pictures: one of some kilobytes may fill the memory.
 
     Args:
         path: the file.
@@ -78,23 +88,39 @@ def open_media(path: Path, extent: Extent | None = None) -> Any:
 
     Raises:
         av.FFmpegError: not a container that the libraries know.
-        OSError: the file cannot be opened.
+        OSError: the file cannot be opened, or is no regular file.
     """
     import av
 
+    options = {"protocol_whitelist": "none", "codec_whitelist": _sound_decoders()}
     has_header = _has_header(path)  # opened here first, for FFmpeg says EPERM of damage
-    if not has_header and (kind := RAW_TELEPHONE.get(path.suffix.lower())):
-        options = {"protocol_whitelist": "file", "sample_rate": str(TELEPHONE_RATE_HZ)}
-        return av.open(str(path), format=kind, options=options)
-    allowed = {
-        "protocol_whitelist": "file",
-        "format_whitelist": ",".join(sorted(av.formats_available - PLAYLISTS)),
-    }
+    kind = None if has_header else RAW_TELEPHONE.get(path.suffix.lower())
+    if kind:
+        options["sample_rate"] = str(TELEPHONE_RATE_HZ)
+    else:
+        options["format_whitelist"] = ",".join(sorted(av.formats_available - PLAYLISTS))
     if extent and extent.is_wave and extent.num_left:
-        allowed["ignore_length"] = "1"
-    if extent is None or (extent.start, extent.end) == (0, os.path.getsize(path)):
-        return av.open(str(path), metadata_errors="replace", options=allowed)
-    return av.open(Slice(path, extent), metadata_errors="replace", options=allowed)
+        options["ignore_length"] = "1"
+    whole = Extent(0, os.path.getsize(path))
+    with (
+        Slice(path, whole if kind or not extent else extent) as stream,
+        av.open(stream, format=kind, metadata_errors="replace", options=options) as container,
+    ):
+        yield container
+
+
+@functools.cache
+def _sound_decoders() -> str:
+    import av
+
+    names = []
+    for name in sorted(av.codecs_available):
+        try:
+            if av.Codec(name, "r").type == "audio":
+                names.append(name)
+        except av.codec.codec.UnknownCodecError:  # it encodes only
+            continue
+    return ",".join(names)
 
 
 def probe_file(path: Path) -> Probe:
@@ -103,9 +129,10 @@ def probe_file(path: Path) -> Probe:
     Raises:
         OSError: the file cannot be opened.
     """
+    has_header = _has_header(path)  # first, for a pipe has no bytes either
     if os.path.getsize(path) == 0:
         return Probe("corrupt", "The file is empty (0 bytes).")
-    if not _has_header(path) and path.suffix.lower() == ".vox":
+    if not has_header and path.suffix.lower() == ".vox":
         return Probe(
             "unsupported", "A .vox file does not say how its sound is coded; convert it to WAV."
         )
@@ -119,7 +146,7 @@ def probe_file(path: Path) -> Probe:
 
 
 def _has_header(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return file.read(4) in HEADERS
 
 
@@ -129,7 +156,7 @@ def _headers(container: Any, path: Path) -> Probe:
         container=container.format.name,
         num_audio_streams=len(streams.audio),
         has_video=any(not _is_cover(stream) for stream in streams.video),
-        tags={str(key): str(value) for key, value in sorted(container.metadata.items())},
+        tags=_tags(container.metadata),
     )
     stream = streams.best("audio")
     if stream is None:
@@ -140,9 +167,14 @@ def _headers(container: Any, path: Path) -> Probe:
         codec=context.name if context else "",
         sample_rate_hz=(context and context.sample_rate) or 0,
         num_channels=(context and context.channels) or 0,
-        duration_s=_wave_duration_s(path) or _possible_duration_s(container, stream, path),
+        duration_s=_possible_duration_s(container, stream, path),
         may_be_estimated=_may_be_estimated(container, stream, os.path.getsize(path)),
     )
+
+
+def _tags(metadata: dict[str, str]) -> dict[str, str]:
+    tags = itertools.islice(sorted(metadata.items()), MAX_TAGS)
+    return {str(key)[:MAX_TAG_LETTERS]: str(value)[:MAX_TAG_LETTERS] for key, value in tags}
 
 
 def _is_cover(stream: Any) -> bool:
@@ -163,21 +195,28 @@ def own_duration_s(container: Any, stream: Any) -> float | None:
     return float(min(duration_s, container.duration / 1e6))
 
 
+def container_duration_s(container: Any) -> float | None:
+    """The length that a container says of all streams; 0 where it does not, None where none can."""
+    is_guess = container.format.name in HEADERLESS
+    return None if is_guess else float((container.duration or 0) / 1e6)
+
+
 def _possible_duration_s(container: Any, stream: Any, path: Path) -> float | None:
-    """The claimed length of the sound, or of all streams; None where the clock jumps."""
-    duration_s = own_duration_s(container, stream)
+    """The claimed length of the sound, or of all streams; None where the file cannot hold that."""
+    duration_s = _wave_duration_s(path) or own_duration_s(container, stream)
     if duration_s is None and container.duration is not None:
         duration_s = container.duration / 1e6
-    is_absurd = duration_s is not None and duration_s > MAX_DURATION_S
-    if duration_s and not is_absurd and os.path.getsize(path) / duration_s < MIN_BYTES_PER_S:
+    if duration_s is None or not 0 <= duration_s <= MAX_DURATION_S:
         return None
-    return duration_s
+    # The clock jumps, or the header was never filled in.
+    is_held = os.path.getsize(path) >= duration_s * MIN_BYTES_PER_S
+    return duration_s if is_held else None
 
 
 def _wave_duration_s(path: Path) -> float | None:
     """What a WAV header says of PCM; FFmpeg shortens it to the file, and hides that it was cut."""
     try:
-        with wave.open(str(path)) as reader:
+        with open_regular(path) as stream, wave.open(stream) as reader:
             num_frames = int(reader.getnframes())
             size_bytes = num_frames * reader.getnchannels() * reader.getsampwidth()
             if not is_placeholder(size_bytes):
@@ -201,16 +240,15 @@ def _may_be_estimated(container: Any, stream: Any, size_bytes: int) -> bool:
 def _judged(probe: Probe) -> Probe:
     """The status that follows from the headers."""
     status, reason = "ok", ""
-    duration_s = probe.duration_s
     if probe.num_audio_streams == 0:
         status, reason = "unsupported", "There is no audio stream in the file."
     elif not probe.codec:
         status, reason = "unsupported", "The audio codec is not one that FFmpeg's libraries know."
-    elif not 0 < probe.sample_rate_hz <= MAX_SAMPLE_RATE_HZ or probe.num_channels < 1:
+    elif probe.sample_rate_hz <= 0 or probe.num_channels < 1:
         status = "corrupt"
         reason = f"The header claims {probe.num_channels} channels at {probe.sample_rate_hz} Hz."
-    elif duration_s is not None and not 0 <= duration_s <= MAX_DURATION_S:
-        status, reason = "corrupt", f"The header claims a duration of {duration_s:.0f} s."
+    elif reason := refusal(probe.sample_rate_hz, probe.num_channels):
+        status = "unsupported"
     return dataclasses.replace(probe, status=status, reason=reason)
 
 

@@ -2,12 +2,15 @@
 
 import errno
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from opentr_pipeline.audio.blocks import joined, pieces_of
+from opentr_pipeline.audio.ceilings import MAX_FRAME_SAMPLES, Allowance, refusal
 from opentr_pipeline.audio.mixing import mixed
-from opentr_pipeline.audio.probe import MACHINE_ERRORS, own_duration_s
+from opentr_pipeline.audio.probe import MACHINE_ERRORS, container_duration_s, own_duration_s
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, WINDOW_SAMPLES
+from opentr_pipeline.errors import MediaError
 
 if TYPE_CHECKING:
     from opentr_pipeline.audio.windows import Samples
@@ -18,31 +21,10 @@ DISK_ERRORS = MACHINE_ERRORS | {errno.EIO}
 MIX_SAMPLES = SAMPLE_RATE_HZ
 # Of 16 bits or fewer. Other samples stay numbers with a fraction: quiet sound would be lost.
 SHALLOW_FORMATS = frozenset({"u8", "u8p", "s16", "s16p"})
+MANY_CHANNELS = 8
 LATE_STREAM = "A stream begins midway"
 # A file of noise: every packet fails.
 MAX_ERRORS = 10_000
-# A frame whose time is so much later than the sound before it leaves a gap: packets are missing, or
-# a film's sound begins after its picture. More than the maximum is a broken clock.
-MIN_GAP_S = 0.1
-MAX_GAP_S = 3600.0
-
-
-def joined(parts: Iterable["Samples"], size: int) -> Iterator["Samples"]:
-    """The same samples in pieces of this size or a little more, the last one shorter."""
-    import numpy as np
-
-    waiting: list[Samples] = []
-    num_samples = 0
-    for part in parts:
-        waiting.append(part)
-        num_samples += part.shape[1]
-        if num_samples >= size:
-            whole = np.concatenate(waiting, axis=1)
-            waiting, num_samples = [], 0  # not kept while the caller works
-            yield whole
-            del whole
-    if num_samples:
-        yield np.concatenate(waiting, axis=1)
 
 
 class Decoder:
@@ -50,12 +32,19 @@ class Decoder:
 
     Attributes:
         layout: of its channels; set where the file had another container before.
+        allowance: what of the file may still be heard.
         num_samples: decoded so far.
         reached_s: how far streams beside this one go; 0 where nobody needs to know.
     """
 
     def __init__(
-        self, container: Any, stream: Any, errors: list[str], *, is_cut: bool, split: bool
+        self,
+        container: Any,
+        stream: Any,
+        errors: list[str],
+        *,
+        is_cut: bool,
+        split: bool,
     ) -> None:
         """Begin at the beginning of a stream.
 
@@ -70,6 +59,7 @@ class Decoder:
         self._stream = stream
         self._split = split
         self._errors = errors
+        self.allowance = Allowance()
         self.layout: Any = None
         self.num_samples = 0
         self.reached_s = 0.0
@@ -79,9 +69,12 @@ class Decoder:
             streams = container.streams
             self._read = [*streams.video, *streams.audio, *streams.subtitles]
         stream.thread_type = "AUTO"
+        if stream.codec_context:
+            stream.codec_context.options = {"max_samples": str(MAX_FRAME_SAMPLES)}
 
     def parts(self) -> Iterator["Samples"]:
         """Samples, shape (num_channels, n), of all channels or of the mix of them."""
+        self.allowance.begin(container_duration_s(self._container))
         if self._split:
             for _, samples in self._channels():
                 yield samples
@@ -104,19 +97,27 @@ class Decoder:
                     resampler = self._resampler(frame)
                 yield from self._silence_before(frame)
                 frame.pts = None  # times that jump would make the resampler drop or stretch
-                yield from self._out(resampler.resample(frame))
-            except av.FFmpegError as error:  # a damaged frame that claims what cannot be
-                self._errors.append(str(error.strerror))
+                for piece in pieces_of(frame):
+                    yield from self._out(resampler.resample(piece))
+            except (av.FFmpegError, MediaError) as error:  # a frame that claims what cannot be
+                self._errors.append(getattr(error, "strerror", None) or str(error).rstrip("."))
                 resampler = shape = None
+            if self.allowance.status:
+                return
         if resampler:
             yield from self._out(resampler.resample(None))
 
     def _resampler(self, frame: Any) -> Any:
         from av.audio.resampler import AudioResampler
 
+        if why := refusal(frame.sample_rate, frame.layout.nb_channels):
+            raise MediaError("corrupt", why)
+        self.allowance.format()
         # Where channels are kept apart, the first frame decides how many there are to the end.
         self.layout = self.layout if self.layout and self._split else frame.layout
-        kind = "s16p" if frame.format.name in SHALLOW_FORMATS else "fltp"
+        kind = "s16" if frame.format.name in SHALLOW_FORMATS else "flt"
+        # A plane for each channel; of eight and more PyAV 18 reads beyond the last one.
+        kind += "p" if self.layout.nb_channels < MANY_CHANNELS else ""
         return AudioResampler(kind, self.layout, SAMPLE_RATE_HZ)
 
     def _out(self, frames: Sequence[Any]) -> Iterator[tuple[tuple[str, ...], "Samples"]]:
@@ -124,7 +125,10 @@ class Decoder:
 
         for frame in frames:
             samples = frame.to_ndarray()
+            if not frame.format.is_planar:
+                samples = np.ascontiguousarray(samples.reshape(-1, len(self._names())).T)
             self.num_samples += samples.shape[1]
+            self.allowance.sound(samples.shape[1] / SAMPLE_RATE_HZ)
             if samples.dtype == np.int16:
                 samples = samples.astype(np.float32) / 32768.0
             else:  # which may hold what is no number
@@ -141,9 +145,8 @@ class Decoder:
         if frame.time is None:
             return
         at_s = frame.time - (self._container.start_time or 0) / 1e6
-        missing = round(at_s * SAMPLE_RATE_HZ) - self.num_samples
-        if not MIN_GAP_S * SAMPLE_RATE_HZ <= missing <= MAX_GAP_S * SAMPLE_RATE_HZ:
-            return
+        missing_s = at_s - self.num_samples / SAMPLE_RATE_HZ
+        missing = round(self.allowance.silence(missing_s) * SAMPLE_RATE_HZ)
         names = self._names()
         self.num_samples += missing
         for start in range(0, missing, WINDOW_SAMPLES):

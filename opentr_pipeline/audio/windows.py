@@ -132,6 +132,8 @@ class SpeechFinder:
 
 def _speech(sound: "Samples") -> list[Span]:
     """Spans of speech, none longer than a window."""
+    if not sound.any():  # hours of it cost next to nothing
+        return []
     # ONNX Runtime (1.32 at least) tells its makers of this machine, unless it is told not to before
     # it is imported; nothing else of ours has it imported.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -197,7 +197,7 @@ def _item(group: Sequence[RecordingWork], options: ArchiveOptions, num_attempts:
     return ShardItem(
         first.media_file,
         first.media_fingerprint,
-        options.of(first.media_file.path),
+        options.wanted(first),
         first.probe.duration_s,
         first.probe.may_be_estimated,
         tuple(keys),

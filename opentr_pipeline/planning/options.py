@@ -1,5 +1,6 @@
 """What decides what a transcript says, for the archive and for its folders."""
 
+import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -36,10 +37,16 @@ class ArchiveOptions:
         """The options for a path of the archive: those of the deepest folder that has some."""
         return _deepest(path, self.by_folder) or self.default
 
+    def wanted(self, recording: Recording) -> TranscriptionOptions:
+        """The options for a recording, whose length may matter."""
+        options = self.of(recording.media_file.path)
+        if (recording.probe.duration_s or 0.0) <= options.max_duration_s:
+            return options
+        return dataclasses.replace(options, is_too_long=True)
+
     def content(self, recording: Recording) -> Content:
         """What the transcript that is wanted for a recording belongs to."""
-        wanted = self.of(recording.media_file.path).settings_fingerprint
-        return recording.media_fingerprint, wanted
+        return recording.media_fingerprint, self.wanted(recording).settings_fingerprint
 
 
 def _deepest(path: str, by_folder: Mapping[str, Found]) -> Found | None:
@@ -111,6 +118,7 @@ def transcription_options(
         _hotwords(settings, model, place),
         settings.audio_stream,
         settings.audio_channels,
+        settings.max_duration_s,
     )
 
 

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 
+from opentr_pipeline.settings.sound import MAX_DURATION_S
+
 # Raise it when the same sound and options give other words than before: it makes every earlier
 # transcript stale.
 ENGINE_VERSION = 2
@@ -23,6 +25,8 @@ class TranscriptionOptions:
         hotwords: terms, ``, `` between them, those of the vocabulary included.
         audio_stream: ``auto``, or its number among the audio streams, from 0.
         audio_channels: ``mix``, or ``split`` for a transcript of each channel of a stereo call.
+        max_duration_s: seconds of a recording that are heard.
+        is_too_long: the recording is longer by its header; then alone the maximum decides anything.
     """
 
     model: str
@@ -35,6 +39,8 @@ class TranscriptionOptions:
     hotwords: str = ""
     audio_stream: str = "auto"
     audio_channels: str = "mix"
+    max_duration_s: int = MAX_DURATION_S
+    is_too_long: bool = False
     engine_version: int = ENGINE_VERSION
 
     @cached_property
@@ -42,5 +48,7 @@ class TranscriptionOptions:
         """Digest of all of this: 32 hexadecimal digits."""
         # The name is left out: one set of weights may go by several.
         facts = {**dataclasses.asdict(self), "model": ""}
+        if not self.is_too_long:
+            del facts["max_duration_s"], facts["is_too_long"]
         text = json.dumps(facts, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

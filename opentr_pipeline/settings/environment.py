@@ -18,10 +18,10 @@ from opentr_pipeline.settings.cues import SubtitleSettings
 from opentr_pipeline.settings.installation import call_folder, example_file, stock, usual_home
 from opentr_pipeline.settings.nights import NightSettings
 from opentr_pipeline.settings.page import PageSettings
+from opentr_pipeline.settings.sound import SoundSettings
 from opentr_pipeline.settings.values import (
     COMPUTE_TYPES,
     MAX_WORKERS,
-    AudioStream,
     BatchSize,
     DeviceId,
     DeviceList,
@@ -43,7 +43,7 @@ ENV_FILE = Path(".env")
 RENAMED = {"STATE_DIR": "OPENTR_HOME"}
 
 
-class Settings(SubtitleSettings, NightSettings, PageSettings):
+class Settings(SoundSettings, SubtitleSettings, NightSettings, PageSettings):
     """What a person may set, checked; the field name in capitals is the variable.
 
     Raises:
@@ -116,16 +116,6 @@ class Settings(SubtitleSettings, NightSettings, PageSettings):
     whisper_vocabulary_file: PathText = Field(
         "",
         description="A text file of more such terms, UTF-8, one per line; # begins a comment.",
-    )
-    audio_stream: AudioStream = Field(
-        "auto",
-        description="The number of the audio stream to hear, the first is 0, where a file has "
-        "several. auto: the one that FFmpeg prefers, another where nobody speaks in it.",
-    )
-    audio_channels: Literal["mix", "split"] = Field(
-        "mix",
-        description="split: each channel of a stereo recording is transcribed by itself, for calls "
-        "with one speaker per channel.",
     )
     folder_options_file: PathText = Field(
         "auto",

@@ -73,10 +73,12 @@ class ShardOutcome:
 
 def status_and_reason(transcript: Transcript, sound: Sound, item: ShardItem) -> tuple[str, str]:
     """Status and reason once the damage to the file is weighed."""
+    if sound.allowance.status:
+        return sound.allowance.status, sound.allowance.reason
     if missing := _missing(sound, None if item.may_be_estimated else item.duration_s):
         return "truncated", missing
-    if sound.num_left or sound.num_errors:
-        return "suspect", f"{_damage(sound)} {transcript.reason}".strip()
+    if damage := _damage(sound):
+        return "suspect", f"{damage} {transcript.reason}".strip()
     if transcript.status == "no_speech" and sound.num_other:
         others = f"Its {sound.num_other} other audio streams were not heard; see AUDIO_STREAM."
         return "no_speech", f"{transcript.reason} {others}"
@@ -98,6 +100,9 @@ def _missing(sound: Sound, claimed_s: float | None) -> str:
 
 
 def _damage(sound: Sound) -> str:
+    """A sentence for what went wrong within the sound."""
     if sound.num_left:
         return f"{sound.num_left} bytes after the end that the header says were not heard."
-    return f"{sound.num_errors} packets of the file cannot be decoded."
+    if sound.num_errors:
+        return f"{sound.num_errors} packets of the file cannot be decoded."
+    return sound.allowance.doubt

@@ -202,6 +202,7 @@ class ShardRun:
                 functools.partial(self._archive.opened, item.media_file.path),
                 item.options.audio_stream,
                 split=item.options.audio_channels == "split",
+                max_duration_s=item.options.max_duration_s,
             ),
             item.options,
             {one.place: one for one in self._checkpoints.heard_so_far(item.content)},

@@ -42,7 +42,11 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("path", pa.string(), _PATH),
         ("media_fingerprint", pa.string(), "SHA-256 of the bytes that were heard"),
         ("settings_fingerprint", pa.string(), "digest of model and options"),
-        ("status", pa.string(), "ok, suspect, no_speech, truncated, corrupt, unsupported, failed"),
+        (
+            "status",
+            pa.string(),
+            "ok, suspect, no_speech, truncated, too_long, corrupt, unsupported, failed",
+        ),
         ("reason", pa.string(), "a sentence where the status is not ok"),
         ("flags", pa.list_(pa.string()), "of the recording and of all its segments, each once"),
         ("language", pa.string(), "ISO 639 code, empty where nothing was heard"),

@@ -14,17 +14,19 @@ STATUSES = {
     "suspect": "transcribed, and flags say what to check",
     "no_speech": "heard to the end; nobody speaks",
     "truncated": "transcribed as far as the damaged file goes",
+    "too_long": "transcribed as far as MAX_DURATION_S",
     "corrupt": "the file makes no sense; nothing could be heard",
     "unsupported": "no audio stream, or a codec that FFmpeg's libraries do not know",
     "failed": "something else went wrong; a later run tries again",
 }
 # Of these the sound was heard, and of the first three to the end.
 HEARD_WHOLE = ("ok", "suspect", "no_speech")
-HEARD = (*HEARD_WHOLE, "truncated")
+HEARD = (*HEARD_WHOLE, "truncated", "too_long")
 # What to do about those that are not as they should be.
 REMEDIES = {
     "suspect": "listen to what the flags mark in the table segments; the text is kept as it is",
     "truncated": "copy the media file again; what could be decoded is transcribed",
+    "too_long": "set a larger MAX_DURATION_S, and a run hears all of it",
     "corrupt": "copy the media file again, from where it plays",
     "unsupported": "convert the media file, such as to FLAC; one without sound needs nothing",
     "failed": "the next run tries again by itself",

@@ -21,6 +21,7 @@ from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.archive.recordings import ProbeMemory, Recording, check_unchanged, probe_all
 from opentr_pipeline.archive.storage import FolderStorage
 from opentr_pipeline.audio import probe as probes
+from opentr_pipeline.audio.ceilings import MAX_SAMPLE_RATE_HZ, MIN_SAMPLE_RATE_HZ
 from opentr_pipeline.audio.probe import Probe, probe_file
 from opentr_pipeline.errors import MediaError
 from opentr_pipeline.transcripts.transcript import STATUSES
@@ -161,12 +162,22 @@ def test_a_broken_file_is_corrupt_with_a_sentence(
     assert str(tmp_path) not in probe.reason
 
 
-def test_a_sample_rate_beyond_belief_is_corrupt(tmp_path: Path) -> None:
-    content = wav_header(2_000_000_000, 1) + b"data\xa0\x0f\0\0" + bytes(4000)
+@pytest.mark.parametrize(
+    ("rate_hz", "num_channels", "said"),
+    [
+        (2_000_000_000, 1, "is 2000000000 Hz, and sound is heard at 1000 to 6000000 Hz; convert"),
+        (8, 1, "is 8 Hz, and sound"),
+        (16_000, 255, "has 255 channels, and 64 can be heard; convert"),
+    ],
+)
+def test_what_no_speech_has_is_refused(
+    tmp_path: Path, rate_hz: int, num_channels: int, said: str
+) -> None:
+    content = wav_header(rate_hz, num_channels) + b"data\xa0\x0f\0\0" + bytes(4000)
     (tmp_path / "a.wav").write_bytes(content)
     probe = probe_file(tmp_path / "a.wav")
-    assert probe.status == "corrupt"
-    assert probe.reason == "The header claims 1 channels at 2000000000 Hz."
+    assert probe.status == "unsupported"
+    assert said in probe.reason
 
 
 PLAYLISTS = {
@@ -235,7 +246,7 @@ def test_no_damage_makes_a_probe_raise(data: st.DataObject) -> None:
         probe = probe_file(path)
     assert probe.status in STATUSES
     if probe.status == "ok":
-        assert 0 < probe.sample_rate_hz <= probes.MAX_SAMPLE_RATE_HZ
+        assert MIN_SAMPLE_RATE_HZ <= probe.sample_rate_hz <= MAX_SAMPLE_RATE_HZ
         assert probe.num_channels >= 1
         assert probe.duration_s is None or 0 <= probe.duration_s <= probes.MAX_DURATION_S
 

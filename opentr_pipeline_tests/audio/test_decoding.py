@@ -5,6 +5,7 @@ import itertools
 import tracemalloc
 import wave
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -156,12 +157,7 @@ class Failing:
         self.streams = container.streams
         self.start_time = container.start_time
         self.duration = container.duration
-
-    def __enter__(self) -> "Failing":
-        return self
-
-    def __exit__(self, *facts: object) -> None:
-        self._container.close()
+        self.format = container.format
 
     def demux(self, stream: Any) -> Iterator[Any]:
         for packet in self._container.demux(stream):
@@ -178,7 +174,13 @@ def failing(monkeypatch: pytest.MonkeyPatch, number: int) -> Callable[[Path], So
         av.error.err_check(-number, "a")
     error = caught.value
     usual = decoding.open_media
-    monkeypatch.setattr(decoding, "open_media", lambda *facts: Failing(usual(*facts), 100, error))
+
+    @contextmanager
+    def open_media(*facts: Any) -> Iterator[Any]:
+        with usual(*facts) as container:
+            yield Failing(container, 100, error)
+
+    monkeypatch.setattr(decoding, "open_media", open_media)
     return Sound
 
 

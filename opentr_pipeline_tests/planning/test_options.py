@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opentr_pipeline.archive.media_files import scan
+from opentr_pipeline.audio.probe import Probe
 from opentr_pipeline.cli.app import main
 from opentr_pipeline.defs.resources import RUN_VARIABLES, Transcription, transcription_resource
 from opentr_pipeline.devices.cards import CPU, WorkerSlot
@@ -211,7 +212,13 @@ def test_the_same_options_by_another_way_are_the_same(case: Case) -> None:
     assert options.of("film/a.wav").settings_fingerprint == other.default.settings_fingerprint
 
 
-@pytest.mark.parametrize("name", sorted({f.name for f in dataclasses.fields(OPTIONS)} - {"model"}))
+# ``max_duration_s`` is where a recording is too long alone, see the last test.
+OUTSIDE_THE_FINGERPRINT = {"model", "max_duration_s"}
+
+
+@pytest.mark.parametrize(
+    "name", sorted({f.name for f in dataclasses.fields(OPTIONS)} - OUTSIDE_THE_FINGERPRINT)
+)
 def test_every_option_is_in_the_fingerprint(name: str) -> None:
     value = getattr(OPTIONS, name)
     changed = dataclasses.replace(OPTIONS, **{name: value + type(value)(1)})
@@ -412,3 +419,25 @@ def test_commands_refuse_a_mistake_before_anything_starts(
     )
     assert not (tmp_path / "output").exists()
     assert not (tmp_path / "state").exists()
+
+
+def test_the_longest_duration_matters_to_longer_recordings_alone(case: Case) -> None:
+    """To raise it makes these stale, and nothing else."""
+
+    def contents(most_s: int) -> dict[float | None, object]:
+        options = case.options(MAX_DURATION_S=most_s)
+        lengths_s = (None, 2.0, 50_000.0, 700_000.0)
+        found = {}
+        for duration_s in lengths_s:
+            one = dataclasses.replace(recording("film/1.wav"), probe=Probe(duration_s=duration_s))
+            assert options.wanted(one).max_duration_s == most_s
+            found[duration_s] = options.content(one)
+        return found
+
+    few, usual, many = contents(3600), contents(604_800), contents(2_000_000)
+    assert len(set(usual.values())) == 2
+    changed = {length_s for length_s in usual if usual[length_s] != many[length_s]}
+    assert changed == {700_000.0}
+    assert {length_s for length_s in usual if few[length_s] != many[length_s]} == {
+        *(50_000.0, 700_000.0)
+    }
