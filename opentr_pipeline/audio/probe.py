@@ -1,5 +1,6 @@
 """What the headers of a media file say (PyAV's door, with ``decoding``)."""
 
+import ctypes
 import dataclasses
 import errno
 import functools
@@ -20,6 +21,8 @@ from opentr_pipeline.plain_files import open_regular
 
 # Longer than any recording: a header that claims more is broken.
 MAX_DURATION_S = 31 * 86_400.0
+# The index of an MP4 of five days is as large.
+MAX_ALLOCATION_BYTES = 1 << 29
 # Of a container, and letters of one.
 MAX_TAGS = 100
 MAX_TAG_LETTERS = 1000
@@ -92,6 +95,7 @@ def open_media(path: Path, extent: Extent | None = None) -> Iterator[Any]:
     """
     import av
 
+    _bound_allocations()
     options = {"protocol_whitelist": "none", "codec_whitelist": _sound_decoders()}
     has_header = _has_header(path)  # opened here first, for FFmpeg says EPERM of damage
     kind = None if has_header else RAW_TELEPHONE.get(path.suffix.lower())
@@ -107,6 +111,18 @@ def open_media(path: Path, extent: Extent | None = None) -> Iterator[Any]:
         av.open(stream, format=kind, metadata_errors="replace", options=options) as container,
     ):
         yield container
+
+
+@functools.cache
+def _bound_allocations() -> None:
+    """Have FFmpeg's libraries take no more memory at once: an index may claim any number of parts.
+
+    PyAV has no name for it; FFmpeg's own program has ``-max_alloc``.
+    """
+    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
+        paths = {line.split(maxsplit=5)[-1].strip() for line in maps if "libavutil" in line}
+    for path in paths:
+        ctypes.CDLL(path).av_max_alloc(ctypes.c_size_t(MAX_ALLOCATION_BYTES))
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 """Small files that claim or decode to far more than they are cost little, and are said to be so."""
 
 import os
+import struct
 import subprocess
 import sys
 import threading
@@ -181,6 +182,8 @@ def test_many_channels_take_no_more_memory(tmp_path: Path) -> None:
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    mixed = np.concatenate(list(Sound(path).blocks()), axis=1)
+    assert mixed.shape == pytest.approx((1, 150 * SAMPLE_RATE_HZ), abs=99)
     blocks = list(Sound(path, split=True).blocks())
     assert {len(block) for block in blocks} == {8}
     assert max(block.size for block in blocks) < 1.1 * 2 * 120 * SAMPLE_RATE_HZ
@@ -253,6 +256,35 @@ def test_what_goes_on_in_a_file_beside_it_is_refused(tmp_path: Path) -> None:
     assert [probe.status for probe in probes] == ["corrupt"]
 
 
+LOOK = """
+import resource, sys
+from pathlib import Path
+from opentr_pipeline.audio.probe import probe_file
+print(probe_file(Path(sys.argv[1])).status)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+def test_an_index_of_millions_is_not_believed(tmp_path: Path) -> None:
+    """Some kilobytes of MP4 that would take gigabytes to be looked at."""
+    path = written(tmp_path / "a.mp4", "aac", 16_000, [(0, 64_000)])
+    content = bytearray(path.read_bytes())
+    millions = 60_000_000
+    for name, numbers in {
+        b"stsz": (1, millions),
+        b"stts": (1, millions, 1024),
+        b"stsc": (1, 1, millions, 1),
+    }.items():
+        struct.pack_into(f">{len(numbers)}I", content, content.index(name) + 8, *numbers)
+    path.write_bytes(content)
+    said = subprocess.run(
+        [sys.executable, "-c", LOOK, str(path)], capture_output=True, text=True, check=True
+    )
+    status, peak_bytes = said.stdout.split()
+    assert status in ("ok", "corrupt")
+    assert int(peak_bytes) < 1e9
+
+
 def test_a_pipe_is_no_media_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.wav")
     for look in (probe_file, heard):
@@ -272,6 +304,7 @@ raise SystemExit(code)
 def test_an_archive_of_bombs_costs_little(project: Callable[..., Project], tmp_path: Path) -> None:
     """Whatever they decode to; a recording among them is transcribed all the same."""
     archive = make_archive(tmp_path / "archive", {"speech.wav": SPEECH[0]})
+    os.mkfifo(archive / "speech.reference.txt")
     silent_flac(archive / "silence.flac", 1000, hours=72)
     gaps(archive / "gaps.mkv", range(0, 300 * HOUR_S, HOUR_S // 2))
     # Some bytes, and two gigabytes at 16 kHz.
@@ -288,6 +321,7 @@ def test_an_archive_of_bombs_costs_little(project: Callable[..., Project], tmp_p
         timeout=400,
         check=True,
     )
+    assert "Traceback" not in done.stdout + done.stderr
     peak_bytes = int(done.stdout.rpartition("peak ")[2]) * 1024
     statuses = {path: row["status"] for path, row in made.transcripts().items()}
     assert statuses == {
@@ -297,4 +331,5 @@ def test_an_archive_of_bombs_costs_little(project: Callable[..., Project], tmp_p
         "slow.flac": "unsupported",
         "cover.mp3": "no_speech",
     }
+    # Of the largest process, model and all.
     assert peak_bytes < 1.2e9
