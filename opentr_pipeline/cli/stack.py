@@ -122,7 +122,9 @@ def logs_prod(settings: "Settings", service: str | None, *, follow: bool) -> Non
         )
     options = ["--follow"] if follow else []
     services = [service] if service else []
-    sys.exit(Stack(settings).attached("logs", "--tail", NUM_LOG_LINES, *options, *services))
+    sys.exit(
+        Stack.as_started(settings).attached("logs", "--tail", NUM_LOG_LINES, *options, *services)
+    )
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
@@ -134,7 +136,7 @@ def prod(command: str, arguments: tuple[str, ...]) -> None:
 
     quiet = [] if sys.stdin.isatty() and sys.stdout.isatty() else ["-T"]
     inside = ["exec", *quiet, "code", *OPENTR, command, *arguments]
-    sys.exit(Stack(settings_of(None)).attached(*inside))
+    sys.exit(Stack.as_started(settings_of(None)).attached(*inside))
 
 
 file_argument = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
@@ -147,7 +149,7 @@ def backup(file: Path) -> None:
     from opentr_pipeline.services import stack_backup
     from opentr_pipeline.services.stack import Stack
 
-    size_bytes = stack_backup.backup(Stack(settings_of(None)), file)
+    size_bytes = stack_backup.backup(Stack.as_started(settings_of(None)), file)
     terminal.say(f"{file} holds the state, {size_bytes / 1e6:.1f} MB; restore takes it back.")
 
 

@@ -106,7 +106,7 @@ class StatusWatch:
         self._num_by_status = dict(Counter(statuses))
         since = datetime.now(UTC) - NOW
         self._speed_x = pace(just_finished(self._store, since)).speed_x
-        self._page_of_stack = _page_of_stack(Stack(self._settings))
+        self._page_of_stack = _page_of_stack(Stack.as_started(self._settings))
         took_s = time.monotonic() - started
         self._rescan_at = time.monotonic() + max(RESCAN_S, took_s / RESCAN_SHARE)
 

@@ -107,7 +107,11 @@ class DevServices:
 
     def started_with(self) -> dict[str, Any]:
         """The values that they were started with; none where they do not run."""
-        return started_with.kept(self.home) if self.is_running() else {}
+        return started_with.kept(self._values_file) if self.is_running() else {}
+
+    @property
+    def _values_file(self) -> Path:
+        return self.home / "dev.settings.json"
 
     @property
     def were_killed(self) -> bool:
@@ -159,7 +163,7 @@ class DevServices:
         if lock is None:
             raise ServiceError("Another start is under way; try again in a moment.")
         (self.home / "dev.pid").unlink(missing_ok=True)
-        started_with.keep(self.home, self.values)
+        started_with.keep(self._values_file, self.values)
         try:
             process = self._spawn(lock)
         finally:

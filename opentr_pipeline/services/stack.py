@@ -15,7 +15,7 @@ from typing import Any
 from opentr_pipeline.archive.storage import storage_of
 from opentr_pipeline.commands import command
 from opentr_pipeline.errors import ServiceError
-from opentr_pipeline.services import docker
+from opentr_pipeline.services import docker, started_with
 from opentr_pipeline.services.dev import code_location_error
 from opentr_pipeline.services.listening import HOST, answers, is_taken
 from opentr_pipeline.services.page_link import link, make_token, read_token
@@ -23,6 +23,7 @@ from opentr_pipeline.services.processes import wait_until
 from opentr_pipeline.services.stack_image import build_context
 from opentr_pipeline.services.stack_settings import HostCards, environment, make_folders
 from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.settings.given import changed_settings, values_anywhere
 from opentr_pipeline.settings.installation import stock
 
 PROJECT_LABEL = "com.docker.compose.project"
@@ -55,6 +56,16 @@ class Stack:
     def state(self) -> Path:
         """What its containers keep beside the database."""
         return self.settings.workspace.stack_state
+
+    @classmethod
+    def as_started(cls, settings: Settings) -> "Stack":
+        """The stack of an archive with what it was started with, for who looks into it.
+
+        Args:
+            settings: of whoever asks, who need not know the password, or which cards are meant.
+        """
+        values = started_with.kept(_values_file(settings))
+        return cls(changed_settings(settings, values) if values else settings)
 
     @property
     def address(self) -> str:
@@ -116,6 +127,7 @@ class Stack:
                 f"It runs already, or is left over: {self.link} ({command('stop')} ends it)."
             )
         self._build(say)
+        started_with.keep(_values_file(self.settings), values_anywhere(self.settings))
         try:
             self.start_database()
             self._check_password()
@@ -258,6 +270,12 @@ class Stack:
             ServiceError: the last thing that it said.
         """
         return docker.run([*self._compose, *arguments], env=self._environment, **streams)
+
+
+def _values_file(settings: Settings) -> Path:
+    """Beside the state, which the containers see and a backup holds."""
+    state = settings.workspace.stack_state
+    return state.with_name(f"{state.name}.settings.json")
 
 
 def _delete(folder: Path) -> None:

@@ -10,20 +10,19 @@ from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.whole_files import replacing
 
 Values = Mapping[str, Any]
-NAME = "dev.settings.json"
 
 
-def keep(home: Path, values: Values) -> None:
-    """Keep the values of settings in the state folder, for this user alone."""
-    with replacing(home / NAME) as fresh:
+def keep(path: Path, values: Values) -> None:
+    """Keep the values of settings in a file, for this user alone."""
+    with replacing(path) as fresh:
         fresh.touch(0o600)  # a password is among them
         fresh.write_text(json.dumps(values))
 
 
-def kept(home: Path) -> dict[str, Any]:
+def kept(path: Path) -> dict[str, Any]:
     """The values that ``keep`` was given last; none where there are none."""
     try:
-        return dict(json.loads((home / NAME).read_text()))
+        return dict(json.loads(path.read_text()))
     except (FileNotFoundError, ValueError):  # an older release made no such file
         return {}
 

@@ -109,9 +109,10 @@ def changed_settings(settings: Settings, values: Mapping[str, object]) -> Settin
 
 def values_anywhere(settings: Settings) -> dict[str, object]:
     """The values of settings, for processes that are called in another folder: its places named."""
-    places = settings.workspace
+    places, values = settings.workspace, settings.model_dump(mode="json")
     return {
-        **settings.model_dump(mode="json"),
+        **values,
+        **{name: str(settings.resolved(values[name])) for name in _paths(values)},
         "archive_dir": str(places.archive),
         "output_dir": str(places.output),
         "opentr_home": str(places.home),

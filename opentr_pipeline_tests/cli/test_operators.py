@@ -426,7 +426,7 @@ def services_started(**values: str) -> Iterator[None]:
     services = dev.DevServices.of(shared.settings_of(None, typed=values))
     services.home.mkdir(parents=True, exist_ok=True)
     (services.home / "dev.pid").write_text("1 3000")
-    started_with.keep(services.home, services.values)
+    started_with.keep(services.home / "dev.settings.json", services.values)
     with locks.locked(services.home / "dev.lock"):
         yield
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from opentr_pipeline.defs.container_launcher import copied
-from opentr_pipeline.devices.cards import Device
+from opentr_pipeline.devices.cards import Device, worker_slots
 from opentr_pipeline.errors import OpentrError
 from opentr_pipeline.launching.instance import LOCAL_LAUNCHER
 from opentr_pipeline.services import docker, stack_settings
@@ -256,3 +256,26 @@ def test_start_prod_needs_a_password_and_the_cards(
     path = programs(tmp_path / "bin", docker="exit 0")
     assert said in project.opentr("start", "prod", code=2, PATH=path)
     assert not (tmp_path / "state" / "prod").exists()
+
+
+def test_who_looks_into_the_stack_need_not_say_what_it_was_started_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = {"ARCHIVE_DIR": tmp_path / "archive", "OPENTR_HOME": tmp_path / "state"}
+    started = {"POSTGRES_PASSWORD": "secret", "DAGSTER_PORT": "3055", "GPU_SCALE_ENABLED": "true"}
+    stack = Stack(settings_of(places, GPU_SCALE_DEVICE_ID="cpu", **started))
+    for name in ("check_possible", "_build", "start_database", "_check_password", "inside"):
+        monkeypatch.setattr(Stack, name, lambda *_: None)
+    monkeypatch.setattr(Stack, "compose", lambda *_: "")
+    monkeypatch.setattr(Stack, "is_running", lambda _: False)
+    monkeypatch.setattr(Stack, "_is_ready", lambda _: True)
+    stack.state.mkdir(parents=True)
+    stack.start(print)
+
+    seen = Stack.as_started(settings_of(places)).settings
+    assert (seen.postgres_password, seen.dagster_port) == ("secret", 3055)
+    assert len(worker_slots(seen, [])) == 4
+    # Not where the containers or a backup have it, and nobody else's to read.
+    assert list(stack.state.iterdir()) == []
+    [kept] = stack.state.parent.glob("*.json")
+    assert kept.stat().st_mode & 0o777 == 0o600
