@@ -10,6 +10,7 @@ from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.plan import Plan, Selection, Taking
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.shards import ShardItem, spread_over_shards
+from opentr_pipeline.settings.sound import MAX_DURATION_S
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.store import StoreIndex, TranscriptStore
 from opentr_pipeline.transcripts.transcript import Content, Transcript
@@ -30,17 +31,19 @@ class RecordingWork:
         state: ``done``: published for these bytes and options; ``missing``: nothing published;
             ``stale``: published for other bytes or options; ``failed``: tried without success.
         num_attempts: failed ones, for these bytes and options.
+        max_duration_s: that is heard of it.
     """
 
     recording: Recording
     content: Content
     state: State
     num_attempts: int = 0
+    max_duration_s: float = MAX_DURATION_S
 
     @property
     def audio_s(self) -> float:
-        """Seconds of audio, as the headers claim."""
-        return self.recording.probe.duration_s or 0.0
+        """Seconds of audio that are heard, as the headers claim."""
+        return min(self.recording.probe.duration_s or 0.0, self.max_duration_s)
 
     @property
     def is_pending(self) -> bool:
@@ -58,18 +61,20 @@ def judge(
     recordings: Iterable[Recording], index: StoreIndex, options: ArchiveOptions
 ) -> list[RecordingWork]:
     """How each recording stands under the options that are wanted for it."""
-    return [_judged(recording, index, options.content(recording)) for recording in recordings]
+    return [_judged(recording, index, options) for recording in recordings]
 
 
-def _judged(recording: Recording, index: StoreIndex, content: Content) -> RecordingWork:
+def _judged(recording: Recording, index: StoreIndex, options: ArchiveOptions) -> RecordingWork:
+    content, most_s = options.content(recording), options.default.max_duration_s
     row = index.by_recording.get((recording.partition_key, recording.recording_id))
     is_same = row is not None and row.content == content
     if row and is_same and row.status != "failed":
-        return RecordingWork(recording, content, "done")
+        return RecordingWork(recording, content, "done", max_duration_s=most_s)
     attempts = max(index.failures.get(content, 0), row.num_attempts if row and is_same else 0)
     if attempts or (row and row.status == "failed"):
-        return RecordingWork(recording, content, "failed", attempts)
-    return RecordingWork(recording, content, "stale" if row else "missing")
+        return RecordingWork(recording, content, "failed", attempts, most_s)
+    state: State = "stale" if row else "missing"
+    return RecordingWork(recording, content, state, max_duration_s=most_s)
 
 
 def recordings_of(setup: Setup, partition_keys: Iterable[str]) -> dict[str, list[Recording]]:

@@ -41,10 +41,10 @@ class ShardItem:
 
     @property
     def weight_s(self) -> float:
-        """Seconds of audio, estimated from the size where nobody says."""
-        if self.duration_s is None:
-            return self.media_file.size_bytes / ASSUMED_BYTES_PER_S
-        return self.duration_s
+        """Seconds of audio that are heard, estimated from the size where nobody says."""
+        said_s = self.duration_s
+        whole_s = self.media_file.size_bytes / ASSUMED_BYTES_PER_S if said_s is None else said_s
+        return min(whole_s, self.options.max_duration_s)
 
 
 def spread_over_shards(

@@ -45,7 +45,7 @@ from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline.transcripts.transcript import REMEDIES, STATUSES
 from opentr_pipeline.transcripts.window_results import Heard
 from opentr_pipeline_tests.conftest import wait_for
-from opentr_pipeline_tests.making import content, recording, settings_of, transcript, wav
+from opentr_pipeline_tests.making import OPTIONS, content, recording, settings_of, transcript, wav
 
 NOON = datetime(2026, 5, 17, 12, 0, tzinfo=UTC)
 RUN_ID = "0" * 8 + "-0000-0000-0000-" + "0" * 12
@@ -212,7 +212,7 @@ def asked(*arguments: str, code: int = 0) -> object:
 
 
 def test_the_keys_of_json_are_stable(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = SimpleNamespace(content=lambda one: content(one.media_file.path))
+    options = SimpleNamespace(content=lambda one: content(one.media_file.path), default=OPTIONS)
     monkeypatch.setenv("GPU_DEVICE_ID", "cpu")
     for module in ("shared", "status"):
         monkeypatch.setattr(f"opentr_pipeline.cli.{module}.options_of", lambda *_, **__: options)

@@ -15,6 +15,7 @@ import pytest
 from opentr_pipeline.archive import storage
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.archive.recordings import Recording
+from opentr_pipeline.audio.probe import Probe
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.launching.progress import Progress
 from opentr_pipeline.planning import backlog, overview
@@ -23,10 +24,19 @@ from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.plan import KEPT_DAYS, Plan, Taking, load_plan, plan_file, sweep
 from opentr_pipeline.planning.run_ranges import RunRange
 from opentr_pipeline.planning.setup import Setup
+from opentr_pipeline.planning.shards import ShardItem
 from opentr_pipeline.steps import publishing
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES
-from opentr_pipeline_tests.making import OPTIONS, OTHER_OPTIONS, settings_of, transcript, wav
+from opentr_pipeline.transcripts.store import StoreIndex
+from opentr_pipeline_tests.making import (
+    OPTIONS,
+    OTHER_OPTIONS,
+    recording,
+    settings_of,
+    transcript,
+    wav,
+)
 
 USUAL, OTHER = ArchiveOptions(OPTIONS), ArchiveOptions(OTHER_OPTIONS)
 EVERYTHING = Taking()
@@ -695,3 +705,12 @@ def test_an_overview_counts_by_the_options_of_the_folders(world: World) -> None:
     all_work = overview.probed_work(world.setup, found, with_folder("radio"))
     facts = overview.count(all_work, found, world.setup.partitioning)
     assert (facts.num_done, facts.num_stale) == (1, 2)
+
+
+def test_what_is_not_heard_of_a_long_recording_is_no_work() -> None:
+    long = dataclasses.replace(recording("film/1.wav"), probe=Probe(duration_s=700_000.0))
+    options = dataclasses.replace(OPTIONS, max_duration_s=100_000)
+    (work,) = backlog.judge([long], StoreIndex([]), ArchiveOptions(options))
+    assert work.audio_s == 100_000
+    item = ShardItem(long.media_file, "f", options, 700_000.0, False, ("film",))
+    assert item.weight_s == 100_000
