@@ -16,6 +16,7 @@ ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 VOC = b"Creative Voice File\x1a"
+FLV, FLV_TAGS = b"FLV\1", (8, 9, 18)
 EBML, SEGMENT = bytes.fromhex("1a45dfa3"), bytes.fromhex("18538067")
 OGG_PAGE, OGG_BEGINS, OGG_ENDS = b"OggS", 2, 4
 PACK, PACKS_END = bytes.fromhex("000001ba"), bytes.fromhex("000001b9")
@@ -153,8 +154,16 @@ def _au(file: Bytes, start: int) -> int | None:
     return None if is_placeholder(length) else start + file.number(start + 4, 4, ">") + length
 
 
+def _flv(file: Bytes, start: int) -> Extent | None:
+    """That it is cut its header says, by its length."""
+    at = start + 13
+    while at + 11 <= file.size and file.number(at, 1, ">") & 0x1F in FLV_TAGS:
+        at += 11 + file.number(at + 1, 3, ">") + 4
+    return Extent(start, at) if file.read(at, 4) == FLV else None
+
+
 def _voc(file: Bytes, start: int) -> Extent | int:
-    at = start + file.number(start + 20, 2, "<")
+    at, kind = start + file.number(start + 20, 2, "<"), 0
     while at + 4 <= file.size and 0 < (kind := file.number(at, 1, "<")) <= 9:
         at += 4 + file.number(at + 1, 3, "<")
     if at > file.size:  # of which kind of block soever
@@ -266,6 +275,7 @@ READERS: dict[bytes, Callable[[Bytes, int], Extent | int | None]] = {
     b"OggS": _ogg,
     W64_RIFF: _w64,
     VOC: _voc,
+    FLV: _flv,
     ASF_HEADER: _asf,
     EBML: _matroska,
     PACK: _packs,

@@ -13,7 +13,7 @@ from opentr_pipeline.audio.blocks import blocks_of
 from opentr_pipeline.audio.ceilings import MAX_OTHER_STREAMS, Allowance
 from opentr_pipeline.audio.extents import extents_of
 from opentr_pipeline.audio.probe import open_media
-from opentr_pipeline.audio.streams import DISK_ERRORS, Decoder
+from opentr_pipeline.audio.streams import DISK_ERRORS, LATE_STREAM, Decoder
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, SpeechFinder, Window
 from opentr_pipeline.errors import MediaError
 from opentr_pipeline.settings.sound import MAX_DURATION_S
@@ -80,6 +80,11 @@ class Sound:
     def num_errors(self) -> int:
         """Packets that are missing so far."""
         return len(self._errors)
+
+    @property
+    def has_late_stream(self) -> bool:
+        """Whether a stream began midway, which was not heard."""
+        return LATE_STREAM in self._errors
 
     def windows(self) -> Iterator[Window]:
         """Decode and find speech, a block at a time; damaged packets are left out.

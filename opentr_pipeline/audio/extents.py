@@ -48,7 +48,7 @@ def _extents(file: Bytes) -> Iterator[Extent]:
         except EndlessError:
             extent = Extent(start, file.size)
         yield extent
-        if extent.end >= file.size or extent.end <= start:
+        if extent.end >= file.size:
             return
         start, num_found = extent.end, num_found + 1
 
@@ -63,10 +63,10 @@ def _extent(file: Bytes, start: int) -> Extent:
     if reader is None:
         return whole
     found = reader(file, start)
-    if found is None:  # it does not say
-        return whole
-    if not isinstance(found, int):
+    if isinstance(found, Extent):
         return found
+    if found is None or found <= start:  # it does not say, or makes no sense
+        return whole
     if found >= file.size:
         is_cut = found - file.size > MAX_MISSING_SHARE * (found - start)
         return replace(whole, is_cut=is_cut)

@@ -103,6 +103,8 @@ def _damage(sound: Sound) -> str:
     """A sentence for what went wrong within the sound."""
     if sound.num_left:
         return f"{sound.num_left} bytes after the end that the header says were not heard."
+    if sound.has_late_stream:
+        return "A stream that begins in the middle of the file was not heard."
     if sound.num_errors:
         return f"{sound.num_errors} packets of the file cannot be decoded."
     return sound.allowance.doubt

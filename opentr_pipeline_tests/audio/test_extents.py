@@ -1,11 +1,15 @@
 """Files that were cut, in every container that can be written here, and files that were joined."""
 
+import os
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 import av
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from opentr_pipeline.audio import container_sizes, extents
 from opentr_pipeline.audio.decoding import Sound
@@ -14,7 +18,7 @@ from opentr_pipeline.audio.probe import probe_file
 from opentr_pipeline.planning.shards import ShardItem
 from opentr_pipeline.steps.outcome import status_and_reason
 from opentr_pipeline_tests.audio.test_decoding import content, saved, silence
-from opentr_pipeline_tests.making import OPTIONS, media_file, transcript, wav
+from opentr_pipeline_tests.making import OPTIONS, PROPERTY, media_file, transcript, wav
 from opentr_pipeline_tests.runs import SAMPLES
 
 SECONDS = 6
@@ -81,7 +85,7 @@ KINDS = {
     "wv": Kind("wv", "wavpack"),
 }
 # Whose parts are heard one after the other where files were joined with ``cat``.
-JOINED = """aiff au avi film.avi caf m4a mka mkv mov mp4 fragments.mp4 oga opus voc w64 wav
+JOINED = """aiff au avi film.avi caf flv m4a mka mkv mov mp4 fragments.mp4 oga opus voc w64 wav
     adpcm.wav rf64.wav webm wma wmv""".split()
 
 
@@ -163,7 +167,8 @@ def test_sound_that_ended_before_the_cut_is_whole(tmp_path: Path, name: str) -> 
 def test_files_that_were_joined_are_heard_one_after_the_other(tmp_path: Path, name: str) -> None:
     """With another rate in the second; a chain of Ogg is what Icecast records."""
     kind = KINDS[name]
-    other_hz = 24_000 if kind.codec == "libopus" else 8000 if kind.codec == "pcm_u8" else 32_000
+    usual_hz = {"libopus": 24_000, "pcm_u8": 8000, "libmp3lame": 22_050}
+    other_hz = usual_hz.get(kind.codec, 32_000)
     path = tmp_path / f"joined.{name}"
     parts = [made(tmp_path, name, sound_s=3, picture_s=3)]
     parts += [made(tmp_path, name, other_hz, sound_s=4, picture_s=4), parts[0]]
@@ -172,6 +177,30 @@ def test_files_that_were_joined_are_heard_one_after_the_other(tmp_path: Path, na
     assert (status, reason) == ("ok", "")
     assert duration_s == pytest.approx(10, abs=0.5)
     assert len(extents_of(path)) == 3
+
+
+def test_a_stream_that_begins_midway_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "joined.m2ts"
+    parts = [made(tmp_path, "ts"), made(tmp_path, "m2ts")]  # of two codecs
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    status, reason, duration_s = outcome(path)
+    assert (status, duration_s) == ("suspect", pytest.approx(SECONDS, abs=0.2))
+    assert reason == "A stream that begins in the middle of the file was not heard."
+
+
+MAGIC = sorted({*container_sizes.READERS, b"\0\0\0\x20ftyp", b"RIFF\0\0\0\0WAVE"})
+
+
+@PROPERTY
+@given(st.lists(st.tuples(st.sampled_from(MAGIC), st.binary(max_size=60)), max_size=5))
+def test_no_bytes_have_no_extents(parts: list[tuple[bytes, bytes]]) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"".join(magic + rest for magic, rest in parts))
+        file.flush()
+        found = extents_of(Path(file.name))
+        ends = [one.end for one in found]
+        assert [one.start for one in found] == [0, *ends[:-1]]
+        assert ends[-1] == os.path.getsize(file.name)
 
 
 def said_too_little(path: Path, claim: int) -> Path:
