@@ -112,7 +112,7 @@ class Allowance:
         """Count what was decoded."""
         self._decoded_s += seconds
         self._heard_s += seconds
-        if self._heard_s >= self._max_duration_s:
+        if self._heard_s > self._max_duration_s:
             self.status = "too_long"
             self.reason = (
                 f"Heard as far as MAX_DURATION_S={self._max_duration_s:.0f}; set a larger one to "

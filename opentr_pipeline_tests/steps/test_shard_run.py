@@ -617,3 +617,18 @@ def test_the_transcript_has_the_length_of_the_media(world: World) -> None:
     run(world, Model())
     lengths_s = sorted(float(str(row["duration_s"])) for row in world.rows().values())
     assert lengths_s == pytest.approx([1.0, 2.0, 3.0], abs=1 / SAMPLE_RATE_HZ)
+
+
+def test_a_recording_that_is_too_long_is_heard_in_part_until_more_is_allowed(world: World) -> None:
+    def heard_s(most_s: int) -> float:
+        model = Model()
+        options = ArchiveOptions(dataclasses.replace(OPTIONS, max_duration_s=most_s))
+        run(world, model, world.plan(options=options))
+        return sum(model.heard_s)
+
+    assert heard_s(2) == pytest.approx(1 + 2 + 2, abs=0.2)
+    row = world.rows()["radio/3.wav"]
+    assert (row["status"], row["text"]) == ("too_long", "good morning")
+    assert "MAX_DURATION_S=2; set a larger one" in str(row["reason"])
+    assert heard_s(4) == pytest.approx(3, abs=0.1)
+    assert set(statuses(world).values()) == {"ok"}
