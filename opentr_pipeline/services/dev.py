@@ -228,7 +228,7 @@ class DevServices:
         end(self.processes, (signal.SIGTERM, signal.SIGKILL), KILL_TIMEOUT_S)
         if left := self.processes():
             raise ServiceError(f"Process {left[0].pid} does not end; see {self.log}.")
-        (self.home / "dev.pid").unlink()
+        (self.home / "dev.pid").unlink(missing_ok=True)
         return True
 
 
