@@ -204,12 +204,18 @@ def _verdict(transcript: Transcript, windows: Sequence[Heard]) -> tuple[str, str
         doubts = "; ".join(RECORDING_FLAGS[flag] for flag in transcript.recording_flags)
         return "suspect", " ".join([f"{doubts.capitalize()}.", *_in_segments(segments)])
     if not segments:
-        return "no_speech", "No speech was found."
+        return "no_speech", _silence(transcript.speech_s)
     if all(segment.is_silence for segment in segments):
         return "no_speech", "Nobody seems to speak; what the model wrote is kept in the segments."
     if transcript.flags:
         return "suspect", " ".join(_in_segments(segments))
     return "ok", ""
+
+
+def _silence(speech_s: float) -> str:
+    if speech_s <= MAX_WORDLESS_S:
+        return "No speech was found."
+    return f"{speech_s:.0f} s sound like speech, as some music does, and the model wrote no word."
 
 
 def _in_segments(segments: Sequence[Segment]) -> list[str]:

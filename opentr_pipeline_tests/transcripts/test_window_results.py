@@ -208,6 +208,14 @@ def test_speech_beside_silence_is_kept_and_suspect() -> None:
     assert "1 of 2 segments" in whole.reason
 
 
+def test_what_sounds_like_speech_and_has_no_word_is_said() -> None:
+    whole = compose([spoken(0.0, 15.0)], 20.0)
+    assert whole.status == "no_speech"
+    assert whole.reason == (
+        "15 s sound like speech, as some music does, and the model wrote no word."
+    )
+
+
 @pytest.mark.parametrize("windows", [[], [heard(text="")]])
 def test_where_nothing_was_written_nobody_speaks(windows: list[Heard]) -> None:
     whole = compose(windows, 9.0)
