@@ -16,6 +16,7 @@ _READ_ONLY = ("Read-only file system", "attempt to write a readonly database", "
 _FILES = "Too many open files"
 # What SQLite says of both.
 _UNOPENED = "unable to open database file"
+_NO_FOLDER = "Not a directory"
 _DAMAGE = ("Input/output error", "disk I/O error")
 _PATH = re.compile(r"'(/[^'\n]+)'")
 _PLACES = "where OPENTR_HOME, OUTPUT_DIR or temporary files are"
@@ -51,6 +52,8 @@ def shortage(said: BaseException | str, folders: Mapping[str, Path] | None = Non
             f"Nothing can be written {place}: the file system is read-only, or the files are "
             "another user's; name another folder, or get the right to write there."
         )
+    if _NO_FOLDER in text:
+        return f"No folder can be made {place}: a part of that path is a file; name another folder."
     if any(words in text for words in _DAMAGE):
         return (
             f"The disk {place} cannot be read or written: it is full, or broken; make room, or see "

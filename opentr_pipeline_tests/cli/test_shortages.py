@@ -76,6 +76,7 @@ def test_too_few_open_files_are_one_sentence(archive: Path) -> None:
         ("[Errno 122] Disk quota exceeded: '/a b/c'", "The disk at /a b/c is full"),
         ("(sqlite3.OperationalError) disk I/O error", "it is full, or broken"),
         ("[Errno 13] Permission denied: '/a'", "Nothing can be written at /a"),
+        ("[Errno 20] Not a directory: '/a/b'", "No folder can be made at /a/b"),
         ("No such file", ""),
     ],
 )
