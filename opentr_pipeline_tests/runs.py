@@ -21,7 +21,7 @@ from dagster import (
 
 from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
 from opentr_pipeline.defs.tags import REFRESH_TAG
-from opentr_pipeline.launching.instance import is_prepared
+from opentr_pipeline.launching.home import is_prepared
 from opentr_pipeline.quality.checks import CHECKS
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.transcripts.transcript import STATUSES

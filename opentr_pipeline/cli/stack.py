@@ -179,7 +179,7 @@ def serve(part: str) -> None:
     """Be what a container of the stack is."""
     from opentr_pipeline.archive import media_files as archives
     from opentr_pipeline.devices import memory_limits
-    from opentr_pipeline.launching import archive_run, instance
+    from opentr_pipeline.launching import archive_run, home
     from opentr_pipeline.settings.installation import PROJECT_ROOT
 
     setup = setup_of(None)
@@ -190,6 +190,6 @@ def serve(part: str) -> None:
             memory_limits.forget(setup.slots, setup.slots_folder)  # nothing runs yet
             archive_run.prepare(setup, found)
         return
-    instance.enter_to_work(setup)
+    home.enter_to_work(setup)
     os.chdir(PROJECT_ROOT)  # where workspace.yaml is
     os.execv(sys.executable, [sys.executable, "-m", *PROGRAMS[part]])

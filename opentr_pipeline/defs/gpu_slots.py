@@ -10,6 +10,7 @@ from typing import Any
 from dagster import Field, IntSource, multiprocess_executor
 
 from opentr_pipeline.devices.leases import Rank
+from opentr_pipeline.steps.birth import PRELOAD_MODULES
 
 GPU_TAG = "gpu"
 GPU_POOL = "gpu"
@@ -17,7 +18,6 @@ PRIORITY_TAG = "dagster/priority"
 BACKFILL_TAG = "dagster/backfill"
 # Of a run in Dagster's queue, and so of its steps where several wait for a worker slot.
 PRIORITIES: dict[Rank, str] = {"uploads": "10", "usual": "0", "backfills": "-10"}
-PRELOAD_MODULES = ["opentr_pipeline.launching.preload"]
 # Steps that need no slot (plan, publish, probing) run beside those that do.
 EXTRA_PROCESSES = 2
 

@@ -16,7 +16,7 @@ from opentr_pipeline.archive.media_files import Scan, scan
 from opentr_pipeline.archive.recordings import probe_all
 from opentr_pipeline.devices.leases import Rank, held_by_others
 from opentr_pipeline.errors import ArchiveError, InterruptedRunError
-from opentr_pipeline.launching import instance, launch
+from opentr_pipeline.launching import home
 from opentr_pipeline.launching.progress import (
     Progress,
     counts_text,
@@ -34,6 +34,8 @@ from opentr_pipeline.steps.bottleneck import AsSet
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from opentr_pipeline.launching.launch import RunResult
 
 PROGRESS_S = 1.0
 # Where nobody watches a terminal, a line now and then is enough for a log.
@@ -62,9 +64,11 @@ def run_archive(
     started = time.monotonic()
     all_work = _probed(setup, found, options)
     chosen = backlog.chosen(all_work, taking)
-    if chosen:
-        instance.start_forkserver(setup)
-    prepare(setup, found)
+    audio_s = _audio_to_run(setup, all_work, chosen, taking)
+    if audio_s:
+        home.start_forkserver(setup)
+    if audio_s or not home.is_ready(setup, _partition_keys(setup, found)):
+        prepare(setup, found)
     out = terminal.console()
     if chosen:
         hours = wording.hours(overview.audio_s(chosen))
@@ -76,7 +80,7 @@ def run_archive(
         )
     progress = Progress(setup.store, chosen)
     with _ticking(lambda: _sentence(progress, setup)), _kept_at_interrupt(progress):
-        results = _execute(setup, all_work, taking, rank, progress)
+        results = _execute(setup, audio_s, taking, rank, progress)
     if chosen:
         show_table(out, setup.store, [one.recording for one in chosen])
         out.print()
@@ -124,9 +128,15 @@ def _kept_at_interrupt(progress: Progress) -> Iterator[None]:
 
 def prepare(setup: Setup, found: Scan) -> None:
     """Make Dagster's state folder and register the archive's partition keys."""
+    from opentr_pipeline.launching import instance
+
+    instance.prepare_home(setup, _partition_keys(setup, found))
+
+
+def _partition_keys(setup: Setup, found: Scan) -> set[str]:
+    """Those that have recordings, and those that had some."""
     keys = setup.partitioning.groups(found.media_files).keys()
-    emptied = setup.store.recordings_here().keys()
-    instance.prepare_home(setup, keys | emptied)
+    return keys | setup.store.recordings_here().keys()
 
 
 def _probed(setup: Setup, found: Scan, options: ArchiveOptions) -> list[RecordingWork]:
@@ -144,19 +154,25 @@ def _probed(setup: Setup, found: Scan, options: ArchiveOptions) -> list[Recordin
     return backlog.judge(known, setup.store.index(by_partition), options)
 
 
+def _audio_to_run(
+    setup: Setup, all_work: Sequence[RecordingWork], chosen: Sequence[RecordingWork], taking: Taking
+) -> dict[str, float]:
+    """Seconds of audio of each partition that needs a run, for recordings or a changed folder."""
+    audio_s = backlog.audio_by_partition(chosen)
+    if not taking.is_everything:
+        return audio_s
+    outdated = backlog.outdated_partitions((one.recording for one in all_work), setup.store)
+    return {**dict.fromkeys(outdated, 0.0), **audio_s}
+
+
 def _execute(
-    setup: Setup,
-    all_work: Sequence[RecordingWork],
-    taking: Taking,
-    rank: Rank,
-    progress: Progress,
-) -> list[launch.RunResult]:
-    """Start the runs that are needed, one after another: for recordings, for changed folders."""
-    audio_s = backlog.audio_by_partition(backlog.chosen(all_work, taking))
-    if taking.is_everything:
-        recordings = (one.recording for one in all_work)
-        outdated = backlog.outdated_partitions(recordings, setup.store)
-        audio_s = {**dict.fromkeys(outdated, 0.0), **audio_s}
+    setup: Setup, audio_s: dict[str, float], taking: Taking, rank: Rank, progress: Progress
+) -> "list[RunResult]":
+    """Start the runs that are needed, one after another."""
+    if not audio_s:
+        return []
+    from opentr_pipeline.launching import launch
+
     results = []
     for run_range in launch.run_ranges(audio_s, setup.settings.run_max_audio_s):
         if taking.is_over:

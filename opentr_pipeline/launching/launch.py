@@ -15,7 +15,7 @@ from opentr_pipeline.defs.partitions import registered
 from opentr_pipeline.defs.run_config import plan_config
 from opentr_pipeline.defs.tags import HOST_TAG
 from opentr_pipeline.devices.leases import Rank
-from opentr_pipeline.launching.instance import LOG_NAME, printing_to
+from opentr_pipeline.launching.home import LOG_NAME, printing_to
 from opentr_pipeline.planning.plan import Taking
 from opentr_pipeline.planning.run_ranges import RunRange, grouped
 from opentr_pipeline.shortages import shortage

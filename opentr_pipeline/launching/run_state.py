@@ -13,7 +13,7 @@ from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.run_launcher import has_process
 from opentr_pipeline.defs.tags import BEFORE, REFRESH_TAG
-from opentr_pipeline.launching.instance import enter_home, is_prepared
+from opentr_pipeline.launching.home import enter_home, is_prepared
 from opentr_pipeline.planning.run_ranges import RANGE_END_TAG, RANGE_START_TAG, SINGLE_TAG
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.workspace import Workspace

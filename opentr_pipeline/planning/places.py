@@ -56,6 +56,13 @@ def claim_state(workspace: Workspace) -> None:
     _output_note(workspace).write_bytes(os.fsencode(workspace.output))
 
 
+def is_claimed(workspace: Workspace) -> bool:
+    """Whether both are kept as they are."""
+    notes = _archive_note(workspace), _output_note(workspace)
+    ours = os.fsencode(workspace.archive), os.fsencode(workspace.output)
+    return all(note.exists() for note in notes) and ours == tuple(n.read_bytes() for n in notes)
+
+
 def _archive_note(workspace: Workspace) -> Path:
     return StoreLayout(workspace.output).inner / "archive"
 

@@ -2,5 +2,6 @@
 
 ``shard_run`` feeds the recognizer and keeps checkpoints, ``outcome`` says what became of each
 recording, ``publishing`` writes a partition's tables, ``figures`` and ``bottleneck`` say how the
-step went. It may import ``planning``, ``recognition``, ``transcripts`` and what is below them.
+step went, ``birth`` what its process imports. It may import ``planning``, ``recognition``,
+``transcripts`` and what is below them.
 """

@@ -39,7 +39,7 @@ from opentr_pipeline.transcripts.schemas import (
     relabelled,
     transcript_rows,
 )
-from opentr_pipeline.transcripts.table_files import read_table, write_table
+from opentr_pipeline.transcripts.table_files import dictionaries, read_table, write_table
 from opentr_pipeline.transcripts.transcript import Content, Transcript
 from opentr_pipeline.whole_files import replacing
 
@@ -138,7 +138,7 @@ class TranscriptStore(StoreLayout):
             StoreError: a file was written by a newer release.
         """
         paths = sorted((self.root / table).glob("*.parquet"))
-        none = columns_of(table, columns).empty_table()
+        none = pa.Table.from_batches([], columns_of(table, columns))
         return pa.concat_tables([none, *(read_table(path, table, columns) for path in paths)])
 
     def recordings_here(self) -> dict[str, set[tuple[str, str]]]:
@@ -314,7 +314,7 @@ def _facts(path: Path, recording_ids: pa.Array | None = None) -> pa.Table:
 
 def _rows_of(transcripts: pa.Table) -> Iterator[PublishedRow]:
     names = list(PublishedRow.__dataclass_fields__)
-    return (PublishedRow(**row) for row in transcripts.select(names).to_pylist())
+    return (PublishedRow(**row) for row in dictionaries(transcripts.select(names)))
 
 
 def _holds(transcripts: pa.Table, row: PublishedRow) -> bool:

@@ -1,8 +1,10 @@
 """One file of a table, written and read; those of older releases as well."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -73,8 +75,25 @@ def _conformed(path: Path, table: str, schema: pa.Schema, known_as: Path) -> pa.
         column = column.cast(field.type)
         # Earlier releases published again, as null, what they had read from files without it.
         default = defaults.get(field.name)
-        columns.append(column if default is None else column.fill_null(default))
+        is_whole = default is None or not column.null_count  # filling imports pandas
+        columns.append(column if is_whole else column.fill_null(default))
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def dictionaries(rows: pa.Table) -> Iterator[dict[str, Any]]:
+    """Rows with their times in UTC.
+
+    To make a time of one with a zone, pyarrow imports pandas, a fifth of a second.
+    """
+    zoned = [field.name for field in rows.schema if getattr(field.type, "tz", None)]
+    plain = rows.schema
+    for name in zoned:
+        place = plain.get_field_index(name)
+        plain = plain.set(
+            place, plain.field(name).with_type(pa.timestamp(plain.field(name).type.unit))
+        )
+    for row in rows.cast(plain).to_pylist():
+        yield {**row, **{name: row[name] and row[name].replace(tzinfo=UTC) for name in zoned}}
 
 
 def read_columns(generation: Generation, table: str, names: str) -> pa.Table:

@@ -31,7 +31,7 @@ from opentr_pipeline.devices import leases
 from opentr_pipeline.devices.cards import CPU, WorkerSlot
 from opentr_pipeline.errors import OpentrError, ServiceError
 from opentr_pipeline.launching import reset, run_state
-from opentr_pipeline.launching.instance import PREPARED
+from opentr_pipeline.launching.home import PREPARED
 from opentr_pipeline.monitoring import health
 from opentr_pipeline.planning.backlog import RecordingWork
 from opentr_pipeline.planning.setup import Setup

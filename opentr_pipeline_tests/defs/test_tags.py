@@ -10,7 +10,7 @@ from dagster._core.test_utils import create_run_for_test
 from opentr_pipeline import build_defs
 from opentr_pipeline.defs import descriptions, refresh_sensor, sensors, tags
 from opentr_pipeline.defs.names import Names
-from opentr_pipeline.launching.instance import POOL_EXTRA
+from opentr_pipeline.launching.home import POOL_EXTRA
 from opentr_pipeline.settings.installation import stock
 
 

@@ -75,8 +75,10 @@ def test_the_sample_archive_from_files_to_parquet(project: MakeProject, tmp_path
     found = duckdb.sql(f"SELECT count(*) FROM '{files}' WHERE text ILIKE '%lighthouse%'")
     assert found.fetchall()[0][0] >= 1
 
-    again = sample.opentr("run", str(SAMPLES))
+    again = sample.opentr("run", str(SAMPLES), PYTHONPROFILEIMPORTTIME="1")
     assert f"Nothing to do: {len(by_path)} done." in again
+    imported = {line.rpartition("|")[2].strip() for line in again.splitlines()}
+    assert not imported & {"dagster", "pandas", "av", "ctranslate2", "faster_whisper"}
     assert "the_lighthouse.mp3" not in again
     assert sample.transcripts() == by_path
 
