@@ -67,7 +67,7 @@ def run_archive(
     audio_s = _audio_to_run(setup, all_work, chosen, taking)
     if audio_s:
         home.start_forkserver(setup)
-    if audio_s or not home.is_ready(setup, _partition_keys(setup, found)):
+    if not home.is_ready(setup, _partition_keys(setup, found)):
         prepare(setup, found)
     out = terminal.console()
     if chosen:
@@ -173,13 +173,8 @@ def _execute(
         return []
     from opentr_pipeline.launching import launch
 
-    results = []
-    for run_range in launch.run_ranges(audio_s, setup.settings.run_max_audio_s):
-        if taking.is_over:
-            break
-        results.append(launch.execute(run_range, taking.share(run_range, audio_s), rank))
-        progress.look_at_published()
-    return results
+    max_s = setup.settings.run_max_audio_s
+    return launch.execute_all(audio_s, max_s, taking, rank, progress.look_at_published)
 
 
 @contextmanager

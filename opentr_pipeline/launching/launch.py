@@ -1,6 +1,7 @@
 """Runs launched from the command line, executed here and now."""
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from opentr_pipeline.defs.gpu_slots import PRIORITIES, PRIORITY_TAG
 from opentr_pipeline.defs.names import Names
-from opentr_pipeline.defs.partitions import registered
+from opentr_pipeline.defs.partitions import register_partitions, registered
 from opentr_pipeline.defs.run_config import plan_config
 from opentr_pipeline.defs.tags import HOST_TAG
 from opentr_pipeline.devices.leases import Rank
@@ -20,18 +21,6 @@ from opentr_pipeline.planning.plan import Taking
 from opentr_pipeline.planning.run_ranges import RunRange, grouped
 from opentr_pipeline.shortages import shortage
 from opentr_pipeline.steps.figures import StepFigures
-
-
-def run_ranges(audio_s: dict[str, float], max_audio_s: float) -> list[RunRange]:
-    """Group partitions with work into runs of bounded size.
-
-    Args:
-        audio_s: seconds of audio to transcribe, for each registered partition that has any work.
-        max_audio_s: in one run; a partition with more is a run of its own.
-    """
-    with DagsterInstance.get() as instance:
-        order = registered(instance, Names())
-    return grouped(order, audio_s, max_audio_s)
 
 
 @dataclass(frozen=True)
@@ -47,16 +36,37 @@ class RunResult:
     steps: list[StepFigures]
 
 
-def execute(run_range: RunRange, taking: Taking, rank: Rank = "usual") -> RunResult:
-    """Run the main job on some partitions, here and now.
-
-    What Dagster and the libraries of its steps print goes to ``runs.log`` in the state folder.
+def execute_all(
+    audio_s: dict[str, float],
+    max_audio_s: float,
+    taking: Taking,
+    rank: Rank,
+    after_each: Callable[[], object],
+) -> list[RunResult]:
+    """Run the main job on all partitions with work, in runs of bounded size, one after another.
 
     Args:
-        run_range: the partitions.
-        taking: what the run takes on.
-        rank: of its transcription steps, where several wait for a worker slot.
+        audio_s: seconds of audio to transcribe, for each partition that has any work.
+        max_audio_s: in one run; a partition with more is a run of its own.
+        taking: what all of them take on.
+        rank: of their transcription steps, where several wait for a worker slot.
+        after_each: called when a run is over.
     """
+    results = []
+    with DagsterInstance.get() as instance:  # once: to open it takes as long as a small run's work
+        register_partitions(instance, audio_s, Names())  # the page can remove them
+        for run_range in grouped(registered(instance, Names()), audio_s, max_audio_s):
+            if taking.is_over:
+                break
+            results.append(_execute(instance, run_range, taking.share(run_range, audio_s), rank))
+            after_each()
+    return results
+
+
+def _execute(
+    instance: DagsterInstance, run_range: RunRange, taking: Taking, rank: Rank
+) -> RunResult:
+    """Here and now; what Dagster and the libraries of its steps print goes to ``runs.log``."""
     # Now that the state folder is entered: it reads which archive that is.
     from opentr_pipeline import definitions
 
@@ -64,7 +74,7 @@ def execute(run_range: RunRange, taking: Taking, rank: Rank = "usual") -> RunRes
         **plan_config(taking, Names()),
         "loggers": {"console": {"config": {"log_level": "INFO"}}},
     }
-    with DagsterInstance.get() as instance, printing_to(Path(instance.root_directory, LOG_NAME)):
+    with printing_to(Path(instance.root_directory, LOG_NAME)):
         result = execute_job(
             reconstructable(definitions.transcribe_archive_job),
             instance,
