@@ -31,8 +31,13 @@ PR_SET_CHILD_SUBREAPER = 36  # Source: linux/prctl.h
 
 
 class Cost(NamedTuple):
-    """What a command took."""
+    """What a command took.
 
+    Attributes:
+        published_s: until words were in the tables; negative where nothing was published.
+    """
+
+    published_s: float
     wall_s: float
     cpu_s: float
 
@@ -57,10 +62,13 @@ def main() -> None:
         new.append(_cost(said.work, archive))
     print(f"{said.recordings} recordings, load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
     for name, costs in (("nothing to do", done), (f"{NEW_S:.0f} s are new", new)):
-        wall_s = statistics.median(cost.wall_s for cost in costs)
+        cost = Cost(*map(statistics.median, zip(*costs, strict=True)))
+        published = f", published after {cost.published_s:.2f} s" if cost.published_s > 0 else ""
         least_s = min(cost.wall_s for cost in costs)
-        cpu_s = statistics.median(cost.cpu_s for cost in costs)
-        print(f"{name:16} {wall_s:5.2f} s (least {least_s:.2f}), {cpu_s:.2f} s of CPU")
+        print(
+            f"{name:16} {cost.wall_s:5.2f} s (least {least_s:.2f}), {cost.cpu_s:.2f} s of CPU"
+            + published
+        )
 
 
 def _noise(path: Path, seed: int) -> None:
@@ -93,13 +101,14 @@ def _cost(work: Path, archive: Path) -> Cost:
         "WHISPER_MODEL": "base",
     }
     command = [sys.executable, "-m", "opentr_pipeline.cli.app", "run", str(archive)]
-    before, started = _cpu_s(), time.monotonic()
+    before, started, started_at = _cpu_s(), time.monotonic(), time.time()
     subprocess.run(command, env={**os.environ, **own}, check=True, capture_output=True)
     wall_s = time.monotonic() - started
     with contextlib.suppress(ChildProcessError):
         while True:
             os.wait()
-    return Cost(wall_s, _cpu_s() - before)
+    pointer = work / "output" / ".store" / "partitions" / "0" / "current"
+    return Cost(pointer.lstat().st_mtime - started_at, wall_s, _cpu_s() - before)
 
 
 def _cpu_s() -> float:
