@@ -99,7 +99,7 @@ def is_ready(setup: Setup, partition_keys: Set[str]) -> bool:
     try:
         is_prepared = (home / PREPARED).read_text() == prepared_note(setup)
         registered = json.loads((home / REGISTERED).read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # a power cut may leave a note empty
         return False
     return (
         is_prepared

@@ -42,6 +42,11 @@ def test_a_folder_is_ready_for_the_keys_that_it_was_prepared_for(
     instance.prepare_home(setup, {"c"})
     assert home.is_ready(setup, {"a", "b", "c"})
     assert not home.is_ready(Setup(_settings(tmp_path, "elsewhere")), {"a"})
+    note = setup.workspace.dagster_home / home.REGISTERED
+    kept = note.read_bytes()
+    note.write_bytes(b"")
+    assert not home.is_ready(setup, {"a"})
+    note.write_bytes(kept)
     (setup.workspace.dagster_home / "dagster.yaml").unlink()
     assert not home.is_ready(setup, {"a"})
 
