@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 _UNSEEN = "\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 _INVISIBLE = re.compile(f"[\n{_UNSEEN}]")
 _INVISIBLE_IN_LINE = re.compile(f"[{_UNSEEN}]")
+# Select Graphic Rendition. Source: ECMA-48, 8.3.117.
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 # What would read as an escape of ours, and is none.
 _LIKE_AN_ESCAPE = re.compile(r"\\(?=x[0-9a-f]{2}|u[0-9a-f]{4})")
 _ESCAPE = re.compile(rb"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})")
@@ -37,6 +39,11 @@ def duration_text(seconds: float) -> str:
 def now() -> str:
     """The time as ``Transcript.transcribed_at`` keeps it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def uncoloured(text: str) -> str:
+    """A line of a program that writes its colours into files too."""
+    return _COLOUR.sub("", text)
 
 
 def visible(text: str) -> str:

@@ -112,7 +112,9 @@ class FolderStorage:
     def check(self) -> None:
         """See ``Storage``."""
         if not self._root.is_dir():
-            raise ArchiveError(f"The archive {self._root} is not a directory; set ARCHIVE_DIR.")
+            raise ArchiveError(
+                f"There is no folder {self._root}; name the archive's folder, or set ARCHIVE_DIR."
+            )
         if not os.access(self._root, os.R_OK | os.X_OK):
             raise ArchiveError(f"The archive {self._root} cannot be read; check its permissions.")
 

@@ -8,6 +8,7 @@ import click
 from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import folder_of, setup_to_look, until_interrupt
 from opentr_pipeline.cli.stack import logs_prod
+from opentr_pipeline.wording import uncoloured
 
 LOG_TICK_S = 0.3
 NUM_LOG_LINES = 50
@@ -57,4 +58,4 @@ def _split(words: tuple[str, ...]) -> tuple[Path | None, str | None, str | None]
 
 def _echo(lines: list[str]) -> None:
     for line in lines:
-        terminal.say(line)
+        terminal.say(uncoloured(line))

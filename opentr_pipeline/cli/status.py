@@ -75,7 +75,9 @@ def of_status(archive: Path, status: "Status") -> "RenderableType":
         ("failed", str(facts.num_failed)),
     ]
     if facts.num_unprobed:
-        lines.append(("not probed", f"{facts.num_unprobed} ({command('run')} looks into them)"))
+        # A run that works may be about to.
+        who = "" if status.runs else f" ({command('run')} looks into them)"
+        lines.append(("not probed", f"{facts.num_unprobed}{who}"))
     num_waiting = sum(run.status == "queued" for run in status.runs)
     lines += [
         ("speed", tables.speed_text(status.speed_x, "nothing was finished in the last 15 minutes")),

@@ -112,4 +112,5 @@ def remedy_when_given_up() -> str:
 
 def _kind(reason: str) -> str:
     """A reason without what differs from file to file."""
-    return re.sub(r"\d+(\.\d+)?", "N", reason)
+    plural = re.sub(r"\b1 packet\b", "2 packets", reason)  # the same trouble
+    return re.sub(r"\d+(\.\d+)?", "N", plural)

@@ -9,7 +9,7 @@ from opentr_pipeline.audio.streams import MAX_ERRORS
 from opentr_pipeline.planning.shards import ShardItem
 from opentr_pipeline.recognition.worker_times import WorkerTimes
 from opentr_pipeline.transcripts.transcript import Transcript
-from opentr_pipeline.wording import readable
+from opentr_pipeline.wording import number_text, readable
 
 _log = logging.getLogger(__name__)
 
@@ -106,5 +106,5 @@ def _damage(sound: Sound) -> str:
     if sound.has_late_stream:
         return "A stream that begins in the middle of the file was not heard."
     if sound.num_errors:
-        return f"{sound.num_errors} packets of the file cannot be decoded."
+        return f"{number_text(sound.num_errors, 'packet')} of the file cannot be decoded."
     return sound.allowance.doubt

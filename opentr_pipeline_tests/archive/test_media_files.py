@@ -196,13 +196,13 @@ def test_an_archive_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError) as caught:
         scan(tmp_path / "gone")
     assert str(caught.value) == (
-        f"The archive {tmp_path / 'gone'} is not a directory; set ARCHIVE_DIR."
+        f"There is no folder {tmp_path / 'gone'}; name the archive's folder, or set ARCHIVE_DIR."
     )
 
 
 def test_an_archive_that_is_a_file(tmp_path: Path) -> None:
     make(tmp_path, "a.wav")
-    with pytest.raises(ArchiveError, match="is not a directory; set ARCHIVE_DIR"):
+    with pytest.raises(ArchiveError, match="There is no folder"):
         scan(tmp_path / "a.wav")
 
 

@@ -61,7 +61,8 @@ def test_an_archive_that_is_not_there(tmp_path: Path, monkeypatch: pytest.Monkey
     result = CliRunner().invoke(main, ["scan", str(tmp_path / "gone")])
     assert result.exit_code == 2
     assert result.output == (
-        f"opentr: The archive {tmp_path / 'gone'} is not a directory; set ARCHIVE_DIR.\n"
+        f"opentr: There is no folder {tmp_path / 'gone'}; name the archive's folder, or set "
+        "ARCHIVE_DIR.\n"
     )
 
 

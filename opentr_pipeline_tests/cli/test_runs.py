@@ -23,7 +23,7 @@ from opentr_pipeline_tests.making import OPTIONS, recording, transcript
             "papers/1.txt",
             "papers/1.txt is a file, and an archive is a folder of recordings; put it",
         ),
-        ("gone", "The archive {}/gone is not a directory"),
+        ("gone", "There is no folder {}/gone; name the archive's folder, or set"),
     ],
 )
 def test_an_archive_without_media_is_one_sentence(

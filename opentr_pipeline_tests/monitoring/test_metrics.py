@@ -181,13 +181,16 @@ def test_the_command_prints_or_writes_and_goes_on(
     assert (result.exit_code, result.output, seen) == (0, "", 2)
 
 
-def test_status_shows_how_the_devices_are() -> None:
+def test_status_shows_how_the_devices_are_and_what_runs_look_into() -> None:
     settings = settings_of(ARCHIVE_DIR=ARCHIVE)
     text = shown(of_status(settings, STATUS))
     assert "device        CPU, 50 % busy, 2.0 of 8.0 GB of memory used\n" in text
     assert "device        A card, 93 % busy, 20.0 of 80.0 GB of memory used, 61 °C\n" in text
     assert "device        A card, does not tell how it is\n" in text
     assert "worker-1 cpu.slot-1" in text
+    assert "not probed    1\n" in text  # a run works, and may be about to
+    idle = shown(of_status(settings, dataclasses.replace(STATUS, runs=[])))
+    assert "not probed    1 (opentr run looks into them)\n" in idle
     said = status_line(STATUS)
     assert said.endswith("1 closed, 70.2x, CPU 50 % busy, A card 93 % busy")
     facts = STATUS.for_programs()
