@@ -291,6 +291,7 @@ def test_one_module_decides_what_recognizes_speech() -> None:
         ("fcntl", {"locks", "bootstrap"}),
         ("sqlite3", {"archive.recordings", "archive.ledger", "search.index"}),
         ("dagster_docker", {"defs.container_launcher"}),
+        ("uvicorn", {"launching.guarded_page"}),
         ("starlette", {"services.guard", "launching.guarded_page"}),
     ],
 )

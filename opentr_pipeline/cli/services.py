@@ -43,12 +43,10 @@ def _start(setup: "Setup") -> None:
     from opentr_pipeline.archive import media_files as archives
     from opentr_pipeline.launching import archive_run
     from opentr_pipeline.services import dev
-    from opentr_pipeline.services.page_link import make_token, token_folder
 
     dev.DevServices.of(setup.settings).check_none_runs()
     options = options_of(setup, fetch=True, to_start=True)
     archive_run.prepare(setup, archives.scan(setup.workspace.archive))
-    make_token(setup.settings, token_folder(setup.settings))
     running = dev.DevServices.of(setup.settings)
     if not running.is_running():
         running.stop()  # where they were killed, what is left of them may hold worker slots

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dagster import Field, IntSource, multiprocess_executor
+from dagster import Field, Int, multiprocess_executor
 
 from opentr_pipeline.devices.leases import Rank
 from opentr_pipeline.steps.birth import PRELOAD_MODULES
@@ -41,7 +41,7 @@ def slots_executor(num_slots: int) -> Any:
         }
 
     slots_field = Field(
-        IntSource,
+        Int,  # no source: whoever launches is not to learn what variables of ours hold
         is_required=False,
         default_value=num_slots,
         description=f"Transcription steps at once, 1 to {num_slots}.",

@@ -26,8 +26,6 @@ RUN_VARIABLES = (
 )
 # Whoever starts a run may choose a model by its name; which files are read, the settings say alone.
 PATH_VARIABLES = ("whisper_model", "whisper_vocabulary_file")
-# A word or a number; the launchpad takes them as they are typed, without quotation marks.
-AUTO_OR_NUMBER = ("audio_stream", "whisper_batch_size")
 
 DESCRIPTION = """\
 What one run may do otherwise than the settings: model, language, prompt and the like. The defaults
@@ -47,7 +45,7 @@ class Transcription(ConfigurableResource):  # type: ignore[type-arg]
         Raises:
             SettingsError: a value from the launchpad that cannot work.
         """
-        chosen = {name: str(getattr(self, name)) for name in RUN_VARIABLES}
+        chosen = {name: _plain(name, getattr(self, name)) for name in RUN_VARIABLES}
         for name in PATH_VARIABLES:
             _check_path(name, chosen[name], str(getattr(usual, name)))
         return changed_settings(usual, chosen)
@@ -56,6 +54,15 @@ class Transcription(ConfigurableResource):  # type: ignore[type-arg]
         """What a person chose for this run alone: values that are not the settings'."""
         usual = {name: field.default for name, field in type(self).model_fields.items()}
         return {name for name in RUN_VARIABLES if getattr(self, name) != usual[name]}
+
+
+def _plain(name: str, chosen: object) -> str:
+    if not isinstance(chosen, str | int):
+        raise SettingsError(
+            f"{name.upper()} must be a text or a number, got a {type(chosen).__name__}; a run "
+            "cannot read variables of the environment."
+        )
+    return str(chosen)
 
 
 def _check_path(name: str, chosen: str, usual: str) -> None:
@@ -73,13 +80,13 @@ def _check_path(name: str, chosen: str, usual: str) -> None:
 def transcription_resource(settings: Settings) -> Transcription:
     """The options with the settings as defaults and their descriptions."""
     fields = {
-        # The type of the value, not of the setting: ranges are checked by ``Settings`` alone.
+        # Dagster would take {env: NAME} for texts and numbers, and show what the variable holds,
+        # such as a password. ``Settings`` checks what is typed, with or without quotation marks.
         name: (
-            Any if name in AUTO_OR_NUMBER else type(value),
-            Field(value, description=Settings.model_fields[name].description),
+            Any,
+            Field(getattr(settings, name), description=Settings.model_fields[name].description),
         )
         for name in RUN_VARIABLES
-        for value in [getattr(settings, name)]
     }
     made = create_model(  # type: ignore[call-overload]
         "Transcription",

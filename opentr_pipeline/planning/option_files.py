@@ -67,7 +67,23 @@ def _of_folder(folder: str, table: Any, path: Path, archive: Path) -> dict[str, 
     _check_folder(folder, path, archive)
     for key, value in table.items():
         _check_key(key, value, folder, path)
-    return {FOLDER_KEYS[key]: _value(key, value, folder, path) for key, value in table.items()}
+    found = {FOLDER_KEYS[key]: _value(key, value, folder, path) for key, value in table.items()}
+    if vocabulary := found.get(FOLDER_KEYS["vocabulary_file"]):
+        _check_vocabulary(vocabulary, path, archive)
+    return found
+
+
+def _check_vocabulary(vocabulary: str, path: Path, archive: Path) -> None:
+    """Whoever may write to the archive is not to choose what else is read."""
+    if _lies_in(path, archive) and not _lies_in(vocabulary, archive):
+        raise SettingsError(
+            f"{path} names the vocabulary {vocabulary}, and a file in the archive may name those "
+            "in it alone; put it there, or name the options by FOLDER_OPTIONS_FILE from elsewhere."
+        )
+
+
+def _lies_in(path: str | Path, archive: Path) -> bool:
+    return Path(os.path.abspath(path)).is_relative_to(os.path.abspath(archive))
 
 
 def _check_folder(folder: str, path: Path, archive: Path) -> None:
@@ -140,9 +156,9 @@ def read_vocabulary(path: Path, said: str, archive: Path) -> list[str]:
 
 def _read_text(path: Path, said: str, archive: Path) -> str:
     # Whoever may write to the archive is not to choose what else is read.
-    is_inside = Path(os.path.abspath(path)).is_relative_to(os.path.abspath(archive))
+    inside = os.path.realpath(archive) if _lies_in(path, archive) else ""
     try:
-        with open_regular(path, os.path.realpath(archive) if is_inside else "") as stream:
+        with open_regular(path, inside) as stream:
             content = stream.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
             raise SettingsError(

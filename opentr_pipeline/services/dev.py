@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,9 +16,9 @@ from typing import Any, NamedTuple
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.locks import holder, is_locked, try_lock
 from opentr_pipeline.services import started_with
-from opentr_pipeline.services.listening import HOST, answers, is_taken
+from opentr_pipeline.services.listening import HOST, answers, listen
 from opentr_pipeline.services.log_files import turn_over
-from opentr_pipeline.services.page_link import link, read_token, token_folder
+from opentr_pipeline.services.page_link import link, new_token, read_token, token_folder
 from opentr_pipeline.services.processes import Process, end, members, wait_until
 from opentr_pipeline.settings.environment import Settings, is_in_stack
 from opentr_pipeline.settings.given import values_anywhere
@@ -44,14 +45,14 @@ class DevServices:
     """The services of an archive; their lock is held by the supervisor, so it cannot lie.
 
     Attributes:
-        token: that opens the page; empty where none is asked for, or was made.
+        token_folder: where the token of the page is; None where none is asked for.
         metrics_file: that is kept fresh beside them, for Prometheus; None for none.
         values: of the settings that a start works with, by the fields' names.
     """
 
     home: Path
     port: int
-    token: str = field(default="", repr=False)
+    token_folder: Path | None = None
     metrics_file: Path | None = None
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)  # a password is among them
     name = "dev"
@@ -61,9 +62,8 @@ class DevServices:
         """The services of the archive that the settings name."""
         name = settings.prometheus_file
         metrics_file = settings.resolved(name) if name else None
-        token = read_token(settings, token_folder(settings))
         home, port = settings.workspace.dagster_home, settings.dagster_port
-        return cls(home, port, token, metrics_file, values_anywhere(settings))
+        return cls(home, port, token_folder(settings), metrics_file, values_anywhere(settings))
 
     @property
     def log(self) -> Path:
@@ -79,7 +79,7 @@ class DevServices:
     @property
     def link(self) -> str:
         """What opens the page."""
-        return link(self.address, self.token)
+        return link(self.address, read_token(self.token_folder))
 
     def is_running(self) -> bool:
         """Whether they run."""
@@ -103,7 +103,7 @@ class DevServices:
 
     def code_location_error(self) -> str:
         """Why the page cannot load our definitions; empty where it can."""
-        return code_location_error(self.address, self.token)
+        return code_location_error(self.address)  # it knows its own user, and needs no token
 
     def started_with(self) -> dict[str, Any]:
         """The values that they were started with; none where they do not run."""
@@ -155,10 +155,6 @@ class DevServices:
                 f"PROMETHEUS_FILE={self.metrics_file} cannot be written; make its folder, or leave "
                 "the variable empty."
             )
-        if is_taken(self.port):
-            raise ServiceError(
-                f"Port {self.port} is taken by another program; set DAGSTER_PORT to a free one."
-            )
         lock = try_lock(self._lock)
         if lock is None:
             raise ServiceError("Another start is under way; try again in a moment.")
@@ -173,17 +169,23 @@ class DevServices:
         self._wait_until_ready(process)
 
     def _spawn(self, lock: int) -> "subprocess.Popen[bytes]":
+        # From here to the end somebody of ours listens: else another user of the host could in the
+        # page's place, whenever that is started again, and be sent the token.
+        listening = listen(self.port)
+        if listening is None:
+            raise ServiceError(
+                f"Port {self.port} is taken by another program; set DAGSTER_PORT to a free one."
+            )
+        with listening:
+            new_token(self.token_folder)
+            return self._supervised(lock, listening)
+
+    def _supervised(self, lock: int, listening: socket.socket) -> "subprocess.Popen[bytes]":
         supervisor = [sys.executable, "-m", "opentr_pipeline.services.supervisor", str(self.home)]
-        metrics = [
-            sys.executable,
-            "-m",
-            "opentr_pipeline.cli.app",
-            "metrics",
-            "--watch",
-            "--output",
-        ]
-        beside = [*metrics, str(self.metrics_file)] if self.metrics_file else []
+        metrics = [sys.executable, "-m", "opentr_pipeline.cli.app", "metrics", "--watch"]
+        beside = [*metrics, "--output", str(self.metrics_file)] if self.metrics_file else []
         dagster_dev = [sys.executable, "-m", "opentr_pipeline.launching.guarded_dev"]
+        dagster_dev += ["--listening", str(listening.fileno())]
         place = ["-w", str(stock("workspace.yaml")), "-h", HOST, "-p", str(self.port)]
         turn_over(self.log)
         with self.log.open("ab") as log:
@@ -193,7 +195,7 @@ class DevServices:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=[lock],
+                pass_fds=[lock, listening.fileno()],
                 start_new_session=True,
                 # Background jobs of a shell ignore SIGINT, and children inherit that; dagster
                 # ends on SIGINT alone.
@@ -267,23 +269,25 @@ class StackServices:
 def services_of(settings: Settings) -> DevServices | StackServices:
     """The services that look after the archive, here or in the stack that this process is in."""
     if is_in_stack():
-        token = read_token(settings, token_folder(settings))
+        token = read_token(token_folder(settings))
         return StackServices(f"http://{HOST}:{settings.dagster_port}", token)
     return DevServices.of(settings)
 
 
-def code_location_error(address: str, token: str) -> str:
+def code_location_error(address: str, token: str = "") -> str:
     """Why a page cannot load our definitions; empty where it can.
 
     Args:
         address: of the page.
-        token: that opens it.
+        token: that opens it to us; empty where it knows its own user.
 
     Raises:
         ServiceError: the page does not say.
     """
     body = json.dumps({"query": LOCATIONS}).encode()
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
     request = urllib.request.Request(f"{address}/graphql", body, headers)
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:

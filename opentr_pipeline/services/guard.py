@@ -24,7 +24,6 @@ LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 OPEN_PATH = "/server_info"
 GRAPHQL_PATH = "/graphql"
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
-COOKIE_DAYS = 30
 CONNECTIONS = Path("/proc/net/tcp")
 ESTABLISHED = "01"
 # What those who pass connections of others on say about these.
@@ -160,9 +159,8 @@ class Guard:
         # One slash: with two it would be another host's address.
         place = "/" + rest.path.lstrip("/") + (f"?{rest.query}" if rest.query else "")
         answer = RedirectResponse(place, 303, {"Cache-Control": "no-store"})
-        days = COOKIE_DAYS * 86_400
         # Lax: links on other pages lead here, and no GET changes anything.
-        answer.set_cookie(self._door.cookie, self._door.token, days, httponly=True, samesite="lax")
+        answer.set_cookie(self._door.cookie, self._door.token, httponly=True, samesite="lax")
         return answer
 
 

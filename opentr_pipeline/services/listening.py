@@ -1,21 +1,31 @@
-"""Whether somebody listens on this machine, and answers."""
+"""Who listens on a port of this machine, and whether somebody answers."""
 
 import socket
 import urllib.error
 import urllib.request
 
 HOST = "127.0.0.1"
+BACKLOG = 2048  # Source: uvicorn's own
+
+
+def listen(port: int) -> socket.socket | None:
+    """Listen on a port of this machine's loopback; None where another program does."""
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+        listening.listen(BACKLOG)
+    except OSError:
+        listening.close()
+        return None
+    return listening
 
 
 def is_taken(port: int) -> bool:
     """Whether another program listens on a port of this machine's loopback."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return True
-    return False
+    if listening := listen(port):
+        listening.close()
+    return listening is None
 
 
 def answers(url: str) -> bool:

@@ -12,28 +12,30 @@ TOKEN_PARAMETER = "token"
 FILE_NAME = "page.token"
 
 
-def token_folder(settings: Settings) -> Path:
-    """Where the token is of the page that looks after an archive, seen from where this runs."""
-    return settings.workspace.home if is_in_stack() else settings.workspace.state
-
-
-def make_token(settings: Settings, folder: Path) -> str:
-    """The token of a page, made where there is none; it stays, so that links go on working.
+def token_folder(settings: Settings, stack_state: Path | None = None) -> Path | None:
+    """Where the token of a page is, seen from where this runs; None where none is asked for.
 
     Args:
-        settings: say whether one is asked for.
-        folder: where it is kept.
+        settings: of the archive that it looks after.
+        stack_state: what the containers of the production stack keep, to see theirs from outside.
+    """
+    if not settings.page_token:
+        return None
+    here = settings.workspace.home if is_in_stack() else settings.workspace.state
+    return stack_state or here
 
-    Returns:
-        The token; empty where none is asked for.
+
+def new_token(folder: Path | None) -> str:
+    """Make the token of a page anew: whoever got the one of before can do nothing with it.
+
+    Args:
+        folder: where it is kept; None for none.
 
     Raises:
         ServiceError: it cannot be kept.
     """
-    if not settings.page_token:
+    if folder is None:
         return ""
-    if kept := read_token(settings, folder):
-        return kept
     token, file = secrets.token_urlsafe(24), folder / FILE_NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,12 +47,10 @@ def make_token(settings: Settings, folder: Path) -> str:
     return token
 
 
-def read_token(settings: Settings, folder: Path) -> str:
-    """The token of a page; empty where none is asked for, there is none, or others can read it."""
-    file = folder / FILE_NAME
+def read_token(folder: Path | None) -> str:
+    """The token of a page; empty where there is none, or it is not ours to read."""
     try:
-        is_private = not file.stat().st_mode & 0o077
-        return read_plain(file).strip() if settings.page_token and is_private else ""
+        return read_plain(folder / FILE_NAME).strip() if folder else ""
     except (OSError, PlantedFileError):
         return ""
 

@@ -18,7 +18,7 @@ from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.services import docker, started_with
 from opentr_pipeline.services.dev import code_location_error
 from opentr_pipeline.services.listening import HOST, answers, is_taken
-from opentr_pipeline.services.page_link import link, make_token, read_token
+from opentr_pipeline.services.page_link import link, new_token, read_token, token_folder
 from opentr_pipeline.services.processes import wait_until
 from opentr_pipeline.services.stack_image import build_context
 from opentr_pipeline.services.stack_settings import HostCards, environment, make_folders
@@ -75,7 +75,7 @@ class Stack:
     @property
     def token(self) -> str:
         """What opens the page; empty where it asks for none."""
-        return read_token(self.settings, self.state)
+        return read_token(token_folder(self.settings, self.state))
 
     @property
     def link(self) -> str:
@@ -126,6 +126,7 @@ class Stack:
             raise ServiceError(
                 f"It runs already, or is left over: {self.link} ({command('stop')} ends it)."
             )
+        new_token(token_folder(self.settings, self.state))
         self._build(say)
         started_with.keep(_values_file(self.settings), values_anywhere(self.settings))
         try:
@@ -144,7 +145,6 @@ class Stack:
             )
 
     def _build(self, say: Callable[[str], object]) -> None:
-        make_token(self.settings, self.state)
         make_folders(self.settings.workspace, self.state)
         say("Building the image (minutes the first time) ...")
         with build_context() as folder:

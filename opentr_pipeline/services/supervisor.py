@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from opentr_pipeline.services.log_files import LINE_FORMAT
@@ -66,25 +67,28 @@ class _Beside:
             self._process.wait()
 
 
-def supervise(home: Path, command: Sequence[str], beside: Sequence[str] = ()) -> int:
+def supervise(
+    home: Path, command: Sequence[str], beside: Sequence[str] = (), passed: Sequence[int] = ()
+) -> int:
     """Run a command again whenever it ends by itself, until SIGINT; else its exit code.
 
     Args:
         home: the state folder of the services.
         command: ``dagster dev`` with its arguments.
         beside: a command to keep alive meanwhile; empty for none.
+        passed: open files that the command gets: what the page listens on.
     """
     other = _Beside(beside)
     try:
-        return _supervise(home, command, other)
+        return _supervise(home, command, other, passed)
     finally:
         other.end()
 
 
-def _supervise(home: Path, command: Sequence[str], other: _Beside) -> int:
+def _supervise(home: Path, command: Sequence[str], other: _Beside, passed: Sequence[int]) -> int:
     while True:
         started = time.monotonic()
-        child = subprocess.Popen(command)
+        child = subprocess.Popen(command, pass_fds=passed)
         try:
             code = _wait(child, home, other)
             if time.monotonic() - started < SHORT_LIFE_S:
@@ -133,4 +137,6 @@ if __name__ == "__main__":
     log.setFormatter(LineFormatter(LINE_FORMAT))
     logging.basicConfig(handlers=[log])
     split = sys.argv.index("--")
-    sys.exit(supervise(Path(sys.argv[1]), sys.argv[split + 1 :], sys.argv[2:split]))
+    _, where, *beside_it = sys.argv[:split]
+    listening = [int(b) for a, b in pairwise(sys.argv[split:]) if a == "--listening"]
+    sys.exit(supervise(Path(where), sys.argv[split + 1 :], beside_it, listening))

@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import build_input_context, build_output_context
+from dagster import (
+    DagsterInvalidConfigError,
+    build_input_context,
+    build_output_context,
+    validate_run_config,
+)
 
 from opentr_pipeline import definitions
 from opentr_pipeline.defs.handed_on import HandedOn
@@ -76,6 +81,21 @@ def test_a_run_names_no_path_that_the_settings_do_not(variable: str, value: str)
         resource.settings(usual)
     own = settings_of({variable.upper(): value})
     assert getattr(transcription_resource(own).settings(own), variable) == value
+
+
+def test_a_run_reads_no_variable_of_the_environment() -> None:
+    """Dagster shows run config and errors to whoever sees the page."""
+    for name in ("whisper_language", "whisper_initial_prompt", "whisper_beam_size"):
+        config = {"resources": {"transcription": {"config": {name: {"env": "HOME"}}}}}
+        job = definitions.defs.resolve_job_def("transcribe_archive")
+        kept = validate_run_config(job, config)["resources"]["transcription"]["config"][name]
+        resource = transcription_resource(settings_of()).model_copy(update={name: kept})
+        with pytest.raises(
+            SettingsError, match=f"{name.upper()} must be a text or a number, got a"
+        ):
+            resource.settings(settings_of())
+    with pytest.raises(DagsterInvalidConfigError):
+        validate_run_config(job, {"execution": {"config": {"worker_slots": {"env": "HOME"}}}})
 
 
 def test_a_run_may_name_a_model() -> None:

@@ -265,6 +265,17 @@ def test_options_are_in_files_that_are_what_they_seem(case: Case, tmp_path: Path
     assert named.hotwords == "Po"
 
 
+def test_a_file_in_the_archive_names_vocabularies_in_it_alone(case: Case, tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("Po", encoding="utf-8")
+    for said in (str(tmp_path / "secret.txt"), "../secret.txt"):
+        text = f'[film]\nvocabulary_file = "{said}"'
+        assert "may name those in it alone" in case.refusal(text)
+    elsewhere = tmp_path / "options.toml"
+    elsewhere.write_text('[film]\nvocabulary_file = "secret.txt"', encoding="utf-8")
+    found = case.options(FOLDER_OPTIONS_FILE=str(elsewhere))
+    assert found.of("film/1.wav").hotwords == "Po"
+
+
 def test_a_folders_vocabulary_lies_beside_the_file(case: Case) -> None:
     (case.archive / "radio" / "terms.txt").write_text("Montebello")
     options = case.options(

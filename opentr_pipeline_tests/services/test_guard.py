@@ -203,24 +203,25 @@ def test_the_user_of_a_connection_is_who_holds_its_other_end(tmp_path: Path) -> 
     assert user_of_client({"client": None}) is None
 
 
-def test_a_token_is_made_once_and_is_its_users_alone(tmp_path: Path) -> None:
-    settings = load_settings({}, None)
-    assert page_link.read_token(settings, tmp_path) == ""
-    token = page_link.make_token(settings, tmp_path / "state")
-    (file,) = (tmp_path / "state").iterdir()
+def test_a_token_is_its_users_alone_and_lives_until_the_next_start(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    assert page_link.read_token(folder) == ""
+    token = page_link.new_token(folder)
+    (file,) = folder.iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
-    assert page_link.make_token(settings, tmp_path / "state") == token != ""
+    assert page_link.read_token(folder) == token != ""
     assert page_link.link("http://here", token) == f"http://here/?token={token}"
 
-    file.chmod(0o640)  # known to others: another one
-    fresh = page_link.make_token(settings, tmp_path / "state")
-    assert fresh not in ("", token)
+    fresh = page_link.new_token(folder)
+    assert page_link.read_token(folder) == fresh not in ("", token)
     file.unlink()
     file.symlink_to(tmp_path / "theirs")
     (tmp_path / "theirs").write_text("planted")
-    (tmp_path / "theirs").chmod(0o600)
-    assert page_link.make_token(settings, tmp_path / "state") not in ("", "planted")
+    assert page_link.read_token(folder) == ""
+    assert page_link.new_token(folder) == page_link.read_token(folder) != ""
     assert (tmp_path / "theirs").read_text() == "planted"
+
     off = load_settings({"PAGE_TOKEN": "false"}, None)
-    assert page_link.make_token(off, tmp_path / "state") == ""
+    assert page_link.token_folder(off) is None
+    assert page_link.new_token(None) == page_link.read_token(None) == ""
     assert page_link.link("http://here", "") == "http://here"

@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import re
+import signal
 import socket
 import urllib.error
 import urllib.request
@@ -23,6 +24,7 @@ from opentr_pipeline.devices.leases import lease, slots_folder
 from opentr_pipeline.quality.checks import CHECKS
 from opentr_pipeline.services import page_link
 from opentr_pipeline.services.dev import DevServices
+from opentr_pipeline.services.listening import listen
 from opentr_pipeline_tests.conftest import Project, wait_for
 from opentr_pipeline_tests.page_api import LAUNCH, TICKS, free_port, run_ids
 from opentr_pipeline_tests.runs import SPEECH, holder_of, make_archive, speech_file
@@ -262,6 +264,10 @@ async (query) => {
 """
 
 
+def token_of(services: DevServices) -> str:
+    return page_link.read_token(services.token_folder)
+
+
 def num_runs(one: Project) -> int:
     with DagsterInstance.from_config(str(one.settings.workspace.dagster_home)) as instance:
         return instance.get_runs_count()
@@ -282,7 +288,7 @@ def test_a_page_of_another_origin_launches_nothing(
         answers: list[tuple[str, int]] = []
         opened.on("response", lambda got: answers.append((got.request.method, got.status)))
         for name in ("127.0.0.1", NAME):
-            opened.goto(f"http://{name}:{one.environ['DAGSTER_PORT']}/?token={services.token}")
+            opened.goto(f"http://{name}:{one.environ['DAGSTER_PORT']}/?token={token_of(services)}")
             expect(opened.get_by_role("link", name=re.compile("Catalog")).first).to_be_visible()
             opened.goto(f"http://{name}:{server.server_port}/evil.html")
             answers.clear()
@@ -308,8 +314,8 @@ def test_the_link_opens_the_page_and_a_cookie_keeps_it(
     opened.goto(place)
     expect(opened.get_by_text("This page opens by its link alone")).to_be_visible()
     opened.screenshot(path=tmp_path / "without.png")
-    opened.goto(f"{place}/runs?token={services.token}")
-    assert services.token not in opened.url
+    opened.goto(f"{place}/runs?token={token_of(services)}")
+    assert token_of(services) not in opened.url
     expect(opened.get_by_role("link", name=re.compile("Catalog")).first).to_be_visible()
     opened.goto(place)
     expect(opened.get_by_role("link", name=re.compile("Catalog")).first).to_be_visible()
@@ -362,15 +368,29 @@ def test_another_user_of_the_host_starts_nothing(one: Project) -> None:
     assert as_nobody(lambda: statuses(place, "guessed", LAUNCH)) == "[401, 401]"
     assert num_runs(one) == before
     # Nor does he find the token, or reach the code server, which does what it is told.
-    kept = page_link.token_folder(one.settings) / page_link.FILE_NAME
+    assert services.token_folder
+    kept = services.token_folder / page_link.FILE_NAME
     assert as_nobody(kept.read_text) == "PermissionError"
     commands = " ".join(process.command for process in services.processes())
     sockets = set(re.findall(r"--socket (\S+)", commands))
     assert sockets
     for path in sockets:
         assert as_nobody(lambda path=path: connect(path)) == "PermissionError"  # type: ignore[misc]
-    token = services.token
+    token = token_of(services)
     assert as_nobody(lambda: statuses(place, token, "{ version }")) == "[200, 200]"
+
+
+def test_nobody_takes_the_place_of_a_page_that_ended(one: Project) -> None:
+    """Whoever listened there would be sent the token."""
+    services = DevServices.of(one.settings)
+    (page,) = [one for one in services.processes() if "guarded_page" in one.command]
+    os.kill(page.pid, signal.SIGKILL)
+    tries = 0
+    while not services.answers():
+        assert as_nobody(lambda: listen(services.port)) == "None"
+        tries += 1
+    assert tries > 1
+    assert page.pid not in {one.pid for one in services.processes()}
 
 
 def connect(path: str) -> None:
@@ -385,7 +405,7 @@ def test_programs_of_others_pass_with_the_token(one: Project) -> None:
         "127.0.0.1",
         port_number=int(one.environ["DAGSTER_PORT"]),
         # By a name with which our own user tells nothing.
-        headers={"Host": NAME, "Authorization": f"Bearer {services.token}"},
+        headers={"Host": NAME, "Authorization": f"Bearer {token_of(services)}"},
     )
     location = "opentr_pipeline.definitions"
     assert client.reload_repository_location(location).status.value == "SUCCESS"
