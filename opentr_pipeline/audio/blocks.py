@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from opentr_pipeline.audio.mixing import levelled, peak_of
+from opentr_pipeline.audio.mixing import centred, levelled, peak_of
 
 if TYPE_CHECKING:
     from opentr_pipeline.audio.windows import Samples
@@ -31,7 +31,7 @@ def blocks_of(parts: Iterator["Samples"], size: int) -> Iterator["Samples"]:
     """The samples of a recording in such pieces, at a level that can be heard."""
     peak = 0.0
     for block in joined(parts, size):
-        peak = max(peak, peak_of(block))
+        peak = max(peak, peak_of(centred(block)))
         yield levelled(block, peak)
         del block
 

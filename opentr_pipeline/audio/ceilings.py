@@ -75,6 +75,10 @@ class Allowance:
         other._decoded_s = self._decoded_s
         return other
 
+    def count(self, other: "Allowance") -> None:
+        """Count what was decoded of another one, in which nobody spoke."""
+        self._decoded_s = other._decoded_s
+
     def begin(self, claimed_s: float | None) -> None:
         """Begin a container of the file.
 

@@ -4,7 +4,7 @@ A stream: what is in memory at once does not depend on how long a recording is.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from opentr_pipeline.audio.blocks import blocks_of
 from opentr_pipeline.audio.ceilings import MAX_OTHER_STREAMS, Allowance
 from opentr_pipeline.audio.extents import extents_of
+from opentr_pipeline.audio.mixing import Mix, mixed, other_mixes
 from opentr_pipeline.audio.probe import open_media
 from opentr_pipeline.audio.streams import DISK_ERRORS, LATE_STREAM, Decoder
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, SpeechFinder, Window
@@ -34,6 +35,7 @@ class Sound:
 
     Attributes:
         duration_s: what was decoded so far; the whole once the windows are exhausted.
+        is_flat: nothing but zeros was decoded so far.
         num_errors: packets that could not be decoded and are missing, so far.
         reached_s: how far streams beside this one go; 0 where this one says its own length.
         is_cut: the file ends before its container does.
@@ -51,6 +53,7 @@ class Sound:
         *,
         split: bool = False,
         max_duration_s: float = MAX_DURATION_S,
+        mix: Mix = mixed,
     ) -> None:
         """Name the file; it is opened by ``windows``.
 
@@ -59,16 +62,17 @@ class Sound:
             audio_stream: its number among the audio streams, from 0, or ``auto`` for the best.
             split: windows of each channel by itself.
             max_duration_s: what is heard of it.
+            mix: makes one of all channels, where they are not split.
         """
         self._media = media
         self._audio_stream = audio_stream
-        self._split = split
+        self._split, self._mix = split, mix
         self._errors: list[str] = []
         self._num_samples = 0
         self.reached_s = 0.0
-        self.is_cut, self.is_claimed = False, audio_stream == "auto"
+        self.is_flat, self.is_cut, self.is_claimed = True, False, audio_stream == "auto"
         self.num_left = self.num_other = 0
-        self._number = 0
+        self._number, self._num_channels = 0, 1
         self.allowance = Allowance(max_duration_s)
 
     @property
@@ -89,37 +93,56 @@ class Sound:
     def windows(self) -> Iterator[Window]:
         """Decode and find speech, a block at a time; damaged packets are left out.
 
-        Where nobody speaks in the best stream, the others are heard until somebody does.
+        Where nobody speaks in the mix of the best stream, its channels are heard, and then the
+        other streams, until somebody does.
 
         Raises:
             MediaError: ``corrupt`` where nothing can be decoded, ``unsupported`` without audio.
             OSError: the file cannot be read, through no fault of its own.
         """
-        is_silent = True
-        for window in self._windows():
-            is_silent = False
-            yield window
-        if is_silent and self._audio_stream == "auto":
-            yield from self._other_windows()
+        spoke = yield from self._windows_of_stream()
+        if not spoke and self._audio_stream == "auto":
+            yield from self._instead(self._other_streams())
 
-    def _other_windows(self) -> Iterator[Window]:
-        numbers = [number for number in range(self.num_other + 1) if number != self._number]
-        allowance = self.allowance
-        for number in numbers[:MAX_OTHER_STREAMS]:
-            if allowance.status:
-                return
-            other = Sound(self._media, str(number), split=self._split)
-            allowance = other.allowance = allowance.of_another_stream()
-            spoke = False
+    def _windows_of_stream(self) -> Generator[Window, None, bool]:
+        """Those of the mix, or else of the channels; whether there were any."""
+        spoke = False
+        for window in self._windows():
+            spoke = True
+            yield window
+        if not spoke and not self._split and self._mix is mixed:
+            spoke = yield from self._instead(self._other_mixes())
+        return spoke
+
+    def _instead(self, others: Iterable["Sound"]) -> Generator[Window, None, bool]:
+        """The windows of the first in which somebody speaks, which this one then is."""
+        for other in others:
+            if self.allowance.status:
+                return False
+            other.allowance = self.allowance.of_another_stream()
             try:
-                for window in other._windows():
-                    spoke = True
-                    yield window
-            except MediaError:  # not the stream that would decide over the file
-                continue
+                spoke = yield from other._windows_of_stream()
+            except MediaError:  # not the one that would decide over the file
+                spoke = False
             if spoke:
                 vars(self).update(vars(other))
+                return True
+            self.allowance.count(other.allowance)
+            if other.allowance.status:
+                return False
+        return False
+
+    def _other_mixes(self) -> Iterator["Sound"]:
+        for mix in other_mixes(self._num_channels):
+            other = Sound(self._media, self._audio_stream, mix=mix)
+            yield other
+            if other.is_flat and self._num_channels == 2:  # channels that are the same
                 return
+
+    def _other_streams(self) -> Iterator["Sound"]:
+        numbers = [number for number in range(self.num_other + 1) if number != self._number]
+        for number in numbers[:MAX_OTHER_STREAMS]:
+            yield Sound(self._media, str(number), split=self._split)
         self.num_other = 0
 
     def _windows(self) -> Iterator[Window]:
@@ -147,6 +170,7 @@ class Sound:
                 self.allowance.size_bytes = os.path.getsize(path)
                 for block in blocks_of(self._parts(path), int(BLOCK_S * SAMPLE_RATE_HZ)):
                     self._num_samples += block.shape[1]
+                    self.is_flat = self.is_flat and not block.any()
                     yield block
         except av.FFmpegError as error:
             if isinstance(error, OSError) and error.errno in DISK_ERRORS:
@@ -173,6 +197,7 @@ class Sound:
                         split=self._split,
                     )
                     decoder.layout, decoder.allowance = layout, self.allowance
+                    decoder.mix = self._mix
                     yield from decoder.parts()
             except (av.FFmpegError, MediaError) as error:
                 if not extent.start or getattr(error, "errno", None) in DISK_ERRORS:
@@ -180,6 +205,7 @@ class Sound:
                 self._errors.append(str(error))
                 continue
             self.reached_s = num_before / SAMPLE_RATE_HZ + decoder.reached_s
+            self._num_channels = max(self._num_channels, decoder.num_channels)
             layout, num_before = decoder.layout, num_before + decoder.num_samples
             self.num_left = 0 if extent.is_wave else extent.num_left
             if self.allowance.status:

@@ -1,6 +1,7 @@
 """Channels -> one, at a level that can be heard."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,13 @@ USUAL_PEAK = 0.3
 PEAK_SHARE = 0.999
 PEAK_STEP = 16
 FULL_SCALE = 32768
+# Heard each by itself where nobody speaks in the mix.
+MAX_CHANNELS_ALONE = 8
+# The mean of a minute of sound is nearer to zero, unless a converter is faulty.
+MAX_OFFSET = 0.02
+
+# Samples of shape (num_channels, n) and FFmpeg's names of the channels -> shape (1, n).
+Mix = Callable[["Samples", Sequence[str]], "Samples"]
 
 
 def mixed(samples: "Samples", names: Sequence[str]) -> "Samples":
@@ -43,6 +51,45 @@ def mixed(samples: "Samples", names: Sequence[str]) -> "Samples":
     if (mix.astype(np.float64) ** 2).sum() < MIN_KEPT_ENERGY * (weights**2) @ energies:
         mix = samples[energies.argmax()]
     return mix[None]
+
+
+def other_mixes(num_channels: int) -> Iterator[Mix]:
+    """What to listen to where nobody speaks in the mix of so many channels.
+
+    Their speech may cancel itself there while a hum that they have in common does not.
+    """
+    if num_channels == 2:
+        yield _difference
+    if num_channels > 1:
+        for number in range(min(num_channels, MAX_CHANNELS_ALONE)):
+            yield partial(_alone, number)
+
+
+def _difference(samples: "Samples", names: Sequence[str]) -> "Samples":
+    return (samples[:1] - samples[1:2]) / 2 if len(samples) == 2 else mixed(samples, names)
+
+
+def _alone(number: int, samples: "Samples", names: Sequence[str]) -> "Samples":
+    return samples[number : number + 1] if number < len(samples) else mixed(samples, names)
+
+
+def centred(samples: "Samples") -> "Samples":
+    """Sound around zero: a constant that a converter adds would hide it; ordinary sound stays.
+
+    Args:
+        samples: float32, shape (num_channels, n); changed in place.
+
+    Returns:
+        The same array.
+    """
+    import numpy as np
+
+    for number, channel in enumerate(samples):
+        # Single samples that are damage may be any number.
+        offset = np.clip(channel, -1, 1).mean()
+        if abs(offset) > MAX_OFFSET:
+            samples[number] -= offset
+    return samples
 
 
 def peak_of(samples: "Samples") -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentr_pipeline.audio.blocks import joined, pieces_of
 from opentr_pipeline.audio.ceilings import MAX_FRAME_SAMPLES, Allowance, refusal
-from opentr_pipeline.audio.mixing import mixed
+from opentr_pipeline.audio.mixing import Mix, mixed
 from opentr_pipeline.audio.probe import MACHINE_ERRORS, container_duration_s, own_duration_s
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from opentr_pipeline.errors import MediaError
@@ -31,8 +31,10 @@ class Decoder:
     """Decodes a stream to samples at 16 kHz, float32, each at its place in time.
 
     Attributes:
+        mix: makes one of its channels, where they are not kept apart.
         layout: of its channels; set where the file had another container before.
         allowance: what of the file may still be heard.
+        num_channels: most of them at once, so far.
         num_samples: decoded so far.
         reached_s: how far streams beside this one go; 0 where nobody needs to know.
     """
@@ -60,8 +62,9 @@ class Decoder:
         self._split = split
         self._errors = errors
         self.allowance = Allowance()
+        self.mix: Mix = mixed
         self.layout: Any = None
-        self.num_samples = 0
+        self.num_channels = self.num_samples = 0
         self.reached_s = 0.0
         self._read = [stream]
         # Read anyway, to pass over them.
@@ -81,7 +84,7 @@ class Decoder:
             return
         for names, group in itertools.groupby(self._channels(), key=lambda one: one[0]):
             for samples in joined((samples for _, samples in group), MIX_SAMPLES):
-                yield mixed(samples, names)
+                yield self.mix(samples, names)
 
     def _channels(self) -> Iterator[tuple[tuple[str, ...], "Samples"]]:
         """Names and samples of channels; a stream may change its rate or channels midway."""
@@ -115,6 +118,7 @@ class Decoder:
         self.allowance.format()
         # Where channels are kept apart, the first frame decides how many there are to the end.
         self.layout = self.layout if self.layout and self._split else frame.layout
+        self.num_channels = max(self.num_channels, self.layout.nb_channels)
         kind = "s16" if frame.format.name in SHALLOW_FORMATS else "flt"
         # A plane for each channel; of eight and more PyAV 18 reads beyond the last one.
         kind += "p" if self.layout.nb_channels < MANY_CHANNELS else ""

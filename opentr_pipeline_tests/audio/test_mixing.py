@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from opentr_pipeline.audio.decoding import Sound
-from opentr_pipeline.audio.mixing import USUAL_PEAK, levelled, mixed
+from opentr_pipeline.audio.mixing import USUAL_PEAK, centred, levelled, mixed
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ
 from opentr_pipeline_tests.audio.test_decoding import content
 from opentr_pipeline_tests.runs import SAMPLES
@@ -58,6 +58,55 @@ def test_a_stretch_that_cancels_itself_is_heard_beside_one_that_does_not(
     right = np.concatenate([speech, -speech])
     path = written(tmp_path / "a.wav", np.stack([np.tile(speech, 2), right]), "pcm_s16le", "stereo")
     assert sum(one.duration_s for one in Sound(path).windows()) > 20
+
+
+HUM = 1500 / 32768 * np.sin(2 * np.pi * 50 / SAMPLE_RATE_HZ * np.arange(60 * SAMPLE_RATE_HZ))
+NOISE = np.random.default_rng(1).normal(0, 0.03, HUM.shape)
+
+
+@pytest.mark.parametrize("common", [HUM, NOISE, HUM + 0.4])
+def test_what_channels_have_in_common_hides_no_speech(
+    tmp_path: Path, speech: Any, common: Any
+) -> None:
+    """The mix is nothing but that."""
+    common = common[: len(speech)]
+    both = np.stack([common + 0.5 * speech, common - 0.5 * speech])
+    sound = Sound(written(tmp_path / "a.wav", both, "pcm_s16le", "stereo"))
+    assert sum(one.duration_s for one in sound.windows()) > 8
+    assert (sound.is_claimed, sound.num_other) == (True, 0)
+    assert sound.duration_s == pytest.approx(len(speech) / SAMPLE_RATE_HZ)
+
+
+def test_a_channel_is_heard_that_the_others_drown(tmp_path: Path, speech: Any) -> None:
+    loud = 0.5 * np.sin(np.arange(len(speech)) / 6)
+    path = written(tmp_path / "a.wav", np.stack([*[loud] * 5, 0.05 * speech]), "pcm_f32le", "5.1")
+    assert sum(one.duration_s for one in Sound(path).windows()) > 8
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_channels_that_are_the_same_are_heard_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channels: int
+) -> None:
+    passes = []
+    usual = Sound._windows
+    monkeypatch.setattr(Sound, "_windows", lambda one: (passes.append(one), usual(one))[1])
+    layout = {1: "mono", 2: "stereo"}[channels]
+    path = written(tmp_path / "a.wav", np.tile(NOISE[:80_000], (channels, 1)), "pcm_s16le", layout)
+    assert list(Sound(path).windows()) == []
+    assert len(passes) == channels
+
+
+@pytest.mark.parametrize("offset", [10_000 / 32768, 26_000 / 32768, -0.5])
+@pytest.mark.parametrize("split", [False, True])
+def test_an_offset_hides_no_speech(tmp_path: Path, speech: Any, offset: float, split: bool) -> None:
+    both = np.stack([0.05 * speech + offset, 0.05 * speech])
+    path = written(tmp_path / "a.wav", both, "pcm_s16le", "stereo")
+    assert likeness(content(path, split=split)[0], speech) > 0.98
+    assert sum(one.duration_s for one in Sound(path, split=split).windows()) > 8
+
+
+def test_ordinary_sound_stays_as_it_is(speech: Any) -> None:
+    assert np.array_equal(centred(speech[None] + np.float32(0.01)), speech[None] + np.float32(0.01))
 
 
 def test_what_channels_have_in_common_or_not_is_mixed_as_before(speech: Any) -> None:
