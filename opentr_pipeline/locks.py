@@ -9,12 +9,14 @@ import fcntl
 import logging
 import os
 import signal
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from opentr_pipeline.plain_files import open_plain
+from opentr_pipeline.errors import PlantedFileError
+from opentr_pipeline.plain_files import open_plain, user_name
 from opentr_pipeline.wording import visible
 
 POLL_S = 0.2
@@ -85,20 +87,46 @@ def _open(path: Path) -> int:
         except FileExistsError:
             try:
                 # Not to be made: the kernel refuses that for files of others in such folders.
-                return open_plain(path, os.O_RDWR)
+                descriptor = open_plain(path, os.O_RDWR)
             except FileNotFoundError:  # removed between the two
                 continue
+            except PermissionError:
+                raise _kept_from_us(path) from None
+            _close_to_others(descriptor, path.parent.stat())
+            return descriptor
+
+
+def _kept_from_us(path: Path) -> PlantedFileError:
+    owner = user_name(path.lstat().st_uid)
+    return PlantedFileError(
+        f"{path} belongs to {owner}, who lets nobody else lock it; have it removed and try again."
+    )
 
 
 def _open_to_writers(descriptor: int, folder: os.stat_result) -> None:
     """Let those use a lock file who may write into its folder."""
     # Root is not who uses it: the containers of the stack are another user than who started them.
-    owner = -1 if os.geteuid() else folder.st_uid
+    # Where everybody may use it, it need be nobody's.
+    is_for_all = folder.st_mode & 0o002
+    owner = -1 if os.geteuid() or is_for_all else folder.st_uid
     with contextlib.suppress(PermissionError):  # no member of that group
         os.fchown(descriptor, owner, folder.st_gid)
-    writers = folder.st_mode & 0o022
     with contextlib.suppress(PermissionError):  # some file systems know no modes
-        os.fchmod(descriptor, 0o600 | writers | writers << 1)
+        os.fchmod(descriptor, _mode_in(folder))
+
+
+def _close_to_others(descriptor: int, folder: os.stat_result) -> None:
+    """The same for a file of ours that an earlier release has left open to more."""
+    file = os.fstat(descriptor)
+    mode = stat.S_IMODE(file.st_mode)
+    if file.st_uid == os.geteuid() and mode & ~_mode_in(folder):
+        with contextlib.suppress(PermissionError):
+            os.fchmod(descriptor, mode & _mode_in(folder))
+
+
+def _mode_in(folder: os.stat_result) -> int:
+    writers = folder.st_mode & 0o022
+    return 0o600 | writers | writers << 1
 
 
 def _is_named(descriptor: int, path: Path) -> bool:
@@ -156,10 +184,12 @@ def holder(path: Path) -> str:
         return UNKNOWN_HOLDER
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()[:MAX_COMMAND_BYTES]
+        uid = Path(f"/proc/{pid}").stat().st_uid
     except OSError:
         return f"a process that {pid} started"
+    whose = "" if uid == os.geteuid() else f" of {user_name(uid)}"
     words = command.replace(b"\0", b" ").decode(errors="replace").strip()
-    return f"process {pid} ({visible(words)})"
+    return f"process {pid}{whose} ({visible(words)})"
 
 
 def holder_pid(path: Path) -> int:
@@ -191,11 +221,21 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def shared(paths: Iterable[Path]) -> Iterator[None]:
-    """Hold locks that others may share; who asks ``is_shared`` meanwhile hears yes."""
+def shared(paths: Iterable[Path], patience_s: float) -> Iterator[None]:
+    """Hold locks that others may share; who asks ``is_shared`` meanwhile hears yes.
+
+    Args:
+        paths: the files.
+        patience_s: how long somebody may keep one for himself; without it is gone on then.
+    """
+    until = time.monotonic() + patience_s
     with ExitStack() as held:
         for path in paths:
             while (descriptor := try_lock(path, shared=True)) is None:
+                if time.monotonic() > until:
+                    _log.warning("%s keeps %s for himself.", holder(path), visible(str(path)))
+                    break
                 time.sleep(POLL_S / 10)  # somebody asks just now
-            held.callback(os.close, descriptor)
+            else:
+                held.callback(os.close, descriptor)
         yield

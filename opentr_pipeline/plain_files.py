@@ -4,8 +4,10 @@ In a folder that every user of a host may write to, a name can be a link to a fi
 that nobody answers, or hold whatever somebody likes.
 """
 
+import contextlib
 import errno
 import os
+import pwd
 import stat
 from io import BufferedReader
 from pathlib import Path
@@ -56,8 +58,13 @@ def read_plain(path: Path) -> str:
         OSError: it cannot be read.
         ValueError: it is no text.
     """
+    return read_owned(path)[0]
+
+
+def read_owned(path: Path) -> tuple[str, os.stat_result]:
+    """The same, and whose the file is that was read."""
     with os.fdopen(open_plain(path, os.O_RDONLY), "rb") as stream:
-        return stream.read(MAX_BYTES).decode()
+        return stream.read(MAX_BYTES).decode(), os.fstat(stream.fileno())
 
 
 def write_plain(path: Path, text: str) -> None:
@@ -71,20 +78,35 @@ def write_plain(path: Path, text: str) -> None:
         stream.write(text.encode())
 
 
+def user_name(uid: int) -> str:
+    """A user for people."""
+    try:
+        return f"user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:  # of another container, or no longer there
+        return f"user {uid}"
+
+
 def private_folder(folder: Path) -> Path:
     """A folder that other users see nothing of, made where it is missing.
 
     Who can open a database for reading can lock it. A group has it where it has, by the umask, what
-    this user makes.
+    this user makes. One of ours that is open to others, as an earlier release made it, is closed.
 
     Raises:
         OSError: it cannot be made.
     """
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        mode = stat.S_IMODE(folder.stat().st_mode)
-        folder.chmod(mode & (0o2770 if mode & 0o020 else 0o2700))
+        _close_to_others(folder)
+    elif folder.stat().st_uid == os.geteuid() and folder.stat().st_mode & 0o007:
+        with contextlib.suppress(OSError):  # on a disk that is only read, who looks can go on
+            _close_to_others(folder)
     return folder
+
+
+def _close_to_others(folder: Path) -> None:
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    folder.chmod(mode & (0o2770 if mode & 0o020 else 0o2700))
 
 
 def open_regular(path: Path | str, inside: str = "") -> BufferedReader:

@@ -18,7 +18,8 @@ import pytest
 
 from opentr_pipeline import locks
 from opentr_pipeline.devices.cards import CPU, Device, WorkerSlot
-from opentr_pipeline.devices.leases import lease, slots_folder, slots_in_use
+from opentr_pipeline.devices.leases import lease, slots_in_use
+from opentr_pipeline.devices.shared_folder import slots_folder
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import is_being_written, is_locked, is_shared, locked, shared, try_lock
 from opentr_pipeline.settings.installation import PROJECT_ROOT
@@ -98,7 +99,7 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
 
 def test_a_shared_lock_keeps_out_who_wants_it_alone(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    with shared([path]), shared([path]):
+    with shared([path], 1.0), shared([path], 1.0):
         assert is_shared(path)
         assert not is_locked(path)
         assert try_lock(path) is None
@@ -142,7 +143,28 @@ def test_who_may_write_into_a_folder_may_take_its_locks(
     os.close(held)
     made, place = (tmp_path / "a").stat(), tmp_path.stat()
     assert stat.S_IMODE(made.st_mode) == file
-    assert (made.st_uid, made.st_gid) == (place.st_uid, place.st_gid)
+    # Where everybody may use it, root makes nobody a present of it.
+    assert made.st_uid == (os.geteuid() if folder & 0o002 else place.st_uid)
+    assert made.st_gid == place.st_gid
+
+
+def test_a_lock_that_an_earlier_release_left_open_is_closed_to_others(tmp_path: Path) -> None:
+    path = tmp_path / "dev.lock"
+    path.touch()
+    for folder, before, after in (
+        (0o700, 0o644, 0o600),
+        (0o2770, 0o664, 0o660),
+        (0o1777, 0o666, 0o666),
+    ):
+        tmp_path.chmod(folder)
+        path.chmod(before)
+        assert not is_locked(path)
+        assert stat.S_IMODE(path.stat().st_mode) == after
+
+
+def test_whoever_keeps_a_shared_lock_for_himself_holds_nobody_up(tmp_path: Path) -> None:
+    with locked(tmp_path / "a"), shared([tmp_path / "a"], 0.05):
+        assert is_locked(tmp_path / "a")
 
 
 def test_whoever_waits_says_for_whom(

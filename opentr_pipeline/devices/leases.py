@@ -8,17 +8,21 @@ containers that share the folder. The folder must be on a local disk.
 import contextlib
 import dataclasses
 import json
+import logging
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from opentr_pipeline.devices.cards import WorkerSlot
+from opentr_pipeline.devices.cards import Device, WorkerSlot
+from opentr_pipeline.devices.host_memory import host_memory
 from opentr_pipeline.devices.memory_limits import is_closed, open_slots
-from opentr_pipeline.errors import OpentrError, SettingsError
+from opentr_pipeline.devices.shared_folder import facts_in
+from opentr_pipeline.errors import OpentrError
 from opentr_pipeline.locks import (
     Patience,
     holder,
@@ -32,11 +36,15 @@ from opentr_pipeline.plain_files import read_plain, write_plain
 from opentr_pipeline.wording import now, visible
 
 Rank = Literal["uploads", "usual", "backfills"]
-# Every user may make files, and only their owner removes them.
-MODE = 0o1777
-# More than any device has; who claims it would have us load nothing.
-MAX_MEMORY_BYTES = 1 << 44
+# Of a device whose memory is unknown; who claims more would have us count on it.
+MAX_MEMORY_BYTES = 1 << 40
+# More than a path, a run or a partition has.
+MAX_LETTERS = 5000
+YEARS = range(2000, 3000)
+# A slot is taken within a moment by who waits for it: somebody who does not only keeps others out.
+GATE_S = 5.0
 RANKS: tuple[Rank, ...] = get_args(Rank)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,37 +72,11 @@ class Holder:
         """For how long."""
         if not self.since:
             return None
-        return (datetime.now().astimezone() - datetime.fromisoformat(self.since)).total_seconds()
+        since = datetime.fromisoformat(self.since)
+        return max(0.0, (datetime.now().astimezone() - since).total_seconds())
 
 
-def slots_folder(folder: Path) -> Path:
-    """The folder of the slot files, made where it is missing, open to every user of the host.
-
-    Nobody can remove or replace in it what another has made (the sticky bit, as for ``/tmp``).
-
-    Args:
-        folder: from the workspace.
-
-    Raises:
-        SettingsError: it cannot be made.
-    """
-    try:
-        if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(MODE)
-        elif folder.stat().st_uid == os.geteuid() and folder.stat().st_mode & 0o1002 == 0o2:
-            folder.chmod(MODE)  # an earlier release left that bit out
-    except OSError as error:
-        raise cannot_be_used(folder, error) from None
-    return folder
-
-
-def cannot_be_used(folder: Path, error: OSError) -> SettingsError:
-    """What to say of a folder of slots that does not do, and what to do."""
-    return SettingsError(
-        f"WORKER_SLOTS_DIR={folder} cannot be used: {error.strerror} "
-        f"({error.filename}); name a folder on a local disk."
-    )
+_NAMES = {field.name for field in dataclasses.fields(Holder)}
 
 
 def worker_names(slots: Sequence[WorkerSlot]) -> dict[str, str]:
@@ -118,7 +100,7 @@ def lease(slots: Sequence[WorkerSlot], folder: Path, rank: Rank = "usual") -> It
         NoSlotError: all of them are closed, or become so while we wait.
     """
     higher = RANKS[: RANKS.index(rank)]
-    with shared(_gate(folder, slot, rank) for slot in slots):
+    with shared((_gate(folder, slot, rank) for slot in slots), GATE_S):
         slot, descriptor = _wait(slots, folder, higher)
     try:
         yield slot
@@ -129,17 +111,61 @@ def lease(slots: Sequence[WorkerSlot], folder: Path, rank: Rank = "usual") -> It
 def _wait(
     slots: Sequence[WorkerSlot], folder: Path, higher: Sequence[Rank]
 ) -> tuple[WorkerSlot, int]:
-    patience = Patience()
+    patience, gates = Patience(), _Gates(folder, higher)
     while True:
         for slot in open_slots(slots, folder):
-            if any(is_shared(_gate(folder, slot, rank)) for rank in higher):
+            if gates.keep_from(slot):
                 continue
             if (descriptor := try_lock(folder / slot.name)) is not None:
                 if not is_closed(slot, folder):  # by its last holder, a moment ago
                     os.truncate(descriptor, 0)  # what that one said of itself
                     return slot, descriptor
                 os.close(descriptor)
-        patience.pause(lambda: f"a worker slot; {holder(folder / slots[0].name)} has the first")
+        patience.pause(lambda: f"a worker slot; {gates.who_has(slots[0])}")
+
+
+class _Gates:
+    """Those of a higher rank go first, as long as they take what is free.
+
+    Whoever holds a gate and takes nothing was stopped, or only means to keep others out. The slot's
+    own lock is the limit; gates say no more than who goes first.
+    """
+
+    def __init__(self, folder: Path, higher: Sequence[Rank]) -> None:
+        self._folder = folder
+        self._higher = higher
+        self._free_since: dict[str, float] = {}
+        self._passed: set[str] = set()
+
+    def keep_from(self, slot: WorkerSlot) -> bool:
+        """Whether a slot is to be left to others."""
+        gate = self._held(slot)
+        if gate is None or is_locked(self._folder / slot.name):
+            self._free_since.pop(slot.name, None)
+            return gate is not None
+        free_s = time.monotonic() - self._free_since.setdefault(slot.name, time.monotonic())
+        # The next rank passes first.
+        if free_s < GATE_S * len(self._higher):
+            return True
+        if slot.name not in self._passed:
+            self._passed.add(slot.name)
+            _log.warning(
+                "%s holds %s and leaves the free worker slot %s; it is not waited for any longer.",
+                *(holder(gate), visible(str(gate)), slot.name),
+            )
+        return False
+
+    def _held(self, slot: WorkerSlot) -> Path | None:
+        gates = (_gate(self._folder, slot, rank) for rank in self._higher)
+        return next(filter(is_shared, gates), None)
+
+    def who_has(self, slot: WorkerSlot) -> str:
+        """Whom a slot is waited for."""
+        path = self._folder / slot.name
+        gate = None if is_locked(path) else self._held(slot)
+        if gate is None:
+            return f"{holder(path)} has the first"
+        return f"the first is free, but {holder(gate)} waits before us ({visible(gate.name)})"
 
 
 def _gate(folder: Path, slot: WorkerSlot, rank: Rank) -> Path:
@@ -178,7 +204,7 @@ def introduce(holder: Holder, folder: Path) -> None:
 
 def has_loaded(slot: WorkerSlot, memory_bytes: int, folder: Path) -> None:
     """Write into the slot's file how much memory its holder has from now on."""
-    _say(dataclasses.replace(_holder(slot.name, folder), memory_bytes=memory_bytes), folder)
+    _say(dataclasses.replace(_holder(slot, folder), memory_bytes=memory_bytes), folder)
 
 
 def _say(holder: Holder, folder: Path) -> None:
@@ -187,33 +213,49 @@ def _say(holder: Holder, folder: Path) -> None:
 
 def holders(slots: Sequence[WorkerSlot], folder: Path) -> list[Holder]:
     """Who holds the slots that are held at this moment."""
-    in_use = {slot.name for slot in slots_in_use(slots, folder)}
+    in_use = set(slots_in_use(slots, folder))
     return [
-        dataclasses.replace(_holder(slot_name, folder), worker=worker)
-        for worker, slot_name in worker_names(slots).items()
-        if slot_name in in_use
+        dataclasses.replace(_holder(slot, folder), worker=worker)
+        for worker, slot in zip(worker_names(slots), slots, strict=True)
+        if slot in in_use
     ]
 
 
-def _holder(slot_name: str, folder: Path) -> Holder:
+def _holder(slot: WorkerSlot, folder: Path) -> Holder:
     # Empty, just being written, or by somebody who wants us to stumble.
-    with contextlib.suppress(OSError, OpentrError, ValueError, TypeError, KeyError):
-        return _sound(json.loads(read_plain(folder / slot_name)), slot_name)
-    return Holder(slot_name)
+    with contextlib.suppress(OSError, OpentrError, ValueError, TypeError, OverflowError):
+        return _sound(facts_in(read_plain(folder / slot.name), _NAMES), slot)
+    return Holder(slot.name)
 
 
-def _sound(facts: dict[str, Any], slot_name: str) -> Holder:
+def _sound(facts: dict[str, Any], slot: WorkerSlot) -> Holder:
     """What somebody has written of himself, as far as it can be worked with.
 
     Raises:
-        ValueError: a number or a time is none.
+        ValueError: a number or a time cannot be.
         TypeError: a text is none.
+        OverflowError: a time is at the end of all times.
     """
-    memory_bytes = int(facts.pop("memory_bytes"))
-    if not 0 <= memory_bytes <= MAX_MEMORY_BYTES:
+    memory_bytes = facts["memory_bytes"]
+    if type(memory_bytes) is not int or not 0 <= memory_bytes <= _most_bytes(slot.device):
         raise ValueError(memory_bytes)
-    if since := facts["since"]:
-        datetime.fromisoformat(since).astimezone()
-    partitions = tuple(map(visible, facts.pop("partitions")))
-    texts = {**{name: visible(text) for name, text in facts.items()}, "slot": slot_name}
-    return Holder(**texts, partitions=partitions, memory_bytes=memory_bytes)
+    if not isinstance(facts["partitions"], list):
+        raise TypeError("partitions")
+    texts = {name: _line(facts[name]) for name in ("run_id", "archive", "since", "worker")}
+    if texts["since"]:
+        since = datetime.fromisoformat(texts["since"]).astimezone(UTC)
+        if since.year not in YEARS:
+            raise ValueError(since)
+        texts["since"] = since.isoformat(timespec="milliseconds")
+    partitions = tuple(map(_line, facts["partitions"]))
+    return Holder(slot.name, **texts, partitions=partitions, memory_bytes=memory_bytes)
+
+
+def _line(text: str) -> str:
+    return visible(text[:MAX_LETTERS])
+
+
+def _most_bytes(device: Device) -> int:
+    # The host's, whatever a container may have of it.
+    memory = host_memory(groups=Path(os.devnull)) if device.is_cpu else None
+    return device.memory_bytes or (memory.total_bytes if memory else MAX_MEMORY_BYTES)

@@ -4,28 +4,40 @@ After a step ran out of memory nothing tries the same again: batches on the devi
 large; where a single window is too much, or the model itself, the slot is closed, and the others
 go on with the memory that it had. In the folder of the slots::
 
-    DEVICE.memory-limit    no step on the device decodes larger batches
-    SLOT.memory-limit      the slot is closed: it is given to nobody
+    DEVICE.memory-limit-*    no step on the device decodes larger batches
+    SLOT.memory-limit-*      the slot is closed: it is given to nobody
+
+Each is a file of its own, and the lowest holds: nobody has to write over another's, and nobody can
+keep a name. Only those are believed that a trusted user alone can have written.
 """
 
 import contextlib
 import dataclasses
 import json
 import logging
+import os
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from opentr_pipeline.devices.cards import Device, WorkerSlot
+from opentr_pipeline.devices.shared_folder import facts_in, is_believed
 from opentr_pipeline.errors import NoSlotError, OpentrError, OutOfMemoryError
-from opentr_pipeline.locks import is_locked, locked
-from opentr_pipeline.plain_files import read_plain, write_plain
+from opentr_pipeline.locks import is_locked
+from opentr_pipeline.plain_files import read_owned, user_name
 from opentr_pipeline.whole_files import replacing
-from opentr_pipeline.wording import now
+from opentr_pipeline.wording import now, visible
 
 # Of one step: seven times half of the largest batch, and the 64 slots that a device can have.
 MAX_TRIES = 100
+# Batch sizes that a device's limit can have, and a closed slot's.
+DEVICE_SIZES = range(1, 129)
+CLOSED = range(1)
+# More than any device says of what was too much.
+MAX_LETTERS = 1000
 SMALLER_MODEL = "a smaller WHISPER_MODEL or a WHISPER_COMPUTE_TYPE that needs less (such as int8)"
 _log = logging.getLogger(__name__)
 
@@ -40,6 +52,7 @@ class MemoryLimit:
         reason: what was too much, with the device's own words.
         remedy: the settings to change.
         since: ISO 8601.
+        told_by: another user who found it out; empty where we did.
     """
 
     name: str
@@ -47,12 +60,17 @@ class MemoryLimit:
     reason: str
     remedy: str
     since: str
+    told_by: str = ""
 
     @property
     def sentence(self) -> str:
         """All of it, for people."""
         kind = f"batches of {self.batch_size}" if self.batch_size else "closed"
-        return f"{self.name}: {kind} until the next start, {self.reason}; {self.remedy}."
+        said = f"{self.name}: {kind} until the next start, {self.reason}; {self.remedy}"
+        return f"{said} (says {self.told_by})." if self.told_by else f"{said}."
+
+
+_NAMES = {field.name for field in dataclasses.fields(MemoryLimit)} - {"told_by"}
 
 
 def batch_size_in(slot: WorkerSlot, wanted: int, folder: Path) -> int:
@@ -63,7 +81,7 @@ def batch_size_in(slot: WorkerSlot, wanted: int, folder: Path) -> int:
         wanted: the batch size of the settings.
         folder: of the slots.
     """
-    limit = _read(slot.device.uuid, folder)
+    limit = _read(slot.device.uuid, folder, DEVICE_SIZES)
     if limit is None or limit.batch_size >= wanted:
         return wanted
     _log.warning("%s", limit.sentence)
@@ -100,12 +118,9 @@ def _lower(device: Device, folder: Path, batch_size: int, error: OutOfMemoryErro
     reason = f"a batch of {batch_size} ran out of memory ({error})"
     remedy = f"set WHISPER_BATCH_SIZE={half} or fewer GPU_SCALE_WORKERS"
     limit = MemoryLimit(device.uuid, half, reason, remedy, now())
-    with locked(folder / f"{device.uuid}.memory-lock"):
-        known = _read(device.uuid, folder)
-        if known and known.batch_size <= half:  # a neighbour has met less memory meanwhile
-            return known
-        _write(limit, folder)
-    return limit
+    _write(limit, folder)
+    # A neighbour may have met less memory meanwhile.
+    return _read(device.uuid, folder, DEVICE_SIZES) or limit
 
 
 def _close(
@@ -125,7 +140,7 @@ def _close(
 
 def is_closed(slot: WorkerSlot, folder: Path) -> bool:
     """Whether a slot is given to nobody."""
-    return _read(slot.name, folder) is not None
+    return _read(slot.name, folder, CLOSED) is not None
 
 
 def open_slots(slots: Sequence[WorkerSlot], folder: Path) -> list[WorkerSlot]:
@@ -143,13 +158,13 @@ def open_slots(slots: Sequence[WorkerSlot], folder: Path) -> list[WorkerSlot]:
 
 def closed_slots(slots: Sequence[WorkerSlot], folder: Path) -> list[MemoryLimit]:
     """The slots that are closed, and why."""
-    return [limit for slot in slots if (limit := _read(slot.name, folder))]
+    return [limit for slot in slots if (limit := _read(slot.name, folder, CLOSED))]
 
 
 def batch_limits(slots: Sequence[WorkerSlot], folder: Path) -> list[MemoryLimit]:
     """The devices that hold only smaller batches, and why."""
     devices = dict.fromkeys(slot.device.uuid for slot in slots)
-    return [limit for device in devices if (limit := _read(device, folder))]
+    return [limit for device in devices if (limit := _read(device, folder, DEVICE_SIZES))]
 
 
 def forget(slots: Sequence[WorkerSlot], folder: Path) -> None:
@@ -162,31 +177,46 @@ def forget(slots: Sequence[WorkerSlot], folder: Path) -> None:
     for device in {slot.device.uuid for slot in slots}:
         near = folder.glob(f"{device}.slot-*")  # and what lies beside the slots' own files
         if not any(is_locked(path) for path in near if path.suffix.startswith(".slot-")):
-            for path in folder.glob(f"{device}.*memory-limit"):
-                with contextlib.suppress(PermissionError):  # another user's, who starts again
+            for path in folder.glob(f"{device}.*memory-limit*"):
+                # Another user's, who starts again; a stranger's is not believed anyway.
+                with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
 
 
-def _path(name: str, folder: Path) -> Path:
-    return folder / f"{name}.memory-limit"
+def _read(name: str, folder: Path, sizes: range) -> MemoryLimit | None:
+    """The lowest of the limits that somebody whom we believe has kept."""
+    paths = folder.glob(f"{name}.memory-limit*")
+    limits = [limit for path in paths if (limit := _read_one(path, name, sizes))]
+    return min(limits, key=lambda limit: (limit.batch_size, limit.since), default=None)
 
 
-def _read(name: str, folder: Path) -> MemoryLimit | None:
-    # Missing, broken, or of a version that says other things: then it says nothing.
-    with contextlib.suppress(OSError, OpentrError, ValueError, TypeError):
-        limit = MemoryLimit(**json.loads(read_plain(_path(name, folder))))
-        texts = (limit.name, limit.reason, limit.remedy, limit.since)
-        if isinstance(limit.batch_size, int) and all(isinstance(text, str) for text in texts):
-            return limit
+def _read_one(path: Path, name: str, sizes: range) -> MemoryLimit | None:
+    # Gone, broken, or of a version that says other things: then it says nothing.
+    with contextlib.suppress(OSError, OpentrError, ValueError):
+        text, file = read_owned(path)
+        facts = facts_in(text, _NAMES)
+        if is_believed(file, path.parent) and _is_sound(facts, name, sizes):
+            told_by = "" if file.st_uid == os.geteuid() else user_name(file.st_uid)
+            return MemoryLimit(**facts, told_by=told_by)
     return None
 
 
+def _is_sound(facts: dict[str, Any], name: str, sizes: range) -> bool:
+    texts = [facts[text] for text in ("reason", "remedy", "since")]
+    size = facts["batch_size"]
+    return (
+        facts["name"] == name
+        and type(size) is int
+        and size in sizes
+        and all(isinstance(text, str) and len(text) <= MAX_LETTERS for text in texts)
+        and all(visible(text) == text for text in texts)
+    )
+
+
 def _write(limit: MemoryLimit, folder: Path) -> None:
-    """Whole at any moment, but where another user's has to be written over."""
-    path, said = _path(limit.name, folder), json.dumps(dataclasses.asdict(limit))
-    try:
-        with replacing(path) as fresh:
-            fresh.write_text(said, encoding="utf-8")
-            fresh.chmod(0o666)  # for all who use the device
-    except PermissionError:
-        write_plain(path, said)
+    """Readable for all who use the device, whole at any moment."""
+    facts = {name: getattr(limit, name) for name in _NAMES}
+    facts["reason"] = visible(limit.reason)[:MAX_LETTERS]
+    with replacing(folder / f"{limit.name}.memory-limit-{uuid.uuid4().hex}") as fresh:
+        fresh.write_text(json.dumps(facts), encoding="utf-8")
+        fresh.chmod(0o644)

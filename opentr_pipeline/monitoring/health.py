@@ -8,8 +8,8 @@ from pathlib import Path
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.commands import command
 from opentr_pipeline.devices.cards import WorkerSlot
-from opentr_pipeline.devices.leases import cannot_be_used, slots_folder
 from opentr_pipeline.devices.memory_limits import closed_slots
+from opentr_pipeline.devices.shared_folder import cannot_be_used, slots_folder
 from opentr_pipeline.errors import ServiceError, SettingsError, StoreError
 from opentr_pipeline.launching.run_state import active_runs, automations, daemon_beats
 from opentr_pipeline.locks import try_lock

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.archive.recordings import ProbeMemory
-from opentr_pipeline.devices import cards, leases
+from opentr_pipeline.devices import cards, shared_folder
 from opentr_pipeline.devices.cards import Cards, WorkerSlot
 from opentr_pipeline.planning.options import ArchiveOptions, archive_options
 from opentr_pipeline.recognition import budget, models
@@ -87,7 +87,7 @@ class Setup:
         Raises:
             SettingsError: it cannot be made.
         """
-        return leases.slots_folder(self.workspace.worker_slots)
+        return shared_folder.slots_folder(self.workspace.worker_slots)
 
     @cached_property
     def workers(self) -> Workers:

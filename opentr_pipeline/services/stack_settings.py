@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from opentr_pipeline.devices.cards import Device, visible, worker_slots
-from opentr_pipeline.devices.leases import slots_folder
+from opentr_pipeline.devices.shared_folder import CONTAINERS_USER, slots_folder
 from opentr_pipeline.errors import ServiceError, SettingsError
 from opentr_pipeline.pages.lists import FOLDER as PAGES
 from opentr_pipeline.recognition.models import is_directory_name
@@ -20,8 +20,6 @@ from opentr_pipeline.settings.workspace import Workspace
 from opentr_pipeline.transcripts.layout import EXPORTS
 from opentr_pipeline.transcripts.store import TranscriptStore
 
-# Whom the containers run as where root starts them; the image's own user.
-USUAL_USER = 1000
 ENGINE_SOCKET = Path("/var/run/docker.sock")
 
 
@@ -87,12 +85,12 @@ def _memory_bytes(mebibytes: str) -> int:
 
 def user() -> int:
     """Whom the containers run as: whoever asks, but never root."""
-    return os.getuid() or USUAL_USER
+    return os.getuid() or CONTAINERS_USER
 
 
 def group() -> int:
     """The group that the containers run as."""
-    return os.getgid() or USUAL_USER
+    return os.getgid() or CONTAINERS_USER
 
 
 def make_folders(workspace: Workspace, state: Path) -> None:
@@ -187,7 +185,7 @@ def _mounted(workspace: Workspace, state: Path) -> dict[str, str]:
     if not _can_write(slots.stat()):
         raise SettingsError(
             f"WORKER_SLOTS_DIR={slots} cannot be written by user {user()}, whom the containers "
-            f"run as; chmod 777 {slots}, or set another folder."
+            f"run as; chmod 1777 {slots}, or set another folder."
         )
     return {name: str(folder) for name, folder in folders.items()}
 

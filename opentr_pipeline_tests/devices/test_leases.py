@@ -6,10 +6,13 @@ import os
 import stat
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from opentr_pipeline.devices import leases
+from opentr_pipeline import locks
+from opentr_pipeline.cli.tables import holder_text
+from opentr_pipeline.devices import leases, shared_folder
 from opentr_pipeline.devices.cards import CPU, WorkerSlot
 from opentr_pipeline.devices.leases import (
     Holder,
@@ -17,10 +20,17 @@ from opentr_pipeline.devices.leases import (
     holders,
     introduce,
     lease,
-    slots_folder,
 )
-from opentr_pipeline.devices.memory_limits import MemoryLimit, batch_size_in, closed_slots, forget
-from opentr_pipeline.errors import PlantedFileError
+from opentr_pipeline.devices.memory_limits import (
+    MemoryLimit,
+    batch_size_in,
+    closed_slots,
+    forget,
+    learning,
+)
+from opentr_pipeline.devices.shared_folder import slots_folder
+from opentr_pipeline.errors import OutOfMemoryError, PlantedFileError, SettingsError
+from opentr_pipeline.locks import shared
 from opentr_pipeline_tests.conftest import STRICT
 
 SLOT = WorkerSlot(CPU, 0)
@@ -34,6 +44,11 @@ def as_nobody(script: str, path: Path) -> bool:
     command = ["/bin/sh", "-c", script, "sh", os.fspath(path)]
     done = subprocess.run(command, check=False, user=NOBODY, group=NOBODY, cwd="/", env={})
     return not done.returncode
+
+
+def forged(**facts: Any) -> str:
+    """What a holder could say of himself, and would not."""
+    return json.dumps({**dataclasses.asdict(Holder("x")), **facts})
 
 
 @pytest.fixture
@@ -89,18 +104,30 @@ def test_what_is_no_file_of_ours_is_refused_in_a_sentence(
         "no JSON",
         "[1]",
         '{"slot": 1}',
-        json.dumps({**dataclasses.asdict(Holder("x")), "memory_bytes": "much"}),
-        json.dumps({**dataclasses.asdict(Holder("x")), "memory_bytes": -1}),
-        json.dumps({**dataclasses.asdict(Holder("x")), "memory_bytes": 1 << 60}),
-        json.dumps({**dataclasses.asdict(Holder("x")), "since": "yesterday"}),
-        json.dumps({**dataclasses.asdict(Holder("x")), "partitions": [1]}),
-        json.dumps({**dataclasses.asdict(Holder("x")), "run_id": None}),
+        *("5", '"abc"', "null", "[" * 200_000),
+        *(forged(memory_bytes=claim) for claim in ("much", -1, 1 << 43, True, float("inf"))),
+        forged(memory_bytes=0).replace(": 0", ": 1e999"),
+        *(forged(since=since) for since in ("yesterday", "9999-12-31T23:59:59-23:59", 5)),
+        forged(since="0001-01-01T00:00:00+23:00"),
+        *(forged(partitions=partitions) for partitions in ([1], "abc", None)),
+        *(forged(run_id=None), forged(more="x")),
     ],
 )
 def test_nobody_stumbles_over_what_a_holder_says_of_himself(folder: Path, written: str) -> None:
     with lease([SLOT], folder):
         (folder / SLOT.name).write_text(written)
         assert holders([SLOT], folder) == [Holder(SLOT.name, worker="worker-0")]
+
+
+def test_a_time_without_a_zone_is_one_of_here(folder: Path) -> None:
+    with lease([SLOT], folder):
+        (folder / SLOT.name).write_text(forged(run_id="r", since="2020-01-01T12:00:00"))
+        (said,) = holders([SLOT], folder)
+        assert said.held_s
+        assert said.held_s > 0
+        assert "since 2020-01-01 12:00" in holder_text(said)
+        (folder / SLOT.name).write_text(forged(since="2999-01-01T12:00:00"))
+        assert holders([SLOT], folder)[0].held_s == 0
 
 
 def test_what_a_holder_says_cannot_drive_a_terminal(folder: Path) -> None:
@@ -118,11 +145,117 @@ def test_limits_that_others_wrote_are_judged_as_a_strangers(folder: Path) -> Non
     os.mkfifo(path)
     assert batch_size_in(SLOT, 8, folder) == 8
     path.unlink()
-    limit = MemoryLimit(SLOT.name, 0, "too little", "less", "2026-11-27T12:00:00+00:00")
-    (folder / f"{SLOT.name}.memory-limit").write_text(json.dumps(dataclasses.asdict(limit)))
-    assert closed_slots([SLOT], folder) == [limit]
+    plant(folder, SLOT.name, LIMIT)
+    assert closed_slots([SLOT], folder) == [MemoryLimit(**LIMIT)]
     forget([SLOT], folder)
     assert closed_slots([SLOT], folder) == []
+
+
+LIMIT: dict[str, Any] = {
+    "name": SLOT.name,
+    "batch_size": 0,
+    "reason": "too little",
+    "remedy": "less",
+    "since": "2026-11-27T12:00:00+00:00",
+}
+
+
+def plant(folder: Path, name: str, limit: object, owner: int = -1, mode: int = 0o644) -> None:
+    path = folder / f"{name}.memory-limit"
+    path.write_text(limit if isinstance(limit, str) else json.dumps(limit))
+    path.chmod(mode)
+    os.chown(path, owner, owner)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        *("5", "null", "[" * 200_000, '{"name": "cpu.slot-0"}'),
+        *({**LIMIT, "batch_size": size} for size in (-5, 1, True, 0.0, None)),
+        *({**LIMIT, "remedy": remedy} for remedy in ("x" * 2000, "a\nb", "\x1b[2J", 5)),
+        *({**LIMIT, "told_by": "root"}, {**LIMIT, "name": "cpu"}),
+    ],
+)
+def test_a_limit_that_cannot_be_closes_no_slot(folder: Path, forged: object) -> None:
+    plant(folder, SLOT.name, forged)
+    assert closed_slots([SLOT], folder) == []
+
+
+def test_no_batch_is_too_small_or_too_large_to_be_decoded(folder: Path) -> None:
+    for size in (-5, 0, 129, "3"):
+        plant(folder, "cpu", {**LIMIT, "name": "cpu", "batch_size": size})
+        assert batch_size_in(SLOT, 200, folder) == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_only_what_trusted_users_alone_can_have_written_limits_anybody(folder: Path) -> None:
+    plant(folder, SLOT.name, LIMIT, NOBODY)
+    assert closed_slots([SLOT], folder) == []
+    with pytest.raises(OutOfMemoryError), learning(SLOT, [SLOT], folder, 1):  # beside his file
+        raise OutOfMemoryError("none left")
+    assert len(closed_slots([SLOT], folder)) == 1
+    forget([SLOT], folder)
+    plant(folder, SLOT.name, LIMIT, mode=0o666)  # ours, and anybody's to write
+    assert closed_slots([SLOT], folder) == []
+    plant(folder, SLOT.name, LIMIT, shared_folder.CONTAINERS_USER)
+    (limit,) = closed_slots([SLOT], folder)
+    assert limit.sentence.endswith(f"less (says {limit.told_by}).")
+    assert limit.told_by.startswith("user ")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
+def test_a_folder_whose_locks_a_stranger_can_move_away_is_refused(tmp_path: Path) -> None:
+    folder = slots_folder(tmp_path / "slots")
+    for owner in (shared_folder.CONTAINERS_USER, 0):
+        os.chown(folder, owner, owner)
+        assert slots_folder(folder) == folder
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    os.lchown(link, NOBODY, NOBODY)
+    os.chown(folder, NOBODY, NOBODY)
+    for path, mode in ((folder, 0o777), (folder, 0o1777), (folder, 0o755), (link, 0o1777)):
+        folder.chmod(mode)
+        if path is link:
+            os.chown(folder, 0, 0)
+        with pytest.raises(SettingsError, match=f"WORKER_SLOTS_DIR={path} cannot.*belongs to user"):
+            slots_folder(path)
+    assert folder.stat().st_mode & 0o1777 == 0o1777
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
+def test_a_folder_of_our_group_is_its_members(folder: Path) -> None:
+    os.chown(folder, NOBODY, os.getegid())
+    folder.chmod(0o2770)
+    assert slots_folder(folder) == folder
+    plant(folder, SLOT.name, LIMIT, NOBODY, 0o664)
+    assert len(closed_slots([SLOT], folder)) == 1
+
+
+def test_who_cannot_keep_others_from_removing_locks_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.chmod(0o777)
+
+    def refuse(*facts: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with pytest.raises(SettingsError, match="every user may remove files in it"):
+        slots_folder(folder)
+
+
+def test_a_gate_that_somebody_only_keeps_closed_is_passed_in_the_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(leases, "GATE_S", 0.3)
+    monkeypatch.setattr(locks, "SILENT_S", 0.1)
+    gate = folder / f"{SLOT.name}.waiting-uploads"
+    with shared([gate], 1.0), lease([SLOT], folder) as slot:
+        assert slot == SLOT
+    waiting, passed = caplog.messages
+    assert waiting.startswith("Waiting for a worker slot; the first is free, but process ")
+    assert waiting.endswith(f"waits before us ({gate.name}).")
+    assert f"holds {gate} and leaves the free worker slot {SLOT.name}" in passed
 
 
 def test_a_command_says_who_has_all_worker_slots_unless_it_has_one(folder: Path) -> None:
@@ -142,4 +275,4 @@ def test_a_command_says_who_has_all_worker_slots_unless_it_has_one(folder: Path)
 
 def test_strict_runs_are_root_so_that_another_user_is_had() -> None:
     assert not STRICT or os.geteuid() == 0
-    assert leases.MODE & 0o1000
+    assert shared_folder.MODE & 0o1000

@@ -21,7 +21,8 @@ from dagster import AssetKey, DagsterEventType, DagsterInstance
 from dagster._core.definitions.data_version import extract_data_version_from_entry
 
 from opentr_pipeline.devices.cards import worker_slots
-from opentr_pipeline.devices.leases import lease, slots_folder
+from opentr_pipeline.devices.leases import lease
+from opentr_pipeline.devices.shared_folder import slots_folder
 from opentr_pipeline.quality.checks import CHECKS
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline_tests.audio.test_decoding import content, silence

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from opentr_pipeline.cli import bench as cli_bench
 from opentr_pipeline.cli import plan
 from opentr_pipeline.devices.cards import CPU, worker_slots
-from opentr_pipeline.devices.leases import lease, slots_folder, slots_in_use
+from opentr_pipeline.devices.leases import lease, slots_in_use
+from opentr_pipeline.devices.shared_folder import slots_folder
 from opentr_pipeline.errors import ArchiveError, ServiceError
 from opentr_pipeline.monitoring import scaling, scaling_chart
 from opentr_pipeline.monitoring.scaling import Row, Scaling, Turns

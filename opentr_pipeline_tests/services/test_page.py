@@ -20,7 +20,8 @@ from dagster_graphql import DagsterGraphQLClient
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from opentr_pipeline.devices.cards import worker_slots
-from opentr_pipeline.devices.leases import lease, slots_folder
+from opentr_pipeline.devices.leases import lease
+from opentr_pipeline.devices.shared_folder import slots_folder
 from opentr_pipeline.quality.checks import CHECKS
 from opentr_pipeline.services import page_link
 from opentr_pipeline.services.dev import DevServices

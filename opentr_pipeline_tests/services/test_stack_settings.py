@@ -10,6 +10,7 @@ import yaml
 
 from opentr_pipeline.defs.container_launcher import copied
 from opentr_pipeline.devices.cards import Device, worker_slots
+from opentr_pipeline.devices.shared_folder import CONTAINERS_USER
 from opentr_pipeline.errors import OpentrError
 from opentr_pipeline.launching.instance import LOCAL_LAUNCHER
 from opentr_pipeline.services import docker, stack_settings
@@ -109,9 +110,9 @@ def test_root_hands_over_what_is_ours_and_nothing_else(tmp_path: Path) -> None:
         (tmp_path / "out" / name).mkdir(parents=True)
     stack_settings.make_folders(settings.workspace, tmp_path / "state")
     owners = {path.name: path.stat().st_uid for path in (tmp_path / "out").rglob("*")}
-    theirs = {name for name, owner in owners.items() if owner == stack_settings.USUAL_USER}
+    theirs = {name for name, owner in owners.items() if owner == CONTAINERS_USER}
     assert theirs == {"transcripts", "a.parquet", ".store", "locks", "exports", "pages"}
-    assert (tmp_path / "out").stat().st_uid == stack_settings.USUAL_USER
+    assert (tmp_path / "out").stat().st_uid == CONTAINERS_USER
 
 
 def test_cards_are_named_by_what_they_are_called_everywhere() -> None:
