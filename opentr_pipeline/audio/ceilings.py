@@ -11,6 +11,8 @@ MAX_CHANNELS = 64
 MAX_FRAME_SAMPLES = 1 << 22
 # Each costs a resampler of its own, some of them a quarter of a second.
 MAX_FORMATS = 1_000
+# A recording of a night of songs has one for each.
+MAX_PARTS = 1_000
 # Heard where nobody speaks in the best one.
 MAX_OTHER_STREAMS = 32
 # Fewer bytes for a second than any codec needs for speech.
@@ -52,7 +54,7 @@ class Allowance:
         size_bytes: of the file.
         status: of the recording where it is not heard to its end; else empty.
         reason: a sentence then.
-        left_out_s: the longest gap that its clock has and that was not filled.
+        left_out_s: how far its clock got ahead in gaps that were not filled.
     """
 
     def __init__(self, max_duration_s: float = MAX_DURATION_S) -> None:
@@ -67,7 +69,7 @@ class Allowance:
         self._max_duration_s = max_duration_s
         self._decoded_s = self._heard_s = self._silent_s = self._max_silent_s = 0.0
         self._may_jump = False
-        self._num_formats = 0
+        self._num_formats = self._num_parts = 0
 
     def of_another_stream(self) -> "Allowance":
         """What may be heard of another one: what is decoded of all of them is one sum."""
@@ -125,21 +127,27 @@ class Allowance:
                 "hear the rest."
             )
         elif self._decoded_s >= max(FREE_SOUND_S, self._held_s):
-            self.status = "truncated"
-            self.reason = (
-                f"Heard as far as {self._heard_s:.0f} s: the file goes on decoding beyond what its "
-                f"{self.size_bytes} bytes can hold; copy it again."
+            self._end(
+                f"the file goes on decoding beyond what its {self.size_bytes} bytes can hold; copy "
+                "it again."
             )
 
     def format(self) -> None:
         """Count a change of rate, channels or samples."""
         self._num_formats += 1
         if self._num_formats > MAX_FORMATS:
-            self.status = "truncated"
-            self.reason = (
-                f"Heard as far as {self._heard_s:.0f} s: its format has changed {MAX_FORMATS} "
-                "times; convert it to one format."
-            )
+            self._end(f"its format has changed {MAX_FORMATS} times; convert it to one format.")
+
+    def part(self) -> bool:
+        """Count a container of the file; whether it may be heard."""
+        self._num_parts += 1
+        if self._num_parts > MAX_PARTS:
+            self._end(f"it has more than {MAX_PARTS} parts; convert it to one file.")
+        return not self.status
+
+    def _end(self, why: str) -> None:
+        self.status = "truncated"
+        self.reason = f"Heard as far as {self._heard_s:.0f} s: {why}"
 
     @property
     def _held_s(self) -> float:

@@ -32,6 +32,8 @@ class Extent:
         is_cut: it says that it goes on where the file ends.
         num_left: bytes after the end that it says, which belong to no container; more than tags.
         is_wave: what is left is sound of the same kind: the header of a WAV is written last.
+        in_parts: the sound of a WAV is in more than one chunk. FFmpeg's libraries begin with the
+            last one, unless they cannot seek.
     """
 
     start: int
@@ -39,6 +41,7 @@ class Extent:
     is_cut: bool = False
     num_left: int = 0
     is_wave: bool = False
+    in_parts: bool = False
 
 
 class Bytes:
@@ -78,11 +81,12 @@ def is_placeholder(size_bytes: int) -> bool:
     return size_bytes == 0 or near_31_bits or near_32_bits or size_bytes >= 1 << 60
 
 
-def _riff(file: Bytes, start: int) -> int | None:
+def _riff(file: Bytes, start: int) -> Extent | int | None:
     order = ">" if file.read(start, 4) == b"RIFX" else "<"
     if file.read(start + 8, 4) != b"WAVE":
         return _film(file, start)
-    return _chunks(file, start + 12, order, _long_size(file, start))
+    end, num_sounds = _chunks(file, start + 12, order, _long_size(file, start))
+    return end if end is None or num_sounds < 2 else Extent(start, end, in_parts=True)
 
 
 def _film(file: Bytes, start: int) -> int | None:
@@ -105,24 +109,30 @@ def _long_size(file: Bytes, start: int) -> int:
     return 0
 
 
-def _chunks(file: Bytes, at: int, order: str, long_size: int) -> int | None:
-    """The end of the last chunk of a WAV."""
+def _chunks(file: Bytes, at: int, order: str, long_size: int) -> tuple[int | None, int]:
+    """The end of the last chunk of a WAV, and how many of them are sound."""
+    num_sounds = 0
     while at + 8 <= file.size and _is_name(name := file.read(at, 4)):
         if name in READERS:  # another file begins
-            return at
+            break
         length = file.number(at + 4, 4, order)
         if name == b"data":
+            num_sounds += 1
             length = long_size if length == 0xFFFFFFFF and long_size else length
-            if is_placeholder(length):
-                return None
+            if is_placeholder(length) and not (length == 0 and _is_wave(file, at + 8)):
+                return (file.size if num_sounds > 1 else None), num_sounds
             if at + 8 + length >= file.size:
-                return at + 8 + length
+                return at + 8 + length, num_sounds
         elif at + 8 + length > file.size:  # no chunk, or tags that are cut
-            return at
+            break
         at += 8 + length
         # Some writers leave out the byte that makes the length even.
         at += length % 2 and not _is_name(file.read(at, 4))
-    return at
+    return at, num_sounds
+
+
+def _is_wave(file: Bytes, at: int) -> bool:
+    return file.read(at, 4) in (b"RIFF", b"RIFX") and file.read(at + 8, 4) == b"WAVE"
 
 
 def _is_name(name: bytes) -> bool:

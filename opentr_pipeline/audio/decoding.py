@@ -184,6 +184,8 @@ class Sound:
         layout: Any = None
         num_before = 0
         for extent in extents_of(path):
+            if not self.allowance.part():
+                return
             self.is_cut, self.num_left = extent.is_cut, 0
             self.is_claimed &= not extent.start
             try:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from opentr_pipeline.audio.ceilings import MAX_PARTS
 from opentr_pipeline.audio.container_sizes import (
     MP4_BEGINS,
     READERS,
@@ -25,12 +26,12 @@ MAX_MISSING_SHARE = 0.02
 # Of what follows a container's end. Less may be tags; a second of sound is more.
 MIN_REST_BYTES = 8000
 TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN", bytes(64))
-# A recording of a night of songs has a link for each.
-MAX_EXTENTS = 1000
 
 
 def extents_of(path: Path) -> list[Extent]:
     """The containers in a file, one after the other; nearly always one, of the whole file.
+
+    What comes after ``MAX_PARTS`` of them is one more.
 
     Raises:
         OSError: the file cannot be read.
@@ -40,11 +41,24 @@ def extents_of(path: Path) -> list[Extent]:
         return list(_extents(file))
 
 
+def is_one_part(path: Path) -> bool:
+    """Whether the file is one container that holds no more than it says.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open_regular(path) as stream:
+        file = Bytes(stream)
+        extent = next(_extents(file))
+        is_more = extent.in_parts or (extent.is_wave and extent.num_left)
+        return extent.end >= file.size and not is_more
+
+
 def _extents(file: Bytes) -> Iterator[Extent]:
     start, num_found = 0, 0
     while True:
         try:
-            extent = _extent(file, start) if num_found < MAX_EXTENTS else Extent(start, file.size)
+            extent = _extent(file, start) if num_found < MAX_PARTS else Extent(start, file.size)
         except EndlessError:
             extent = Extent(start, file.size)
         yield extent
@@ -64,7 +78,9 @@ def _extent(file: Bytes, start: int) -> Extent:
         return whole
     found = reader(file, start)
     if isinstance(found, Extent):
-        return found
+        if not found.in_parts:
+            return found
+        whole, found = replace(whole, in_parts=True), found.end
     if found is None or found <= start:  # it does not say, or makes no sense
         return whole
     if found >= file.size:
@@ -72,7 +88,7 @@ def _extent(file: Bytes, start: int) -> Extent:
         return replace(whole, is_cut=is_cut)
     follows = file.read(found, 64)
     if follows.startswith(tuple(READERS)):
-        return Extent(start, found)
+        return replace(whole, end=found)
     is_tag = follows.startswith(TAGS)
     num_left = 0 if is_tag or file.size - found < MIN_REST_BYTES else file.size - found
     return replace(whole, num_left=num_left, is_wave=begin[8:12] == b"WAVE")
@@ -97,8 +113,8 @@ class Slice(io.RawIOBase):
         return True
 
     def seekable(self) -> bool:
-        """It is."""
-        return True
+        """It is, unless FFmpeg's libraries would pass over sound."""
+        return not self._extent.in_parts
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """As of any file, but before the beginning: FFmpeg goes on after its number of an error."""

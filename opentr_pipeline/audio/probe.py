@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from opentr_pipeline.audio.ceilings import MIN_BYTES_PER_S, refusal
+from opentr_pipeline.audio.ceilings import refusal
 from opentr_pipeline.audio.container_sizes import Extent, is_placeholder
-from opentr_pipeline.audio.extents import Slice
+from opentr_pipeline.audio.extents import Slice, is_one_part
 from opentr_pipeline.plain_files import open_regular
 
 # Longer than any recording: a header that claims more is broken.
 MAX_DURATION_S = 31 * 86_400.0
+# Of a recording whose length is believed: what codecs need for speech (Codec 2 at its lowest rate:
+# 87), and not what silence takes, for which a clock that jumped would be taken.
+MIN_CLAIMED_BYTES_PER_S = 80.0
 # The index of an MP4 of five days is as large.
 MAX_ALLOCATION_BYTES = 1 << 29
 # Of a container, and letters of one.
@@ -224,9 +227,9 @@ def _possible_duration_s(container: Any, stream: Any, path: Path) -> float | Non
         duration_s = container.duration / 1e6
     if duration_s is None or not 0 <= duration_s <= MAX_DURATION_S:
         return None
-    # The clock jumps, or the header was never filled in.
-    is_held = os.path.getsize(path) >= duration_s * MIN_BYTES_PER_S
-    return duration_s if is_held else None
+    # The clock jumps, or the header was never filled in, or is that of the first part alone.
+    is_held = os.path.getsize(path) >= duration_s * MIN_CLAIMED_BYTES_PER_S
+    return duration_s if is_held and is_one_part(path) else None
 
 
 def _wave_duration_s(path: Path) -> float | None:

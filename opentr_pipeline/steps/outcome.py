@@ -88,11 +88,12 @@ def status_and_reason(transcript: Transcript, sound: Sound, item: ShardItem) -> 
 def _missing(sound: Sound, claimed_s: float | None) -> str:
     """A sentence where the end of the sound is not there."""
     # Where only the whole file says how long it is, a picture may go on after the sound.
-    whole_s = max(sound.duration_s, sound.reached_s)
+    heard_s = sound.duration_s + sound.allowance.left_out_s  # by the clock
+    whole_s = max(heard_s, sound.reached_s)
     if claimed_s is not None and sound.is_claimed and is_cut_off(whole_s, claimed_s):
         return f"Only {sound.duration_s:.1f} s of {claimed_s:.1f} s can be decoded."
     # A stream that ended before the file was cut has lost nothing.
-    if sound.is_cut and not is_cut_off(sound.duration_s, whole_s):
+    if sound.is_cut and not is_cut_off(heard_s, whole_s):
         return f"Only {sound.duration_s:.1f} s can be decoded; then the file ends within its sound."
     if sound.num_errors > MAX_ERRORS:
         return f"After {sound.duration_s:.1f} s too much of the file is damaged."

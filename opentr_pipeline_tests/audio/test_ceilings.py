@@ -135,6 +135,52 @@ def test_a_gap_beyond_the_end_of_the_file_is_a_broken_clock() -> None:
     assert not broadcast.doubt
 
 
+@pytest.mark.parametrize(("claimed_s", "status"), [(7212.0, "suspect"), (7400.0, "truncated")])
+def test_a_gap_that_is_left_out_is_no_end_that_is_missing(
+    tmp_path: Path, claimed_s: float, status: str
+) -> None:
+    sound = heard(gaps(tmp_path / "a.mkv", [*range(6), *range(7206, 7212)]))
+    assert sound.duration_s < 60
+    item = ShardItem(media_file("a"), "f", OPTIONS, claimed_s, False, partition_keys=())
+    found, reason = status_and_reason(transcript(), sound, item)
+    assert found == status
+    assert ("clock jumps by 7" in reason) == (status == "suspect")
+
+
+def test_a_clock_that_jumps_enters_no_total(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.mkv", "pcm_s16le", 16_000, [(0, 400_000), (40_000, 160)])
+    assert path.stat().st_size > 15 * 40_000, "more than silence may take"
+    assert probe_file(path).duration_s is None
+
+
+def test_what_only_the_first_part_says_enters_no_total(tmp_path: Path) -> None:
+    for part in (
+        wav(tmp_path / "a.wav", 1.0),
+        written(tmp_path / "a.ogg", "libopus", 48_000, [(0, 48_000)]),
+    ):
+        assert probe_file(part).duration_s == pytest.approx(1.0, abs=0.05)
+        part.write_bytes(part.read_bytes() * 50)
+        assert probe_file(part).duration_s is None
+        sound = heard(part)
+        assert sound.duration_s == pytest.approx(50.0, abs=2)
+        assert outcome(sound) == ("ok", "")
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.0])
+def test_parts_without_end_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    for room in ("ceilings", "extents"):
+        monkeypatch.setattr(f"opentr_pipeline.audio.{room}.MAX_PARTS", 30)
+    first, part = wav(tmp_path / "a.wav", 2.0), wav(tmp_path / "b.wav", seconds)
+    first.write_bytes(first.read_bytes() + part.read_bytes() * 40)
+    status, reason = outcome(heard(first))
+    assert (status, reason) == (
+        "truncated",
+        "Heard as far as 2 s: it has more than 30 parts; convert it to one file.",
+    )
+
+
 def test_all_streams_of_a_file_have_one_allowance() -> None:
     first = allowed(7200, 0.0)
     first.sound(719.0)

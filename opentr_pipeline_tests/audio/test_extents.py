@@ -217,6 +217,28 @@ def test_a_header_that_says_too_little_hides_no_sound(tmp_path: Path, claim: int
     assert (status, duration_s) == ("ok", pytest.approx(12.0, abs=0.1))
 
 
+@pytest.mark.parametrize("after", [b"", b"LIST\4\0\0\0INFO"])
+def test_a_wave_in_two_parts_is_heard_whole(tmp_path: Path, after: bytes) -> None:
+    """The second may be one that a dead recorder did not finish."""
+    path = wav(tmp_path / "a.wav", seconds=4.0)
+    whole = path.read_bytes()
+    middle = 44 + 2 * 8000
+
+    def in_parts(claim: int) -> bytes:
+        first = whole[:40] + (middle - 44).to_bytes(4, "little") + whole[44:middle]
+        return first + after + b"data" + claim.to_bytes(4, "little") + whole[middle:]
+
+    path.write_bytes(in_parts(len(whole) - middle))
+    assert probe_file(path).duration_s is None
+    assert outcome(path) == ("ok", "", pytest.approx(4.0, abs=0.01))
+    path.write_bytes(path.read_bytes() + whole)
+    assert outcome(path) == ("ok", "", pytest.approx(8.0, abs=0.01))
+    path.write_bytes(in_parts(0xFFFFFFFF))
+    assert outcome(path) == ("ok", "", pytest.approx(4.0, abs=0.01))
+    path.write_bytes(in_parts(0))
+    assert outcome(path)[0] == "suspect"
+
+
 @pytest.mark.parametrize("after", [b"", b"ID3" + bytes(20_000), bytes(20_000), b"LIST\4\0\0\0INFO"])
 def test_what_follows_the_sound_may_be_tags(tmp_path: Path, after: bytes) -> None:
     path = wav(tmp_path / "a.wav", seconds=3.0)
@@ -240,7 +262,7 @@ def test_a_file_of_tiny_parts_keeps_nobody_busy(
     path.write_bytes(b"RIFF\0\0\0\0WAVE" + b"aaaa\0\0\0\0" * 10_000)
     assert [(one.start, one.end) for one in extents_of(path)] == [(0, path.stat().st_size)]
     monkeypatch.setattr(container_sizes, "MAX_LOOKS", 1_000_000)
-    monkeypatch.setattr(extents, "MAX_EXTENTS", 3)
+    monkeypatch.setattr(extents, "MAX_PARTS", 3)
     path.write_bytes(wav(tmp_path / "b.wav", 0.01).read_bytes() * 100)
     assert len(extents_of(path)) == 4
 
