@@ -16,6 +16,12 @@ from opentr_pipeline.errors import PlantedFileError
 
 # More than anything of ours in such a folder.
 MAX_BYTES = 1 << 20
+# A file that nothing has been written to but some bytes here and there: holes read as zeros, and so
+# does silence, but hours of it are no such size.
+MIN_SPARSE_BYTES = 100_000_000
+MIN_WRITTEN_SHARE = 0.01
+MAX_STRETCHES = 10_000
+BLOCK_BYTES = 512
 
 
 def open_plain(path: Path, flags: int, mode: int = 0o600) -> int:
@@ -139,3 +145,35 @@ def _refusal(descriptor: int, inside: str) -> str:
     if inside and os.path.commonpath([inside, place]) != inside:
         return "It is a link that leaves the archive"
     return ""
+
+
+def is_mostly_holes(path: Path) -> bool:
+    """Whether hardly anything was ever written to a file, however long it is.
+
+    Raises:
+        OSError: it cannot be opened, or is no regular file.
+    """
+    with open_regular(path) as stream:
+        facts = os.fstat(stream.fileno())
+        most = MIN_WRITTEN_SHARE * facts.st_size
+        if facts.st_size < MIN_SPARSE_BYTES or facts.st_blocks * BLOCK_BYTES >= most:
+            return False
+        # Some file systems count no blocks, of whatever was written.
+        return _num_written(stream.fileno(), most) < most
+
+
+def _num_written(descriptor: int, most: float) -> int:
+    """How many bytes are no hole, counted as far as that many."""
+    num_written = end = 0
+    for _ in range(MAX_STRETCHES):
+        try:
+            start = os.lseek(descriptor, end, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # there is no more
+                return num_written
+            raise
+        end = os.lseek(descriptor, start, os.SEEK_HOLE)
+        num_written += end - start
+        if num_written >= most:
+            break
+    return num_written

@@ -20,11 +20,16 @@ from opentr_pipeline.archive.media_files import MediaFile
 from opentr_pipeline.archive.storage import Storage, storage_of
 from opentr_pipeline.audio.probe import Probe, probe_file
 from opentr_pipeline.errors import MediaError
+from opentr_pipeline.plain_files import is_mostly_holes
 
 # Enough to keep a disk busy while another file is hashed; more only thrashes spinning disks.
 PROBE_THREADS = 4
 # Assumed where nobody says how long media are: 128 kbit/s, a common rate for speech.
 ASSUMED_BYTES_PER_S = 16_000.0
+MOSTLY_HOLES = Probe(
+    "corrupt",
+    "Hardly any of its bytes were ever written, as where a copy was broken off; copy it again.",
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Recording:
 
     Attributes:
         media_fingerprint: SHA-256 of the bytes; ``unread-`` and the recording's id where they could
-            not be read.
+            not be read, ``holes-`` and the id where there are hardly any.
     """
 
     media_file: MediaFile
@@ -139,9 +144,11 @@ def probe_all(
 
 def _learn(storage: Storage, media_file: MediaFile, memory: ProbeMemory) -> tuple[str, Probe]:
     try:
-        fingerprint = storage.digest(media_file.path)
         with storage.opened(media_file.path) as path:
-            probe = probe_file(path)
+            is_copied = not is_mostly_holes(path)
+        fingerprint = storage.digest(media_file.path) if is_copied else _unfinished(media_file)
+        with storage.opened(media_file.path) as path:
+            probe = probe_file(path) if is_copied else MOSTLY_HOLES
         check_unchanged(storage, media_file, fingerprint)
     except MediaError as error:
         return _unread(media_file), Probe(error.status, str(error))
@@ -160,6 +167,11 @@ def guessed(media_file: MediaFile) -> tuple[str, Probe]:
 def _unread(media_file: MediaFile) -> str:
     """Stands for the digest of content that could not be read, so that attempts are counted."""
     return f"unread-{media_file.recording_id}"
+
+
+def _unfinished(media_file: MediaFile) -> str:
+    """Stands for the digest of content that is not there, which would take hours to read."""
+    return f"holes-{media_file.recording_id}"
 
 
 def check_unchanged(storage: Storage, media_file: MediaFile, fingerprint: str) -> None:

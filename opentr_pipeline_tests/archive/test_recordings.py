@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opentr_pipeline import plain_files
 from opentr_pipeline.archive import recordings, storage
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.archive.recordings import ProbeMemory, Recording, check_unchanged, probe_all
@@ -376,6 +377,32 @@ def test_a_file_that_cannot_be_read_is_failed_and_not_remembered(
     assert failed.media_fingerprint == f"unread-{failed.recording_id}"
     assert failed.probe == Probe("failed", "The file cannot be read: Permission denied.")
     assert probed(archive, memory)["1.wav"].probe.status == "ok"
+
+
+def test_a_file_of_holes_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive, memory = tmp_path / "a", ProbeMemory(tmp_path / "p.sqlite")
+    whole = wav(archive / "1.wav").read_bytes()
+    with (archive / "1.wav").open("r+b") as file:
+        file.truncate(10**11)
+        file.seek(5 * 10**10)
+        file.write(whole)
+    with monkeypatch.context() as patch:
+        refuse_digests(patch, AssertionError("read"))
+        for _ in range(2):
+            known = probed(archive, memory)["1.wav"]
+            assert known.probe == recordings.MOSTLY_HOLES
+            assert not known.is_guessed
+    (archive / "1.wav").write_bytes(whole)
+    assert probed(archive, memory)["1.wav"].probe.status == "ok"
+
+
+def test_a_file_system_that_counts_no_blocks_hides_no_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = wav(tmp_path / "a.wav", seconds=1.0)
+    monkeypatch.setattr(plain_files, "MIN_SPARSE_BYTES", 1000)
+    monkeypatch.setattr(plain_files, "BLOCK_BYTES", 0)
+    assert not plain_files.is_mostly_holes(path)
 
 
 def test_one_file_that_cannot_be_read_costs_no_other(tmp_path: Path) -> None:

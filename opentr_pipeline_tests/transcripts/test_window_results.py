@@ -85,6 +85,10 @@ LONG_TALK = spoken(0.0, 60.0, *range(60))
         # A stretch from one window to the next, in a recording of which it is no large share.
         ([LONG_TALK, spoken(60.0, 10.0, *range(60, 65)), spoken(70.5, 9.0, *range(75, 79))], True),
         ([LONG_TALK, spoken(60.0, 10.0, *range(60, 69)), spoken(70.5, 9.0, *range(75, 79))], False),
+        # A third of a short recording.
+        ([spoken(0.0, 18.0, *range(12))], True),
+        ([spoken(0.0, 12.0, *range(12)), spoken(14.0, 6.0)], True),
+        ([spoken(0.0, 12.0, *range(9))], False),
         ([spoken(0.0, 15.0)], False),  # nobody speaks: a status of its own
     ],
 )
