@@ -180,7 +180,8 @@ def slots_in_use(slots: Sequence[WorkerSlot], folder: Path) -> list[WorkerSlot]:
 def held_by_others(slots: Sequence[WorkerSlot], folder: Path) -> str:
     """Who has the first of the worker slots, where this command has none and none is free."""
     paths = [folder / slot.name for slot in slots]
-    if not all(map(is_locked, paths)) or any(map(_is_ours, paths)):
+    # Who only shares the lock of a slot keeps everybody out as well.
+    if not all(map(is_shared, paths)) or any(map(_is_ours, paths)):
         return ""
     return holder(paths[0])
 

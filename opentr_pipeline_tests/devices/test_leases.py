@@ -258,11 +258,12 @@ def test_a_gate_that_somebody_only_keeps_closed_is_passed_in_the_end(
     assert f"holds {gate} and leaves the free worker slot {SLOT.name}" in passed
 
 
-def test_a_command_says_who_has_all_worker_slots_unless_it_has_one(folder: Path) -> None:
+@pytest.mark.parametrize("kind", ["", "-s"])
+def test_a_command_says_who_has_all_worker_slots_unless_it_has_one(folder: Path, kind: str) -> None:
     assert held_by_others([SLOT], folder) == ""
     with lease([SLOT], folder):
         assert held_by_others([SLOT], folder) == ""
-    holding = f'exec 9>"{folder / SLOT.name}"; flock 9; echo held; exec sleep 60'
+    holding = f'exec 9>"{folder / SLOT.name}"; flock {kind} 9; echo held; exec sleep 60'
     command = ["sh", "-c", holding]
     with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as other:
         assert other.stdout
