@@ -25,7 +25,7 @@ from typing import Any
 
 from opentr_pipeline.devices.cards import Device, WorkerSlot
 from opentr_pipeline.devices.shared_folder import facts_in, is_believed
-from opentr_pipeline.errors import NoSlotError, OpentrError, OutOfMemoryError
+from opentr_pipeline.errors import NoSlotError, OpentrError, OutOfMemoryError, PlantedFileError
 from opentr_pipeline.locks import is_locked
 from opentr_pipeline.plain_files import read_owned, user_name
 from opentr_pipeline.whole_files import replacing
@@ -176,11 +176,18 @@ def forget(slots: Sequence[WorkerSlot], folder: Path) -> None:
     """
     for device in {slot.device.uuid for slot in slots}:
         near = folder.glob(f"{device}.slot-*")  # and what lies beside the slots' own files
-        if not any(is_locked(path) for path in near if path.suffix.startswith(".slot-")):
+        if not any(_is_held(path) for path in near if path.suffix.startswith(".slot-")):
             for path in folder.glob(f"{device}.*memory-limit*"):
                 # Another user's, who starts again; a stranger's is not believed anyway.
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        return is_locked(path)
+    except PlantedFileError:  # nobody works in it; whoever wants to is told
+        return False
 
 
 def _read(name: str, folder: Path, sizes: range) -> MemoryLimit | None:

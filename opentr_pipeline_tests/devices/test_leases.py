@@ -147,6 +147,7 @@ def test_limits_that_others_wrote_are_judged_as_a_strangers(folder: Path) -> Non
     path.unlink()
     plant(folder, SLOT.name, LIMIT)
     assert closed_slots([SLOT], folder) == [MemoryLimit(**LIMIT)]
+    os.mkfifo(folder / "cpu.slot-99")  # of no settings of ours
     forget([SLOT], folder)
     assert closed_slots([SLOT], folder) == []
 
