@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.services.guard import Door, Guard
+from opentr_pipeline.services.listening import SERVICE
 from opentr_pipeline.services.page_link import read_token, token_folder
 from opentr_pipeline.settings.environment import Settings, is_in_stack, load_settings
 
@@ -29,8 +30,11 @@ def guarded(app: Starlette, settings: Settings) -> Starlette:
     token = read_token(folder)
     if folder and not token:
         raise ServiceError(f"There is no token of the page in {folder}; start makes it.")
-    start = "start prod" if is_in_stack() else "start dev"
-    app.add_middleware(Guard, Door(token, start, settings.hosts, f"opentr_{settings.dagster_port}"))
+    cookie = f"opentr_{settings.dagster_port}"
+    door = Door(token, "start dev", settings.hosts, cookie)
+    if is_in_stack():  # where commands in other containers call it by its service
+        door = Door(token, "start prod", [*settings.hosts, SERVICE], cookie)
+    app.add_middleware(Guard, door)
     return app
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.locks import holder, is_locked, try_lock
 from opentr_pipeline.services import started_with
-from opentr_pipeline.services.listening import HOST, answers, listen
+from opentr_pipeline.services.listening import HOST, SERVICE, answers, listen
 from opentr_pipeline.services.log_files import turn_over
 from opentr_pipeline.services.page_link import link, new_token, read_token, token_folder
 from opentr_pipeline.services.processes import Process, end, members, wait_until
@@ -25,7 +25,7 @@ from opentr_pipeline.settings.given import values_anywhere
 from opentr_pipeline.settings.installation import call_folder, stock
 from opentr_pipeline.whole_files import write_whole
 
-PAGE_IN_STACK = "http://webserver:3000"
+PAGE_IN_STACK = f"http://{SERVICE}:3000"
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
 KILL_TIMEOUT_S = 3.0

@@ -5,6 +5,8 @@ import urllib.error
 import urllib.request
 
 HOST = "127.0.0.1"
+# Of the production stack's page, in the network of its containers.
+SERVICE = "webserver"
 BACKLOG = 2048  # Source: uvicorn's own
 
 
