@@ -17,6 +17,7 @@ from opentr_pipeline.archive.recordings import probe_all
 from opentr_pipeline.devices.leases import Rank, held_by_others
 from opentr_pipeline.errors import ArchiveError, InterruptedRunError
 from opentr_pipeline.launching import home
+from opentr_pipeline.launching.ending import when_told_to_end
 from opentr_pipeline.launching.progress import (
     Progress,
     counts_text,
@@ -24,7 +25,7 @@ from opentr_pipeline.launching.progress import (
     show_table,
     show_tables,
 )
-from opentr_pipeline.planning import backlog, overview
+from opentr_pipeline.planning import backlog
 from opentr_pipeline.planning.backlog import RecordingWork
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.plan import Taking
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 PROGRESS_S = 1.0
 # Where nobody watches a terminal, a line now and then is enough for a log.
 QUIET_PROGRESS_S = 15.0
+ENDING = (
+    "Ending: the steps under way are stopped, which may take half a minute; what is done is kept."
+)
 
 
 def run_archive(
@@ -70,16 +74,16 @@ def run_archive(
     if not home.is_ready(setup, _partition_keys(setup, found)):
         prepare(setup, found)
     out = terminal.console()
-    if chosen:
-        hours = wording.hours(overview.audio_s(chosen))
-        num_slots = len(setup.slots)
-        slots = f"{num_slots} worker slot{'s' if num_slots > 1 else ''}"
-        out.print(
-            f"{len(chosen)} of {len(all_work)} recordings to transcribe, {hours} h of audio, "
-            f"model {options.default.model}, {slots}."
-        )
     progress = Progress(setup.store, chosen)
-    with _ticking(lambda: _sentence(progress, setup)), _kept_at_interrupt(progress):
+    if chosen:
+        slots = wording.number_text(len(setup.slots), "worker slot")
+        model = options.default.model
+        out.print(f"{progress.to_do(len(all_work))}, model {model}, {slots}.", soft_wrap=True)
+    with (
+        _kept_at_interrupt(progress),
+        _ticking(lambda: _sentence(progress, setup)) as say,
+        when_told_to_end(lambda: say(ENDING)),
+    ):
         results = _execute(setup, audio_s, taking, rank, progress)
     if chosen:
         show_table(out, setup.store, [one.recording for one in chosen])
@@ -178,8 +182,12 @@ def _execute(
 
 
 @contextmanager
-def _ticking(sentence: Callable[[], str]) -> Iterator[None]:
-    """Show a sentence that changes: on one line of a terminal, else a line now and then."""
+def _ticking(sentence: Callable[[], str]) -> Iterator[Callable[[str], None]]:
+    """Show a sentence that changes: on one line of a terminal, else a line now and then.
+
+    Yields:
+        What prints a line of its own meanwhile.
+    """
     # A descriptor of its own: a run redirects what is printed to standard error.
     with os.fdopen(os.dup(2), "w") as stream:
         err = terminal.console(stream)
@@ -187,7 +195,7 @@ def _ticking(sentence: Callable[[], str]) -> Iterator[None]:
         thread = threading.Thread(target=_tick, args=(err, sentence, over), daemon=True)
         thread.start()
         try:
-            yield
+            yield lambda line: err.print(line, soft_wrap=True)
         finally:
             over.set()
             thread.join()
@@ -198,6 +206,11 @@ def _tick(err: "Console", sentence: Callable[[], str], over: threading.Event) ->
         while not over.wait(QUIET_PROGRESS_S):
             err.print(sentence(), soft_wrap=True)
         return
-    with err.status("") as status:
+    from rich.live import Live
+    from rich.spinner import Spinner
+
+    spinner = Spinner("dots", style="status.spinner")
+    # Not ``Console.status``: it would show here what a run prints into its log.
+    with Live(spinner, console=err, transient=True, redirect_stdout=False, redirect_stderr=False):
         while not over.wait(PROGRESS_S):
-            status.update(sentence())
+            spinner.update(text=sentence())

@@ -36,7 +36,7 @@ class Progress:
         self._num_total, self._total_s = len(pending), audio_s(pending)
         self._num_done, self._done_s = 0, 0.0
         self._count(self._checkpointed())
-        self._done_before_s = self._reached_s()
+        self._kept, self._done_before_s = self._num_done, self._reached_s()
         self._lock = threading.Lock()
         self._countdown = Countdown()
         self._countdown.left_s(time.monotonic(), self._done_before_s, self._total_s)
@@ -54,6 +54,12 @@ class Progress:
             group = self._waiting.pop(content)
             self._num_done += len(group)
             self._done_s += audio_s(group)
+
+    def to_do(self, num_recordings: int) -> str:
+        """``11 of 17 recordings to transcribe (4 kept from before), 0.8 h of audio``."""
+        text = f"{self._num_total - self._kept} of {num_recordings} recordings to transcribe"
+        kept = f" ({self._kept} kept from before)" if self._kept else ""
+        return f"{text}{kept}, {hours(self._total_s - self._done_before_s)} h of audio"
 
     def look_at_published(self) -> None:
         """Count what a run has published, whose checkpoints are gone."""

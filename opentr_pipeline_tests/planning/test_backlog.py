@@ -29,6 +29,7 @@ from opentr_pipeline.steps import publishing
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES
 from opentr_pipeline.transcripts.store import StoreIndex
+from opentr_pipeline.wording import hours
 from opentr_pipeline_tests.making import (
     OPTIONS,
     OTHER_OPTIONS,
@@ -692,6 +693,12 @@ def test_progress_counts_each_set_of_options(world: World) -> None:
     assert progress.sentence().startswith("1 of 4 recordings")
     assert progress.kept() == (
         "Ended: 1 of 4 recordings is finished and kept; the same command goes on from there."
+    )
+    works = backlog.judge(known, world.store.index(found), options)
+    left_s = 3 * known[0].probe.duration_s  # type: ignore[operator]
+    assert progress.to_do(9).startswith("4 of 9 recordings to transcribe, ")
+    assert Progress(world.store, works).to_do(9) == (
+        f"3 of 9 recordings to transcribe (1 kept from before), {hours(left_s)} h of audio"
     )
     world.transcribe(plan)
     world.publish(plan)

@@ -228,9 +228,7 @@ def test_a_backup_brings_back_what_a_reset_deleted(stack: tuple[Project, Stack])
     project.opentr("backup", str(file))
     reset = ("reset", "prod", "--gpu-scale")
     assert "--yes" in project.opentr(*reset, code=2)
-    assert "no model nonsense" in project.opentr(
-        *reset, "--yes", code=2, WHISPER_MODEL="nonsense"
-    )
+    assert "no model nonsense" in project.opentr(*reset, "--yes", code=2, WHISPER_MODEL="nonsense")
     assert known(project, one) == before
 
     project.opentr(*reset, "--yes")
