@@ -16,14 +16,13 @@ from opentr_pipeline.transcripts.transcript import (
 )
 
 # Speech so near to a word belongs to it. Of speech without any, more than this in a window, or in
-# all of them together where that is no small share of the recording, is a loss and not a cough. Of
-# a short recording less is.
+# a stretch, is a loss and not a cough. In all windows together less is one, where that is no small
+# share of the recording.
 NEAR_WORD_S = 1.0
 MAX_WORD_S = 2.0
 MAX_WORDLESS_S = 6.0
+MIN_WORDLESS_S = 3.0
 MAX_WORDLESS_SHARE = 0.2
-MAX_SHORT_WORDLESS_S = 3.0
-MAX_SHORT_WORDLESS_SHARE = 0.25
 # Of the main language, and of any other that is spoken for longer than that.
 MIN_LANGUAGE_PROBABILITY = 0.5
 MIN_OTHER_PROBABILITY = 0.3
@@ -122,13 +121,11 @@ def _flags(transcript: Transcript, windows: Sequence[Heard]) -> tuple[str, ...]:
     speaks = not all(segment.is_silence for segment in transcript.segments)
     wordless_s = [_length_s(wordless(one, NEAR_WORD_S)) for one in windows]
     stretches_s = _stretches_s(windows)
-    all_s, speech_s = sum(wordless_s), transcript.speech_s
     doubts = {
         "speech_without_words": speaks
         and (
             max([*wordless_s, *stretches_s]) > MAX_WORDLESS_S
-            or all_s > max(MAX_WORDLESS_S, MAX_WORDLESS_SHARE * speech_s)
-            or all_s > max(MAX_SHORT_WORDLESS_S, MAX_SHORT_WORDLESS_SHARE * speech_s)
+            or sum(wordless_s) > max(MIN_WORDLESS_S, MAX_WORDLESS_SHARE * transcript.speech_s)
         ),
         "uncertain_language": speaks and _is_guess(transcript, windows),
         "window_failed": any(one.trouble for one in windows),

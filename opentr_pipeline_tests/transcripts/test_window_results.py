@@ -87,6 +87,7 @@ LONG_TALK = spoken(0.0, 60.0, *range(60))
         ([LONG_TALK, spoken(60.0, 10.0, *range(60, 69)), spoken(70.5, 9.0, *range(75, 79))], False),
         # A third of a short recording.
         ([spoken(0.0, 18.0, *range(12))], True),
+        ([spoken(0.0, 18.0, *range(6), *range(12, 18))], True),
         ([spoken(0.0, 12.0, *range(12)), spoken(14.0, 6.0)], True),
         ([spoken(0.0, 12.0, *range(9))], False),
         ([spoken(0.0, 15.0)], False),  # nobody speaks: a status of its own
