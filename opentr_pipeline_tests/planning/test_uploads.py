@@ -262,7 +262,7 @@ def test_an_archive_that_cannot_be_read_is_refused_and_nothing_forgotten(
 ) -> None:
     before = busy.files()
     busy.archive.rename(busy.archive.with_name("away"))
-    with pytest.raises(ArchiveError, match="not a directory"):
+    with pytest.raises(ArchiveError, match="There is no folder"):
         busy.tick()
     busy.archive.with_name("away").rename(busy.archive)
     busy.put("c.wav")
