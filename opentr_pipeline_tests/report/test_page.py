@@ -311,7 +311,7 @@ def test_the_report_of_the_sample_archive(
     assert said.endswith(f"{path}\n")
     found = json.loads(sampled.opentr("report", "--json"))
     assert {row["name"] for row in found["folders"]} == {
-        *("film", "interviews", "oral_history", "radio", "."),
+        *("film", "interviews", "oral_history", "radio", "@root"),
     }
     assert list(found["by_language"]) == ["en", "it", "es"]
     assert found["failures"][0]["files"][0]["path"] == "film/unfinished_copy.mp4"
