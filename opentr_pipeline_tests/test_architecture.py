@@ -16,8 +16,8 @@ TESTS = PROJECT_ROOT / "opentr_pipeline_tests"
 # The rooms, from the door down to the ground: imports only run down this list.
 ROOMS = (
     *("cli", "monitoring", "launching", "defs", "report", "search", "quality", "steps", "planning"),
-    *("services", "pages", "exports", "recognition", "transcripts", "archive", "devices", "audio"),
-    *("settings", "ground"),
+    *("services", "pages", "exports", "speakers", "recognition", "transcripts", "archive"),
+    *("devices", "audio", "settings", "ground"),
 )
 # What stands in no folder: beside ``defs`` what Dagster loads, else the ground under all rooms.
 OUTSIDE = {
