@@ -96,9 +96,9 @@ def test_the_wheel_has_what_stands_at_the_top_of_a_checkout(wheel: Path) -> None
 
 
 def test_an_archive_is_transcribed_without_a_checkout(installed: Installed) -> None:
-    assert "17 media files in" in installed.opentr("scan", "./archive")
+    assert "18 media files in" in installed.opentr("scan", "./archive")
     said = installed.opentr("run", "./archive")
-    assert "17 of 17 recordings" in said
+    assert "18 of 18 recordings" in said
     assert "./opentr.sh" not in said
     (output,) = (installed.folder / "output").iterdir()
     assert {"recordings", "transcripts", "segments", "words"} <= {p.name for p in output.iterdir()}

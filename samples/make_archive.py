@@ -2,7 +2,8 @@
 
 The archive beside this script is what the script wrote. Every sentence in it was written
 for this purpose and is spoken by a speech synthesiser, so the exact words are known: each
-recording of speech has them in a ``NAME.reference.txt`` beside it. There are also a
+recording of speech has them in a ``NAME.reference.txt`` beside it. A conversation in one
+channel has a ``NAME.rttm``, which says who speaks when. There are also a
 recording of silence, one of music, and one film whose file is cut short, and these have
 no reference.
 
@@ -55,11 +56,13 @@ class SampleRecording:
 
     Attributes:
         path: Where it lies in the archive.
-        voices: Who speaks, as "ENGINE VOICE OPTIONS"; several voices take turns, a sentence
-            each.
+        voices: Who speaks, as "ENGINE VOICE OPTIONS"; several take turns, each in a channel of its
+            own.
         language: The language spoken.
         codec: The arguments for ffmpeg that choose how it is encoded.
         sentences: What is said.
+        turns: Whose sentence each is, as numbers of ``voices``; in turn where none are named.
+        is_mixed: Whether all share one channel; then a file beside it says who speaks when.
     """
 
     path: str
@@ -67,16 +70,24 @@ class SampleRecording:
     language: str
     codec: tuple[str, ...]
     sentences: tuple[str, ...]
+    turns: tuple[int, ...] = ()
+    is_mixed: bool = False
 
     @property
     def is_film(self) -> bool:
         """Whether there is a picture."""
         return "-c:v" in self.codec
 
-    @property
-    def is_stereo(self) -> bool:
-        """Whether there are two channels: where two people talk, each has one."""
-        return len(self.voices) > 1
+    def speaker(self, number: int) -> int:
+        """Whose sentence it is.
+
+        Args:
+            number: Of the sentence, from 0.
+
+        Returns:
+            The number of the voice, from 0.
+        """
+        return self.turns[number] if self.turns else number % len(self.voices)
 
 
 RECORDINGS = (
@@ -139,6 +150,32 @@ RECORDINGS = (
             "Do you remember the bakery on the corner?",
             "Of course I do, we could smell the bread every morning.",
         ),
+    ),
+    SampleRecording(
+        "interviews/round_table.mp3",
+        ("flite slt", "flite rms", "flite awb"),
+        "en",
+        MP3,
+        (
+            "Welcome to the museum, and thank you both for coming.",
+            "We want to talk about the old ferry tonight.",
+            "You worked on the ferry for thirty years, is that right?",
+            "Yes, I started in the kitchen when I was sixteen.",
+            "Later I sold the tickets, and in the end I was the captain.",
+            "My family took the ferry every Saturday to go to the market.",
+            "We children always stood at the front, even in the rain.",
+            "I remember that, and sometimes you fed the birds with our bread.",
+            "What happened when the new bridge was built?",
+            "People were happy about the bridge, but the river became very quiet.",
+            "On the last day the whole village came down to the water.",
+            "Many of us were crying, and the captain rang the bell three times.",
+            "That bell is here in the museum now.",
+            "I visit it every year, and I bring my grandchildren with me.",
+            "Would you like to ring it once more for us?",
+            "With the greatest pleasure.",
+        ),
+        turns=(0, 0, 0, 1, 1, 2, 2, 1, 0, 1, 1, 2, 0, 2, 0, 1),
+        is_mixed=True,
     ),
     SampleRecording(
         "interviews/telephone_call.wav",
@@ -361,7 +398,9 @@ def speak(voice: str, sentence: str, folder: Path) -> array.array[int]:
     return array.array("h", (round(gain * sample) for sample in samples))
 
 
-def converse(recording: SampleRecording, folder: Path) -> list[array.array[int]]:
+def converse(
+    recording: SampleRecording, folder: Path
+) -> tuple[list[array.array[int]], list[tuple[int, float, float]]]:
     """Speaks the sentences of a recording.
 
     Args:
@@ -369,16 +408,35 @@ def converse(recording: SampleRecording, folder: Path) -> list[array.array[int]]
         folder: A folder for files in between.
 
     Returns:
-        The samples of each channel: one channel for each voice.
+        The samples of each channel, one for each voice or one for all; and for each sentence
+        whose it is, where it begins and how long it lasts, in seconds.
     """
-    channels = [silence(PAUSE_S) for _ in recording.voices]
+    channels = [silence(PAUSE_S) for _ in recording.voices[: 1 if recording.is_mixed else None]]
+    turns = []
     for number, sentence in enumerate(recording.sentences):
-        turn = number % len(channels)
-        samples = speak(recording.voices[turn], sentence, folder)
+        speaker = recording.speaker(number)
+        samples = speak(recording.voices[speaker], sentence, folder)
+        turns.append((speaker, len(channels[0]) / RATE, len(samples) / RATE))
         for who, channel in enumerate(channels):
-            channel.extend(samples if who == turn else silence(len(samples) / RATE))
+            is_heard = recording.is_mixed or who == speaker
+            channel.extend(samples if is_heard else silence(len(samples) / RATE))
             channel.extend(silence(PAUSE_S))
-    return channels
+    return channels, turns
+
+
+def write_turns(path: Path, turns: list[tuple[int, float, float]]) -> None:
+    """Writes who speaks when, in the format RTTM of the speech recognition evaluations.
+
+    Args:
+        path: The file.
+        turns: The number of the voice, begin and length in seconds, of each sentence.
+    """
+    name = path.stem
+    lines = [
+        f"SPEAKER {name} 1 {start_s:.3f} {length_s:.3f} <NA> <NA> voice{speaker} <NA> <NA>\n"
+        for speaker, start_s, length_s in turns
+    ]
+    path.write_text("".join(lines), encoding="utf-8")
 
 
 def play(notes: list[str], seconds: float = 0.6) -> array.array[int]:
@@ -432,10 +490,13 @@ def make_archive(archive: Path) -> None:
         for recording in RECORDINGS:
             target = archive / recording.path
             target.parent.mkdir(parents=True, exist_ok=True)
-            write_samples(source, converse(recording, folder))
+            channels, turns = converse(recording, folder)
+            write_samples(source, channels)
             encode(source, target, recording.codec, recording.is_film)
             said = "\n".join(recording.sentences) + "\n"
             target.with_suffix(".reference.txt").write_text(said, encoding="utf-8")
+            if recording.is_mixed:
+                write_turns(target.with_suffix(".rttm"), turns)
 
         path, codec, seconds = SILENCE
         write_samples(source, [silence(seconds)])

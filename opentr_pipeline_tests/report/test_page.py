@@ -306,8 +306,8 @@ def test_the_report_of_the_sample_archive(
 ) -> None:
     said = sampled.opentr("report")
     path = sampled.store.root / "pages" / "report.html"
-    assert re.search(r"recordings +17: 14 ok, 2 no_speech, 1 corrupt\n", said)
-    assert re.search(r"word errors +\d+\.\d % .*in 14 references\n", said)
+    assert re.search(r"recordings +18: 15 ok, 2 no_speech, 1 corrupt\n", said)
+    assert re.search(r"word errors +\d+\.\d % .*in 15 references\n", said)
     assert said.endswith(f"{path}\n")
     found = json.loads(sampled.opentr("report", "--json"))
     assert {row["name"] for row in found["folders"]} == {

@@ -18,7 +18,7 @@ from opentr_pipeline_tests.page_api import free_port
 from opentr_pipeline_tests.runs import SAMPLES, speech_file
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
-NUM_SAMPLES = 17
+NUM_SAMPLES = 18
 NUM_TAPES = 20
 RUNS = """{ runsOrError { ... on Runs { results {
   runId status parentRunId tags { key value } } } } }"""
