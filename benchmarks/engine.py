@@ -1,9 +1,11 @@
 """The product's engine beside its peers: same model, files, threads and beam, in one run.
 
     python -m benchmarks.engine --set short --rounds 3 --json engine.json
+    python -m benchmarks.engine --set clips --rounds 1 --language told --peers
 
 Candidates take turns (A B C A B C), each time in a fresh process; figures are medians. Speed leaves
-out start and model load, which have their own column.
+out start and model load, which have their own column. Word errors stand beside the baseline's, with
+the interval that chance leaves.
 """
 
 import argparse
@@ -16,23 +18,25 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, speech_sets
+from benchmarks import machine, scores, speech_sets
 from benchmarks.candidates.protocol import Answer, Request
 from benchmarks.measured import CANDIDATES, CandidateError, run
 from benchmarks.speech_sets import BenchmarkRecording
 from opentr_pipeline.recognition import fetching
 from opentr_pipeline.settings.environment import load_settings
-from opentr_pipeline_tests.speech import word_error_rate
 
 BASELINE = "faster_whisper_batched"
 Row = dict[str, Any]  # the figures of one candidate, or why it failed
 SETS = {
     "short": (speech_sets.short, speech_sets.SHORT_S),
+    "clips": (speech_sets.clips, speech_sets.CLIP_S),
     "long": (speech_sets.long, speech_sets.LONG_S),
 }
 
 
-def request_for(recordings: Sequence[BenchmarkRecording], threads: int) -> Request:
+def request_for(
+    recordings: Sequence[BenchmarkRecording], threads: int, *, is_told: bool = False
+) -> Request:
     """A request to transcribe recordings with ``base``, which is fetched where it is missing."""
     model = fetching.fetch("base", load_settings({}, None).workspace.models)
     return Request(
@@ -40,6 +44,7 @@ def request_for(recordings: Sequence[BenchmarkRecording], threads: int) -> Reque
         files=[str(one.path) for one in recordings],
         languages=[one.language for one in recordings],
         threads=threads,
+        is_told=is_told,
     )
 
 
@@ -66,28 +71,35 @@ def measure(
     return answers, failures
 
 
-def error_rates(
-    recordings: Sequence[BenchmarkRecording], texts: dict[str, str]
-) -> dict[str, float]:
-    """Word error rates as fractions, by language and over ``all``."""
-    pairs: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
-    for one in recordings:
-        for group in ("all", one.language):
-            pairs[group].append((one.language, one.text, texts[str(one.path)]))
-    return {group: word_error_rate(pairs[group]) for group in pairs}
-
-
 def figures(recordings: Sequence[BenchmarkRecording], answers: Sequence[Answer]) -> Row:
     """The medians of a candidate's rounds; texts are those of the last round."""
     audio_s = sum(one.duration_s for one in recordings)
+    groups = scores.groups(recordings)
+    texts, found = answers[-1].texts, answers[-1].found
     return {
         "speed_x": audio_s / statistics.median(one.wall_s for one in answers),
         "wall_s": [one.wall_s for one in answers],
         "load_s": statistics.median(one.load_s for one in answers),
         "max_rss_bytes": max(one.max_rss_bytes for one in answers),
-        "wer": error_rates(recordings, answers[-1].texts),
+        "wer": scores.error_rates(scores.counts(recordings, texts), groups),
+        "languages_right": scores.languages_right(recordings, found, groups),
         "versions": answers[-1].versions,
+        "texts": texts,
+        "found": found,
     }
+
+
+def compare(recordings: Sequence[BenchmarkRecording], rows: dict[str, Row]) -> None:
+    """Add to each candidate's figures how its word errors differ from the baseline's."""
+    counted = {
+        name: scores.counts(recordings, row["texts"])
+        for name, row in rows.items()
+        if "texts" in row
+    }
+    groups = scores.groups(recordings)
+    for name in counted.keys() - {BASELINE}:
+        if BASELINE in counted:
+            rows[name]["to_baseline"] = scores.differences(counted[name], counted[BASELINE], groups)
 
 
 def print_table(rows: dict[str, Row]) -> None:
@@ -106,6 +118,22 @@ def print_table(rows: dict[str, Row]) -> None:
         )
         if CANDIDATES[name].note:
             print(f"{'':<32} ({CANDIDATES[name].note})")
+    for name, row in rows.items():
+        _print_differences(name, row.get("to_baseline", {}))
+    for name, row in rows.items():
+        if right := row.get("languages_right"):
+            shares = " ".join(f"{group} {100 * share:.1f}" for group, share in right.items())
+            print(f"languages found right, {name}: {shares} %")
+
+
+def _print_differences(name: str, differences: dict[str, Any]) -> None:
+    for group, one in differences.items():
+        ours, theirs = one["errors"]
+        low, high = (100 * bound for bound in one["interval"])
+        print(
+            f"word errors, {name} to {BASELINE}, {group}: {ours} / {theirs} of {one['words']}, "
+            f"{100 * one['rate']:+.2f} points ({low:+.2f} to {high:+.2f})"
+        )
 
 
 def _asked() -> argparse.Namespace:
@@ -113,6 +141,9 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--set", choices=SETS, default="short")
     parser.add_argument("--seconds", type=float, help="of a language (short) or recording (long)")
     parser.add_argument("--peers", nargs="*", choices=CANDIDATES, default=list(CANDIDATES))
+    parser.add_argument(
+        "--language", choices=("found", "told"), default="found", help="told leaves out who cannot"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--timeout", type=float, default=3600.0, help="s, per candidate and round")
@@ -126,17 +157,24 @@ def main() -> None:
     asked = _asked()
     build, usual_s = SETS[asked.set]
     recordings = build(asked.cache, asked.seconds or usual_s)
-    facts = machine.facts() | {"set": asked.set, "threads": asked.threads}
+    is_told = asked.language == "told"
+    facts = machine.facts() | {
+        "set": asked.set,
+        "threads": asked.threads,
+        "language": asked.language,
+    }
     print("\n".join(f"{name}: {fact}" for name, fact in facts.items()))
     speech_sets.describe(asked.set, recordings)
 
-    request = request_for(recordings, asked.threads)
-    names = dict.fromkeys(["ours", BASELINE, *asked.peers])
+    request = request_for(recordings, asked.threads, is_told=is_told)
+    asked_for = dict.fromkeys(["ours", BASELINE, *asked.peers])
+    names = [name for name in asked_for if CANDIDATES[name].can_be_told or not is_told]
     answers, failures = measure(names, request, asked.rounds, asked.cache, asked.timeout)
     rows: dict[str, Row] = {
         name: {"failed": failures[name]} if name in failures else figures(recordings, answers[name])
         for name in names
     }
+    compare(recordings, rows)
     print_table(rows)
     if asked.json:
         shown = {"machine": facts, "request": dataclasses.asdict(request), "candidates": rows}

@@ -29,6 +29,7 @@ class Candidate:
         module: of ``benchmarks.candidates``.
         package: what pip installs into its venv; empty: it runs in ours.
         options: of the request, where they differ from the others'.
+        can_be_told: the language of each file.
         note: what a reader must know to compare it.
     """
 
@@ -36,18 +37,25 @@ class Candidate:
     package: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     note: str = ""
+    can_be_told: bool = False
 
 
 CANDIDATES = {
-    "ours": Candidate("ours"),
-    "faster_whisper_batched": Candidate("faster_whisper"),
+    "ours": Candidate("ours", can_be_told=True),
+    "faster_whisper_batched": Candidate("faster_whisper", can_be_told=True),
     "faster_whisper_batched_no_words": Candidate(
-        "faster_whisper", options={"word_timestamps": False}, note="without word times"
+        "faster_whisper",
+        options={"word_timestamps": False},
+        note="without word times",
+        can_be_told=True,
     ),
-    "faster_whisper": Candidate("faster_whisper", options={"batched": False}),
+    "faster_whisper": Candidate("faster_whisper", options={"batched": False}, can_be_told=True),
     "whisper-ctranslate2": Candidate("whisper_ctranslate2", "whisper-ctranslate2"),
     "whisper-s2t": Candidate(
-        "whisper_s2t", "whisper-s2t", note="is told the languages; without word times"
+        "whisper_s2t",
+        "whisper-s2t",
+        note="is told the languages; without word times",
+        can_be_told=True,
     ),
     "whisperx": Candidate("whisperx", "whisperx", note="without word times"),
 }

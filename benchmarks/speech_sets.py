@@ -1,6 +1,6 @@
 """The sets of recordings that the benchmarks run on, built once and kept in a cache folder.
 
-    python -m benchmarks.speech_sets short long sparse --hours 1
+    python -m benchmarks.speech_sets short clips long sparse --hours 1
 
 A set is a folder of sound files and a ``manifest.json``, written last. The seed is fixed, so that a
 set of one size is the same everywhere.
@@ -29,6 +29,9 @@ SHORT_S, LONG_S = 280.0, 1800.0  # per language; per recording
 SHORTEST_S, LONGEST_S = 1.5, 28.0  # what recordings of the set ``short`` aim at
 LONG_LANGUAGES = ("en", "es", "fr")
 SHORT_PAUSE_S, PAUSE_S = (0.2, 0.8), (0.3, 3.0)
+# The set ``clips``: how many of each kind in a language, how long at most, what is spelled.
+NUM_CLIPS = {"sentence": 30, "word": 16, "digits": 10, "letters": 8}
+CLIP_S, SPELLED_PAUSE_S, MAX_SPELLED = 5.0, (0.1, 0.4), 5
 SPARSE_PERIOD_S, SPARSE_SPEECH_S = 300.0, 20.0
 
 Part = tuple[Sentence, float]  # and the pause after it, in seconds
@@ -40,12 +43,14 @@ class BenchmarkRecording:
 
     Attributes:
         text: every sentence in it, in order.
+        kind: of the set ``clips``: ``sentence``, ``word``, ``digits`` or ``letters``.
     """
 
     path: Path
     language: str
     text: str
     duration_s: float
+    kind: str = "sentence"
 
 
 def short(cache_dir: Path, seconds: float = SHORT_S) -> list[BenchmarkRecording]:
@@ -90,6 +95,49 @@ def _fill(stream: Iterator[Sentence], length_s: float, random_: random.Random) -
         if total_s >= length_s:
             break
     return parts
+
+
+def clips(cache_dir: Path, seconds: float = CLIP_S) -> list[BenchmarkRecording]:
+    """Recordings of one sentence, one word, one to five digits or as many spelled letters.
+
+    Args:
+        cache_dir: where sets are kept.
+        seconds: that none of them reaches.
+    """
+    return _kept(cache_dir / f"clips-{seconds:.0f}s", lambda folder: _clips(folder, seconds))
+
+
+def _clips(folder: Path, seconds: float) -> Iterator[BenchmarkRecording]:
+    suffixes = itertools.cycle(sound.CODECS)
+    for language in sentences.LANGUAGES:
+        for kind, number in NUM_CLIPS.items():
+            random_ = random.Random(f"{SEED} clips {language} {kind}")
+            for place, parts in enumerate(_clip_parts(language, kind, seconds, random_)):
+                if place == number:
+                    break
+                path = folder / f"{language}-{kind}-{place:03}{next(suffixes)}"
+                yield dataclasses.replace(_joined(path, language, parts), kind=kind)
+
+
+def _clip_parts(
+    language: str, kind: str, seconds: float, random_: random.Random
+) -> Iterator[list[Part]]:
+    """Clips of a kind, without end where signs are spelled."""
+    if kind in ("sentence", "word"):
+        found = sentences.of if kind == "sentence" else sentences.words
+        spoken = found(language, SPEECH_CACHE_DIR)
+        for one in random_.sample(spoken, len(spoken)):
+            pause_s = random_.uniform(*SHORT_PAUSE_S)
+            if one.duration_s + pause_s < seconds:
+                yield [(one, pause_s)]
+        return
+    names = sentences.DIGITS if kind == "digits" else sentences.LETTERS
+    spoken = sentences.signs(language, SPEECH_CACHE_DIR, names)
+    while spoken:
+        signs = random_.sample(spoken, random_.randint(1, MAX_SPELLED))
+        parts = [(one, random_.uniform(*SPELLED_PAUSE_S)) for one in signs]
+        if sum(one.duration_s + pause_s for one, pause_s in parts) < seconds:
+            yield parts
 
 
 def long(cache_dir: Path, seconds: float = LONG_S) -> list[BenchmarkRecording]:
@@ -195,7 +243,7 @@ def describe(name: str, recordings: list[BenchmarkRecording]) -> None:
 def main() -> None:
     """Build the sets named on the command line and print what is in them."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("sets", nargs="+", choices=("short", "long", "sparse"))
+    parser.add_argument("sets", nargs="+", choices=("short", "clips", "long", "sparse"))
     parser.add_argument("--hours", type=float, default=1.0, help="length of sparse")
     parser.add_argument("--cache", type=Path, default=CACHE_DIR, help="where sets are kept")
     asked = parser.parse_args()
@@ -203,7 +251,7 @@ def main() -> None:
         if name == "sparse":
             describe(name, sparse(asked.cache, asked.hours))
         else:
-            describe(name, {"short": short, "long": long}[name](asked.cache))
+            describe(name, {"short": short, "clips": clips, "long": long}[name](asked.cache))
 
 
 if __name__ == "__main__":

@@ -101,11 +101,25 @@ def word_error_rate(pairs: list[tuple[str, str, str]]) -> float:
     Raises:
         ValueError: There are no pairs, or a reference has no words.
     """
-    references = [_normalised(language, reference) for language, reference, _ in pairs]
-    hypotheses = [_normalised(language, hypothesis) for language, _, hypothesis in pairs]
-    if not references or not all(references):
+    counted = [word_errors(*pair) for pair in pairs]
+    errors, words = (sum(column) for column in zip(*counted, strict=True)) if counted else (0, 0)
+    if not words:
         raise ValueError("A word error rate needs references with words in them.")
-    return float(jiwer.wer(references, hypotheses))
+    return errors / words
+
+
+def word_errors(language: str, reference: str, hypothesis: str) -> tuple[int, int]:
+    """Counts wrong, missing and added words, and the words of the reference, after normalisation.
+
+    Raises:
+        ValueError: The reference has no words.
+    """
+    said = _normalised(language, reference)
+    if not said:
+        raise ValueError("A word error rate needs references with words in them.")
+    found = jiwer.process_words(said, _normalised(language, hypothesis))
+    errors = found.substitutions + found.deletions + found.insertions
+    return errors, found.hits + found.substitutions + found.deletions
 
 
 def _normalised(language: str, text: str) -> str:
@@ -130,7 +144,9 @@ def _longest(cache_dir: Path, language: str, seconds: float) -> Iterator[Referen
         )
 
 
-def prompts(cache_dir: Path, language: str) -> Iterator[ReferenceSpeech]:
+def prompts(
+    cache_dir: Path, language: str, min_words: int = MIN_WORDS
+) -> Iterator[ReferenceSpeech]:
     """Yields the telephone prompts of a language whose text is what is said."""
     package = f"asterisk-core-sounds-{language}"
     texts = fetched_package(cache_dir, package) / "usr/share/doc" / package
@@ -142,7 +158,7 @@ def prompts(cache_dir: Path, language: str) -> Iterator[ReferenceSpeech]:
     for name, text in ((match[1], match[2].strip()) for match in matches if match):
         path = voice / f"{name}.wav"
         unsuitable = f"{language}/{name}" in _MISMATCHED or NOT_VERBATIM.search(text)
-        if len(text.split()) >= MIN_WORDS and not unsuitable and path.is_file():
+        if len(text.split()) >= min_words and not unsuitable and path.is_file():
             yield ReferenceSpeech(path, language, text, f"{package}-wav/{name}")
 
 

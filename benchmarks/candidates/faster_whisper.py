@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.candidates.protocol import Request, answer
+from benchmarks.candidates.protocol import Request, Said, answer
 
 
 def load(request: Request) -> Any:
@@ -18,7 +18,7 @@ def load(request: Request) -> Any:
     return BatchedInferencePipeline(model) if request.batched else model
 
 
-def transcribe(engine: Any, request: Request) -> dict[str, str]:
+def transcribe(engine: Any, request: Request) -> Said:
     """Its own defaults in all that is not asked for."""
     options: dict[str, Any] = {
         "beam_size": request.beam_size,
@@ -26,11 +26,13 @@ def transcribe(engine: Any, request: Request) -> dict[str, str]:
     }
     if request.batched:
         options["batch_size"] = request.batch_size
-    texts = {}
-    for file in request.files:
-        segments, _ = engine.transcribe(file, **options)
+    texts, found = {}, {}
+    for file, language in zip(request.files, request.languages, strict=True):
+        told = language if request.is_told else None
+        segments, facts = engine.transcribe(file, language=told, **options)
         texts[file] = " ".join(segment.text.strip() for segment in segments)
-    return texts
+        found[file] = facts.language
+    return texts, {} if request.is_told else found
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """The product's engine alone, without Dagster and without the store."""
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.candidates.protocol import Request, answer
+from benchmarks.candidates.protocol import Request, Said, answer
 from opentr_pipeline.audio.decoding import Sound
 from opentr_pipeline.devices.cards import CPU, list_cards
 from opentr_pipeline.recognition import engine, loading, models
@@ -31,7 +32,7 @@ def load(request: Request) -> Loaded:
     return loading.load(model, device, options, request.threads), options
 
 
-def transcribe(loaded: Loaded, request: Request) -> dict[str, str]:
+def transcribe(loaded: Loaded, request: Request) -> Said:
     """All recordings as one stream, as a shard does."""
     recognizer, options = loaded
     # The product's default on a CPU: in its engine a larger batch only costs memory.
@@ -39,15 +40,18 @@ def transcribe(loaded: Loaded, request: Request) -> dict[str, str]:
     files: dict[engine.Source, str] = {}
 
     def sources() -> Iterator[engine.Source]:
-        for file in request.files:
-            source = engine.Source(Sound(Path(file)), options)
+        for file, language in zip(request.files, request.languages, strict=True):
+            told = dataclasses.replace(options, language=language) if request.is_told else options
+            source = engine.Source(Sound(Path(file)), told)
             files[source] = file
             yield source
 
-    return {
-        files[source]: compose(source.heard, source.sound.duration_s).text
-        for source in engine.transcribe(recognizer, batch_size, sources())
-    }
+    texts, found = {}, {}
+    for source in engine.transcribe(recognizer, batch_size, sources()):
+        transcript = compose(source.heard, source.sound.duration_s)
+        texts[files[source]] = transcript.text
+        found[files[source]] = transcript.language or ""
+    return texts, {} if request.is_told else found
 
 
 if __name__ == "__main__":

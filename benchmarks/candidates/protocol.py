@@ -23,6 +23,8 @@ PACKAGES = (
     "whisperx",
 )
 Engine = TypeVar("Engine")
+# By file: the texts, and the languages that were found out.
+Said = tuple[dict[str, str], dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Request:
 
     Attributes:
         model: directory of a model in CTranslate2 format.
-        languages: of the files, in their order; only for engines that cannot detect them.
+        languages: of the files, in their order; for engines that cannot detect them, or all of
+            them where ``is_told``.
         device: ``cpu`` or ``cuda``.
         batched: whether windows are decoded together, where there is a choice.
         word_timestamps: whether words get times, where there is a choice.
@@ -47,6 +50,7 @@ class Request:
     batch_size: int = 8
     batched: bool = True
     word_timestamps: bool = True
+    is_told: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Answer:
         load_s: until the model is loaded, imports included.
         wall_s: from then on until the last text.
         texts: by file.
+        found: the language of each file, where the candidate found it out and says so.
         max_rss_bytes: the process's peak, or that of its largest child.
         versions: of the packages that decide.
     """
@@ -66,30 +71,33 @@ class Answer:
     texts: dict[str, str]
     max_rss_bytes: int
     versions: dict[str, str]
+    found: dict[str, str]
 
 
 def answer(
     load: Callable[[Request], Engine],
-    transcribe: Callable[[Engine, Request], dict[str, str]],
+    transcribe: Callable[[Engine, Request], Said],
 ) -> None:
     """Read the request, time both steps, print the answer."""
     request = Request(**json.load(sys.stdin))
     begun = time.monotonic()
     engine = load(request)
     loaded = time.monotonic()
-    texts = transcribe(engine, request)
+    texts, found = transcribe(engine, request)
     done = time.monotonic()
-    print_answer(loaded - begun, done - loaded, texts)
+    print_answer(loaded - begun, done - loaded, texts, found)
 
 
-def print_answer(load_s: float, wall_s: float, texts: dict[str, str]) -> None:
+def print_answer(
+    load_s: float, wall_s: float, texts: dict[str, str], found: dict[str, str]
+) -> None:
     """Print the answer, with the peak memory until now and the versions."""
     unit = 1 if sys.platform == "darwin" else 1024  # bytes
     who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     peak = max(resource.getrusage(one).ru_maxrss for one in who) * unit
-    found = {
+    installed = {
         one.metadata["Name"].lower(): one.version for one in importlib.metadata.distributions()
     }
-    versions = {name: found[name] for name in PACKAGES if name in found}
-    result = Answer(load_s, wall_s, texts, peak, versions)
+    versions = {name: installed[name] for name in PACKAGES if name in installed}
+    result = Answer(load_s, wall_s, texts, peak, versions, found)
     print("\n" + json.dumps(dataclasses.asdict(result)), flush=True)

@@ -61,7 +61,7 @@ def main() -> None:
             file: json.loads(Path(folder, f"{Path(file).stem}.json").read_text())["text"]
             for file in request.files
         }
-    print_answer(load_s, wall_s, texts)
+    print_answer(load_s, wall_s, texts, found={})
 
 
 if __name__ == "__main__":

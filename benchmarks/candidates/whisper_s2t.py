@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.candidates.protocol import Request, answer
+from benchmarks.candidates.protocol import Request, Said, answer
 
 
 def load(request: Request) -> Any:
@@ -19,7 +19,7 @@ def load(request: Request) -> Any:
     )
 
 
-def transcribe(model: Any, request: Request) -> dict[str, str]:
+def transcribe(model: Any, request: Request) -> Said:
     """All files in one call, without word times: its aligner is a model of its own."""
     num = len(request.files)
     results = model.transcribe_with_vad(
@@ -29,10 +29,11 @@ def transcribe(model: Any, request: Request) -> dict[str, str]:
         initial_prompts=[None] * num,
         batch_size=request.batch_size,
     )
-    return {
+    texts = {
         file: " ".join(segment["text"].strip() for segment in segments)
         for file, segments in zip(request.files, results, strict=True)
     }
+    return texts, {}
 
 
 if __name__ == "__main__":

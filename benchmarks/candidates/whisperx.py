@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.candidates.protocol import Request, answer
+from benchmarks.candidates.protocol import Request, Said, answer
 
 
 def load(request: Request) -> Any:
@@ -18,15 +18,16 @@ def load(request: Request) -> Any:
     )
 
 
-def transcribe(model: Any, request: Request) -> dict[str, str]:
+def transcribe(model: Any, request: Request) -> Said:
     """One recording at a time, as its command does."""
     import whisperx
 
-    texts = {}
+    texts, found = {}, {}
     for file in request.files:
         result = model.transcribe(whisperx.load_audio(file), batch_size=request.batch_size)
         texts[file] = " ".join(segment["text"].strip() for segment in result["segments"])
-    return texts
+        found[file] = result["language"]
+    return texts, found
 
 
 if __name__ == "__main__":
