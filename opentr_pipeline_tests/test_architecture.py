@@ -264,6 +264,7 @@ def test_one_module_decides_what_recognizes_speech() -> None:
             "pyarrow",
             {
                 *("transcripts.store", "transcripts.schemas", "transcripts.table_files"),
+                *("transcripts.new_rows", "transcripts.generations"),
                 *("quality.partition_facts", "quality.partition_totals"),
             },
         ),

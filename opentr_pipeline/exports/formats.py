@@ -94,6 +94,8 @@ def _json(document: Document) -> str:
     transcript = document.transcript
     facts = {"path": document.path, **dataclasses.asdict(transcript)}
     facts["flags"] = transcript.flags
+    for voice in facts["voices"]:
+        del voice["embedding"]  # tells who somebody is; the tables alone keep it
     for segment, fields in zip(transcript.segments, facts["segments"], strict=True):
         fields["flags"] = segment.flags
     return json.dumps(facts, ensure_ascii=False, indent=1) + "\n"

@@ -1,6 +1,7 @@
 """Whose word each word is: the best path through the turns; pure."""
 
 import itertools
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -39,19 +40,30 @@ def speakers_of(words: Sequence[Word], turns: Sequence[Turn]) -> list[Said]:
     speakers = sorted({turn.speaker for turn in turns})
     if not speakers:
         return []
-    shares = [[_share(word, turns, speaker) for speaker in speakers] for word in words]
+    found = _Turns(turns)
+    shares = [found.shares(word, speakers) for word in words]
     path = _cheapest(shares, [_change_cost(*pair) for pair in itertools.pairwise(words)])
     return [Said(speakers[at], share[at]) for at, share in zip(path, shares, strict=True)]
 
 
-def _share(word: Word, turns: Sequence[Turn], speaker: int) -> float:
-    end_s = max(word.end_s, word.start_s + MIN_WORD_S)
-    overlap_s = sum(
-        max(0.0, min(end_s, turn.end_s) - max(word.start_s, turn.start_s))
-        for turn in turns
-        if turn.speaker == speaker
-    )
-    return min(1.0, overlap_s / (end_s - word.start_s))
+class _Turns:
+    """Turns of one channel, found by time."""
+
+    def __init__(self, turns: Sequence[Turn]) -> None:
+        self._turns = sorted(turns, key=lambda turn: turn.start_s)
+        self._starts = [turn.start_s for turn in self._turns]
+        # Of the first so many: a long turn may end after those that begin in it.
+        self._ends = list(itertools.accumulate((turn.end_s for turn in self._turns), max))
+
+    def shares(self, word: Word, speakers: Sequence[int]) -> list[float]:
+        """Of a word, the share that lies in each speaker's turns."""
+        end_s = max(word.end_s, word.start_s + MIN_WORD_S)
+        overlap_s = dict.fromkeys(speakers, 0.0)
+        first, last = bisect_right(self._ends, word.start_s), bisect_left(self._starts, end_s)
+        for turn in self._turns[first:last]:
+            common_s = min(end_s, turn.end_s) - max(word.start_s, turn.start_s)
+            overlap_s[turn.speaker] += max(0.0, common_s)
+        return [min(1.0, overlap_s[one] / (end_s - word.start_s)) for one in speakers]
 
 
 def _change_cost(word: Word, following: Word) -> float:

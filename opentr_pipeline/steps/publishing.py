@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from opentr_pipeline.planning.backlog import RecordingWork, judge
 from opentr_pipeline.planning.plan import Plan
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
-from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES
 from opentr_pipeline.transcripts.schemas import transcript_of
 from opentr_pipeline.transcripts.store import (
     Entry,
@@ -61,7 +60,7 @@ def _keep_replaced(
     ]
     if not replaced:
         return
-    tables = {table: store.read_partition(table, partition_key) for table in TRANSCRIPT_TABLES}
+    tables = store.read_together(partition_key)
     there = set(tables["transcripts"]["recording_id"].to_pylist())
     for recording_id in there.intersection(replaced):
         checkpoints.save(transcript_of(tables, recording_id))

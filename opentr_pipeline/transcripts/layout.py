@@ -17,6 +17,9 @@ from opentr_pipeline.errors import StoreError
 
 # These change together; ``recordings`` is written by itself.
 TRANSCRIPT_TABLES = ("transcripts", "segments", "words")
+# And these with them, in the partitions in which speakers were told apart.
+SPEAKER_TABLES = ("turns", "speakers")
+PUBLISHED_TABLES = (*TRANSCRIPT_TABLES, *SPEAKER_TABLES)
 # Where the files of transcripts are, below OUTPUT_DIR, unless another folder is named.
 EXPORTS = "exports"
 _ENDING = ".parquet"
@@ -28,7 +31,7 @@ class Generation:
     """What is published of a partition; another publish makes another name.
 
     Attributes:
-        files: the file of each table.
+        files: the file of each table; those of ``SPEAKER_TABLES`` need not be there.
     """
 
     name: str
@@ -63,8 +66,8 @@ class StoreLayout:
         """
         if link := self._link(partition_key):
             folder = self.inner / "partitions" / partition_key / link
-            return Generation(link, {t: folder / f"{t}{_ENDING}" for t in TRANSCRIPT_TABLES})
-        files = {table: self.path(table, partition_key) for table in TRANSCRIPT_TABLES}
+            return Generation(link, {t: folder / f"{t}{_ENDING}" for t in PUBLISHED_TABLES})
+        files = {table: self.path(table, partition_key) for table in PUBLISHED_TABLES}
         return Generation(file_state(files["transcripts"]), files)
 
     def state(self, partition_key: str) -> str:

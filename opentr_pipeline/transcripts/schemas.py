@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.audio.probe import Probe
 from opentr_pipeline.transcripts.transcript import RECORDING_FLAGS, Segment, Transcript, Word
+from opentr_pipeline.transcripts.turns import Turn, Voice, number, voice_from_dict
+from opentr_pipeline.transcripts.turns import label as named
 from opentr_pipeline.wording import readable
 
 _PATH = r"in the archive; what no text can show (control characters, bytes) as \x1b, \xe9, \u202e"
@@ -62,6 +64,9 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("num_segments", pa.int32(), "rows in segments"),
         ("num_words", pa.int32(), "rows in words"),
         ("text", pa.string(), "all segments, a space between them"),
+        ("num_speakers", pa.int32(), "told apart by their voices; empty where nobody has asked"),
+        ("speakers_reason", pa.string(), "a sentence where they could not be told apart"),
+        ("speakers_fingerprint", pa.string(), "digest of what told them apart, empty before"),
     ],
     "segments": [
         *_ID,
@@ -76,6 +81,9 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("compression_ratio", pa.float32(), "of the text; loops compress well"),
         ("flags", pa.list_(pa.string()), "loop, low_confidence, likely_silence, boilerplate"),
         ("num_words", pa.int32(), "rows in words"),
+        ("speaker", pa.string(), "such as SPEAKER_00, by first appearance; empty before"),
+        ("has_overlap", pa.bool_(), "somebody else speaks at the same time"),
+        ("part_of", pa.int32(), "number of the model's segment, where it was parted by speakers"),
     ],
     "words": [
         *_ID,
@@ -86,6 +94,28 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("start_s", pa.float64(), "from the beginning of the recording"),
         ("end_s", pa.float64(), "from the beginning of the recording"),
         ("probability", pa.float32(), "0 to 1, the model's own"),
+        ("speaker", pa.string(), "who says it; the neighbours decide where no turn reaches it"),
+        ("speaker_share", pa.float32(), "of the word that lies in that speaker's turns, 0 to 1"),
+    ],
+    "turns": [
+        *_ID,
+        ("turn_index", pa.int32(), "from 0, by start"),
+        ("channel", pa.int32(), "0 is the first; empty where all channels were mixed"),
+        ("speaker", pa.string(), "such as SPEAKER_00, by first appearance in the recording"),
+        ("start_s", pa.float64(), "from the beginning of the recording"),
+        ("end_s", pa.float64(), "from there too; turns of several speakers may overlap"),
+    ],
+    "speakers": [
+        *_ID,
+        ("speaker", pa.string(), "such as SPEAKER_00, by first appearance in the recording"),
+        ("channel", pa.int32(), "0 is the first; empty where all channels were mixed"),
+        ("speech_s", pa.float64(), "seconds that they speak"),
+        ("embedding", pa.list_(pa.float32()), "of the voice, of length 1; none of short ones"),
+        ("embedding_model", pa.string(), "names the network; only what one made can be compared"),
+        ("person_id", pa.string(), "of the archive's person, named or suggested"),
+        ("name", pa.string(), "of that person, where it is confirmed"),
+        ("similarity", pa.float32(), "to the voice that a suggestion comes from, -1 to 1"),
+        ("named_by", pa.string(), "who gave the name, or suggests it"),
     ],
 }
 # Of ``transcripts``, from the row of the same recording in ``recordings``.
@@ -104,11 +134,15 @@ _FIELDS_OF: dict[str, type] = {
     "transcripts": Transcript,
     "segments": Segment,
     "words": Word,
+    "turns": Turn,
+    "speakers": Voice,
 }
 SORT_KEYS = {
     "transcripts": ["recording_id"],
     "segments": ["recording_id", "segment_index"],
     "words": ["recording_id", "segment_index", "word_index"],
+    "turns": ["recording_id", "turn_index"],
+    "speakers": ["recording_id", "speaker"],
 }
 TROUBLE_COLUMNS = "recording_id partition_key path status reason flags num_attempts".split()
 
@@ -161,8 +195,8 @@ def transcript_rows(
             "language": segment.language or transcript.language,
         }
         segments.append({**facts, **at})
-        for number, word in enumerate(segment.words):
-            words.append({**_plain(word, "words"), **at, "word_index": number})
+        for place, word in enumerate(segment.words):
+            words.append({**_plain(word, "words"), **at, "word_index": place})
     outcome = {
         **_plain(transcript, "transcripts"),
         **label,
@@ -171,7 +205,19 @@ def transcript_rows(
         "num_segments": len(segments),
         "num_words": len(words),
     }
-    return {"transcripts": [outcome], "segments": segments, "words": words}
+    return {
+        "transcripts": [outcome],
+        "segments": segments,
+        "words": words,
+        "turns": [
+            {**_plain(turn, "turns"), **label, "turn_index": index, "speaker": named(turn.speaker)}
+            for index, turn in enumerate(transcript.turns)
+        ],
+        "speakers": [
+            {**_plain(voice, "speakers"), **label, "speaker": named(voice.speaker)}
+            for voice in transcript.voices
+        ],
+    }
 
 
 def transcript_of(tables: Mapping[str, pa.Table], recording_id: str) -> Transcript:
@@ -199,7 +245,15 @@ def transcript_of(tables: Mapping[str, pa.Table], recording_id: str) -> Transcri
         **{**_fields(Transcript, row), **written},
         segments=tuple(segments),
         recording_flags=tuple(flag for flag in row["flags"] or () if flag in RECORDING_FLAGS),
+        turns=tuple(Turn(**_numbered(_fields(Turn, row))) for row in rows.get("turns", ())),
+        voices=tuple(
+            voice_from_dict(_numbered(_fields(Voice, row))) for row in rows.get("speakers", ())
+        ),
     )
+
+
+def _numbered(fields: dict[str, Any]) -> dict[str, Any]:
+    return {**fields, "speaker": number(fields["speaker"])}
 
 
 def by_recording(tables: Mapping[str, pa.Table]) -> Iterator[tuple[str, dict[str, pa.Table]]]:

@@ -6,19 +6,19 @@ Layout below the output directory, one file per table and partition::
     transcripts/KEY.parquet    one row per recording: outcome and whole text
     segments/KEY.parquet       one row per segment
     words/KEY.parquet          one row per word
+    turns/KEY.parquet          one row per stretch in which one person speaks
+    speakers/KEY.parquet       one row per speaker of a recording
     .store/                    ours: generations, checkpoints, locks
 
-The last three tables of a partition change together: each of those files is a link through
+The last two are there where speakers were told apart. All tables of a partition but the first
+change together: each of those files is a link through
 ``.store/partitions/KEY/current``, itself a link to one generation, and publishing replaces that
 one link. So a reader sees the old partition or the new one, and a writer that dies leaves a
 generation that nobody sees. The rows carry ``partition_key``, the paths no ``key=value``, because
 readers disagree about the type of a value in a path (``2024``, ``2024-05``).
 """
 
-import os
-import shutil
-import uuid
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,19 +29,35 @@ import pyarrow.compute as pc
 
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.locks import locked
+from opentr_pipeline.transcripts import generations
 from opentr_pipeline.transcripts.checkpoints import failed_attempts
-from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES, StoreLayout, disk_sentences
+from opentr_pipeline.transcripts.layout import (
+    PUBLISHED_TABLES,
+    TRANSCRIPT_TABLES,
+    StoreLayout,
+    disk_sentences,
+)
+from opentr_pipeline.transcripts.new_rows import NewRows, merged
 from opentr_pipeline.transcripts.schemas import (
     SCHEMAS,
-    SORT_KEYS,
+    by_recording,
     columns_of,
     recording_row,
     relabelled,
+    transcript_of,
     transcript_rows,
 )
-from opentr_pipeline.transcripts.table_files import dictionaries, read_table, write_table
+from opentr_pipeline.transcripts.table_files import (
+    dictionaries,
+    read_published,
+    read_table,
+    write_table,
+)
 from opentr_pipeline.transcripts.transcript import Content, Transcript
 from opentr_pipeline.whole_files import replacing
+
+# Makes a transcript that takes the place of a published one.
+Change = Callable[[Transcript], Transcript]
 
 
 @dataclass(frozen=True)
@@ -55,6 +71,8 @@ class PublishedRow:
     status: str
     transcribed_at: datetime
     num_attempts: int
+    speakers_fingerprint: str = ""
+    speakers_reason: str = ""
 
     @property
     def content(self) -> Content:
@@ -192,8 +210,35 @@ class TranscriptStore(StoreLayout):
             new = [entry for entry in entries if _replaces(entry, rows)]
             added = self._added(partition_key, new)
             if added["transcripts"].num_rows or not self.path("words", partition_key).exists():
-                self._swap(partition_key, _merged(old, added))
-            self._sweep(partition_key)
+                self._swap(partition_key, merged(old, added))
+            generations.settle(self._home(partition_key), self._links(partition_key))
+
+    def change(self, partition_key: str, changes: Mapping[str, Change]) -> None:
+        """Put something else in the place of what is published of some recordings.
+
+        A recording that has no row any more is left out; what would be the same is not written.
+
+        Args:
+            partition_key: theirs.
+            changes: by recording id, what makes the new transcript of the one that is published.
+
+        Raises:
+            StoreError: the disk is full.
+        """
+        with self._writing(partition_key):
+            old = self.read_together(partition_key)
+            added = NewRows()
+            for recording_id, tables in by_recording(old):
+                if recording_id not in changes:
+                    continue
+                before = transcript_of(tables, recording_id)
+                after = changes[recording_id](before)
+                if after != before:
+                    path = tables["transcripts"]["path"][0].as_py()
+                    added.add(transcript_rows(after, recording_id, partition_key, path))
+            if added:
+                self._swap(partition_key, merged(old, added.tables()))
+                generations.settle(self._home(partition_key), self._links(partition_key))
 
     def _home(self, partition_key: str) -> Path:
         home = self.inner / "partitions" / partition_key
@@ -205,32 +250,26 @@ class TranscriptStore(StoreLayout):
         current = self.inner / "partitions" / partition_key / "current"
         while current.is_symlink():
             generation = current.resolve()
+            files = {table: generation / f"{table}.parquet" for table in PUBLISHED_TABLES}
             try:
                 return {
-                    table: read_table(
-                        generation / f"{table}.parquet",
-                        table,
-                        known_as=self.path(table, partition_key),
-                    )
-                    for table in TRANSCRIPT_TABLES
+                    table: read_published(files, table, known_as=self.path(table, partition_key))
+                    for table in files
                 }
             except FileNotFoundError:
                 if generation == current.resolve():  # removed by hand
                     break
         # No generation yet, or a copy of the output whose links have become files.
-        return {table: self.read_partition(table, partition_key) for table in TRANSCRIPT_TABLES}
+        return {table: self.read_partition(table, partition_key) for table in PUBLISHED_TABLES}
 
     def _added(self, partition_key: str, entries: Sequence[Entry]) -> dict[str, pa.Table]:
         """The rows of new entries, copied from another partition where the bytes are known."""
-        parts: dict[str, list[pa.Table]] = {
-            table: [SCHEMAS[table].empty_table()] for table in TRANSCRIPT_TABLES
-        }
+        parts = NewRows()
         sources: dict[str, dict[str, pa.Table]] = {}
         for entry in entries:
             label = (entry.recording_id, partition_key, entry.path)
             if isinstance(entry.outcome, Transcript):
-                for table, rows in transcript_rows(entry.outcome, *label).items():
-                    parts[table].append(pa.Table.from_pylist(rows, SCHEMAS[table]))
+                parts.add(transcript_rows(entry.outcome, *label))
                 continue
             key = entry.outcome.partition_key
             if key not in sources:
@@ -239,32 +278,21 @@ class TranscriptStore(StoreLayout):
                 continue  # it has been replaced since; a later run does the work
             for table, rows in sources[key].items():
                 mine = pc.equal(rows["recording_id"], entry.outcome.recording_id)
-                parts[table].append(relabelled(rows.filter(mine), *label))
-        return {table: pa.concat_tables(tables) for table, tables in parts.items()}
+                parts.copy(table, relabelled(rows.filter(mine), *label))
+        return parts.tables()
+
+    def _links(self, partition_key: str) -> dict[str, Path]:
+        """Where readers find the tables of a generation."""
+        return {table: self.path(table, partition_key) for table in PUBLISHED_TABLES}
 
     def _swap(self, partition_key: str, tables: dict[str, pa.Table]) -> None:
-        home = self._home(partition_key)
-        current = home / "current"
-        if not current.is_symlink():
-            # A partition is born empty, so that no reader meets a link that leads nowhere.
-            empty = {table: SCHEMAS[table].empty_table() for table in TRANSCRIPT_TABLES}
-            _point(current, _write_generation(home, empty), home)
-        generation = _write_generation(home, tables)
-        for table in TRANSCRIPT_TABLES:
-            link = self.path(table, partition_key)
-            if not link.is_symlink():
-                link.parent.mkdir(parents=True, exist_ok=True)
-                _point(link, os.path.relpath(current / f"{table}.parquet", link.parent), home)
-        _point(current, generation, home)
-
-    def _sweep(self, partition_key: str) -> None:
-        """Remove older generations, and those of writers that died."""
-        home = self._home(partition_key)
-        # By name: the output directory may itself lie behind a link.
-        generation = os.readlink(home / "current")
-        for path in home.iterdir():
-            if path.is_dir() and not path.is_symlink() and path.name != generation:
-                shutil.rmtree(path, ignore_errors=True)
+        home, links = self._home(partition_key), self._links(partition_key)
+        kept = {
+            table: rows
+            for table, rows in tables.items()
+            if table in TRANSCRIPT_TABLES or rows.num_rows or links[table].is_symlink()
+        }
+        generations.swap(home, kept, {table: links[table] for table in kept})
 
     @contextmanager
     def _writing(self, partition_key: str) -> Iterator[None]:
@@ -274,36 +302,6 @@ class TranscriptStore(StoreLayout):
             locks.mkdir(parents=True, exist_ok=True)
             with locked(locks / partition_key):
                 yield
-
-
-def _merged(old: dict[str, pa.Table], added: dict[str, pa.Table]) -> dict[str, pa.Table]:
-    """The old rows of other recordings and the new ones, sorted."""
-    replaced = added["transcripts"]["recording_id"].combine_chunks()
-    merged = {}
-    for table, rows in old.items():
-        kept = rows.filter(pc.invert(pc.is_in(rows["recording_id"], value_set=replaced)))
-        keys = [(name, "ascending") for name in SORT_KEYS[table]]
-        merged[table] = pa.concat_tables([kept, added[table]]).sort_by(keys)
-    return merged
-
-
-def _write_generation(home: Path, tables: dict[str, pa.Table]) -> str:
-    folder = home / uuid.uuid4().hex
-    folder.mkdir()
-    try:
-        for table, rows in tables.items():
-            write_table(folder / f"{table}.parquet", rows)
-    except OSError:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    return folder.name
-
-
-def _point(link: Path, target: str, home: Path) -> None:
-    """Make a link point somewhere else, in one step; the caller holds the partition's lock."""
-    # Not beside the link: some readers look at hidden files.
-    with replacing(link, home / "link.new") as fresh:
-        fresh.symlink_to(target)
 
 
 def _facts(path: Path, recording_ids: pa.Array | None = None) -> pa.Table:

@@ -1,7 +1,7 @@
 """One file of a table, written and read; those of older releases as well."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from opentr_pipeline.errors import StoreError
-from opentr_pipeline.transcripts.layout import Generation
+from opentr_pipeline.transcripts.layout import SPEAKER_TABLES, Generation
 from opentr_pipeline.transcripts.schemas import columns_of, defaults_of
 
 SCHEMA_VERSION = 1
@@ -97,8 +97,28 @@ def dictionaries(rows: pa.Table) -> Iterator[dict[str, Any]]:
 
 
 def read_columns(generation: Generation, table: str, names: str) -> pa.Table:
-    """Some columns of a table, their names with spaces between."""
-    return read_table(generation.files[table], table, names.split())
+    """Some columns of a table, their names with spaces between.
+
+    Raises:
+        FileNotFoundError: the generation is gone.
+    """
+    return read_published(generation.files, table, names.split())
+
+
+def read_published(
+    files: Mapping[str, Path], table: str, columns: Sequence[str] = (), known_as: Path | None = None
+) -> pa.Table:
+    """The same of the files of one generation; without speakers it has none of ``SPEAKER_TABLES``.
+
+    Raises:
+        FileNotFoundError: the generation is gone.
+    """
+    try:
+        return read_table(files[table], table, columns, known_as=known_as)
+    except FileNotFoundError:
+        if table not in SPEAKER_TABLES or not files["transcripts"].exists():
+            raise
+        return columns_of(table, columns).empty_table()
 
 
 class GenerationRows:

@@ -1,10 +1,13 @@
 """Words, segments and transcripts, and what always holds for them; pure."""
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from opentr_pipeline.transcripts.turns import Spoken, Turn, Voice, voice_from_dict
 
 # What a transcript belongs to: the fingerprint of the media, and that of the settings.
 Content = tuple[str, str]
@@ -66,12 +69,16 @@ class Word:
 
     Attributes:
         probability: 0 to 1, the model's own.
+        speaker: the label of who says it; empty where nobody has asked.
+        speaker_share: of the word that lies in that speaker's turns, 0 to 1.
     """
 
     text: str
     start_s: float
     end_s: float
     probability: float
+    speaker: str = ""
+    speaker_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,10 @@ class Segment:
         channel: the first is 0; None where all channels were mixed.
         language: of its window; empty in transcripts of earlier releases.
         is_endless: the model stopped only because no more tokens were allowed.
+        speaker: the label of who says it, or most of it; empty where nobody has asked.
+        has_overlap: somebody else speaks at the same time.
+        part_of: the number of the model's own segment, from 0, where it was parted because the
+            speaker changes in it; None where it is whole.
     """
 
     start_s: float
@@ -97,6 +108,9 @@ class Segment:
     channel: int | None = None
     language: str = ""
     is_endless: bool = False
+    speaker: str = ""
+    has_overlap: bool = False
+    part_of: int | None = None
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -152,6 +166,11 @@ class Transcript:
         transcribed_at: ISO 8601, UTC.
         num_attempts: how often this was tried, attempts that died included.
         recording_flags: keys of ``RECORDING_FLAGS``, sorted.
+        speakers_fingerprint: of the models and options that told the speakers apart; empty where
+            nobody has asked.
+        speakers_reason: a sentence where that could not be done.
+        turns: who speaks when.
+        voices: of who speaks, by number.
     """
 
     media_fingerprint: str
@@ -170,6 +189,23 @@ class Transcript:
     num_attempts: int = 1
     segments: tuple[Segment, ...] = ()
     recording_flags: tuple[str, ...] = ()
+    speakers_fingerprint: str = ""
+    speakers_reason: str = ""
+    turns: tuple[Turn, ...] = ()
+    voices: tuple[Voice, ...] = ()
+
+    @property
+    def spoken(self) -> Spoken | None:
+        """Who speaks when; None where nobody has asked."""
+        if not self.speakers_fingerprint:
+            return None
+        content = self.media_fingerprint, self.speakers_fingerprint
+        return Spoken(*content, self.turns, self.voices, self.speakers_reason)
+
+    @property
+    def num_speakers(self) -> int | None:
+        """Of how many people something was heard; None where nobody has asked."""
+        return len({turn.speaker for turn in self.turns}) if self.speakers_fingerprint else None
 
     @property
     def content(self) -> Content:
@@ -179,9 +215,7 @@ class Transcript:
     @property
     def text(self) -> str:
         """All segments' text, a space between them; empty where nobody speaks."""
-        if self.status == "no_speech":
-            return ""
-        return " ".join(segment.text for segment in self.segments)
+        return "" if self.status == "no_speech" else joined_text(self.segments)
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -197,14 +231,30 @@ class Transcript:
 
 def from_dict(fields: dict[str, Any]) -> Transcript:
     """The inverse of ``dataclasses.asdict``."""
-    segments = tuple(segment_from_dict(segment) for segment in fields["segments"])
-    flags = tuple(fields.get("recording_flags", ()))
-    return Transcript(**{**fields, "segments": segments, "recording_flags": flags})
+    return Transcript(
+        **{
+            **fields,
+            "segments": tuple(map(segment_from_dict, fields["segments"])),
+            "recording_flags": tuple(fields.get("recording_flags", ())),
+            "turns": tuple(Turn(**turn) for turn in fields.get("turns", ())),
+            "voices": tuple(map(voice_from_dict, fields.get("voices", ()))),
+        }
+    )
 
 
 def segment_from_dict(fields: dict[str, Any]) -> Segment:
     """The inverse of ``dataclasses.asdict``."""
     return Segment(**{**fields, "words": tuple(Word(**word) for word in fields["words"])})
+
+
+def joined_text(segments: Sequence[Segment]) -> str:
+    """The text of segments, a space between them, and between parts of one where it has one."""
+    texts = [segment.text for segment in segments[:1]]
+    for before, segment in itertools.pairwise(segments):
+        is_next_part = segment.part_of is not None and segment.part_of == before.part_of
+        has_space = not is_next_part or segment.words[0].text[:1].isspace()
+        texts.append(" " * has_space + segment.text)
+    return "".join(texts)
 
 
 def _letters(text: str) -> str:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+_LABEL = "SPEAKER_"
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -27,12 +29,23 @@ class Voice:
         speech_s: how long they speak.
         embedding: what tells the voice from others: numbers of unit length, none where too little
             was heard of it alone.
+        embedding_model: names the network that made the embedding: only those of one compare.
+        person_id: of the archive's person that this is, by name or as a suggestion; None: nobody
+            has said.
+        name: of that person, where it is confirmed.
+        similarity: to the voice that the suggestion comes from.
+        named_by: who gave the name, or suggests it.
     """
 
     speaker: int
     speech_s: float
     embedding: tuple[float, ...] = ()
     channel: int | None = None
+    embedding_model: str = ""
+    person_id: str | None = None
+    name: str | None = None
+    similarity: float | None = None
+    named_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,13 +67,21 @@ class Spoken:
 
 def label(speaker: int) -> str:
     """What a speaker is called who has no name: ``SPEAKER_00``."""
-    return f"SPEAKER_{speaker:02d}"
+    return f"{_LABEL}{speaker:02d}"
+
+
+def number(speaker: str) -> int:
+    """The inverse of ``label``."""
+    return int(speaker.removeprefix(_LABEL))
 
 
 def spoken_from_dict(fields: dict[str, Any]) -> Spoken:
     """The inverse of ``dataclasses.asdict``."""
     turns = tuple(Turn(**turn) for turn in fields["turns"])
-    voices = tuple(
-        Voice(**{**voice, "embedding": tuple(voice["embedding"])}) for voice in fields["voices"]
-    )
+    voices = tuple(map(voice_from_dict, fields["voices"]))
     return Spoken(**{**fields, "turns": turns, "voices": voices})
+
+
+def voice_from_dict(fields: dict[str, Any]) -> Voice:
+    """The inverse of ``dataclasses.asdict``."""
+    return Voice(**{**fields, "embedding": tuple(fields["embedding"])})

@@ -392,6 +392,8 @@ def test_json_holds_words_probabilities_and_flags() -> None:
         "start_s": 4.0,
         "end_s": 5.0,
         "probability": 0.5,
+        "speaker": "",
+        "speaker_share": 0.0,
     }
 
 

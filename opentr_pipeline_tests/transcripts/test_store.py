@@ -25,14 +25,15 @@ from hypothesis import strategies as st
 
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.settings.installation import PROJECT_ROOT
-from opentr_pipeline.transcripts import checkpoints
-from opentr_pipeline.transcripts import store as transcript_store
+from opentr_pipeline.transcripts import checkpoints, generations, table_files
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES
+from opentr_pipeline.transcripts.parts import parted, without_speakers
 from opentr_pipeline.transcripts.schemas import SCHEMAS, transcript_of
 from opentr_pipeline.transcripts.store import Entry, PublishedRow, TranscriptStore
 from opentr_pipeline.transcripts.table_files import SCHEMA_VERSION
 from opentr_pipeline.transcripts.transcript import STATUSES, Transcript
+from opentr_pipeline.transcripts.turns import Turn, Voice, label
 from opentr_pipeline_tests.making import (
     OPTIONS,
     OTHER_OPTIONS,
@@ -137,17 +138,23 @@ def test_segments_and_words_say_channel_and_language(store: TranscriptStore) -> 
 def test_a_partition_without_the_newer_columns_is_added_to(
     store: TranscriptStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    newer = {"segments": ("channel", "language"), "words": ("channel",)}
+    newer = {
+        "transcripts": ("num_speakers", "speakers_reason", "speakers_fingerprint"),
+        "segments": ("channel", "language", "speaker", "has_overlap", "part_of"),
+        "words": ("channel", "speaker", "speaker_share"),
+    }
     with monkeypatch.context() as patch:
-        real = transcript_store.write_table
+        real = generations.write_table
         patch.setattr(
-            transcript_store,
+            generations,
             "write_table",
             lambda path, rows: real(path, rows.drop_columns(list(newer.get(path.stem, ())))),
         )
         store.publish("radio", [entry("a.wav", "old")])
     assert "channel" not in pq.read_schema(store.path("words", "radio")).names
-    assert [row["language"] for row in store.read("segments").to_pylist()] == [""]
+    for name, default in (("language", ""), ("speaker", ""), ("has_overlap", False)):
+        assert store.read("segments", [name]).to_pylist() == [{name: default}]
+    assert store.index(["radio"]).by_content[content("a.wav")].speakers_fingerprint == ""
     store.publish("radio", [entry("b.wav", "new")])
     assert texts(store, "words") == {"id of a.wav": "old", "id of b.wav": "new"}
     assert {row["language"] for row in store.read("segments").to_pylist()} == {"", "en"}
@@ -312,17 +319,17 @@ def test_a_copy_is_of_one_generation(
 ) -> None:
     store.publish("radio", [entry("a.wav", "old")])
     row = published(store, "a.wav")
-    real = transcript_store.read_table
+    real = table_files.read_table
 
     def read(path: Path, table: str, *columns: Sequence[str], **known_as: Path) -> pa.Table:
         rows = real(path, table, *columns, **known_as)
-        if "/radio" in str(path) and "num_segments" in rows.column_names:  # the first of the three
-            monkeypatch.setattr(transcript_store, "read_table", real)
+        if "/radio" in str(path) and "num_segments" in rows.column_names:  # the first of them
+            monkeypatch.setattr(table_files, "read_table", real)
             later = {"transcribed_at": "2025-01-01T00:00:00.000+00:00"}
             store.publish("radio", [entry("a.wav", "new new", **later)])
         return rows
 
-    monkeypatch.setattr(transcript_store, "read_table", read)
+    monkeypatch.setattr(table_files, "read_table", read)
     store.publish("film", [Entry("copy", "copy.wav", row)])
     said = {table: texts(store, table).get("copy") for table in TRANSCRIPT_TABLES}
     assert texts(store)["id of a.wav"] == "new new"
@@ -351,6 +358,61 @@ def test_the_index_knows_recordings_and_final_contents(store: TranscriptStore) -
     assert set(index.by_recording) == {("radio", "id of a.wav"), ("radio", "id of b.wav")}
     assert set(index.by_content) == {content("a.wav")}
     assert index.by_recording["radio", "id of b.wav"].num_attempts == 2
+
+
+def with_speakers(before: Transcript) -> Transcript:
+    """As if the first half of the words were one person's, the second another's."""
+    (segment,) = before.segments
+    named = [
+        dataclasses.replace(word, speaker=label(2 * number // len(segment.words)))
+        for number, word in enumerate(segment.words)
+    ]
+    return dataclasses.replace(
+        before,
+        segments=tuple(parted(dataclasses.replace(segment, words=tuple(named)), 0)),
+        speakers_fingerprint="by some model",
+        turns=(Turn(0, 0.0, 0.5), Turn(1, 0.25, 1.0, channel=1)),
+        voices=(
+            Voice(0, 0.5, (0.5, -0.5), embedding_model="some", person_id="p", name="Anna Rossi"),
+            Voice(1, 0.75, channel=1, similarity=0.5, named_by="suggested"),
+        ),
+    )
+
+
+def test_speakers_are_published_with_the_words_and_taken_back(store: TranscriptStore) -> None:
+    store.publish("radio", [entry("a.wav", "good morning dear listeners"), entry("b.wav")])
+    plain = store.read_together("radio")
+    assert not store.path("turns", "radio").is_symlink()  # what nobody asks for costs nothing
+    assert plain["speakers"].num_rows == 0
+    store.change("radio", {"id of a.wav": with_speakers, "gone": with_speakers})
+    tables = store.read_together("radio")
+    expected = with_speakers(transcript_of(plain, "id of a.wav"))
+    assert transcript_of(tables, "id of a.wav") == expected
+    assert transcript_of(tables, "id of b.wav") == transcript_of(plain, "id of b.wav")
+    rows = in_order(by_duckdb(store.root / "segments"))
+    assert [(row["text"], row["speaker"], row["part_of"]) for row in rows][:2] == [
+        ("good morning", "SPEAKER_00", 0),
+        ("dear listeners", "SPEAKER_01", 0),
+    ]
+    for table, column in (("turns", "end_s"), ("speakers", "speech_s")):
+        found = by_duckdb(store.root / table).to_pylist()
+        assert [(row["speaker"], row["channel"]) for row in found] == [
+            ("SPEAKER_00", None),
+            ("SPEAKER_01", 1),
+        ]
+        assert sum(row[column] for row in found) in (1.25, 1.5)
+    assert store.index(["radio"]).by_content[content("a.wav")].speakers_fingerprint
+    # The same bytes elsewhere have the same speakers.
+    store.publish("film", [Entry("copy", "copy.wav", published(store, "a.wav"))])
+    copy = transcript_of(store.read_together("film"), "copy")
+    assert copy == expected
+    changed = layout(store.root)
+    store.change("radio", {"id of a.wav": lambda said: said})
+    assert layout(store.root) == changed
+    store.change("radio", {"id of a.wav": without_speakers})
+    assert store.read_together("radio") == plain
+    assert by_duckdb(store.root / "turns").num_rows == 2  # those of the copy
+    assert layout(store.root) == changed
 
 
 def test_an_empty_store_reads_as_empty_tables(store: TranscriptStore) -> None:
@@ -586,15 +648,16 @@ def test_a_writer_of_recordings_that_dies_leaves_the_old_rows_and_no_litter(
 WRITER = """
 import sys, time
 from pathlib import Path
-from opentr_pipeline.transcripts import store as transcript_store
+from opentr_pipeline.transcripts import generations
+from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline_tests.transcripts.test_store import entry
 
 def wait(*arguments):
     print("in the middle", flush=True)
     time.sleep(600)
 
-setattr(transcript_store, sys.argv[2], wait)
-store = transcript_store.TranscriptStore(Path(sys.argv[1]))
+setattr(generations, sys.argv[2], wait)
+store = TranscriptStore(Path(sys.argv[1]))
 store.publish("radio", [entry("a.wav", "new. and longer", transcribed_at="2025-01-01T00:00:00Z")])
 """
 
