@@ -69,6 +69,10 @@ class QueryError(OpentrError):
     """A search that cannot be answered as it was typed."""
 
 
+class SpeakerError(OpentrError):
+    """A speaker or a person who is not there, or a name that cannot be one."""
+
+
 class ServiceError(OpentrError):
     """A long-running service could not be started or stopped."""
 

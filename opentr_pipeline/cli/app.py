@@ -15,6 +15,7 @@ GROUPS = {
     "Transcribe": {"run": "runs", "retry-failed": "runs", "backfill": "runs", "scan": "runs"},
     "Read and search": {
         "search": "search",
+        "speakers": "speakers",
         "pages": "pages",
         "export": "export",
         "report": "report",

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from opentr_pipeline import terminal
-from opentr_pipeline.cli.shared import archive_argument, settings_of
+from opentr_pipeline.cli.shared import archive_argument, path_in_archive, settings_of
 from opentr_pipeline.errors import StoreError, nothing_transcribed
 
 
@@ -64,7 +64,7 @@ def export(
     settings = settings_of(archive)
     store = TranscriptStore(settings.workspace.output)
     root = output.absolute() if output else store.root / EXPORTS
-    inside = tuple(_in_archive(path, settings.workspace.archive) for path in paths)
+    inside = tuple(path_in_archive(path, settings.workspace.archive) for path in paths)
     made = Export(store, root, formats, settings, inside, guards_formulas)
     done = Exported()
     sentences: dict[str, None] = {}  # a full disk would say the same of each
@@ -86,13 +86,3 @@ def export(
     for sentence in sentences:
         terminal.complain(sentence)
     sys.exit(1 if sentences else 0)
-
-
-def _in_archive(path: str, archive_root: Path) -> str:
-    """A path as the tables have it: from the archive's root on."""
-    from opentr_pipeline.wording import readable
-
-    where = archive_root / path
-    if not where.is_relative_to(archive_root):
-        raise StoreError(f"{path} is not in the archive {archive_root}; name what is.")
-    return readable(str(where.relative_to(archive_root)))

@@ -70,6 +70,9 @@ def _said(facts: "ReportFacts") -> dict[str, list[str]]:
             f"{kind} {length_text(tally.audio_s)}" for kind, tally in facts.by_language.items()
         ),
         "folders": _first(f"{kind} {length_text(one.audio_s)}" for kind, one in folders.items()),
+        "speakers": _first(
+            f"{one.name or 'without a name'} {length_text(one.speech_s)}" for one in facts.speakers
+        ),
         "confidence": [f"{facts.mean_confidence:.2f}"] if facts.mean_confidence else [],
         "word errors": [f"{rate_text(errors)} in {errors.num_recordings} references"]
         if errors

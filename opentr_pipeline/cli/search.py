@@ -35,6 +35,12 @@ def _lower(context: click.Context, parameter: click.Parameter, text: str) -> str
 @click.option(
     "--language", default="", callback=_lower, metavar="en", help="Only segments in this language."
 )
+@click.option(
+    "--speaker",
+    default="",
+    metavar='"Anna Rossi"',
+    help="Only what this person says; or a label such as SPEAKER_00, in any recording.",
+)
 @click.option("--folder", default="", metavar="radio", help="Only this folder of the archive.")
 @click.option(
     "--after",
@@ -55,7 +61,9 @@ def _lower(context: click.Context, parameter: click.Parameter, text: str) -> str
 )
 @click.option("--limit", type=click.IntRange(min=1), default=20, help="Places at most.")
 @json_option
-def search(words: tuple[str, ...], limit: int, as_json: bool, **narrowing: Any) -> None:
+def search(
+    words: tuple[str, ...], speaker: str, limit: int, as_json: bool, **narrowing: Any
+) -> None:
     """Find what is said in ARCHIVE (default: ARCHIVE_DIR), the best places first.
 
     QUERY is words, which must all be in a segment or its neighbours; a phrase in quotation marks,
@@ -64,7 +72,9 @@ def search(words: tuple[str, ...], limit: int, as_json: bool, **narrowing: Any) 
     from opentr_pipeline.search import terms
     from opentr_pipeline.search.index import SearchIndex
     from opentr_pipeline.search.passages import Wanted
+    from opentr_pipeline.search.query import of_speaker
     from opentr_pipeline.search.query import search as search_in
+    from opentr_pipeline.speakers.people_store import PeopleStore
     from opentr_pipeline.transcripts.layout import StoreLayout
 
     archive, query = _split(words)
@@ -72,7 +82,10 @@ def search(words: tuple[str, ...], limit: int, as_json: bool, **narrowing: Any) 
     index = SearchIndex(StoreLayout(settings_of(archive, gpu_scale=False).workspace.output))
     for sentence in _sentences(index.refresh(wait=False)):
         terminal.complain(sentence)
-    found = search_in(index, query, Wanted(**narrowing), limit)
+    people = PeopleStore(index.store).load()
+    wanted = Wanted(**narrowing)
+    wanted = of_speaker(wanted, speaker, people) if speaker else wanted
+    found = search_in(index, query, wanted, limit, people)
     if as_json:
         print_json(found)
         return
@@ -119,10 +132,12 @@ def _shown(hit: "Hit", *, is_terminal: bool) -> "Text":
     """A line about the place, and what is said there."""
     from rich.text import Text
 
-    from opentr_pipeline.wording import duration_text
+    from opentr_pipeline.wording import duration_text, visible
 
     head = f"{hit.path}  {duration_text(hit.start_s)}"
     link = f" link {_address(hit.page)}" if hit.page else ""
+    who = hit.speaker_name or hit.speaker
+    said_by = f"  {visible(who)}" if who else ""
     facts = f"{hit.language}, confidence {hit.confidence:.2f}, score {hit.score:.2f}"
     said, end = Text("  "), 0
     for first, last in _joined(hit.marks):
@@ -131,7 +146,7 @@ def _shown(hit: "Hit", *, is_terminal: bool) -> "Text":
         said.append(marked if is_terminal else f"**{marked}**", "bold yellow")
         end = last
     said.append(hit.text[end:])
-    return Text.assemble((head, f"bold{link}"), f"  ({facts})\n", said)
+    return Text.assemble((head, f"bold{link}"), f"{said_by}  ({facts})\n", said)
 
 
 def _address(page: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opentr_pipeline import terminal
-from opentr_pipeline.errors import ArchiveError, OpentrError
+from opentr_pipeline.errors import ArchiveError, OpentrError, StoreError
 from opentr_pipeline.shortages import shortage
 from opentr_pipeline.wording import visible_lines
 
@@ -99,6 +99,16 @@ def folder_of(said: str) -> Path:
             "name that."
         )
     return path
+
+
+def path_in_archive(path: str, archive_root: Path) -> str:
+    """A path as the tables have it: from the archive's root on."""
+    from opentr_pipeline.wording import readable
+
+    where = archive_root / path
+    if not where.is_relative_to(archive_root):
+        raise StoreError(f"{path} is not in the archive {archive_root}; name what is.")
+    return readable(str(where.relative_to(archive_root)))
 
 
 def _archive(context: click.Context, parameter: click.Parameter, said: str | None) -> Path | None:

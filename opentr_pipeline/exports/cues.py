@@ -1,12 +1,13 @@
-"""Transcripts -> cues: what is on the screen, from when to when; pure.
+"""Transcripts -> cues: what is on the screen, from when to when, and who says it; pure.
 
 Lossless: every word of a transcript is in one cue, in the order of its channel. Where people speak
 faster than anybody reads, cues are shorter than they should be and nothing is left out.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from opentr_pipeline.exports.line_breaks import (
     HALVES_OF_LETTER,
@@ -18,6 +19,7 @@ from opentr_pipeline.exports.line_breaks import (
     pieces_of,
 )
 from opentr_pipeline.settings.cues import SubtitleSettings
+from opentr_pipeline.transcripts.shown_names import changes_of
 from opentr_pipeline.transcripts.transcript import Segment, Transcript
 
 # Segments part at such pauses, and so do cues.
@@ -33,60 +35,111 @@ class Cue:
     Attributes:
         start_ms: from the beginning of the recording; when its first word is spoken.
         end_ms: later than that.
+        speaker: the label of who says it; empty where nobody has asked.
     """
 
     start_ms: int
     end_ms: int
     lines: tuple[str, ...]
+    speaker: str = ""
 
 
-def cues_of(transcript: Transcript, layout: SubtitleSettings) -> list[Cue]:
+def cues_of(
+    transcript: Transcript, layout: SubtitleSettings, names: Mapping[str, str] | None = None
+) -> list[Cue]:
     """The cues of a recording by their starts; none where nobody speaks.
 
-    Channels have cues of their own, which overlap where people talk at the same time.
+    Channels have cues of their own, which overlap where people talk at the same time. A cue is of
+    one speaker.
 
     Args:
         transcript: of the recording.
         layout: lengths and times of a cue.
+        names: by label, of those whose names stand before their words where they begin to speak.
     """
     if transcript.status == "no_speech":
         return []
     channels: dict[int | None, list[Segment]] = {}
     for segment in transcript.segments:
         channels.setdefault(segment.channel, []).append(segment)
+    stretches = [stretch for one in channels.items() for stretch in _stretches(*one)]
+    stretches.sort(key=lambda stretch: stretch.words[0][1])
+    if names:
+        are_changes = changes_of(stretch.speaker for stretch in stretches)
+        stretches = [
+            _introduced(stretch, names.get(stretch.speaker, "")) if is_change else stretch
+            for stretch, is_change in zip(stretches, are_changes, strict=True)
+        ]
     cues = [
-        cue for segments in channels.values() for cue in _timed(_groups(segments, layout), layout)
+        cue
+        for channel in channels
+        for cue in _timed(_groups([s for s in stretches if s.channel == channel], layout), layout)
     ]
     return sorted(cues, key=lambda cue: cue.start_ms)
 
 
-def _groups(segments: Sequence[Segment], layout: SubtitleSettings) -> list[list[Piece]]:
+class _Stretch(NamedTuple):
+    """Words of one speaker without a pause.
+
+    Attributes:
+        name: before the words, bound so that no line ends in it; empty where there is none.
+    """
+
+    channel: int | None
+    speaker: str
+    words: list[TimedWord]
+    name: str = ""
+
+
+class _Group(NamedTuple):
+    """The pieces of a cue, and whose they are."""
+
+    pieces: list[Piece]
+    stretch: _Stretch
+
+
+def _introduced(stretch: _Stretch, name: str) -> _Stretch:
+    """A stretch that begins with a name, as subtitles for the deaf have it where it is needed."""
+    if not name:
+        return stretch
+    bound = "\u00a0".join(name.split(" "))
+    start_ms = stretch.words[0][1]
+    return stretch._replace(
+        words=[(f" {bound}:", start_ms, start_ms), *stretch.words],
+        name=bound,
+    )
+
+
+def _groups(stretches: Sequence[_Stretch], layout: SubtitleSettings) -> list[_Group]:
     """The pieces of each cue of a channel."""
     groups = []
-    for words in _stretches(segments):
-        pieces = pieces_of(words)
+    for stretch in stretches:
+        pieces = pieces_of(stretch.words)
         begin = 0
         while begin < len(pieces):
             end = _next_cut(pieces, begin, layout)
-            groups.append(pieces[begin:end])
+            groups.append(_Group(pieces[begin:end], stretch))
             begin = end
     return groups
 
 
-def _stretches(segments: Sequence[Segment]) -> Iterator[list[TimedWord]]:
-    """The words of a channel, parted at pauses; times run forward."""
+def _stretches(channel: int | None, segments: Sequence[Segment]) -> Iterator[_Stretch]:
+    """The words of a channel, parted at pauses and where the speaker changes; times run forward."""
     stretch: list[TimedWord] = []
     start_ms = end_ms = 0
+    speaker = ""
     for segment in segments:
         for number, (text, since_ms, until_ms) in enumerate(_timed_words(segment)):
-            if stretch and since_ms - end_ms >= PAUSE_MS:
-                yield stretch
+            is_other = segment.speaker != speaker
+            if stretch and (is_other or since_ms - end_ms >= PAUSE_MS):
+                yield _Stretch(channel, speaker, stretch)
                 stretch = []
+            speaker = segment.speaker
             start_ms = max(start_ms, since_ms)
             end_ms = max(start_ms, until_ms)
             stretch.append((text if number else f" {text}", start_ms, end_ms))
     if stretch:
-        yield stretch
+        yield _Stretch(channel, speaker, stretch)
 
 
 def _timed_words(segment: Segment) -> Iterator[TimedWord]:
@@ -136,18 +189,21 @@ def _best_cut(pieces: Sequence[Piece], begin: int, end: int) -> int:
     return begin + best_place(pieces[begin:rest], range(1, end - begin + 1), 2)
 
 
-def _timed(groups: Sequence[Sequence[Piece]], layout: SubtitleSettings) -> Iterator[Cue]:
+def _timed(groups: Sequence[_Group], layout: SubtitleSettings) -> Iterator[Cue]:
     """The cues of a channel: as long as spoken, longer where there is time to read."""
     begins_ms: list[int] = []
-    for group in groups:  # each later than the one before: some readers drop equals
+    for group, _ in groups:  # each later than the one before: some readers drop equals
         begins_ms.append(max(group[0].start_ms, begins_ms[-1] + 1 if begins_ms else 0))
-    for number, group in enumerate(groups):
+    for number, (group, stretch) in enumerate(groups):
         start_ms, next_ms = begins_ms[number], begins_ms[number + 1 : number + 2]
         lines = even_lines(group, layout.subtitle_line_length)
+        if stretch.name:
+            plain = stretch.name.replace("\u00a0", " ")
+            lines = tuple(line.replace(stretch.name, plain, 1) for line in lines)
         num_letters = sum(piece.width for piece in group) // HALVES_OF_LETTER
         to_read_ms = max(
             layout.subtitle_min_ms, num_letters * 1000 // layout.subtitle_reading_speed
         )
         end_ms = max(group[-1].end_ms, start_ms + to_read_ms)
         end_ms = min(end_ms, start_ms + layout.subtitle_max_ms, *next_ms)
-        yield Cue(start_ms, max(end_ms, start_ms + 1), lines)
+        yield Cue(start_ms, max(end_ms, start_ms + 1), lines, stretch.speaker)

@@ -19,6 +19,7 @@ from functools import cached_property
 
 from opentr_pipeline.exports.cues import Cue, cues_of
 from opentr_pipeline.settings.cues import SubtitleSettings
+from opentr_pipeline.transcripts.shown_names import changes_of, names_of, told_names
 from opentr_pipeline.transcripts.transcript import Segment, Transcript
 
 # SRT knows no escape. An invisible WORD JOINER keeps players from taking text for a tag or a time.
@@ -27,7 +28,7 @@ _VTT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # What makes a spreadsheet compute a cell, or send it somewhere; also in full width, which some take
 # for the same. Source: OWASP, CSV Injection.
 _FORMULA_SIGNS = tuple("=+-@\t\r\n＝＋－＠")
-_COLUMNS = ("start_s", "end_s", "channel", "language", "avg_logprob", "flags", "text")
+_COLUMNS = ("start_s", "end_s", "channel", "language", "avg_logprob", "flags", "speaker", "text")
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,23 @@ class Document:
 
     @cached_property
     def cues(self) -> list[Cue]:
-        """Made once for all formats that have cues."""
+        """Without names in them, for formats that have a place for these."""
         return cues_of(self.transcript, self.layout)
+
+    @property
+    def cues_with_names(self) -> list[Cue]:
+        """With a name before the words where somebody else begins to speak."""
+        return cues_of(self.transcript, self.layout, self.names) if self.names else self.cues
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Of the speakers that are worth telling, by label."""
+        return told_names(self.transcript)
 
 
 def _srt(document: Document) -> str:
     blocks = []
-    for number, cue in enumerate(document.cues, 1):
+    for number, cue in enumerate(document.cues_with_names, 1):
         text = _SRT_MARKUP.sub("\\g<0>\u2060", "\n".join(cue.lines))
         blocks.append(f"{number}\n{_times(cue, ',')}\n{text}\n")
     return "\n".join(blocks)
@@ -63,7 +74,9 @@ def _vtt(document: Document) -> str:
     blocks = ["WEBVTT\n"]
     for cue in document.cues:
         text = "\n".join(cue.lines).translate(_VTT_ESCAPES)
-        blocks.append(f"{_times(cue, '.')}\n{text}\n")
+        name = document.names.get(cue.speaker, "").translate(_VTT_ESCAPES)
+        voice = f"<v {name}>" if name else ""
+        blocks.append(f"{_times(cue, '.')}\n{voice}{text}\n")
     return "\n".join(blocks)
 
 
@@ -79,10 +92,17 @@ def _time(at_ms: int, point: str) -> str:
 
 
 def _txt(document: Document) -> str:
-    """A line for each segment; none where nobody speaks."""
+    """A line for each segment, the name first where another speaks; none where nobody does."""
     if document.transcript.status == "no_speech":
         return ""
-    return "".join(f"{_on_one_line(segment)}\n" for segment in document.transcript.segments)
+    segments, names = document.transcript.segments, document.names
+    are_changes = changes_of(segment.speaker for segment in segments)
+    return "".join(
+        f"{names[segment.speaker]}: {_on_one_line(segment)}\n"
+        if is_change and segment.speaker in names
+        else f"{_on_one_line(segment)}\n"
+        for segment, is_change in zip(segments, are_changes, strict=True)
+    )
 
 
 def _on_one_line(segment: Segment) -> str:
@@ -96,8 +116,10 @@ def _json(document: Document) -> str:
     facts["flags"] = transcript.flags
     for voice in facts["voices"]:
         del voice["embedding"]  # tells who somebody is; the tables alone keep it
+    names = names_of(transcript)
     for segment, fields in zip(transcript.segments, facts["segments"], strict=True):
         fields["flags"] = segment.flags
+        fields["speaker_name"] = names.get(segment.speaker, "")
     return json.dumps(facts, ensure_ascii=False, indent=1) + "\n"
 
 
@@ -124,6 +146,7 @@ def _as_text(cell: object) -> object:
 
 
 def _rows(transcript: Transcript) -> Iterable[list[object]]:
+    names = names_of(transcript)
     yield list(_COLUMNS)
     for segment in transcript.segments:
         yield [
@@ -133,6 +156,7 @@ def _rows(transcript: Transcript) -> Iterable[list[object]]:
             segment.language or transcript.language,
             round(segment.avg_logprob, 3),
             " ".join(segment.flags),
+            names.get(segment.speaker, ""),
             _on_one_line(segment),
         ]
 

@@ -123,3 +123,27 @@ class Export:
                 for one, folder in zip(self.paths, map(folder_name, self.paths), strict=True)
             )
         )
+
+
+def formats_there(
+    store: TranscriptStore, root: Path, partition_key: str
+) -> dict[tuple[str, ...], list[str]]:
+    """The formats in which a partition's recordings are written, by the paths of these.
+
+    Paths are empty where all are that can be.
+
+    Args:
+        store: of the transcripts.
+        root: of the tree.
+        partition_key: theirs.
+    """
+    names = set(WrittenTree(store, root).noted(partition_key).names)
+    columns = ["path", "status", "num_segments"]
+    rows = store.read_partition("transcripts", partition_key).select(columns).to_pylist()
+    paths = [row["path"] for row in rows if row["num_segments"] and row["status"] != "no_speech"]
+    found: dict[tuple[str, ...], list[str]] = {}
+    for ending in FORMATS:
+        written = tuple(path for path in paths if file_name(path, ending) in names)
+        if written:
+            found.setdefault(() if len(written) == len(paths) else written, []).append(ending)
+    return found

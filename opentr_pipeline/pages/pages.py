@@ -36,7 +36,12 @@ from opentr_pipeline.pages.lists import (
     title_of,
     totals_of,
 )
-from opentr_pipeline.pages.paragraphs import DOUBTFUL_PROBABILITY, paragraphs_of, strip_of
+from opentr_pipeline.pages.paragraphs import (
+    DOUBTFUL_PROBABILITY,
+    paragraphs_of,
+    speakers_of,
+    strip_of,
+)
 from opentr_pipeline.settings.environment import Settings, archive_on_host, output_on_host
 from opentr_pipeline.transcripts.derived_files import Note, WrittenTree
 from opentr_pipeline.transcripts.store import TranscriptStore
@@ -204,6 +209,7 @@ class Pages:
             "has_video": has_video,
             "captions": captions,
             "paragraphs": paragraphs,
+            "speakers": [] if is_silent else list(speakers_of(transcript).values()),
             "num_doubts": sum(one.num_doubts for one in paragraphs),
             "strip": strip_of(transcript),
             "doubtful_probability": f"{DOUBTFUL_PROBABILITY:.0%}",

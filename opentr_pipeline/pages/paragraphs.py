@@ -4,11 +4,15 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from opentr_pipeline.transcripts.shown_names import changes_of, told_names
 from opentr_pipeline.transcripts.transcript import Segment, Transcript
+from opentr_pipeline.transcripts.turns import label
 
 # Words that the model gives less than even chances are marked.
 DOUBTFUL_PROBABILITY = 0.5
 NUM_BINS = 500
+# So many speakers of a recording have a colour each in ``recording.css``, then they come again.
+NUM_COLOURS = 8
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,9 @@ class Paragraph:
     Attributes:
         starts: of its words, hundredths of a second, spaces between.
         channel: the first is 0; None where all channels were mixed.
+        speaker: who says it; None where that is not told.
+        is_change: somebody else said what stands before.
+        has_overlap: somebody else speaks at the same time.
     """
 
     start_s: float
@@ -47,11 +54,36 @@ class Paragraph:
     channel: int | None
     flags: tuple[str, ...]
     words: tuple[ShownWord, ...]
+    speaker: "ShownSpeaker | None" = None
+    is_change: bool = False
+    has_overlap: bool = False
 
     @property
     def num_doubts(self) -> int:
         """Places to be looked at: a flagged segment is one, whatever its words."""
         return 1 if self.flags else sum(bool(word.doubt) for word in self.words)
+
+
+@dataclass(frozen=True)
+class ShownSpeaker:
+    """Somebody who speaks in a recording.
+
+    Attributes:
+        number: by first appearance, from 0.
+        name: that somebody has given, else the label.
+        is_named: somebody has.
+        speech_s: how long they speak; 0 where that is not known.
+    """
+
+    number: int
+    name: str
+    is_named: bool
+    speech_s: float = 0.0
+
+    @property
+    def colour(self) -> int:
+        """A class of the style sheet; the name is always shown as well."""
+        return self.number % NUM_COLOURS
 
 
 @dataclass(frozen=True)
@@ -72,10 +104,27 @@ class Strip:
 def paragraphs_of(transcript: Transcript) -> list[Paragraph]:
     """The segments as people read them, in the order of time; all channels together."""
     ordered = sorted(transcript.segments, key=lambda segment: segment.start_s)
-    return [_paragraph(segment, transcript) for segment in ordered if segment.text.strip()]
+    shown = [segment for segment in ordered if segment.text.strip()]
+    speakers = speakers_of(transcript)
+    are_changes = changes_of(segment.speaker for segment in shown)
+    return [
+        _paragraph(segment, transcript, speakers.get(segment.speaker), is_change)
+        for segment, is_change in zip(shown, are_changes, strict=True)
+    ]
 
 
-def _paragraph(segment: Segment, transcript: Transcript) -> Paragraph:
+def speakers_of(transcript: Transcript) -> dict[str, ShownSpeaker]:
+    """Who speaks in a recording, by label; nobody where somebody unknown speaks alone."""
+    lasts_s = {label(voice.speaker): voice.speech_s for voice in transcript.voices}
+    return {
+        one: ShownSpeaker(number, name, name != one, lasts_s.get(one, 0.0))
+        for number, (one, name) in enumerate(told_names(transcript).items())
+    }
+
+
+def _paragraph(
+    segment: Segment, transcript: Transcript, speaker: ShownSpeaker | None, is_change: bool
+) -> Paragraph:
     if segment.words_say_the_text:
         words = tuple(ShownWord.of(word.text, _doubt(word.probability)) for word in segment.words)
         starts_s = [word.start_s for word in segment.words]
@@ -89,6 +138,9 @@ def _paragraph(segment: Segment, transcript: Transcript) -> Paragraph:
         segment.channel,
         segment.flags,
         words,
+        speaker,
+        is_change and speaker is not None,
+        segment.has_overlap,
     )
 
 

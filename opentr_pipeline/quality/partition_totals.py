@@ -14,6 +14,7 @@ from opentr_pipeline.pages.paragraphs import DOUBTFUL_PROBABILITY
 from opentr_pipeline.quality.fact_memory import FactMemory
 from opentr_pipeline.quality.totals import (
     MISSING,
+    NOBODY,
     NUM_CONFIDENCE_BINS,
     DoubtfulRecording,
     Sums,
@@ -27,7 +28,7 @@ from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.table_files import GenerationRows, read_table
 from opentr_pipeline.transcripts.transcript import HEARD, HEARD_WHOLE, REMEDIES
 
-SUMS_VERSION = "2"  # another one forgets what earlier releases remembered
+SUMS_VERSION = "3"  # another one forgets what earlier releases remembered
 # As if each recording began with half a minute that is in order, so that of one of three seconds a
 # single word does not come before minutes of another.
 PRIOR_SPEECH_S = 30.0
@@ -65,6 +66,7 @@ def partition_sums(
     if rows:
         spoken = {one: row for one, row in heard.items() if one not in gone and _is_spoken(row)}
         _weigh(sums, rows, spoken, partition_key)
+        _count_speakers(sums, rows, spoken.keys())
     return sums
 
 
@@ -140,6 +142,20 @@ def _tally(media: dict[str, Any] | None, heard: dict[str, Any] | None) -> Tally:
     # Both speakers of a call may talk at once, each on a channel of their own.
     speech_s = min(heard["speech_s"] or 0.0, heard_s) if _is_spoken(heard) else 0.0
     return Tally(1, heard_s if is_whole else max(heard_s, claimed_s), heard_s, speech_s)
+
+
+def _count_speakers(sums: Sums, rows: GenerationRows, spoken: Set[str]) -> None:
+    """Add who speaks in which recordings, and for how long."""
+    columns = rows.columns("speakers", "recording_id person_id speech_s")
+    seen: set[tuple[str, str]] = set()
+    for row in columns.to_pylist():
+        if row["recording_id"] not in spoken:
+            continue
+        person = row["person_id"] or NOBODY
+        place = row["recording_id"], person
+        tally = Tally(num_recordings=place not in seen, speech_s=row["speech_s"] or 0.0)
+        sums.by_person.setdefault(person, Tally()).add(tally)
+        seen.add(place)
 
 
 def _weigh(

@@ -7,9 +7,12 @@ from typing import Any
 
 # Recordings of the table ``recordings`` that have no transcript.
 MISSING = "missing"
+NOBODY = ""  # whose voices nobody has named
 TOP = "."  # the folder of recordings at the archive's root
 NUM_CONFIDENCE_BINS = 20
 MAX_DOUBTFUL = 20
+# The sums that are tallies of recordings, each by something else.
+TALLIES = ("by_folder", "by_language", "by_status", "by_model", "by_person")
 
 
 @dataclass
@@ -62,6 +65,8 @@ class Sums:
     Attributes:
         by_folder: the first level of the path; ``TOP`` for none.
         by_language: recordings in which somebody speaks, by their main language.
+        by_person: recordings in which they speak, and for how long, by the id of a person or
+            ``NOBODY``; no names.
         by_confidence_s: seconds of words by the model's probability of them, in
             ``NUM_CONFIDENCE_BINS`` equal bins from 0 to 1.
         weighted_s: the same seconds, each times its probability.
@@ -78,6 +83,7 @@ class Sums:
     by_language: dict[str, Tally] = field(default_factory=dict)
     by_status: dict[str, Tally] = field(default_factory=dict)
     by_model: dict[str, Tally] = field(default_factory=dict)
+    by_person: dict[str, Tally] = field(default_factory=dict)
     by_confidence_s: list[float] = field(default_factory=lambda: [0.0] * NUM_CONFIDENCE_BINS)
     weighted_s: float = 0.0
     doubtful: list[DoubtfulRecording] = field(default_factory=list)
@@ -94,7 +100,7 @@ class Sums:
 
     def add(self, other: "Sums") -> None:
         """Count what another partition holds."""
-        for name in ("by_folder", "by_language", "by_status", "by_model"):
+        for name in TALLIES:
             for kind, tally in getattr(other, name).items():
                 getattr(self, name).setdefault(kind, Tally()).add(tally)
         pairs = zip(self.by_confidence_s, other.by_confidence_s, strict=True)
@@ -109,7 +115,7 @@ def sums_from_dict(facts: Mapping[str, Any]) -> Sums:
     """The inverse of ``dataclasses.asdict``, also after JSON."""
     tallies = {
         name: {kind: Tally(**tally) for kind, tally in facts[name].items()}
-        for name in ("by_folder", "by_language", "by_status", "by_model")
+        for name in TALLIES
     }
     doubtful = [DoubtfulRecording(**one) for one in facts["doubtful"]]
     rows = {name: list(map(tuple, facts[name])) for name in ("places", "files", "outcomes")}

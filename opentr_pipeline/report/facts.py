@@ -6,7 +6,7 @@ computed from, so that only what has changed is read again; removing the folder 
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,8 +32,10 @@ from opentr_pipeline.quality.totals import (
     left_partitions,
 )
 from opentr_pipeline.report.duplicates import Duplicates, duplicates
+from opentr_pipeline.report.speakers import SpeakerTotals, who_speaks
 from opentr_pipeline.settings.environment import archive_on_host
 from opentr_pipeline.settings.workspace import Workspace
+from opentr_pipeline.speakers.people_store import PeopleStore
 from opentr_pipeline.transcripts.checkpoints import failures
 from opentr_pipeline.transcripts.layout import file_state, of_one_generation
 from opentr_pipeline.transcripts.store import TranscriptStore
@@ -70,6 +72,7 @@ class ReportFacts:
         speech_share: of what is transcribed, what is speech; None where nothing is.
         models: seconds of audio by model.
         by_language: most first, as are ``by_status`` and ``folders``.
+        speakers: who speaks how much; nobody where speakers are not told apart.
         by_confidence_s: seconds of words by the model's probability, in equal bins.
         days: on which something was transcribed.
         word_errors: of all references that were compared; None without any.
@@ -90,6 +93,7 @@ class ReportFacts:
     by_language: dict[str, Tally]
     by_status: dict[str, Tally]
     folders: list[FolderTotals]
+    speakers: Sequence[SpeakerTotals]
     mean_confidence: float | None
     by_confidence_s: list[float]
     doubtful: list[DoubtfulRecording]
@@ -157,6 +161,7 @@ def report_facts(workspace: Workspace, partitioning: Partitioning) -> ReportFact
         by_language=_ranked(sums.by_language),
         by_status=_ranked(sums.by_status),
         folders=_folders(sums, checked),
+        speakers=who_speaks(sums.by_person, PeopleStore(store).load()),
         mean_confidence=sums.mean_confidence,
         by_confidence_s=sums.by_confidence_s,
         doubtful=sums.doubtful,

@@ -17,6 +17,7 @@ from opentr_pipeline.wording import length_text, percent_text, size_text
 
 MAX_FOLDERS = 25
 MAX_NAMED = 20
+MAX_SPEAKERS = 25
 MEANINGS = {**STATUSES, "missing": "not transcribed yet"}
 
 
@@ -55,6 +56,9 @@ def html(facts: ReportFacts, pages: Path) -> str:
         rest=_together(rest),
         num_rest=len(rest),
         most_named=MAX_NAMED,
+        speakers=[one for one in facts.speakers if one.name][:MAX_SPEAKERS],
+        num_rest_speakers=max(0, sum(bool(one.name) for one in facts.speakers) - MAX_SPEAKERS),
+        unnamed=next((one for one in facts.speakers if not one.name), None),
         checked=checked[:MAX_FOLDERS],
         num_rest_checked=len(checked[MAX_FOLDERS:]),
         scale=_scale(checked[:MAX_FOLDERS]),

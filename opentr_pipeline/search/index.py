@@ -7,6 +7,7 @@ recording is replaced in one transaction, and readers see the index as it was (w
 """
 
 import contextlib
+import json
 import os
 import sqlite3
 import time
@@ -27,14 +28,14 @@ if TYPE_CHECKING:
     from opentr_pipeline.search.sources import SearchableRecording
 
 # Another number builds the index afresh; so does another Unicode, which makes other tokens.
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 NUM_RECORDINGS_COMMITTED = 200
 # No rank is computed by the engine, so that it needs no lengths; without content it keeps no text.
 _SCHEMA = """
 PRAGMA journal_mode=WAL;
 CREATE TABLE partitions (key TEXT PRIMARY KEY, state TEXT) WITHOUT ROWID;
 CREATE TABLE recordings (id INTEGER PRIMARY KEY, partition_key TEXT, recording_id TEXT, state TEXT,
-    path TEXT, day TEXT, num_segments INT, UNIQUE (partition_key, recording_id));
+    path TEXT, day TEXT, media TEXT, num_segments INT, UNIQUE (partition_key, recording_id));
 CREATE TABLE passages (id INTEGER PRIMARY KEY, recording INT, best REAL, packed BLOB);
 CREATE INDEX passages_of_recording ON passages (recording);
 CREATE VIRTUAL TABLE said USING fts5(
@@ -122,19 +123,25 @@ class SearchIndex:
             return
         matched = list(map(_asked, terms))
         matched += [f'facets : "{facet}"' for facet in wanted.facets]
+        if wanted.speakers:
+            either = " OR ".join(f'"{facet}"' for facet in wanted.speakers)
+            matched.append(f"facets : ({either})")
         query = (
             # CROSS: the engine first, in this order; the planner cannot tell how few it gives.
-            "SELECT path, recording_id, partition_key, packed FROM said "
+            "SELECT path, recording_id, partition_key, media, packed FROM said "
             "CROSS JOIN passages ON passages.id = said.rowid "
             "CROSS JOIN recordings ON recordings.id = passages.recording "
             "WHERE said MATCH ? AND best >= ? AND day >= ? AND day < ?"
         )
-        asked = (
+        asked = [
             " AND ".join(matched),
             wanted.min_confidence,
             str(wanted.after or ""),
             str(wanted.before or "z"),
-        )
+        ]
+        if wanted.voices is not None:
+            query += " AND media IN (SELECT value FROM json_each(?))"
+            asked.append(json.dumps(sorted({content for content, _ in wanted.voices})))
         with self._opened() as database:
             for *source, packed in database.execute(query, asked):
                 yield PassageSource(*source), Passage.unpacked(packed)
@@ -247,9 +254,9 @@ def _put_in(
     segments: list[Spoken],
 ) -> None:
     added = database.execute(
-        "INSERT INTO recordings (partition_key, recording_id, state, path, day, num_segments) "
-        "VALUES (?,?,?,?,?,?)",
-        (key, recording_id, recording.state, recording.path, recording.day, len(segments)),
+        "INSERT INTO recordings (partition_key, recording_id, num_segments, state, path, day, "
+        "media) VALUES (?,?,?,?,?,?,?)",
+        (key, recording_id, len(segments), *recording[:3], recording.media_fingerprint),
     )
     number = added.lastrowid
     for passage in passages_of(segments):

@@ -26,6 +26,7 @@ class Spoken(NamedTuple):
 
     Attributes:
         confidence: the mean (geometric) probability of its tokens, 0 to 1.
+        speaker: the label of who says it; empty where nobody has asked.
     """
 
     start_s: float
@@ -33,6 +34,7 @@ class Spoken(NamedTuple):
     language: str
     confidence: float
     text: str
+    speaker: str = ""
 
 
 class Passage(NamedTuple):
@@ -63,9 +65,12 @@ class Passage(NamedTuple):
         """What a search of the recording at this path is narrowed by."""
         folders = [path[:place] for place, letter in enumerate(path) if letter == "/"]
         languages = {segment.language for segment in self.segments}
-        return {facet("folder", one) for one in folders} | {
-            facet("language", one) for one in languages
-        }
+        speakers = {segment.speaker for segment in self.segments if segment.speaker}
+        return (
+            {facet("folder", one) for one in folders}
+            | {facet("language", one) for one in languages}
+            | {facet("speaker", one) for one in speakers}
+        )
 
     def packed(self) -> bytes:
         """For the index."""
@@ -88,6 +93,8 @@ class Wanted:
         after: the day, UTC, that the media file was modified on or after.
         before: the day that it was modified before.
         min_confidence: 0 to 1, of the segment.
+        speaker: the label of who says it, in whatever recording.
+        voices: of a person: content and label of each.
     """
 
     language: str = ""
@@ -95,6 +102,14 @@ class Wanted:
     after: date | None = None
     before: date | None = None
     min_confidence: float = 0.0
+    speaker: str = ""
+    voices: frozenset[tuple[str, str]] | None = None
+
+    @property
+    def speakers(self) -> list[str]:
+        """What the passages are marked with one of, where it matters who speaks."""
+        labels = {label for _, label in self.voices or ()} | ({self.speaker} - {""})
+        return sorted(facet("speaker", label) for label in labels)
 
     @property
     def facets(self) -> list[str]:
@@ -103,10 +118,13 @@ class Wanted:
         folder = readable(self.folder.strip("/"))
         return [*facets, facet("folder", folder)] if folder not in ("", ".") else facets
 
-    def takes(self, segment: Spoken) -> bool:
+    def takes(self, segment: Spoken, media_fingerprint: str) -> bool:
         """Whether a segment of a passage that may answer does."""
         is_language = self.language in ("", segment.language)
-        return is_language and segment.confidence >= self.min_confidence
+        is_speaker = self.speaker in ("", segment.speaker) and (
+            self.voices is None or (media_fingerprint, segment.speaker) in self.voices
+        )
+        return is_language and is_speaker and segment.confidence >= self.min_confidence
 
 
 class PassageSource(NamedTuple):
@@ -115,6 +133,7 @@ class PassageSource(NamedTuple):
     path: str
     recording_id: str
     partition_key: str
+    media_fingerprint: str
 
 
 class Meeting(NamedTuple):
@@ -145,7 +164,7 @@ class Context:
 
 
 def facet(kind: str, value: str) -> str:
-    """A token for a folder or a language, which the index has beside those of the text."""
+    """A token for a folder, language or speaker, which the index has beside those of the text."""
     return hashlib.blake2b(f"{kind} {value}".encode(errors="replace"), digest_size=6).hexdigest()
 
 

@@ -1,9 +1,12 @@
 """Search: a query and what it is narrowed to, the places where it is met, the best first."""
 
-from collections.abc import Iterable, Iterator
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from opentr_pipeline.commands import command
+from opentr_pipeline.errors import QueryError
 from opentr_pipeline.pages.lists import FOLDER, page_of
 from opentr_pipeline.search.index import SearchIndex
 from opentr_pipeline.search.passages import (
@@ -16,6 +19,8 @@ from opentr_pipeline.search.passages import (
     meetings_in,
 )
 from opentr_pipeline.search.terms import terms_of
+from opentr_pipeline.speakers.people import People, Person, VoiceKey
+from opentr_pipeline.transcripts.turns import is_label, label
 
 # Places that are met before the best of them are chosen: a common word is in millions, and each
 # costs some 0.1 ms to look at.
@@ -31,6 +36,8 @@ class Hit:
         confidence: of the segment.
         score: of the place, 0 to 1.
         marks: first and end of each term in ``text``.
+        speaker: the label of who says it; empty where nobody has asked.
+        speaker_name: what they are called, where somebody has said so.
         page: the recording's page at this place, where there is one: ``/.../a.mp3.html#t=12.3``.
     """
 
@@ -44,6 +51,8 @@ class Hit:
     score: float
     text: str
     marks: list[tuple[int, int]]
+    speaker: str
+    speaker_name: str
     page: str | None
 
 
@@ -78,7 +87,9 @@ class _Place:
         return self.passage.segments[self.meeting.place].confidence
 
 
-def search(index: SearchIndex, query: str, wanted: Wanted, limit: int) -> Found:
+def search(
+    index: SearchIndex, query: str, wanted: Wanted, limit: int, people: People | None = None
+) -> Found:
     """The best places where all terms of a query are met.
 
     Args:
@@ -86,6 +97,7 @@ def search(index: SearchIndex, query: str, wanted: Wanted, limit: int) -> Found:
         query: phrases in quotation marks, words, beginnings of words (``light*``).
         wanted: what it is narrowed to.
         limit: hits at most.
+        people: who is known, for the names of speakers.
 
     Raises:
         QueryError: the query holds no word.
@@ -96,23 +108,46 @@ def search(index: SearchIndex, query: str, wanted: Wanted, limit: int) -> Found:
     is_all = True
     for source, passage in index.passages(terms, wanted):
         for meeting in meetings_in(passage, terms):
-            if wanted.takes(passage.segments[meeting.place]):
+            if wanted.takes(passage.segments[meeting.place], source.media_fingerprint):
                 places.append(_Place(source, passage, meeting))
         if len(places) >= MAX_PLACES:
             is_all = False
             break
     best = list(_apart(places))
     pages = index.store.root / FOLDER
+    names = (people or People()).by_key()
     hits = [
-        _hit(place, context_of(place.passage, place.meeting.place, terms), pages)
+        _hit(place, context_of(place.passage, place.meeting.place, terms), pages, names)
         for place in best[:limit]
     ]
     return Found(hits, len(best), is_all)
 
 
+def of_speaker(wanted: Wanted, said: str, people: People) -> Wanted:
+    """The same, narrowed to what one speaker says.
+
+    Args:
+        wanted: what it is narrowed to as well.
+        said: a person's name, or a label, which means another person in each recording.
+        people: who is known.
+
+    Raises:
+        QueryError: nobody is called so.
+    """
+    if person := people.named(said):
+        voices = frozenset(voice.key for voice in person.voices)
+        return dataclasses.replace(wanted, voices=voices)
+    if is_label(said):
+        return dataclasses.replace(wanted, speaker=said.upper())
+    raise QueryError(
+        f"--speaker must be the name of a person or a label such as {label(0)}, got {said!r}; "
+        f"{command('speakers')} lists both."
+    )
+
+
 def _apart(places: Iterable[_Place]) -> Iterator[_Place]:
     """The best first, without the neighbours of better ones, whose context shows them."""
-    taken: set[tuple[str, str, int]] = set()
+    taken: set[tuple[str, str, str, int]] = set()
 
     def order(place: _Place) -> tuple[object, ...]:
         return -place.meeting.score, -place.confidence, place.source.path, place.number
@@ -124,8 +159,9 @@ def _apart(places: Iterable[_Place]) -> Iterator[_Place]:
             yield place
 
 
-def _hit(place: _Place, context: Context, pages: Path) -> Hit:
+def _hit(place: _Place, context: Context, pages: Path, names: Mapping[VoiceKey, Person]) -> Hit:
     segment = place.passage.segments[place.meeting.place]
+    person = names.get((place.source.media_fingerprint, segment.speaker))
     page = pages / page_of(place.source.path)
     return Hit(
         path=place.source.path,
@@ -138,5 +174,7 @@ def _hit(place: _Place, context: Context, pages: Path) -> Hit:
         score=place.meeting.score,
         text=context.text,
         marks=context.marks,
+        speaker=segment.speaker,
+        speaker_name=person.name if person else "",
         page=f"{page}#t={context.start_s}" if page.is_file() else None,
     )

@@ -20,6 +20,7 @@ class SearchableRecording(NamedTuple):
     path: str
     day: str
     language: str
+    media_fingerprint: str
 
 
 def searchable_recordings(
@@ -27,7 +28,7 @@ def searchable_recordings(
 ) -> dict[str, SearchableRecording]:
     """What is to be found of a partition: recordings in the archive in which somebody speaks."""
     columns = "recording_id path media_fingerprint settings_fingerprint status language "
-    columns += "transcribed_at"
+    columns += "transcribed_at speakers_fingerprint"
     store = TranscriptStore(layout.root)
     media = {
         row["recording_id"]: row for row in store.read_partition("recordings", key).to_pylist()
@@ -39,8 +40,9 @@ def searchable_recordings(
             continue
         day = file["modified_at"].date().isoformat() if file["modified_at"] else ""
         state = f"{row['media_fingerprint']} {row['settings_fingerprint']} {row['transcribed_at']}"
+        state += f" {row['speakers_fingerprint'] or ''}"
         recordings[row["recording_id"]] = SearchableRecording(
-            f"{state} {day}", row["path"], day, row["language"] or ""
+            f"{state} {day}", row["path"], day, row["language"] or "", row["media_fingerprint"]
         )
     return recordings
 
@@ -49,7 +51,7 @@ def segments_of(
     generation: Generation, wanted: Mapping[str, SearchableRecording]
 ) -> Iterator[tuple[str, list[Spoken]]]:
     """The segments of some recordings, recording by recording as the table has them."""
-    columns = "recording_id start_s end_s language avg_logprob text"
+    columns = "recording_id start_s end_s language avg_logprob text speaker"
     table = read_columns(generation, "segments", columns)
     rows = (
         row for batch in table.to_batches(max_chunksize=NUM_ROWS_READ) for row in batch.to_pylist()
@@ -66,4 +68,4 @@ def _spoken(row: dict[str, Any], usual_language: str) -> Spoken:
     times = round(row["start_s"], 2), round(row["end_s"], 2)
     # Releases before this column knew the recording's language alone.
     language = row["language"] or usual_language
-    return Spoken(*times, language, confidence, row["text"] or "")
+    return Spoken(*times, language, confidence, row["text"] or "", row["speaker"] or "")

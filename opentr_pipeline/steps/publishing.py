@@ -1,9 +1,12 @@
 """What is finished -> published partitions, and what is left over then."""
 
+import logging
 from collections.abc import Iterable
 
+from opentr_pipeline.errors import StoreError
 from opentr_pipeline.planning.backlog import RecordingWork, judge
 from opentr_pipeline.planning.plan import Plan
+from opentr_pipeline.speakers.naming import put_names
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.schemas import transcript_of
 from opentr_pipeline.transcripts.store import (
@@ -14,6 +17,8 @@ from opentr_pipeline.transcripts.store import (
     is_published_as,
 )
 from opentr_pipeline.transcripts.transcript import Transcript
+
+_log = logging.getLogger(__name__)
 
 
 def publish_partition(
@@ -39,6 +44,19 @@ def publish_partition(
             entries.append(Entry(recording.recording_id, recording.media_file.path, outcome))
     _keep_replaced(partition_key, entries, store, index)
     store.publish(partition_key, entries)
+    say_names(store, [partition_key])
+
+
+def say_names(store: TranscriptStore, keys: Iterable[str]) -> None:
+    """Put the names that people have given into what was published, where that can be done.
+
+    What hinders it (a damaged file of names) costs no transcript: the next command about speakers
+    says it, and puts the names in.
+    """
+    try:
+        put_names(store, keys)
+    except StoreError as error:
+        _log.warning("Names of speakers are missing from the tables: %s", error)
 
 
 def _keep_replaced(

@@ -12,6 +12,7 @@ const words = segments.flatMap((segment) => {
   return [...segment.querySelector(".said").children].map((node, number) => (
     { at: starts[number] / 100, node, segment }));
 }).sort((one, other) => one.at - other.at);
+const speakerButtons = [...document.querySelectorAll(".speakers button")];
 const startOf = new Map(words.map((word) => [word.node, word.at]));
 
 function numberAt(seconds) {
@@ -38,10 +39,17 @@ function show() {
   if (current?.segment !== word?.segment) {
     current?.segment.classList.remove("current");
     word?.segment.classList.add("current");
+    showSpeaker(word?.segment.dataset.speaker);
   }
   current = word;
   word?.node.classList.add("now");
   if (word && isFollowed) reveal(word.node);
+}
+
+function showSpeaker(number) {
+  for (const button of speakerButtons) {
+    button.classList.toggle("speaking", button.dataset.speaker === number);
+  }
 }
 
 function showWhilePlaying() {
@@ -178,6 +186,28 @@ function step(starts, isBack) {
   if (next !== undefined) jump(next);
 }
 
+// From turn to turn of a speaker; after the last comes the first.
+const turnsOf = new Map();
+let speakerBefore;
+for (const segment of segments) {
+  const who = segment.dataset.speaker;
+  if (who !== undefined && who !== speakerBefore) {
+    if (!turnsOf.has(who)) turnsOf.set(who, []);
+    turnsOf.get(who).push(segment.dataset.t.split(" ")[0] / 100);
+  }
+  speakerBefore = who ?? speakerBefore;
+}
+
+function stepToSpeaker(who, isBack) {
+  const turns = turnsOf.get(who);
+  if (!turns) return;
+  const now = media.currentTime;
+  const next = isBack
+    ? turns.findLast((at) => at < now - 0.5) ?? turns.at(-1)
+    : turns.find((at) => at > now + 0.05) ?? turns[0];
+  jump(next);
+}
+
 const segmentStarts = segments.map((segment) => segment.dataset.t.split(" ")[0] / 100);
 
 const KEYS = {
@@ -187,6 +217,7 @@ const KEYS = {
   p: () => step(segmentStarts, true),
   n: () => step(segmentStarts, false),
   d: (isBack) => step(doubts, isBack),
+  s: (isBack) => stepToSpeaker(current?.segment.dataset.speaker, isBack),
   ",": () => { media.playbackRate = Math.max(0.5, media.playbackRate - 0.25); },
   ".": () => { media.playbackRate = Math.min(3, media.playbackRate + 0.25); },
   "/": () => byId("search").select(),
@@ -238,6 +269,9 @@ function listen() {
     jump((event.clientX - left) / width * strip.dataset.duration);
   });
   byId("follow").addEventListener("click", () => follow(true));
+  for (const button of speakerButtons) {
+    button.addEventListener("click", (event) => stepToSpeaker(button.dataset.speaker, event.shiftKey));
+  }
   byId("doubt")?.addEventListener("click", () => step(doubts, false));
   byId("search").addEventListener("input", search);
   byId("search").addEventListener("keydown", (event) => {

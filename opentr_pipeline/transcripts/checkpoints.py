@@ -15,7 +15,7 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -206,6 +206,16 @@ class Checkpoints:
             with contextlib.suppress(FileNotFoundError):
                 path = self._path(content, "attempts")
                 os.truncate(path, min(1, path.stat().st_size))
+
+    def without_voices(self, media_fingerprints: Container[str]) -> None:
+        """Take the voices out of what is kept of some contents: names, and the vectors."""
+        for path in self._folder.glob("*/*.json"):
+            if path.stem not in media_fingerprints:
+                continue
+            with contextlib.suppress(FileNotFoundError):  # published meanwhile
+                kept = _load(path)
+                if kept.voices:
+                    self.save(dataclasses.replace(kept, voices=()))
 
     def sweep(self) -> None:
         """Remove what attempts of long ago have left behind, that nobody took up again."""

@@ -112,10 +112,21 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("speech_s", pa.float64(), "seconds that they speak"),
         ("embedding", pa.list_(pa.float32()), "of the voice, of length 1; none of short ones"),
         ("embedding_model", pa.string(), "names the network; only what one made can be compared"),
-        ("person_id", pa.string(), "of the archive's person, named or suggested"),
-        ("name", pa.string(), "of that person, where it is confirmed"),
-        ("similarity", pa.float32(), "to the voice that a suggestion comes from, -1 to 1"),
-        ("named_by", pa.string(), "who gave the name, or suggests it"),
+        ("person_id", pa.string(), "of the person in people; empty where nobody has said"),
+        ("name", pa.string(), "of that person, as somebody has confirmed it"),
+        (
+            "similarity",
+            pa.float32(),
+            "to the person's other voices, where a suggestion was confirmed",
+        ),
+        ("named_by", pa.string(), "hand, or suggestion where one was confirmed"),
+    ],
+    "people": [
+        ("person_id", pa.string(), "stays when the name changes"),
+        ("name", pa.string(), "as somebody typed it"),
+        ("note", pa.string(), "whatever tells them from others"),
+        ("confirmed_at", pa.timestamp("ms", tz="UTC"), "when a voice was confirmed last"),
+        ("num_voices", pa.int32(), "that were confirmed, in as many recordings"),
     ],
 }
 # Of ``transcripts``, from the row of the same recording in ``recordings``.

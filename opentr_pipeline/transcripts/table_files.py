@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.transcripts.layout import SPEAKER_TABLES, Generation
 from opentr_pipeline.transcripts.schemas import columns_of, defaults_of
+from opentr_pipeline.whole_files import replacing
 
 SCHEMA_VERSION = 1
 _VERSION_KEY = b"schema_version"
@@ -28,6 +29,21 @@ def write_table(path: Path, rows: pa.Table) -> None:
     except OSError:
         path.unlink(missing_ok=True)
         raise
+
+
+def replace_rows(
+    path: Path, table: str, rows: Sequence[Mapping[str, Any]], fresh: Path | None = None
+) -> None:
+    """Write a file of a table in the place of another, in one step.
+
+    Args:
+        path: the file.
+        table: that it is of.
+        rows: all of them.
+        fresh: see ``whole_files.replacing``.
+    """
+    with replacing(path, fresh) as new:
+        write_table(new, pa.Table.from_pylist(list(rows), columns_of(table)))
 
 
 def read_table(

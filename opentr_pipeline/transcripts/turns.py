@@ -1,5 +1,6 @@
 """Who speaks when in a recording; pure."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +69,11 @@ class Spoken:
 def label(speaker: int) -> str:
     """What a speaker is called who has no name: ``SPEAKER_00``."""
     return f"{_LABEL}{speaker:02d}"
+
+
+def is_label(text: str) -> bool:
+    """Whether a text is what a speaker without a name is called, in whatever case."""
+    return re.fullmatch(rf"{_LABEL}\d{{2,}}", text.upper(), re.ASCII) is not None
 
 
 def number(speaker: str) -> int:

@@ -44,6 +44,7 @@ def facts(**more: Any) -> ReportFacts:
         "by_language": {"en": one},
         "by_status": {"ok": one},
         "folders": [FolderTotals(".", one, None)],
+        "speakers": [],
         "mean_confidence": None,
         "by_confidence_s": [0.0] * 20,
         "doubtful": [],
