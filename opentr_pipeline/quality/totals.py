@@ -114,8 +114,7 @@ class Sums:
 def sums_from_dict(facts: Mapping[str, Any]) -> Sums:
     """The inverse of ``dataclasses.asdict``, also after JSON."""
     tallies = {
-        name: {kind: Tally(**tally) for kind, tally in facts[name].items()}
-        for name in TALLIES
+        name: {kind: Tally(**tally) for kind, tally in facts[name].items()} for name in TALLIES
     }
     doubtful = [DoubtfulRecording(**one) for one in facts["doubtful"]]
     rows = {name: list(map(tuple, facts[name])) for name in ("places", "files", "outcomes")}

@@ -114,11 +114,7 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("embedding_model", pa.string(), "names the network; only what one made can be compared"),
         ("person_id", pa.string(), "of the person in people; empty where nobody has said"),
         ("name", pa.string(), "of that person, as somebody has confirmed it"),
-        (
-            "similarity",
-            pa.float32(),
-            "to the person's other voices, where a suggestion was confirmed",
-        ),
+        ("similarity", pa.float32(), "to their other voices, where a suggestion was confirmed"),
         ("named_by", pa.string(), "hand, or suggestion where one was confirmed"),
     ],
     "people": [

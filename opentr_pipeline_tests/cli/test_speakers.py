@@ -109,7 +109,9 @@ def test_a_voice_is_named_suggested_confirmed_renamed_and_forgotten(settings: Se
     assert {one["path"] for one in hits} == {"radio/a.wav", "radio/b.wav", "film/c.wav"}
     assert {one["speaker_name"] for one in hits} == {NAME}
     (eve,) = json.loads(
-        opentr(settings, "search", "number 2", "--speaker", "speaker_01", "--json", "--folder", "radio")
+        opentr(
+            settings, "search", "number 2", "--speaker", "speaker_01", "--json", "--folder", "radio"
+        )
     )["hits"]
     assert (eve["path"], eve["speaker"], eve["speaker_name"]) == ("radio/b.wav", "SPEAKER_01", "")
     refused = opentr(settings, "search", "says", "--speaker", "Carla", code=2)
