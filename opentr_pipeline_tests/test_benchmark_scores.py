@@ -1,11 +1,14 @@
 """How the benchmarks count: words of spelled signs, and what is chance."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from benchmarks import scores
+from benchmarks.contexts import RULES, Once
 from benchmarks.speech_sets import BenchmarkRecording
+from opentr_pipeline.recognition.whisper.decoded import Decoded
 
 
 def recording(
@@ -63,3 +66,18 @@ def test_languages_are_right_or_were_not_looked_for() -> None:
         "sentence": 0.0,
     }
     assert scores.languages_right(ones, {}, groups) == {}
+
+
+def test_a_rule_takes_what_it_pays_for() -> None:
+    unsure = Decoded((1,), "unsure", -0.45, 0.1, 1.0, is_endless=False)
+    likelier = dataclasses.replace(unsure, text="likelier", avg_logprob=-0.35)
+    cut, full = Once(10.0, 1.0, unsure), Once(30.0, 4.0, likelier)
+    assert RULES["cut only"].of((cut, full)) == ("unsure", 1.0)
+    assert RULES["again below -0.5, the second"].of((cut, full)) == ("unsure", 1.0)
+    assert RULES["again below -0.4, the likelier"].of((cut, full)) == ("likelier", 5.0)
+    cut = dataclasses.replace(cut, decoded=likelier)
+    full = dataclasses.replace(full, decoded=unsure)
+    assert RULES["again below -0.3, the second"].of((cut, full)) == ("unsure", 5.0)
+    assert RULES["again below -0.3, the likelier"].of((cut, full)) == ("likelier", 5.0)
+    # What is heard in full at once is not heard again.
+    assert RULES["again below -0.3, the second"].of((full, full)) == ("unsure", 4.0)

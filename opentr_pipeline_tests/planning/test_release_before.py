@@ -19,6 +19,7 @@ from opentr_pipeline.planning.plan import Plan, Taking, load_plan, plan_file
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.quality.archive_facts import archive_facts
 from opentr_pipeline.quality.checks import CHECKS
+from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.report.facts import report_facts
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.steps import publishing
@@ -27,6 +28,8 @@ from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline_tests.making import OPTIONS, settings_of, wav
 
 BEFORE = Path(__file__).parents[1] / "release_before"
+# Its engine gave other words than today's, which would make stale what it transcribed.
+ITS_OPTIONS = dataclasses.replace(OPTIONS, engine_version=2)
 FACTS = json.loads((BEFORE / "facts.json").read_text())
 # What ``make.py`` made of each media file.
 STATES = {
@@ -50,13 +53,13 @@ class Before:
     def store(self) -> TranscriptStore:
         return TranscriptStore(self.settings.workspace.output)
 
-    def judged(self) -> list[backlog.RecordingWork]:
+    def judged(self, options: TranscriptionOptions = ITS_OPTIONS) -> list[backlog.RecordingWork]:
         found = self._recordings()
         known = list(itertools.chain(*found.values()))
-        return backlog.judge(known, self.store.index(found), ArchiveOptions(OPTIONS))
+        return backlog.judge(known, self.store.index(found), ArchiveOptions(options))
 
     def plan(self) -> Plan:
-        found, options = self._recordings(), ArchiveOptions(OPTIONS)
+        found, options = self._recordings(), ArchiveOptions(ITS_OPTIONS)
         return backlog.make_plan(Setup(self.settings), found, options, 2, Taking())
 
     def _recordings(self) -> dict[str, list[Recording]]:
@@ -77,9 +80,14 @@ def before(tmp_path: Path) -> Before:
 
 
 def test_what_it_transcribed_is_done(before: Before) -> None:
-    assert OPTIONS.settings_fingerprint == FACTS["settings_fingerprint"]
+    assert ITS_OPTIONS.settings_fingerprint == FACTS["settings_fingerprint"]
     states = {one.recording.media_file.path: one.state for one in before.judged()}
     assert states == STATES
+
+
+def test_what_its_engine_heard_is_heard_again(before: Before) -> None:
+    states = {one.recording.media_file.path: one.state for one in before.judged(OPTIONS)}
+    assert states == {path: "stale" if state == "done" else state for path, state in STATES.items()}
 
 
 def test_a_run_transcribes_what_it_had_left(before: Before) -> None:

@@ -32,6 +32,24 @@ class Decoded:
         return self.is_endless or self.compression_ratio > MAX_COMPRESSION_RATIO
 
     @property
+    def may_be_silence(self) -> bool:
+        """Whether it is empty, or the model doubts that anybody speaks."""
+        return not self.text or self.no_speech_probability > MAX_NO_SPEECH_PROBABILITY
+
+    @property
+    def likelihood(self) -> tuple[bool, float]:
+        """The larger, the more it is to be believed."""
+        return not self.is_loop, self.avg_logprob
+
+    def is_likelier_than(self, full: "Decoded") -> bool:
+        """Whether these words of a cut context are to be believed before those of the full one.
+
+        Whether anything is said at all is for the full one to decide.
+        """
+        may_be_silence = self.may_be_silence or full.may_be_silence
+        return not may_be_silence and not self.is_doubtful and self.likelihood > full.likelihood
+
+    @property
     def is_doubtful(self) -> bool:
         """Whether another try is due, by the rules of openai/whisper's fallback."""
         if self.no_speech_probability > MAX_NO_SPEECH_PROBABILITY:

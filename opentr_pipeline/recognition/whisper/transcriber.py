@@ -185,12 +185,24 @@ class Transcriber:
             found |= zip(group, self._decode(group), strict=True)
         again = [part for part in parts if part.is_cut and _is_worse_for_it(found[part])]
         if again:
-            for part in again:
-                part.widen()
-            found |= zip(again, self._decode(again), strict=True)
+            found |= self._decoded_in_full(again, found)
         for part in parts:
             if found[part].is_doubtful:
                 found[part] = self._fallback(part, found[part])
+        return found
+
+    def _decoded_in_full(
+        self, parts: Sequence[Part], cut: Mapping[Part, Decoded]
+    ) -> dict[Part, Decoded]:
+        """What the full context gives, or the cut one where that is likelier."""
+        shorter = {part: (part.context_s, part.encoded) for part in parts}
+        for part in parts:
+            part.widen()
+        found = dict(zip(parts, self._decode(parts), strict=True))
+        for part in parts:
+            if cut[part].is_likelier_than(found[part]):
+                found[part] = cut[part]
+                part.context_s, part.encoded = shorter[part]  # for the alignment
         return found
 
     def _decode(self, parts: Sequence[Part], temperature: float = 0.0) -> list[Decoded]:
@@ -206,7 +218,7 @@ class Transcriber:
             tries += self._decode([part], temperature)
             if not tries[-1].is_doubtful:
                 return tries[-1]
-        return max(tries, key=lambda one: (not one.is_loop, one.avg_logprob))
+        return max(tries, key=lambda one: one.likelihood)
 
     def _words(self, decoded: Mapping[Part, Decoded]) -> dict[Part, list[Word]]:
         words: dict[Part, list[Word]] = {part: [] for part in decoded}

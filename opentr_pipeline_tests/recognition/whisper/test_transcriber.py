@@ -27,6 +27,7 @@ from opentr_pipeline_tests.making import OPTIONS, PROPERTY, window
 
 GOOD = Decoded((7, 8), "good words", -0.1, 0.05, 1.2, False)
 UNSURE = dataclasses.replace(GOOD, text="unsure words", avg_logprob=MIN_CUT_LOGPROB - 0.1)
+UNLIKELIER = dataclasses.replace(UNSURE, text="unlikelier words", avg_logprob=-0.9)
 BAD = dataclasses.replace(GOOD, text="bad words", avg_logprob=-1.5)
 WORSE = dataclasses.replace(GOOD, text="worse words", avg_logprob=-2.5)
 LOOP = dataclasses.replace(GOOD, text="la la la la", compression_ratio=9.0)
@@ -276,6 +277,43 @@ def test_a_window_that_lost_by_a_cut_context_is_heard_with_the_full_one(first: D
     assert [text(one) for one in heard] == ["good words"] * 2
     assert [number for number, context_s, *_ in model.decoded if context_s == 30.0] == [1]
     assert {temperature for _, temperature in tries(model)} == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("cut", "full", "is_kept"),
+    [
+        (UNSURE, UNLIKELIER, True),
+        (UNSURE, LOOP, True),
+        (UNSURE, GOOD, False),
+        (BAD, WORSE, False),
+        (LOOP, UNSURE, False),
+        # Whether anything is said is for the full context to decide.
+        (UNSURE, NOTHING, False),
+        (UNSURE, dataclasses.replace(SILENCE, avg_logprob=-0.9), False),
+        (dataclasses.replace(UNSURE, no_speech_probability=0.7), UNLIKELIER, False),
+    ],
+)
+def test_of_a_cut_and_the_full_context_the_likelier_words_stay(
+    cut: Decoded, full: Decoded, is_kept: bool
+) -> None:
+    class Aligning(Whisper):
+        """Remembers in which context words were placed."""
+
+        placed_in: float = 0.0
+
+        def align(self, encoded: Sequence[Any], *rest: Any) -> list[list[Word]]:
+            self.placed_in = encoded[0].shape[1] / 50
+            return super().align(encoded, *rest)
+
+    def says(number: int, context_s: float, temperature: float) -> Decoded:
+        return full if context_s == FULL_CONTEXT_S else cut
+
+    model = Aligning(says)
+    (heard,) = Transcriber(model).hear([part(1, 6.0)])  # type: ignore[arg-type]
+    assert tries(model)[:2] == [(10.0, 0.0), (30.0, 0.0)]
+    kept = cut if is_kept else full
+    assert "".join(segment.text for segment in heard.segments) == kept.text
+    assert model.placed_in == (0.0 if not kept.tokens else 10.0 if is_kept else 30.0)
 
 
 def test_a_window_without_any_words_is_heard_with_the_full_context() -> None:
