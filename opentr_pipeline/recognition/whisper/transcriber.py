@@ -7,7 +7,6 @@ except in the last bits of the arithmetic.
 import dataclasses
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from opentr_pipeline.audio.decoding import Sound
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, Window
@@ -15,18 +14,15 @@ from opentr_pipeline.devices.failures import device_errors
 from opentr_pipeline.errors import DeviceError
 from opentr_pipeline.recognition.recognizer import Part
 from opentr_pipeline.recognition.whisper.decoded import Decoded
+from opentr_pipeline.recognition.whisper.languages import encode_missing, spoken_language
 from opentr_pipeline.recognition.whisper.model import Whisper
 from opentr_pipeline.recognition.whisper.other_languages import inserted, lost_stretches
 from opentr_pipeline.recognition.whisper.word_times import parted
 from opentr_pipeline.transcripts.transcript import Segment, Word
 from opentr_pipeline.transcripts.window_results import Heard
 
-# Windows that are asked for the language, most speech first, until it is sure.
-LANGUAGE_WINDOWS = 3
-SURE_PROBABILITY = 0.8
-# A window less certain of its language or its words is heard again with the full context.
-# Source: docs/decisions/0011 and 0012.
-MIN_CUT_PROBABILITY = 0.7
+# A window less certain of its words is heard again with the full context.
+# Source: docs/decisions/0011.
 MIN_CUT_LOGPROB = -0.4
 # Source: the steps of openai/whisper's fallback.
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -64,8 +60,7 @@ class Transcriber:
         """Give neighbouring windows of one recording their language.
 
         Some minutes are judged together, by the windows with most speech, so that neither music
-        nor a quotation decides for an hour. To change the language within a recording takes more
-        certainty than to begin with one.
+        nor a quotation decides for an hour.
 
         Args:
             parts: with language ``auto`` in their options.
@@ -85,33 +80,10 @@ class Transcriber:
             language, probability = "en", 1.0
         else:
             with device_errors():
-                likely = self._likely_languages(parts)
-            language = max(likely, key=likely.__getitem__)
-            if before and likely[language] < SURE_PROBABILITY:
-                language = before
-            probability = likely.get(language, 0.0)
+                language, probability = spoken_language(self._whisper, parts, before)
         for part in parts:
             part.language, part.language_probability = language, probability
         return language
-
-    def _likely_languages(self, parts: Sequence[Part]) -> dict[str, float]:
-        likely: dict[str, float] = {}
-        longest = sorted(parts, key=lambda part: -part.window.duration_s)[:LANGUAGE_WINDOWS]
-        for count, part in enumerate(longest, 1):
-            heard = self._languages(part)
-            if part.is_cut and max(heard.values()) < MIN_CUT_PROBABILITY:
-                part.widen()
-                heard = self._languages(part)
-            for language, probability in heard.items():
-                likely[language] = likely.get(language, 0.0) + probability
-            best = max(likely, key=likely.__getitem__)
-            if likely[best] / count >= SURE_PROBABILITY:
-                break
-        return {language: total / count for language, total in likely.items()}
-
-    def _languages(self, part: Part) -> dict[str, float]:
-        self._encode([part])
-        return self._whisper.languages(part.encoded)
 
     def hear(self, parts: Sequence[Part]) -> list[Heard]:
         """Decode a batch of one kind and place its words.
@@ -165,19 +137,6 @@ class Transcriber:
                 heard = inserted(heard, other)
         return heard
 
-    def _encode(self, parts: Sequence[Part]) -> None:
-        missing = [part for part in parts if part.encoded is None]
-        if missing:
-            encoded = self._whisper.encode([self._features(part) for part in missing])
-            for part, one in zip(missing, encoded, strict=True):
-                part.encoded = one
-
-    def _features(self, part: Part) -> Any:
-        """What was made of a window where it was decoded, unless it is heard in more now."""
-        if part.window.features is not None and not part.is_widened:
-            return part.window.features
-        return self._whisper.features(part.window.samples, part.context_s)
-
     def _decoded(self, parts: Sequence[Part]) -> dict[Part, Decoded]:
         """The text of each window, tried again where it went wrong."""
         found: dict[Part, Decoded] = {}
@@ -206,7 +165,7 @@ class Transcriber:
         return found
 
     def _decode(self, parts: Sequence[Part], temperature: float = 0.0) -> list[Decoded]:
-        self._encode(parts)
+        encode_missing(self._whisper, parts)
         encoded = [part.encoded for part in parts]
         languages = [part.language for part in parts]
         return self._whisper.decode(encoded, languages, parts[0].options, temperature)

@@ -15,9 +15,9 @@ from opentr_pipeline.errors import DeviceError, OutOfMemoryError
 from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.recognition.recognizer import FULL_CONTEXT_S, Part
 from opentr_pipeline.recognition.whisper.decoded import Decoded
+from opentr_pipeline.recognition.whisper.languages import MIN_CUT_PROBABILITY, MIN_PROBABILITY
 from opentr_pipeline.recognition.whisper.transcriber import (
     MIN_CUT_LOGPROB,
-    MIN_CUT_PROBABILITY,
     TEMPERATURES,
     Transcriber,
 )
@@ -181,6 +181,33 @@ def test_the_first_language_needs_no_certainty() -> None:
     parts, _ = settle("", (9.0, {"it": 0.3, "es": 0.2}))
     assert parts[0].language == "it"
     assert parts[0].language_probability == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("is_guess", [True, False])
+def test_a_language_that_is_a_guess_is_the_one_whose_words_are_likely(is_guess: bool) -> None:
+    class Telling(Whisper):
+        """Makes most sense of Spanish, less of Latin, and still less of all others."""
+
+        def decode(self, encoded: Any, languages: Sequence[str], *rest: Any) -> list[Decoded]:
+            super().decode(encoded, languages, *rest)
+            likely = {"es": -0.2, "la": -0.5, "ro": -0.1}
+            return [
+                dataclasses.replace(GOOD, avg_logprob=likely.get(one, -0.9)) for one in languages
+            ]
+
+    probability = MIN_PROBABILITY - 0.05 if is_guess else MIN_PROBABILITY
+    by_sound = {"la": probability, "pt": 0.2, "es": 0.1, "ro": 0.01}
+    model = Telling(languages=dict.fromkeys((1, 2, 3), by_sound))
+    parts = [part(1, 20.0, language=""), part(2, 4.0, language="")]
+    transcriber = Transcriber(model)  # type: ignore[arg-type]
+    assert transcriber.settle_language(parts) == ("es" if is_guess else "la")
+    # The probability stays that of the sound, so that the guess is flagged.
+    assert parts[0].language_probability == pytest.approx(0.1 if is_guess else probability)
+    assert [(number, one) for number, *_, one in model.decoded] == (
+        [(1, "es"), (1, "pt"), (1, "la")] if is_guess else []
+    )
+    # Within a recording a guess changes nothing.
+    assert transcriber.settle_language([part(3, 20.0, language="")], before="it") == "it"
 
 
 @pytest.mark.parametrize(("probability", "language"), [(0.7, "es"), (0.9, "en")])
