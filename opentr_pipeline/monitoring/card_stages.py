@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentr_pipeline.audio.decoding import Sound
 from opentr_pipeline.audio.listeners import Listeners
-from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, WINDOW_SAMPLES
+from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, WINDOW_SAMPLES, Window
 from opentr_pipeline.devices.cards import WorkerSlot, cpu_threads
 from opentr_pipeline.devices.failures import device_errors
 from opentr_pipeline.devices.usage import look_at, looks_at, peak_memory_bytes, sampled
@@ -160,7 +160,8 @@ def _stage_row(whisper: "Whisper", bench: Bench, windows: "Sequence[Samples]") -
     def align() -> object:
         told: list[Decoded] = [decoded[place] for place in spoken]
         sound = [encoded[place] for place in spoken]
-        return whisper.align(sound, told, ["en"] * len(told), [WINDOW_S] * len(told), options.task)
+        heard = [Window(((0, len(windows[place])),), windows[place]) for place in spoken]
+        return whisper.align(sound, told, ["en"] * len(told), heard, options.task)
 
     _, align_s = _timed(align)
     heard_s = len(windows) * WINDOW_S

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from opentr_pipeline.audio.decoding import Sound
-from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ
+from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, Window
 from opentr_pipeline.devices.cards import CPU
 from opentr_pipeline.recognition import models
 from opentr_pipeline.recognition.engine import transcribe
@@ -172,11 +172,29 @@ def test_where_nobody_speaks_nothing_is_said(
 def test_a_text_as_long_as_may_be_has_word_times(transcriber: Transcriber) -> None:
     """The alignment reads some tokens more than were decoded."""
     whisper = transcriber._whisper
-    encoded = whisper.encode([whisper.features(noise(20.0, 0.0)[0], 30.0)])
+    samples = noise(20.0, 0.0)[0]
+    encoded = whisper.encode([whisper.features(samples, 30.0)])
     longest = most_tokens(len(whisper._prompt("en", OPTIONS)), 30.0)
     tokens = (whisper._tokenizer("en", "transcribe").encode(" no.") * longest)[:longest]
     endless = Decoded(tuple(tokens), " no." * longest, -0.1, 0.0, 99.0, is_endless=True)
-    assert whisper.align(encoded, [endless], ["en"], [20.0], "transcribe")[0]
+    heard = Window(((0, len(samples)),), samples)
+    assert whisper.align(encoded, [endless], ["en"], [heard], "transcribe")[0]
+
+
+@pytest.mark.parametrize("name", ["message_to_the_archive.opus", "oral_history/la_escuela.mp3"])
+def test_words_beside_pauses_begin_and_end_where_they_are_heard(
+    transcriber: Transcriber, tmp_path: Path, name: str
+) -> None:
+    """Without the work that this tests it is by up to half a second that they do not."""
+    sound = content(SAMPLES / name)
+    loud = np.flatnonzero(np.abs(sound[0]) > 0.02 * np.abs(sound[0]).max())
+    spoken = sound[:, loud[0] : loud[-1]]
+    parts = [silence(1.3), spoken, silence(0.4), spoken, silence(2.2), spoken, silence(0.6)]
+    path = saved(tmp_path / "a.wav", np.concatenate(parts, axis=1))
+    said = words(transcribed(transcriber, [path])[path])
+    at_s = np.cumsum([one.shape[1] / SAMPLE_RATE_HZ for one in parts])
+    for bound_s, side in zip(at_s[:-1].tolist(), ["start_s", "end_s"] * 3, strict=True):
+        assert min(abs(getattr(word, side) - bound_s) for word in said) < 0.06
 
 
 @pytest.mark.parametrize("name", ["silence", "melody", "white noise"])

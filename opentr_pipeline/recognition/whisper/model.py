@@ -22,6 +22,7 @@ from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.recognition.whisper.decoded import Decoded
 from opentr_pipeline.recognition.whisper.features import FRAMES_PER_S, LogMel
+from opentr_pipeline.recognition.whisper.word_bounds import at_their_times
 from opentr_pipeline.recognition.whisper.word_times import trimmed
 from opentr_pipeline.transcripts.transcript import Word
 
@@ -79,6 +80,7 @@ class Whisper:
             CPU_LISTENERS if device.is_cpu else min(max(1, cpu_threads - 1), MAX_CARD_LISTENERS)
         )
         self._encodes_together = not device.is_cpu
+        self._name = model.name
         self._tokenizers: dict[tuple[str, str], Any] = {}
         ctranslate2.set_random_seed(0)
         try:
@@ -210,7 +212,7 @@ class Whisper:
         encoded: Sequence["Encoded"],
         decoded: Sequence[Decoded],
         languages: Sequence[str],
-        durations_s: Sequence[float],
+        windows: Sequence[Window],
         task: str,
     ) -> list[list[Word]]:
         """Words of windows of one context with times from the window's start."""
@@ -223,10 +225,10 @@ class Whisper:
                 self._tokenizer(language, task),
                 [list(decoded[place].tokens) for place in places],
                 _storage(np.concatenate([encoded[place] for place in places])),
-                [math.ceil(durations_s[place] * FRAMES_PER_S) for place in places],
+                [math.ceil(windows[place].duration_s * FRAMES_PER_S) for place in places],
             )
             for place, timings in zip(places, found, strict=True):
-                words[place] = _words(timings)
+                words[place] = trimmed(at_their_times(_words(timings), windows[place], self._name))
         return words
 
     def _prompt(self, language: str, options: TranscriptionOptions) -> list[int]:
@@ -279,13 +281,11 @@ def _words(timings: Sequence[dict[str, Any]]) -> list[Word]:
     from faster_whisper.transcribe import merge_punctuations
 
     merge_punctuations(timings, OPENING_MARKS, CLOSING_MARKS)
-    return trimmed(
-        [
-            Word(one["word"], float(one["start"]), float(one["end"]), float(one["probability"]))
-            for one in timings
-            if one["word"]
-        ]
-    )
+    return [
+        Word(one["word"], float(one["start"]), float(one["end"]), float(one["probability"]))
+        for one in timings
+        if one["word"]
+    ]
 
 
 def _share_the_heap() -> None:

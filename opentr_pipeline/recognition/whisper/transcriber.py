@@ -186,7 +186,7 @@ class Transcriber:
                 [part.encoded for part in group],
                 [decoded[part] for part in group],
                 [part.language for part in group],
-                [part.window.duration_s for part in group],
+                [part.window for part in group],
                 group[0].options.task,
             )
             words |= zip(group, aligned, strict=True)

@@ -4,6 +4,7 @@ import dataclasses
 import statistics
 from collections.abc import Sequence
 
+from opentr_pipeline.recognition.whisper.word_bounds import num_letters
 from opentr_pipeline.transcripts.transcript import Word
 
 SENTENCE_ENDS = tuple(".。!！?？…।؟")
@@ -18,14 +19,17 @@ def trimmed(words: Sequence[Word]) -> list[Word]:
     """Shorten words that the alignment stretched over a pause; pure.
 
     Silence has no token, so that the word beside it gets its time: before the first word, after
-    the last, and where one sentence ends and the next begins.
+    the last, and where one sentence ends and the next begins. Most of it is gone before this,
+    where silence can be told from speech.
     """
     if not words:
         return []
     usual_s = statistics.median(word.end_s - word.start_s for word in words)
-    max_s = 2 * min(USUAL_WORD_S, max(usual_s, SHORT_WORD_S))
+    letter_s = statistics.median((one.end_s - one.start_s) / num_letters(one.text) for one in words)
     kept = list(words)
     for place, word in enumerate(words):
+        expected_s = max(usual_s, num_letters(word.text) * letter_s, SHORT_WORD_S)
+        max_s = 2 * min(USUAL_WORD_S, expected_s)
         if word.end_s - word.start_s <= max_s:
             continue
         if place == 0 or words[place - 1].text.endswith(SENTENCE_ENDS):

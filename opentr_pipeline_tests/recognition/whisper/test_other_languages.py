@@ -39,10 +39,10 @@ class Bilingual(Whisper):
     def languages(self, encoded: Any) -> dict[str, float]:
         return {"en": 0.9, "es": 0.1} if encoded[0, 0, 0] == 1 else {"en": 0.1, "es": 0.9}
 
-    def align(self, encoded: Any, decoded: Any, languages: Any, durations_s: Any, task: str) -> Any:
-        self.lengths_s += durations_s
+    def align(self, encoded: Any, decoded: Any, languages: Any, windows: Any, task: str) -> Any:
+        self.lengths_s += [one.duration_s for one in windows]
         spanish = ((" muy", 0.5, 2.5), (" largo", 2.5, 4.5))
-        return [[Word(*word, 0.5) for word in WORDS.get(round(durations_s[0]), spanish)]]
+        return [[Word(*word, 0.5) for word in WORDS.get(round(windows[0].duration_s), spanish)]]
 
 
 def heard(options: Any) -> tuple[Any, Bilingual]:

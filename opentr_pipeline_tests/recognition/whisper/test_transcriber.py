@@ -101,12 +101,13 @@ class Whisper:
         encoded: Sequence[Any],
         decoded: Sequence[Decoded],
         languages: Sequence[str],
-        durations_s: Sequence[float],
+        windows: Sequence[Window],
         task: str,
     ) -> list[list[Word]]:
         """The words of the text; the window and the language are in their probability."""
         numbers = [int(one[0, 0]) for one in np.concatenate(encoded)]
-        together = zip(numbers, decoded, languages, durations_s, strict=True)
+        lengths_s = [one.duration_s for one in windows]
+        together = zip(numbers, decoded, languages, lengths_s, strict=True)
         assert all(one.tokens for one in decoded)
         return [
             [
