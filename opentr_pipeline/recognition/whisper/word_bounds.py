@@ -4,7 +4,7 @@ The alignment gives each word the time until the next one, is early or late by a
 is, and loses short words beside long ones by some tenths of a second. Here the bounds between words
 are moved, all of a window together, to where three things agree best: the alignment, the length
 that a word of so many letters has in this window, and the pauses, which lie between words.
-Source: docs/decisions/0062, with what each of them is worth.
+Source: docs/decisions/0063, with what each of them is worth.
 """
 
 import dataclasses
