@@ -26,6 +26,7 @@ MAX_PAUSE_SAMPLES = 3 * SAMPLE_RATE_HZ
 MAX_EXTENT_SAMPLES = 60 * SAMPLE_RATE_HZ
 # The end of a block is searched again with the next one, where a word may be cut in two.
 OVERLAP_SAMPLES = SAMPLE_RATE_HZ
+PIECE_FRAMES = 250  # that the network hears at once: 8 s
 
 
 @dataclass(frozen=True)
@@ -137,12 +138,34 @@ def _speech(sound: "Samples") -> list[Span]:
     # ONNX Runtime (1.32 at least) tells its makers of this machine, unless it is told not to before
     # it is imported; ``speakers.sessions`` does so too.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    from faster_whisper.vad import VadOptions, get_speech_timestamps
+    from faster_whisper.vad import VadOptions, get_speech_timestamps, get_vad_model
 
+    model = get_vad_model()
+    if not isinstance(model.session, _InPieces):
+        model.session = _InPieces(model.session)
     max_s = WINDOW_SAMPLES / SAMPLE_RATE_HZ
     options = VadOptions(max_speech_duration_s=max_s, min_silence_duration_ms=MIN_SILENCE_MS)
     found = get_speech_timestamps(sound, options)
     return [(span["start"], min(span["end"], span["start"] + WINDOW_SAMPLES)) for span in found]
+
+
+class _InPieces:
+    """Silero's network, which takes 60 MB for the frames of two minutes at once; likewise else."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def run(self, names: None, given: "dict[str, Samples]") -> "tuple[Samples, Samples, Samples]":
+        """The probability of speech in each frame, and what it remembers of those before."""
+        import numpy as np
+
+        frames, h, c = given["input"], given["h"], given["c"]
+        found = []
+        for start in range(0, len(frames), PIECE_FRAMES):
+            piece = frames[start : start + PIECE_FRAMES]
+            said, h, c = self._session.run(names, {"input": piece, "h": h, "c": c})
+            found.append(said)
+        return np.concatenate(found), h, c
 
 
 def spans_by_window(speech: Sequence[Span]) -> list[list[Span]]:

@@ -14,6 +14,7 @@ from opentr_pipeline.audio.windows import (
     MAX_EXTENT_SAMPLES,
     MAX_PAUSE_SAMPLES,
     OVERLAP_SAMPLES,
+    PIECE_FRAMES,
     SAMPLE_RATE_HZ,
     WINDOW_SAMPLES,
     Span,
@@ -215,3 +216,26 @@ def test_no_speech_is_lost_where_blocks_meet(drawn: tuple[Any, list[int]]) -> No
         for start, end in one.spans:
             covered[start:end] = True
     assert covered[sound > 0].all()
+
+
+class Network:
+    """Stands for Silero's: what it says of a frame depends on all frames before it."""
+
+    def __init__(self) -> None:
+        self.most_frames = 0
+
+    def run(self, names: None, given: dict[str, Any]) -> tuple[Any, Any, Any]:
+        frames, h, c = given["input"], given["h"], given["c"]
+        self.most_frames = max(self.most_frames, len(frames))
+        said = h + np.cumsum(frames[:, :1], axis=0)
+        return said, said[-1:], c + len(frames)
+
+
+def test_the_network_hears_pieces_and_says_the_same() -> None:
+    frames = np.random.default_rng(1).integers(0, 9, (2 * PIECE_FRAMES + 7, 4)).astype(np.float32)
+    given = {"input": frames, "h": np.zeros((1, 1)), "c": np.zeros(1)}
+    network = Network()
+    in_pieces = windows._InPieces(network).run(None, given)
+    assert network.most_frames == PIECE_FRAMES
+    for said, expected in zip(in_pieces, Network().run(None, given), strict=True):
+        assert np.array_equal(said, expected)

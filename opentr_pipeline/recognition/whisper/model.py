@@ -5,7 +5,6 @@ is small beside the work that it saves, and windows of many recordings can be st
 """
 
 import contextlib
-import ctypes
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.recognition.whisper.decoded import Decoded
 from opentr_pipeline.recognition.whisper.features import FRAMES_PER_S, LogMel
+from opentr_pipeline.recognition.whisper.heap import share_the_heap
 from opentr_pipeline.recognition.whisper.word_bounds import at_their_times
 from opentr_pipeline.recognition.whisper.word_times import trimmed
 from opentr_pipeline.transcripts.transcript import Word
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 # More than anybody says in a second; a decoder that goes on beyond it is in a loop.
 MAX_TOKENS_PER_S = 25
 MAX_TOKENS = 448
-M_ARENA_MAX = -8  # Source: malloc.h of the GNU C library
 HYPOTHESES = 5  # Source: best_of of openai/whisper's fallback
 # Marks that belong to the word after them, and to the word before them.
 OPENING_MARKS = "\"'“¿([{-«„‘"
@@ -69,7 +68,7 @@ class Whisper:
         os.environ["HF_HUB_OFFLINE"] = "1"  # nothing below may ask the network
         if not device.is_cpu:
             use_card(device)
-        _share_the_heap()
+        share_the_heap()
         import ctranslate2
         from faster_whisper import WhisperModel
 
@@ -79,7 +78,7 @@ class Whisper:
         self.num_listeners = (
             CPU_LISTENERS if device.is_cpu else min(max(1, cpu_threads - 1), MAX_CARD_LISTENERS)
         )
-        self._encodes_together = not device.is_cpu
+        self._is_on_card = not device.is_cpu
         self._name = model.name
         self._tokenizers: dict[tuple[str, str], Any] = {}
         ctranslate2.set_random_seed(0)
@@ -126,9 +125,11 @@ class Whisper:
 
     def encode(self, features: Sequence["Samples"]) -> list["Encoded"]:
         """Encode the features of windows with one context, each as if it were alone."""
-        # On a CPU a batch is slower than its windows one by one.
-        groups = [features] if self._encodes_together else [[one] for one in features]
-        return [encoded for group in groups for encoded in self._encoded(group)]
+        return [encoded for group in self._groups(features) for encoded in self._encoded(group)]
+
+    def _groups(self, windows: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """What is encoded, or aligned, at once: on a CPU a batch is slower than one by one."""
+        return [windows] if self._is_on_card else [[one] for one in windows]
 
     def _encoded(self, features: Sequence["Samples"]) -> list["Encoded"]:
         import ctranslate2
@@ -220,15 +221,17 @@ class Whisper:
 
         words: list[list[Word]] = [[] for _ in decoded]
         for language in sorted(set(languages)):  # the alignment takes one language at a time
-            places = [place for place, other in enumerate(languages) if other == language]
-            found = self._model.find_alignment(
-                self._tokenizer(language, task),
-                [list(decoded[place].tokens) for place in places],
-                _storage(np.concatenate([encoded[place] for place in places])),
-                [math.ceil(windows[place].duration_s * FRAMES_PER_S) for place in places],
-            )
-            for place, timings in zip(places, found, strict=True):
-                words[place] = trimmed(at_their_times(_words(timings), windows[place], self._name))
+            spoken = [place for place, other in enumerate(languages) if other == language]
+            for places in self._groups(spoken):
+                found = self._model.find_alignment(
+                    self._tokenizer(language, task),
+                    [list(decoded[place].tokens) for place in places],
+                    _storage(np.concatenate([encoded[place] for place in places])),
+                    [math.ceil(windows[place].duration_s * FRAMES_PER_S) for place in places],
+                )
+                for place, timings in zip(places, found, strict=True):
+                    timed = at_their_times(_words(timings), windows[place], self._name)
+                    words[place] = trimmed(timed)
         return words
 
     def _prompt(self, language: str, options: TranscriptionOptions) -> list[int]:
@@ -286,13 +289,3 @@ def _words(timings: Sequence[dict[str, Any]]) -> list[Word]:
         for one in timings
         if one["word"]
     ]
-
-
-def _share_the_heap() -> None:
-    """Let all threads allocate from one arena: one for each doubles what the engine holds.
-
-    Measured with ``base`` on two cores, 22 minutes of speech: 1456 MB without, 950 MB with two
-    arenas, 939 MB with one, at the same speed.
-    """
-    with contextlib.suppress(AttributeError):  # not the GNU C library
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
