@@ -3,9 +3,11 @@
     python -m benchmarks.soak --recordings 2000 --minutes 15
 
 The services run as ``start dev`` brings them up. Small recordings are copied into the archive, some
-slowly, some with an old modified time, some written over later; meanwhile steps, runs, the daemon,
-the code server or all of them are killed. In the end every file must have a final outcome for the
-bytes that it has then. Ends with an error where one has not.
+slowly, some with an old modified time, some written over later; while the first half comes, steps,
+runs, the daemon, the code server or all of them are killed. The second half comes in peace, and
+what the services hold is watched. Ends with an error where a file has no final outcome for the
+bytes that it has in the end, where a process holds more and more memory, files or threads, and
+where a process or a lock of a worker slot is left.
 """
 
 import argparse
@@ -24,7 +26,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import machine
+from benchmarks import growth, machine
+from opentr_pipeline.locks import is_locked
 from opentr_pipeline.services.dev import DevServices
 from opentr_pipeline_tests.conftest import Project
 from opentr_pipeline_tests.page_api import free_port
@@ -42,8 +45,10 @@ from opentr_pipeline_tests.runs import (
 NUM_PARTITIONS = 20
 RECORDING_S = 2.0
 SHARE_SLOW, SHARE_OLD, SHARE_REWRITTEN = 0.1, 0.1, 0.05
+SHARE_SPEAKING = 0.1  # the others are silent, so that the model is not what takes the time
 FAULT_EVERY_S = 60.0
 PATIENCE_S = 1800.0
+IDLE_S = 120.0  # until the last run and what it started are gone
 TICKS = SAMPLES.parent.parent / "opentr_pipeline_tests" / "ticks"
 
 
@@ -80,8 +85,11 @@ class Uploader:
     def _body(self) -> bytes:
         self.num_written += 1
         rate = self.parameters.framerate * self.parameters.sampwidth
-        start = self.chance.randrange(0, len(self.sound) - int(rate * RECORDING_S), 2)
-        return bytes(2 * self.num_written) + self.sound[start : start + int(rate * RECORDING_S)]
+        size = int(rate * RECORDING_S)
+        start = self.chance.randrange(0, len(self.sound) - size, 2)
+        speaks = self.chance.random() < SHARE_SPEAKING
+        said = self.sound[start : start + size] if speaks else bytes(size)
+        return bytes(2 * self.num_written) + said
 
     def _write(self, path: Path, body: bytes, is_slow: bool) -> None:
         with path.open("wb") as stream, wave.open(stream, "wb") as written:
@@ -101,15 +109,13 @@ class Faults(threading.Thread):
         self.project, self.chance = project, chance
         self.over = threading.Event()
         self.done: Counter[str] = Counter()
-        self.peak_bytes = 0
 
     def run(self) -> None:
-        """Wait, kill, and meanwhile watch the memory."""
+        """Wait, then kill, again and again."""
         ways: list[Callable[[], str]] = [self.step, self.run_process, self.daemon_, self.server]
         ways.append(self.everything)
         due = time.monotonic() + FAULT_EVERY_S
         while not self.over.wait(1.0):
-            self.peak_bytes = max(self.peak_bytes, memory_bytes(self.home))
             if time.monotonic() < due:
                 continue
             with contextlib.suppress(OSError):  # it ended by itself
@@ -152,18 +158,16 @@ class Faults(threading.Thread):
         for process in processes_of(self.home):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-        self.project.opentr("start", "dev")
+        bring_up(self.project)
         return "everything killed"
 
 
-def memory_bytes(home: Path) -> int:
-    """Proportional set size of all of them: shared pages count once."""
-    total = 0
-    for process in processes_of(home):
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
-            total += 1024 * int(rollup.split("Pss:")[1].split()[0])
-    return total
+def bring_up(project: Project) -> None:
+    """Start the services; beside much else that may take a second try."""
+    try:
+        project.opentr("start", "dev")
+    except AssertionError:
+        project.opentr("start", "dev")
 
 
 def unfinished(project: Project) -> list[str]:
@@ -179,41 +183,66 @@ def unfinished(project: Project) -> list[str]:
 
 
 def soak(project: Project, num_recordings: int, minutes: float, chance: random.Random) -> bool:
-    """Upload, kill, wait, and print what is there; whether that is all."""
-    project.opentr("start", "dev")
-    faults = Faults(project, chance)
-    faults.start()
-    uploader = Uploader(project.archive, chance)
+    """Upload, kill, wait, and print what is there; whether all is there and nothing leaks."""
+    home = project.settings.workspace.dagster_home
+    bring_up(project)
     began = time.monotonic()
-    for number in range(num_recordings):
-        uploader.upload(number)
-        if chance.random() < SHARE_REWRITTEN:
-            uploader.rewrite(number + 1)
-        due = began + (number + 1) * minutes * 60.0 / num_recordings
-        time.sleep(max(0.0, due - time.monotonic()))
-    for thread in uploader.slow:
-        thread.join()
-    print(f"uploaded {uploader.num_written} files in {time.monotonic() - began:.0f} s", flush=True)
-    left = unfinished(project)
-    while left and time.monotonic() - began < minutes * 60.0 + PATIENCE_S:
-        time.sleep(10.0)
-        left = unfinished(project)
-        print(f"{time.monotonic() - began:.0f} s: {len(left)} unfinished", flush=True)
-    faults.over.set()
-    faults.join()
+    with growth.watching(home) as watch:
+        uploader = Uploader(project.archive, chance)
+        calm_since = _upload(project, uploader, num_recordings, minutes * 60.0)
+        print(
+            f"uploaded {uploader.num_written} files in {time.monotonic() - began:.0f} s", flush=True
+        )
+        left = _wait_until_done(project, PATIENCE_S)
+        passing = growth.settled(lambda: growth.passing(home), IDLE_S)
+    grown, leaks = watch.grown(calm_since)
     DevServices.of(project.settings).stop()
-    held = leases(project.settings.workspace.dagster_home)
+    remaining = growth.settled(lambda: processes_of(home), IDLE_S)
+    locked = [slot.name for slot in (project.folder / "slots").iterdir() if is_locked(slot)]
+    held = leases(home)
     statuses = Counter(str(row["status"]) for row in project.transcripts().values())
     transcribed = sum(lease.num_transcribed for lease in held)
     print(f"recordings: {num_recordings}, written over: {uploader.num_written - num_recordings}")
     print(f"unfinished: {len(left)} {left[:5]}")
     print(f"statuses: {dict(statuses)}")
-    print(f"faults: {dict(faults.done)}")
     print(f"steps that ended well: {len(held)}, at once: {most_at_once(held)}, limit 2")
     print(f"transcribed in them: {transcribed} of {uploader.num_written} files written")
-    print(f"peak memory of all processes: {faults.peak_bytes / 1e6:.0f} MB")
+    print(f"peak memory of all processes: {watch.peak_bytes / 1e6:.0f} MB")
+    print("\n".join(["in peace:", *grown]))
+    print(f"left of runs when all was done: {passing}; when stopped: {remaining}")
+    print(f"slots locked: {locked}; leaks: {leaks}")
     print(f"wall: {time.monotonic() - began:.0f} s", flush=True)
-    return not left
+    return not (left or leaks or passing or remaining or locked) and most_at_once(held) <= 2
+
+
+def _upload(project: Project, uploader: Uploader, num_recordings: int, seconds: float) -> float:
+    """Upload evenly over a time, the first half under faults; when these ended."""
+    faults = Faults(project, uploader.chance)
+    faults.start()
+    calm_since = began = time.monotonic()
+    for number in range(num_recordings):
+        if number == num_recordings // 2:
+            faults.over.set()
+            faults.join()
+            calm_since = time.monotonic()
+        uploader.upload(number)
+        if uploader.chance.random() < SHARE_REWRITTEN:
+            uploader.rewrite(number + 1)
+        due = began + (number + 1) * seconds / num_recordings
+        time.sleep(max(0.0, due - time.monotonic()))
+    for thread in uploader.slow:
+        thread.join()
+    print(f"faults: {dict(faults.done)}", flush=True)
+    return calm_since
+
+
+def _wait_until_done(project: Project, patience_s: float) -> list[str]:
+    """What is unfinished in the end."""
+    began = time.monotonic()
+    while (left := unfinished(project)) and time.monotonic() < began + patience_s:
+        print(f"{time.monotonic() - began:.0f} s later: {len(left)} unfinished", flush=True)
+        time.sleep(10.0)
+    return left
 
 
 def main() -> None:

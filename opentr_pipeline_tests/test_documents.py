@@ -222,3 +222,15 @@ def test_every_room_has_a_page_and_a_box_in_the_drawing(site: Path) -> None:
     for room in [*rooms, "ground"]:
         assert (site / f"architecture/{room}.html").is_file()
         assert f'<a href="{room}.html"><g class="box"' in drawing
+
+
+def test_what_is_assumed_of_a_card_stands_where_the_guide_says() -> None:
+    section = text_of("docs/guides/cards.md").partition("## What is assumed of a card")[2]
+    rows = [row.split("|") for row in section.partition("\n## ")[0].splitlines() if "`:" in row]
+    assert len(rows) > 5
+    for row in rows:
+        for place in row[2].split(";"):
+            module, *names = re.findall(r"`([^`]+)`", place)
+            code = text_of(f"opentr_pipeline/{module}")
+            parts = [part for name in names for part in re.findall(r"[^.]+", name)]
+            assert [part for part in parts if part not in code] == [], place
