@@ -134,7 +134,7 @@ def _shown(hit: "Hit", *, is_terminal: bool) -> "Text":
 
     from opentr_pipeline.wording import duration_text, visible
 
-    head = f"{hit.path}  {duration_text(hit.start_s)}"
+    head = f"{hit.path}  {duration_text(hit.found_s)}"
     link = f" link {_address(hit.page)}" if hit.page else ""
     who = hit.speaker_name or hit.speaker
     said_by = f"  {visible(who)}" if who else ""

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from opentr_pipeline.search.terms import Term, places_of, readable_form, spans_of, tokens_of
 from opentr_pipeline.wording import readable
@@ -27,6 +27,7 @@ class Spoken(NamedTuple):
     Attributes:
         confidence: the mean (geometric) probability of its tokens, 0 to 1.
         speaker: the label of who says it; empty where nobody has asked.
+        times: of its tokens, hundredths of a second from its start; none where they are unknown.
     """
 
     start_s: float
@@ -35,6 +36,7 @@ class Spoken(NamedTuple):
     confidence: float
     text: str
     speaker: str = ""
+    times: tuple[int, ...] = ()
 
 
 class Passage(NamedTuple):
@@ -80,7 +82,7 @@ class Passage(NamedTuple):
     def unpacked(cls, packed: bytes) -> "Passage":
         """The inverse of ``packed``."""
         first, own, end, segments = json.loads(zlib.decompress(packed))
-        return cls(first, own, end, tuple(Spoken(*segment) for segment in segments))
+        return cls(first, own, end, tuple(map(_unpacked, segments)))
 
 
 @dataclass(frozen=True)
@@ -155,10 +157,12 @@ class Context:
     Attributes:
         text: of the segments that hold the terms.
         marks: first and end of each term in the text.
+        found_s: when the first term in the segment itself is said.
     """
 
     start_s: float
     end_s: float
+    found_s: float
     text: str
     marks: list[tuple[int, int]]
 
@@ -207,16 +211,31 @@ def context_of(passage: Passage, place: int, terms: Sequence[Term]) -> Context:
     spans = []  # of each token: its segment, first character, the one after it
     for number, text in enumerate(texts):
         spans += [(number, first, end) for first, end in spans_of(text)]
-    met = sorted(
-        (spans[at], spans[at + len(term.tokens) - 1]) for term in terms
-        for at in places_of(term, tokens)
-    )  # fmt: skip
+    found = sorted(
+        (at, at + len(term.tokens) - 1) for term in terms for at in places_of(term, tokens)
+    )
+    met = [(spans[first], spans[last]) for first, last in found]
     low = min([place - lowest, *(first[0] for first, _ in met)])
     high = max([place - lowest, *(last[0] for _, last in met)])
     starts = [sum(len(text) + 1 for text in texts[low:number]) for number in range(len(texts))]
+    times_s = [at_s for segment in shown for at_s in _times_s(segment)]
+    own = [first for first, _ in found if spans[first][0] == place - lowest]
     return Context(
         shown[low].start_s,
         shown[high].end_s,
+        times_s[own[0]] if own else shown[place - lowest].start_s,
         " ".join(texts[low : high + 1]),
         [(starts[first[0]] + first[1], starts[last[0]] + last[2]) for first, last in met],
     )
+
+
+def _unpacked(segment: Sequence[Any]) -> Spoken:
+    spoken = Spoken(*segment)
+    return spoken._replace(times=tuple(spoken.times))
+
+
+def _times_s(segment: Spoken) -> list[float]:
+    """When each token of a segment begins; with the segment where that is unknown."""
+    num_tokens = len(tokens_of(segment.text))
+    times = segment.times if len(segment.times) == num_tokens else [0] * num_tokens
+    return [round(segment.start_s + hundredths / 100, 2) for hundredths in times]

@@ -25,6 +25,8 @@ from opentr_pipeline.transcripts.turns import is_label, label
 # Places that are met before the best of them are chosen: a common word is in millions, and each
 # costs some 0.1 ms to look at.
 MAX_PLACES = 300
+# Who follows a link hears so much before the word.
+LEAD_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,14 @@ class Hit:
 
     Attributes:
         path: of the recording in the archive.
+        found_s: when the first word of the segment that is asked for is said.
         confidence: of the segment.
         score: of the place, 0 to 1.
         marks: first and end of each term in ``text``.
         speaker: the label of who says it; empty where nobody has asked.
         speaker_name: what they are called, where somebody has said so.
-        page: the recording's page at this place, where there is one: ``/.../a.mp3.html#t=12.3``.
+        page: the recording's page a second before that, where there is one:
+            ``/.../a.mp3.html#t=12.3``.
     """
 
     path: str
@@ -46,6 +50,7 @@ class Hit:
     partition_key: str
     start_s: float
     end_s: float
+    found_s: float
     language: str
     confidence: float
     score: float
@@ -169,6 +174,7 @@ def _hit(place: _Place, context: Context, pages: Path, names: Mapping[VoiceKey, 
         partition_key=place.source.partition_key,
         start_s=context.start_s,
         end_s=context.end_s,
+        found_s=context.found_s,
         language=segment.language,
         confidence=segment.confidence,
         score=place.meeting.score,
@@ -176,5 +182,9 @@ def _hit(place: _Place, context: Context, pages: Path, names: Mapping[VoiceKey, 
         marks=context.marks,
         speaker=segment.speaker,
         speaker_name=person.name if person else "",
-        page=f"{page}#t={context.start_s}" if page.is_file() else None,
+        page=f"{page}#t={_before(context.found_s)}" if page.is_file() else None,
     )
+
+
+def _before(found_s: float) -> float:
+    return max(0.0, round(found_s - LEAD_S, 2))

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 from opentr_pipeline.search.passages import Spoken
+from opentr_pipeline.search.token_times import token_times
 from opentr_pipeline.transcripts.layout import Generation, StoreLayout
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.table_files import read_columns
@@ -51,21 +52,31 @@ def segments_of(
     generation: Generation, wanted: Mapping[str, SearchableRecording]
 ) -> Iterator[tuple[str, list[Spoken]]]:
     """The segments of some recordings, recording by recording as the table has them."""
-    columns = "recording_id start_s end_s language avg_logprob text speaker"
+    columns = "recording_id start_s end_s language avg_logprob text speaker num_words"
     table = read_columns(generation, "segments", columns)
+    # In the same order as their segments, recording by recording.
+    words = read_columns(generation, "words", "text start_s")
     rows = (
         row for batch in table.to_batches(max_chunksize=NUM_ROWS_READ) for row in batch.to_pylist()
     )
+    num_passed = 0
     for recording_id, its in groupby(rows, lambda row: row["recording_id"]):
+        segments = list(its)
+        num_words = sum(row["num_words"] for row in segments)
         if recording_id in wanted:
             usual = wanted[recording_id].language
-            yield recording_id, [_spoken(row, usual) for row in its]
+            said = iter(words.slice(num_passed, num_words).to_pylist())
+            yield recording_id, [_spoken(row, said, usual) for row in segments]
+        num_passed += num_words
 
 
-def _spoken(row: dict[str, Any], usual_language: str) -> Spoken:
+def _spoken(row: dict[str, Any], said: Iterator[dict[str, Any]], usual_language: str) -> Spoken:
+    words = [(word["text"], word["start_s"]) for word in islice(said, row["num_words"])]
+    text = row["text"] or ""
     logprob = row["avg_logprob"]
     confidence = 0.0 if logprob is None else round(min(math.exp(logprob), 1.0), 3)
     times = round(row["start_s"], 2), round(row["end_s"], 2)
     # Releases before this column knew the recording's language alone.
     language = row["language"] or usual_language
-    return Spoken(*times, language, confidence, row["text"] or "", row["speaker"] or "")
+    at = token_times(text, words, times[0])
+    return Spoken(*times, language, confidence, text, row["speaker"] or "", at)

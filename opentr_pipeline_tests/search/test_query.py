@@ -335,7 +335,7 @@ def test_what_the_command_shows(archive: Path) -> None:
     assert result.exit_code == 0
     assert "2 partitions were indexed in" in result.stderr
     assert result.stdout == (
-        "radio/a/one.wav  0:02  (en, confidence 0.78, score 0.50)\n"
+        "radio/a/one.wav  0:03  (en, confidence 0.78, score 0.50)\n"
         "  The **light house** stands\n"
         "1 of 1 places.\n"
     )
@@ -362,16 +362,17 @@ def _on_a_terminal(command: list[str]) -> str:
 
 def test_a_hit_leads_to_the_page_of_its_recording(archive: Path, tmp_path: Path) -> None:
     name = "radio/a #1?/ü [b].wav"
-    _publish(TranscriptStore(tmp_path / "output"), name, "one two three. a lantern")
+    _publish(TranscriptStore(tmp_path / "output"), name, "one two three. it's, an old lantern")
     page = tmp_path / "output" / "pages" / "recordings" / f"{name}.html"
     page.parent.mkdir(parents=True)
     page.touch()
     result = CliRunner().invoke(main, ["search", str(archive), "lantern", "--json"])
     (hit,) = json.loads(result.stdout)["hits"]
-    assert hit["page"] == f"{page}#t=3.0"
+    assert (hit["start_s"], hit["found_s"]) == (3.0, 6.0)
+    assert hit["page"] == f"{page}#t=5.0"
 
     shown = _on_a_terminal([*OPENTR, "search", str(archive), "lantern"])
-    link = f"{page.parent.parent.as_uri()}/a%20%231%3F/%C3%BC%20%5Bb%5D.wav.html#t=3.0"
+    link = f"{page.parent.parent.as_uri()}/a%20%231%3F/%C3%BC%20%5Bb%5D.wav.html#t=5.0"
     assert f";{link}\x1b\\" in shown
     assert "\x1b" not in CliRunner().invoke(main, ["search", str(archive), "lantern"]).stdout
 

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opentr_pipeline.errors import QueryError
-from opentr_pipeline.search.passages import OVERLAP, PASSAGE_SEGMENTS, Passage, Spoken, passages_of
+from opentr_pipeline.search.passages import (
+    OVERLAP,
+    PASSAGE_SEGMENTS,
+    Passage,
+    Spoken,
+    context_of,
+    passages_of,
+)
 from opentr_pipeline.search.terms import (
     MAX_TERMS,
     Term,
@@ -17,6 +24,7 @@ from opentr_pipeline.search.terms import (
     terms_of,
     tokens_of,
 )
+from opentr_pipeline.search.token_times import token_times
 from opentr_pipeline_tests.making import PROPERTY
 
 
@@ -125,3 +133,34 @@ def test_each_segment_is_with_its_neighbours_once(num: int) -> None:
             seen.append(number)
     assert seen == list(range(num))
     assert OVERLAP == 2  # a segment's neighbours
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "times"),
+    [
+        ("It's, an old - lamp.", [" It's,", " an", " old", " -", " lamp."], (0, 0, 100, 200, 400)),
+        ("well-known", [" well", "-", "known"], (0, 200)),
+        ("今日は", ["今日", "は"], (0, 0, 100)),
+        ("cafe\u0301 noir", [" cafe\u0301", " noir"], (0, 100)),
+        ("other words", [" than", " these"], ()),
+        ("none", [], ()),
+    ],
+)
+def test_each_token_has_the_time_of_its_word(
+    text: str, words: list[str], times: tuple[int, ...]
+) -> None:
+    said = [(word, 5.0 + place) for place, word in enumerate(words)]
+    found = token_times(text, said, 5.0)
+    assert found == times
+    assert len(found) in (0, len(tokens_of(text)))
+
+
+def test_what_is_found_is_at_the_time_of_its_word() -> None:
+    segments = (
+        Spoken(1.0, 3.0, "en", 0.5, "a lamp", "", (0, 100)),
+        Spoken(4.0, 9.0, "en", 0.5, "the lamp, a lamp", "", (0, 120, 250, 300)),
+        Spoken(9.0, 9.5, "en", 0.5, "no lamp"),
+    )
+    passage = Passage.unpacked(Passage(0, 0, 3, segments).packed())
+    found = [context_of(passage, place, terms_of("lamp")).found_s for place in range(3)]
+    assert found == [2.0, 5.2, 9.0]
