@@ -109,6 +109,7 @@ def by_faster_whisper(request: Request) -> Spoken:
     return spoken
 
 
+SETS = {"placed": timed_words.placed, "synthesised": timed_words.synthesised}
 CANDIDATES: dict[str, Callable[[Request], Spoken]] = {
     "ours": by_us,
     "faster-whisper": by_faster_whisper,
@@ -145,6 +146,7 @@ def _figures(errors_s: Sequence[float]) -> str:
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model", default="base", help="name of one that is fetched")
+    parser.add_argument("--sets", nargs="*", choices=SETS, default=list(SETS))
     parser.add_argument("--labels", type=Path, help="folder of WAV files with TextGrids")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, help="where all errors go")
@@ -157,7 +159,7 @@ def main() -> None:
     print("\n".join(f"{name}: {fact}" for name, fact in machine.facts().items()))
     model = fetching.fetch(asked.model, load_settings({}, None).workspace.models)
     with tempfile.TemporaryDirectory() as place:
-        recordings = [*timed_words.placed(Path(place)), *timed_words.synthesised(Path(place))]
+        recordings = [one for name in asked.sets for one in SETS[name](Path(place))]
         if asked.labels:
             recordings += timed_words.labelled(asked.labels)
         if model.english_only:

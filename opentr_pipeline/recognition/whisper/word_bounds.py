@@ -33,7 +33,7 @@ MOVED_S = 0.15
 # Costs of a word that is e times as long, or as short, as usual; before a pause words are longer.
 LENGTH_COST = 6.0
 BEFORE_PAUSE = 1.5
-MIN_WORD_S = 0.02
+MIN_WORD_S, SHORT_WORD_S = 0.02, 0.06
 IMPOSSIBLE = 1e3
 # What is gained where a bound falls on a pause of e times the length that is hardly one.
 PAUSE_GAIN = 3.0
@@ -85,10 +85,11 @@ def _shifted(words: Sequence[Word], clock: SpeechClock, shift_s: float) -> Bound
     import numpy as np
 
     aligned_s = [*(word.start_s for word in words), words[-1].end_s]
-    letters = np.array([num_letters(word.text) for word in words], np.float64)
-    usual_s = np.maximum(letters * clock.total_s / letters.sum(), 3 * MIN_WORD_S)
-    gains = [PAUSE_GAIN * (AFTER_MARK if one.text.endswith(MARKS) else 1.0) for one in words]
     aligned = [clock.reading(at_s + shift_s) for at_s in aligned_s]
+    letters = np.array([num_letters(word.text) for word in words])
+    letter_s = np.median(np.diff(aligned) / letters)
+    usual_s = np.maximum(letters * letter_s, SHORT_WORD_S)
+    gains = [PAUSE_GAIN * (AFTER_MARK if one.text.endswith(MARKS) else 1.0) for one in words]
     return _best(aligned, usual_s, [PAUSE_GAIN, *gains], clock)
 
 
