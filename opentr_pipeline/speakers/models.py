@@ -12,9 +12,9 @@ from pathlib import Path
 
 from opentr_pipeline.commands import command
 from opentr_pipeline.errors import ModelError
-from opentr_pipeline.recognition.models import MANIFEST
+from opentr_pipeline.recognition.models import MANIFEST, sha256_of
 
-NAME = "speakers"
+NAME = EXTRA = "speakers"
 FOLDER = "speakers/segmentation-3.0+campplus-zh-en-advanced"
 SEGMENTATION, VOICES = "segmentation.onnx", "voices.onnx"
 LICENCES = {"segmentation-3.0": "MIT", "CAM++ zh-en advanced": "Apache-2.0"}
@@ -41,6 +41,11 @@ def is_fetched(models_dir: Path) -> bool:
     return (models_dir / FOLDER / MANIFEST).is_file()
 
 
+def folder_in(models_dir: Path) -> Path:
+    """Where the networks are, or would be."""
+    return models_dir / FOLDER
+
+
 def find(models_dir: Path) -> Networks:
     """The networks on disk; the network is not asked.
 
@@ -52,5 +57,23 @@ def find(models_dir: Path) -> Networks:
             f"The models that tell speakers apart are not in {models_dir}; fetch them with "
             f"{command(f'models fetch {NAME}')}."
         )
-    folder = models_dir / FOLDER
+    folder = folder_in(models_dir)
     return Networks(folder / SEGMENTATION, folder / VOICES)
+
+
+def verify(models_dir: Path) -> Networks:
+    """Read the networks and compare them with the digests of the day they were fetched.
+
+    Raises:
+        ModelError: one is missing or differs, with the remedy.
+    """
+    networks = find(models_dir)
+    folder = folder_in(models_dir)
+    for file, digest in json.loads((folder / MANIFEST).read_text())["files"].items():
+        path = folder / file
+        if not path.is_file() or sha256_of(path) != digest:
+            raise ModelError(
+                f"{path} is not the file that was fetched; remove {folder} and run "
+                f"{command(f'models fetch {NAME}')}."
+            )
+    return networks
