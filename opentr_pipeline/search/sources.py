@@ -12,6 +12,7 @@ from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.table_files import read_columns
 
 NUM_ROWS_READ = 20_000
+WORD_COLUMNS = ("text", "start_s")
 
 
 class SearchableRecording(NamedTuple):
@@ -55,7 +56,7 @@ def segments_of(
     columns = "recording_id start_s end_s language avg_logprob text speaker num_words"
     table = read_columns(generation, "segments", columns)
     # In the same order as their segments, recording by recording.
-    words = read_columns(generation, "words", "text start_s")
+    words = read_columns(generation, "words", " ".join(WORD_COLUMNS))
     rows = (
         row for batch in table.to_batches(max_chunksize=NUM_ROWS_READ) for row in batch.to_pylist()
     )
@@ -65,18 +66,20 @@ def segments_of(
         num_words = sum(row["num_words"] for row in segments)
         if recording_id in wanted:
             usual = wanted[recording_id].language
-            said = iter(words.slice(num_passed, num_words).to_pylist())
+            its_words = words.slice(num_passed, num_words)
+            # Column by column: a dictionary for each word would take longer than all the rest.
+            said = zip(*(its_words[name].to_pylist() for name in WORD_COLUMNS), strict=True)
             yield recording_id, [_spoken(row, said, usual) for row in segments]
         num_passed += num_words
 
 
-def _spoken(row: dict[str, Any], said: Iterator[dict[str, Any]], usual_language: str) -> Spoken:
-    words = [(word["text"], word["start_s"]) for word in islice(said, row["num_words"])]
+def _spoken(row: dict[str, Any], said: Iterator[tuple[str, float]], usual_language: str) -> Spoken:
+    words = list(islice(said, row["num_words"]))
     text = row["text"] or ""
     logprob = row["avg_logprob"]
     confidence = 0.0 if logprob is None else round(min(math.exp(logprob), 1.0), 3)
     times = round(row["start_s"], 2), round(row["end_s"], 2)
     # Releases before this column knew the recording's language alone.
     language = row["language"] or usual_language
-    at = token_times(text, words, times[0])
+    at = token_times(text, [one for one, _ in words], [at_s for _, at_s in words], times[0])
     return Spoken(*times, language, confidence, text, row["speaker"] or "", at)

@@ -140,6 +140,7 @@ def test_each_segment_is_with_its_neighbours_once(num: int) -> None:
     [
         ("It's, an old - lamp.", [" It's,", " an", " old", " -", " lamp."], (0, 0, 100, 200, 400)),
         ("well-known", [" well", "-", "known"], (0, 200)),
+        ("It's well-known", [" It's", " well", "-", "known"], (0, 0, 100, 300)),
         ("今日は", ["今日", "は"], (0, 0, 100)),
         ("cafe\u0301 noir", [" cafe\u0301", " noir"], (0, 100)),
         ("other words", [" than", " these"], ()),
@@ -149,8 +150,7 @@ def test_each_segment_is_with_its_neighbours_once(num: int) -> None:
 def test_each_token_has_the_time_of_its_word(
     text: str, words: list[str], times: tuple[int, ...]
 ) -> None:
-    said = [(word, 5.0 + place) for place, word in enumerate(words)]
-    found = token_times(text, said, 5.0)
+    found = token_times(text, words, [5.0 + place for place in range(len(words))], 5.0)
     assert found == times
     assert len(found) in (0, len(tokens_of(text)))
 
