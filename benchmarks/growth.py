@@ -21,6 +21,7 @@ ROLES = {
     "daemon": "dagster._daemon",
     "code server": "dagster api grpc",
     "its keeper": "dagster code-server start",
+    "its tracker": "multiprocessing.resource_tracker",
 }
 # A process that has just started loads what it needs; only what it takes later is growth.
 LOOK_EVERY_S = 3.0

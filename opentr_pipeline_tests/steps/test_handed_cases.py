@@ -4,7 +4,9 @@ They lie there for those who work on the project, and in no repository: elsewher
 What each of them shows has a test of its own, with inputs that the test makes.
 """
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -30,9 +32,9 @@ class Right(NamedTuple):
 
 
 WHOLE = Right("ok", LIBRARY, 12.1)
+# ``A3_loop_no.mp3`` shows what A1 does, and takes as long as twenty others.
 RIGHT = {
     "A1_loop_flite_no.mp3": Right("suspect no_speech", flag="loop"),
-    "A3_loop_no.mp3": Right("suspect no_speech", flag="loop"),
     "B1_inverted.flac": WHOLE,
     "C2_picture_longer.mkv": WHOLE,
     "C3_picture_longer.flv": WHOLE,
@@ -58,13 +60,19 @@ RIGHT = {
 
 
 @pytest.mark.slow
-def test_the_handed_cases_are_as_they_should_be(project: Callable[..., Project]) -> None:
+def test_the_handed_cases_are_as_they_should_be(
+    project: Callable[..., Project], tmp_path: Path
+) -> None:
     if not CASES.is_dir():
         pytest.skip(HANDED_CASES)
-    made = project(CASES)
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    for name in RIGHT:
+        shutil.copyfile(CASES / name, archive / name)
+    made = project(archive)
     made.opentr("run")
     rows = made.transcripts()
-    assert {name for name in rows if name in RIGHT} == set(RIGHT)
+    assert set(rows) == set(RIGHT)
     wrong = {}
     for name, right in RIGHT.items():
         said = {key: rows[name][key] for key in ("status", "flags", "duration_s", "text", "reason")}
