@@ -142,7 +142,7 @@ def transcribe_shard(
             _introduce(context, setup, slot, items)
             run = _shard_run(setup, slot, plan, items)
             key = names.key("transcripts")
-            run.announce = functools.partial(_announce, context.instance, key)
+            run.announce = functools.partial(announce, context.instance, key)
             under_way.callback(run.withdraw)
             with contextlib.closing(run), learning(slot, slots, folder, run.batch_size):
                 outcome = run.run(items)
@@ -174,12 +174,12 @@ def _introduce(
     introduce(holder, setup.slots_folder)
 
 
-def _announce(instance: DagsterInstance, transcripts: AssetKey, partition_key: str) -> None:
+def announce(instance: DagsterInstance, asset: AssetKey, partition_key: str) -> None:
     """Say at once that a partition was published: the run may end before it says so itself."""
-    seen = AssetObservation(transcripts, partition=partition_key)
+    seen = AssetObservation(asset, partition=partition_key)
     try:
         instance.report_runless_asset_event(seen)  # what a step logs is written when it ends
-    except Exception as error:  # a database that is away costs nothing that is transcribed
+    except Exception as error:  # a database that is away costs nothing that was done
         _log.warning("Dagster did not hear that %s was published: %s", partition_key, error)
 
 

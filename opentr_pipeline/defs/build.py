@@ -24,8 +24,12 @@ from opentr_pipeline.defs.refresh_sensor import refreshes_sensor
 from opentr_pipeline.defs.resources import transcription_resource
 from opentr_pipeline.defs.schedules import nights_schedule
 from opentr_pipeline.defs.sensors import interval_s, uploads_sensor
+from opentr_pipeline.defs.speaker_assets import speakers_asset
 from opentr_pipeline.devices.cards import list_cards, worker_slots
+from opentr_pipeline.devices.cpu_slots import hearing_slots
 from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.planning.setup import Setup
+from opentr_pipeline.planning.speaker_work import speakers_matter
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.given import archive_settings
 
@@ -63,12 +67,18 @@ def build_defs(
 def archive_defs(settings: Settings, names: Names, *, with_executor: bool) -> Definitions:
     """The same, of settings that are checked."""
     followers = derived_assets(settings, names)
-    made = [recordings_asset(settings, names), transcripts_asset(settings, names), *followers]
+    with_speakers = speakers_matter(Setup(settings))
+    made = [
+        recordings_asset(settings, names),
+        transcripts_asset(settings, names),
+        speakers_asset(settings, names),
+        *followers,
+    ]
     return Definitions(
         assets=[media_asset(settings, names), *with_source_code_references(made)],
         asset_checks=[transcripts_checks(settings, names)],
-        jobs=[transcribe_archive(names), check_transcripts(names)],
-        schedules=[nights_schedule(settings, names)],
+        jobs=[transcribe_archive(names, with_speakers=with_speakers), check_transcripts(names)],
+        schedules=[nights_schedule(settings, names, with_speakers=with_speakers)],
         sensors=[
             uploads_sensor(settings, names),
             refreshes_sensor(names, followers, interval_s(settings.upload_settle_s)),
@@ -77,10 +87,13 @@ def archive_defs(settings: Settings, names: Names, *, with_executor: bool) -> De
             names.name(TRANSCRIPTION): transcription_resource(settings),
             names.name(HANDED_ON): handed_on,
         },
-        executor=slots_executor(len(worker_slots(settings, list_cards())))
-        if with_executor
-        else None,
+        executor=_executor(settings) if with_executor else None,
     )
+
+
+def _executor(settings: Settings) -> Any:
+    slots = worker_slots(settings, list_cards())
+    return slots_executor(len(slots), len(hearing_slots(slots)))
 
 
 def checked_prefix(key_prefix: Any) -> tuple[str, ...]:

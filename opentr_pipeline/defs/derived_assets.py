@@ -133,7 +133,7 @@ def derived_assets(settings: Settings, names: Names) -> list[AssetsDefinition]:
 def _derived(name: str, settings: PageSettings, names: Names) -> dict[str, Any]:
     """What the page shows of each of them."""
     return {
-        "deps": [names.key("transcripts")],
+        "deps": [names.key("transcripts"), names.key("speakers")],
         "io_manager_key": names.name(HANDED_ON),
         "freshness_policy": FreshnessPolicy.time_window(timedelta(days=settings.fresh_days)),
         **page_facts(name, settings, names),

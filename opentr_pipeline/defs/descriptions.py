@@ -29,6 +29,19 @@ judge all partitions after every run; the job `check_transcripts` judges without
 *The pool* `gpu` counts runs under way, of which each waits for worker slots by itself: its limit is
 the worker slots and nine, so that uploads get the next slot while backfills go on."""
 
+SPEAKERS = """\
+Who speaks when: one row of the table `speakers` is somebody who speaks in a recording, with what
+tells the voice from others; one of `turns` is a stretch in which one person speaks. `words` and
+`segments` get their speakers with it, and segments are parted where the speaker changes.
+
+*Refreshed* where `SPEAKERS` is true, for the archive or for a folder, after the transcription of a
+partition, by the schedule `nights`, `{opentr} run`, and whenever you materialise a partition; on
+the CPU, and nothing is transcribed. Where it is false no more, or no more asked for, the model's
+own segments come back. *When it fails*: the error names the recordings; everything else is
+published. Materialise it again, or run `{opentr} retry-failed` for what was given up.
+
+What tells a voice from others is biometric data: it is in the table `speakers` alone."""
+
 SUBTITLES = """\
 What is said, to read and to watch: one file is one recording as `.srt`, `.vtt` or `.txt`, in
 folders like the archive's, below `exports`. Recordings without words have none.

@@ -14,6 +14,7 @@ from opentr_pipeline.steps.birth import PRELOAD_MODULES
 
 GPU_TAG = "gpu"
 GPU_POOL = "gpu"
+HEARING_TAG = "hearing"
 PRIORITY_TAG = "dagster/priority"
 BACKFILL_TAG = "dagster/backfill"
 # Of a run in Dagster's queue, and so of its steps where several wait for a worker slot.
@@ -22,7 +23,7 @@ PRIORITIES: dict[Rank, str] = {"uploads": "10", "usual": "0", "backfills": "-10"
 EXTRA_PROCESSES = 2
 
 
-def slots_executor(num_slots: int) -> Any:
+def slots_executor(num_slots: int, num_hearing: int) -> Any:
     """The multiprocess executor with at most one transcription step per worker slot.
 
     ``configured`` with a function, because a plain dictionary would make the launchpad's
@@ -30,13 +31,17 @@ def slots_executor(num_slots: int) -> Any:
 
     Args:
         num_slots: of the settings; the launchpad may ask for fewer, not for more.
+        num_hearing: steps that tell speakers apart at once.
     """
 
     def limits(config: dict[str, Any]) -> dict[str, Any]:
         slots = max(1, min(config["worker_slots"], num_slots))
         return {
-            "max_concurrent": slots + EXTRA_PROCESSES,
-            "tag_concurrency_limits": [{"key": GPU_TAG, "limit": slots}],
+            "max_concurrent": max(slots, num_hearing) + EXTRA_PROCESSES,
+            "tag_concurrency_limits": [
+                {"key": GPU_TAG, "limit": slots},
+                {"key": HEARING_TAG, "limit": num_hearing},
+            ],
             "start_method": {"forkserver": {"preload_modules": PRELOAD_MODULES}},
         }
 

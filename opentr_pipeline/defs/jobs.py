@@ -9,13 +9,20 @@ from opentr_pipeline.defs.names import Names
 MAIN_JOB = "transcribe_archive"
 
 
-def transcribe_archive(names: Names) -> UnresolvedAssetJobDefinition:
-    """The main job."""
+def transcribe_archive(names: Names, *, with_speakers: bool) -> UnresolvedAssetJobDefinition:
+    """The main job.
+
+    Args:
+        names: of the archive.
+        with_speakers: whether there may be anything to do about these; else it costs no step.
+    """
+    assets = ["recordings", "transcripts", *["speakers"] * with_speakers]
+    told = "tells speakers apart, " * with_speakers
     return define_asset_job(
         names.name(MAIN_JOB),
-        selection=AssetSelection.assets(names.key("recordings"), names.key("transcripts")),
+        selection=AssetSelection.assets(*map(names.key, assets)),
         description="Probes the media files of the chosen partitions, transcribes what is missing, "
-        "stale or failed in them, and judges all that is published. Started by the sensor "
+        f"stale or failed in them, {told}and judges all that is published. Started by the sensor "
         f"`uploads` (new media), the schedule `nights` (what is left), `{command('run')}`, and by "
         "hand. "
         "When it fails: the failed step says which recordings are left and what to do; launching "

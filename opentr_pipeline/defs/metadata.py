@@ -15,11 +15,13 @@ from opentr_pipeline.report.charts import charts
 from opentr_pipeline.report.facts import ReportFacts
 from opentr_pipeline.report.page import MAX_NAMED
 from opentr_pipeline.steps.figures import StepFigures
+from opentr_pipeline.steps.hearing import HearingOutcome
 from opentr_pipeline.steps.outcome import ShardOutcome
 from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES
 from opentr_pipeline.transcripts.store import TranscriptStore
 
 Metadata = dict[str, Any]
+_SPEECH = "recording_id speaker speech_s name".split()
 
 
 def of_recordings(
@@ -84,6 +86,48 @@ def of_transcripts(plan: Plan, store: TranscriptStore, verdict: str) -> dict[str
             "settings_fingerprint": ", ".join(plan.settings_fingerprints(key)),
             "paths": MetadataValue.json([str(store.path(table, key)) for table in tables]),
             "dagster/partition_row_count": tables["transcripts"].num_rows,
+        }
+    return facts
+
+
+def of_hearing(outcome: HearingOutcome) -> Metadata:
+    """For a step that tells speakers apart."""
+    return {
+        "num_heard": outcome.num_heard,
+        "num_found_done": outcome.num_found_done,
+        "audio_s": round(outcome.audio_s, 3),
+        "wall_s": round(outcome.wall_s, 3),
+        "speed_x": round(outcome.speed_x, 2),
+    }
+
+
+def of_speakers(keys: Iterable[str], store: TranscriptStore) -> dict[str, Metadata]:
+    """For each of some partitions of ``speakers``."""
+    facts = {}
+    for key in keys:
+        tables = store.read_together(key)
+        told = [row for row in tables["transcripts"].to_pylist() if row["speakers_fingerprint"]]
+        paths = {row["recording_id"]: row["path"] for row in told}
+        voices = tables["speakers"].select(_SPEECH).to_pylist()
+        voices.sort(key=lambda row: -row["speech_s"])
+        records = [
+            TableRecord(
+                {
+                    "recording": paths[row["recording_id"]],
+                    "speaker": row["name"] or row["speaker"],
+                    "speech_s": round(row["speech_s"], 1),
+                }
+            )
+            for row in voices[:MAX_NAMED]
+        ]
+        facts[key] = {
+            "num_recordings": len(told),
+            "num_not_told_apart": sum(bool(row["speakers_reason"]) for row in told),
+            "num_turns": tables["turns"].num_rows,
+            "num_speakers": tables["speakers"].num_rows,
+            "speech_s": round(sum(row["speech_s"] for row in voices), 3),
+            **({"speech_by_speaker": MetadataValue.table(records)} if records else {}),
+            "dagster/partition_row_count": tables["speakers"].num_rows,
         }
     return facts
 

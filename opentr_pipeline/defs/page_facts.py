@@ -13,6 +13,7 @@ KINDS = {
     "media": {"file"},
     "recordings": {"parquet"},
     "transcripts": {"parquet"},
+    "speakers": {"parquet"},
     "subtitles": {"text"},
     "pages": {"html"},
     "search_index": {"sqlite"},
@@ -41,6 +42,11 @@ def _metadata(asset: str, names: Names) -> dict[str, Any]:
             "dagster/column_lineage": lineage(names),
             # Tables that are published with it have columns of their own.
             **{f"{table}_columns": columns(table) for table in TRANSCRIPT_TABLES[1:]},
+        }
+    if asset == "speakers":
+        return {
+            "dagster/column_schema": columns("speakers"),
+            "turns_columns": columns("turns"),
         }
     return {}
 

@@ -1,5 +1,6 @@
 """The sensor that has everything made anew that is made from transcripts."""
 
+import itertools
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -35,10 +36,12 @@ WORKING = (DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
 # Steps observe what they publish at once, and at the end a run says how each partition stands: of
 # one in which recordings failed or wait, by an observation, of the others by the first.
 PUBLISHED = (DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_OBSERVATION)
+# What is published by these, the followers are made from.
+PUBLISHERS = ("transcripts", "speakers")
 
 REFRESHES = """\
-Has everything made anew that is made from transcripts ({names}), for the partitions in which new
-ones were published: by uploads, nights, backfills or {run}, also where some recordings
+Has everything made anew that is made from transcripts and speakers ({names}), for the partitions in
+which new ones were published: by uploads, nights, backfills or {run}, also where some recordings
 failed or the run was ended. While runs transcribe, it waits for their end, five minutes at most.
 Many partitions share a run; none of these runs needs a worker slot. What has no partitions is made
 after all others, at most once an hour.
@@ -111,16 +114,17 @@ def _refreshing(runs: Iterable[DagsterRun], names: Names) -> set[str]:
 
 def _transcribes(run: DagsterRun, names: Names) -> bool:
     """Whether a run may publish transcripts of this archive; what else an instance runs may not."""
-    chosen = run.asset_selection or ()
-    return run.job_name == names.name(MAIN_JOB) or names.key("transcripts") in chosen
+    chosen = run.asset_selection or set()
+    is_main = run.job_name == names.name(MAIN_JOB)
+    return is_main or not chosen.isdisjoint(map(names.key, PUBLISHERS))
 
 
 def _published(instance: DagsterInstance, names: Names, after: int) -> dict[str, int]:
     """The partitions of transcripts with events after one, and the last of these."""
     found: dict[str, int] = {}
-    for kind in PUBLISHED:
+    for asset, kind in itertools.product(PUBLISHERS, PUBLISHED):
         events = instance.get_latest_storage_id_by_partition(
-            names.key("transcripts"), kind, after_cursor=after
+            names.key(asset), kind, after_cursor=after
         )
         found |= {key: max(event, found.get(key, 0)) for key, event in events.items()}
     return found

@@ -42,6 +42,15 @@ class PlanConfig(Config):
 
 def plan_config(taking: Taking, names: Names) -> dict[str, Any]:
     """The run config that makes a run take this on."""
+    return _config(taking, names.name("transcripts"), names.name("plan_shards"))
+
+
+def speaker_config(taking: Taking, names: Names) -> dict[str, Any]:
+    """The same for a run that tells speakers apart, and nothing else."""
+    return _config(taking, names.name("speakers"), names.name("plan_speakers"))
+
+
+def _config(taking: Taking, asset: str, step: str) -> dict[str, Any]:
     config = PlanConfig(
         selection=Selected(taking.selection),
         recordings=sorted(taking.recordings),
@@ -49,6 +58,4 @@ def plan_config(taking: Taking, names: Names) -> dict[str, Any]:
         deadline=taking.deadline,
     )
     plan = {"config": config.model_dump(mode="json", exclude_none=True)}
-    return {
-        "ops": {names.name("transcripts"): {"ops": {names.name("plan_shards"): plan}}},
-    }
+    return {"ops": {asset: {"ops": {step: plan}}}}

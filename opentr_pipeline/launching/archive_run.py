@@ -30,6 +30,7 @@ from opentr_pipeline.planning.backlog import RecordingWork
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.plan import Taking
 from opentr_pipeline.planning.setup import Setup
+from opentr_pipeline.planning.speaker_work import speaker_work
 from opentr_pipeline.steps import bottleneck
 from opentr_pipeline.steps.bottleneck import AsSet
 
@@ -69,7 +70,8 @@ def run_archive(
     all_work = _probed(setup, found, options)
     chosen = backlog.chosen(all_work, taking)
     audio_s = _audio_to_run(setup, all_work, chosen, taking)
-    if audio_s:
+    to_hear_s = _audio_to_hear(setup, all_work, taking)
+    if audio_s or to_hear_s:
         home.start_forkserver(setup)
     if not home.is_ready(setup, _partition_keys(setup, found)):
         prepare(setup, found)
@@ -79,12 +81,17 @@ def run_archive(
         slots = wording.number_text(len(setup.slots), "worker slot")
         model = options.default.model
         out.print(f"{progress.to_do(len(all_work))}, model {model}, {slots}.", soft_wrap=True)
+    elif to_hear_s:
+        told_apart = f"{wording.hours(sum(to_hear_s.values()))} h of audio"
+        out.print(f"Nothing to transcribe; speakers are to be told apart in {told_apart}.")
     with (
         _kept_at_interrupt(progress),
         _ticking(lambda: _sentence(progress, setup)) as say,
         when_told_to_end(lambda: say(ENDING)),
     ):
         results = _execute(setup, audio_s, taking, rank, progress)
+        # In the runs before as well, as far as these came that far.
+        results += _tell_speakers(setup, _audio_to_hear(setup, all_work, taking), taking, rank)
     if chosen:
         show_table(out, setup.store, [one.recording for one in chosen])
         out.print()
@@ -92,7 +99,7 @@ def run_archive(
         steps = [step for result in results for step in result.steps]
         if verdict := bottleneck.verdict(steps, AsSet.of(setup.settings)):
             out.print(verdict, soft_wrap=True)
-    else:
+    elif not to_hear_s:
         out.print(f"Nothing to do: {counts_text(all_work)}.")
     out.print()
     show_tables(out, setup.store)
@@ -179,6 +186,25 @@ def _execute(
 
     max_s = setup.settings.run_max_audio_s
     return launch.execute_all(audio_s, max_s, taking, rank, progress.look_at_published)
+
+
+def _audio_to_hear(
+    setup: Setup, all_work: Sequence[RecordingWork], taking: Taking
+) -> dict[str, float]:
+    """Seconds of audio in which speakers are to be told apart, for each partition with any."""
+    works = speaker_work(setup, (one.recording for one in all_work))
+    return backlog.audio_by_partition(one for one in works if one.is_selected(taking.selection))
+
+
+def _tell_speakers(
+    setup: Setup, audio_s: dict[str, float], taking: Taking, rank: Rank
+) -> "list[RunResult]":
+    """Where everything is transcribed, or something failed and held up what follows."""
+    if not audio_s:
+        return []
+    from opentr_pipeline.launching import launch
+
+    return launch.tell_all_speakers(audio_s, setup.settings.run_max_audio_s, taking, rank)
 
 
 @contextmanager

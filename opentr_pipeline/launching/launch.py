@@ -1,19 +1,19 @@
 """Runs launched from the command line, executed here and now."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dagster import DagsterInstance, DagsterRunStatus, execute_job, reconstructable
+from dagster import AssetKey, DagsterInstance, DagsterRunStatus, execute_job, reconstructable
 from dagster._core.events import RunFailureReason
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from opentr_pipeline.defs.gpu_slots import PRIORITIES, PRIORITY_TAG
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions, registered
-from opentr_pipeline.defs.run_config import plan_config
+from opentr_pipeline.defs.run_config import plan_config, speaker_config
 from opentr_pipeline.defs.tags import HOST_TAG
 from opentr_pipeline.devices.leases import Rank
 from opentr_pipeline.launching.home import LOG_NAME, printing_to
@@ -58,20 +58,48 @@ def execute_all(
         for run_range in grouped(registered(instance, Names()), audio_s, max_audio_s):
             if taking.is_over:
                 break
-            results.append(_execute(instance, run_range, taking.share(run_range, audio_s), rank))
+            config = plan_config(taking.share(run_range, audio_s), Names())
+            results.append(_execute(instance, run_range, config, rank))
             after_each()
     return results
 
 
+def tell_all_speakers(
+    audio_s: dict[str, float], max_audio_s: float, taking: Taking, rank: Rank
+) -> list[RunResult]:
+    """The same, of the asset ``speakers`` alone: nothing is transcribed.
+
+    Args:
+        audio_s: seconds of audio to hear, for each partition that has any work.
+        max_audio_s: in one run; a partition with more is a run of its own.
+        taking: what all of them take on.
+        rank: of their steps, where several wait for a worker slot.
+    """
+    results = []
+    with DagsterInstance.get() as instance:
+        register_partitions(instance, audio_s, Names())
+        for run_range in grouped(registered(instance, Names()), audio_s, max_audio_s):
+            if taking.is_over:
+                break
+            config = speaker_config(taking, Names())
+            only = [Names().key("speakers")]
+            results.append(_execute(instance, run_range, config, rank, only))
+    return results
+
+
 def _execute(
-    instance: DagsterInstance, run_range: RunRange, taking: Taking, rank: Rank
+    instance: DagsterInstance,
+    run_range: RunRange,
+    config: dict[str, Any],
+    rank: Rank,
+    only: Sequence[AssetKey] | None = None,
 ) -> RunResult:
     """Here and now; what Dagster and the libraries of its steps print goes to ``runs.log``."""
     # Now that the state folder is entered: it reads which archive that is.
     from opentr_pipeline import definitions
 
     run_config: dict[str, Any] = {
-        **plan_config(taking, Names()),
+        **config,
         "loggers": {"console": {"config": {"log_level": "INFO"}}},
     }
     with printing_to(Path(instance.root_directory, LOG_NAME)):
@@ -79,6 +107,7 @@ def _execute(
             reconstructable(definitions.transcribe_archive_job),
             instance,
             run_config=run_config,
+            asset_selection=only,
             tags={
                 **run_range.tags,
                 PRIORITY_TAG: PRIORITIES[rank],

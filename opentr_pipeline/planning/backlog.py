@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from opentr_pipeline.archive.media_files import MediaFile, Scan, scan
 from opentr_pipeline.archive.recordings import Recording, guessed, probe_all
@@ -179,7 +179,19 @@ def chosen(all_work: Iterable[RecordingWork], taking: Taking) -> list[RecordingW
     return affordable
 
 
-def audio_by_partition(works: Iterable[RecordingWork]) -> dict[str, float]:
+class PlacedWork(Protocol):
+    """What is to be done about a recording."""
+
+    @property
+    def recording(self) -> Recording:
+        """The recording."""
+
+    @property
+    def audio_s(self) -> float:
+        """Seconds of its audio that are heard."""
+
+
+def audio_by_partition(works: Iterable[PlacedWork]) -> dict[str, float]:
     """Seconds of audio of some recordings, for each partition that holds one."""
     audio_s: dict[str, float] = {}
     for one in works:

@@ -32,12 +32,13 @@ FOLDER_KEYS = {
     "vocabulary_file": "whisper_vocabulary_file",
     "audio_stream": "audio_stream",
     "audio_channels": "audio_channels",
+    "speakers": "speakers",
 }
 # Far more than any prompt holds; what is larger is no vocabulary but another file.
 MAX_FILE_BYTES = 1_000_000
 
 
-def read_folder_file(path: Path, archive: Path) -> dict[str, dict[str, str]]:
+def read_folder_file(path: Path, archive: Path) -> dict[str, dict[str, object]]:
     """The settings that each folder replaces, by folder; nothing is inherited yet.
 
     Args:
@@ -58,7 +59,7 @@ def read_folder_file(path: Path, archive: Path) -> dict[str, dict[str, str]]:
     return {folder: _of_folder(folder, table, path, archive) for folder, table in tables.items()}
 
 
-def _of_folder(folder: str, table: Any, path: Path, archive: Path) -> dict[str, str]:
+def _of_folder(folder: str, table: Any, path: Path, archive: Path) -> dict[str, object]:
     if not isinstance(table, dict):
         raise SettingsError(
             f"{path}: {folder} = {table!r} stands outside of a folder's table; put it below a line "
@@ -69,7 +70,7 @@ def _of_folder(folder: str, table: Any, path: Path, archive: Path) -> dict[str, 
         _check_key(key, value, folder, path)
     found = {FOLDER_KEYS[key]: _value(key, value, folder, path) for key, value in table.items()}
     if vocabulary := found.get(FOLDER_KEYS["vocabulary_file"]):
-        _check_vocabulary(vocabulary, path, archive)
+        _check_vocabulary(str(vocabulary), path, archive)
     return found
 
 
@@ -123,7 +124,7 @@ def _check_key(key: str, value: Any, folder: str, path: Path) -> None:
     raise SettingsError(f"{path}: {key} of the folder {folder!r} is not an option; {hint}")
 
 
-def _value(key: str, value: Any, folder: str, path: Path) -> str:
+def _value(key: str, value: Any, folder: str, path: Path) -> object:
     """A value, checked like the variable that it replaces."""
     # ``audio_stream = 1`` is a number in TOML, and text in a variable.
     given = str(value) if type(value) is int else value
@@ -131,7 +132,7 @@ def _value(key: str, value: Any, folder: str, path: Path) -> str:
         given = os.path.join(path.parent, os.path.expanduser(given))
     variable = FOLDER_KEYS[key]
     try:
-        checked: str = getattr(Settings.model_validate({variable: given}), variable)
+        checked: object = getattr(Settings.model_validate({variable: given}), variable)
     except ValidationError as error:
         raise SettingsError(
             f"{path}: {key} of the folder {folder!r} must be {must_be(error)}, got {value!r}."

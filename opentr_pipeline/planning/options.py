@@ -35,7 +35,7 @@ class ArchiveOptions:
 
     def of(self, path: str) -> TranscriptionOptions:
         """The options for a path of the archive: those of the deepest folder that has some."""
-        return _deepest(path, self.by_folder) or self.default
+        return deepest(path, self.by_folder) or self.default
 
     def wanted(self, recording: Recording) -> TranscriptionOptions:
         """The options for a recording, whose length may matter."""
@@ -49,7 +49,8 @@ class ArchiveOptions:
         return recording.media_fingerprint, self.wanted(recording).settings_fingerprint
 
 
-def _deepest(path: str, by_folder: Mapping[str, Found]) -> Found | None:
+def deepest(path: str, by_folder: Mapping[str, Found]) -> Found | None:
+    """What there is for the deepest folder that a path is in; None where there is nothing."""
     while "/" in path:
         path = path.rpartition("/")[0]
         if path in by_folder:
@@ -79,16 +80,32 @@ def archive_options(
     path = folder_file(settings)
     if path is None:
         return ArchiveOptions(default)
-    replaced: dict[str, dict[str, str]] = {}
-    by_folder = {}
+    by_folder = {
+        folder: transcription_options(here, model, slots, f" of the folder {folder!r} in {path}")
+        for folder, here in settings_by_folder(settings, typed).items()
+    }
+    return ArchiveOptions(default, by_folder)
+
+
+def settings_by_folder(settings: Settings, typed: Collection[str] = ()) -> dict[str, Settings]:
+    """The whole settings of each folder that has some of its own, by its path.
+
+    Args:
+        settings: for the archive, and where its folder file is.
+        typed: settings that a person chose for this run alone; no folder replaces them.
+
+    Raises:
+        SettingsError: a file with options is not there or makes no sense.
+    """
+    path = folder_file(settings)
+    if path is None:
+        return {}
+    replaced: dict[str, dict[str, object]] = {}
     own = read_folder_file(path, settings.workspace.archive)
     for folder in sorted(own):  # each after the folders that it is in
         kept = {name: value for name, value in own[folder].items() if name not in typed}
-        replaced[folder] = {**(_deepest(folder, replaced) or {}), **kept}
-        here = settings.model_copy(update=replaced[folder])
-        place = f" of the folder {folder!r} in {path}"
-        by_folder[folder] = transcription_options(here, model, slots, place)
-    return ArchiveOptions(default, by_folder)
+        replaced[folder] = {**(deepest(folder, replaced) or {}), **kept}
+    return {folder: settings.model_copy(update=values) for folder, values in replaced.items()}
 
 
 def transcription_options(

@@ -4,6 +4,7 @@ import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from opentr_pipeline.archive.media_files import MediaFile
 from opentr_pipeline.archive.recordings import ASSUMED_BYTES_PER_S
@@ -47,9 +48,28 @@ class ShardItem:
         return min(whole_s, self.options.max_duration_s)
 
 
+class Weighed(Protocol):
+    """Work on one content: a part of a shard."""
+
+    @property
+    def partition_keys(self) -> tuple[str, ...]:
+        """Of all recordings with these bytes and options."""
+
+    @property
+    def content(self) -> Content:
+        """What its outcome belongs to."""
+
+    @property
+    def weight_s(self) -> float:
+        """Seconds of audio that are heard."""
+
+
+Item = TypeVar("Item", bound=Weighed)
+
+
 def spread_over_shards(
-    items: Sequence[ShardItem], shard_audio_s: float, num_slots: int
-) -> list[list[ShardItem]]:
+    items: Sequence[Item], shard_audio_s: float, num_slots: int
+) -> list[list[Item]]:
     """Spread recordings over shards of like weight, the heaviest shard first.
 
     There are as many shards as the audio fills, and one for each slot where there is enough for
@@ -70,7 +90,7 @@ def spread_over_shards(
     # Longest first into the lightest shard: at most 4/3 of the best possible makespan.
     # Source: R. L. Graham, Bounds on Multiprocessing Timing Anomalies, 1969.
     heaviest_first = sorted(items, key=lambda item: (-item.weight_s, item.content))
-    shards: list[list[ShardItem]] = [[] for _ in range(count)]
+    shards: list[list[Item]] = [[] for _ in range(count)]
     # The number of items breaks ties, so that headers that claim no sound leave no shard empty.
     lightest = [(0.0, 0, number) for number in range(count)]
     for item in heaviest_first:
@@ -81,5 +101,5 @@ def spread_over_shards(
     return [sorted(shard, key=_by_partition) for shard in shards]
 
 
-def _by_partition(item: ShardItem) -> tuple[tuple[str, ...], Content]:
+def _by_partition(item: Weighed) -> tuple[tuple[str, ...], Content]:
     return item.partition_keys, item.content

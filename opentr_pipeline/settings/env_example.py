@@ -7,6 +7,7 @@ from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.nights import NightSettings
 from opentr_pipeline.settings.page import PageSettings
 from opentr_pipeline.settings.sound import SoundSettings
+from opentr_pipeline.settings.speakers import SpeakerSettings
 from opentr_pipeline.settings.values import allowed
 
 
@@ -15,6 +16,7 @@ def env_example() -> str:
     blocks = ["# Copy to .env and change what you need; every value here is the default."]
     inherited = {**SubtitleSettings.model_fields, **NightSettings.model_fields}
     inherited |= {**PageSettings.model_fields, **SoundSettings.model_fields}
+    inherited |= SpeakerSettings.model_fields
     for name, field in sorted(Settings.model_fields.items(), key=lambda one: one[0] in inherited):
         meaning = str(field.description)
         if (range_ := allowed(field)) != "text":

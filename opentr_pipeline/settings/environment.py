@@ -19,6 +19,7 @@ from opentr_pipeline.settings.installation import call_folder, example_file, sto
 from opentr_pipeline.settings.nights import NightSettings
 from opentr_pipeline.settings.page import PageSettings
 from opentr_pipeline.settings.sound import SoundSettings
+from opentr_pipeline.settings.speakers import SpeakerSettings
 from opentr_pipeline.settings.values import (
     COMPUTE_TYPES,
     MAX_WORKERS,
@@ -43,7 +44,7 @@ ENV_FILE = Path(".env")
 RENAMED = {"STATE_DIR": "OPENTR_HOME"}
 
 
-class Settings(SoundSettings, SubtitleSettings, NightSettings, PageSettings):
+class Settings(SoundSettings, SpeakerSettings, SubtitleSettings, NightSettings, PageSettings):
     """What a person may set, checked; the field name in capitals is the variable.
 
     Raises:

@@ -9,6 +9,7 @@ from functools import reduce
 from opentr_pipeline.commands import command
 from opentr_pipeline.errors import SpeakerError
 from opentr_pipeline.speakers.heard_voices import HeardTurns, HeardVoice, each_once, heard_voices
+from opentr_pipeline.speakers.kept_spoken import KeptSpoken
 from opentr_pipeline.speakers.likeness import Suggestion, suggestions
 from opentr_pipeline.speakers.naming import put_names
 from opentr_pipeline.speakers.people import (
@@ -181,6 +182,7 @@ class Speakers:
         changed = self._change(lambda people: people.without(person, forgotten))
         contents = {one.media_fingerprint for one in forgotten}
         Checkpoints(self.store.inner).without_voices(contents)
+        KeptSpoken(self.store.inner).without_voices(contents)
         return changed
 
     def _change(self, make: Callable[[People], People]) -> list[str]:

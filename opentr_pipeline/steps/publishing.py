@@ -1,11 +1,13 @@
 """What is finished -> published partitions, and what is left over then."""
 
+import dataclasses
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.planning.backlog import RecordingWork, judge
 from opentr_pipeline.planning.plan import Plan
+from opentr_pipeline.speakers.attribution import attributed
 from opentr_pipeline.speakers.naming import put_names
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.schemas import transcript_of
@@ -43,7 +45,7 @@ def publish_partition(
         if outcome:
             entries.append(Entry(recording.recording_id, recording.media_file.path, outcome))
     _keep_replaced(partition_key, entries, store, index)
-    store.publish(partition_key, entries)
+    store.publish(partition_key, _with_speakers(partition_key, entries, store, index))
     say_names(store, [partition_key])
 
 
@@ -57,6 +59,31 @@ def say_names(store: TranscriptStore, keys: Iterable[str]) -> None:
         put_names(store, keys)
     except StoreError as error:
         _log.warning("Names of speakers are missing from the tables: %s", error)
+
+
+def _with_speakers(
+    partition_key: str, entries: Sequence[Entry], store: TranscriptStore, index: StoreIndex
+) -> list[Entry]:
+    """Other words for bytes in which it is known who speaks when: nobody need hear them again."""
+    known = {
+        entry.recording_id
+        for entry in entries
+        if (row := index.by_recording.get((partition_key, entry.recording_id)))
+        and row.speakers_fingerprint
+        and row.media_fingerprint == entry.outcome.media_fingerprint
+        and row.content != entry.outcome.content
+    }
+    if not known:
+        return list(entries)
+    tables = store.read_together(partition_key)
+    there = known.intersection(tables["transcripts"]["recording_id"].to_pylist())
+    spoken = {recording_id: transcript_of(tables, recording_id).spoken for recording_id in there}
+    return [
+        dataclasses.replace(entry, outcome=attributed(entry.outcome, who))
+        if isinstance(entry.outcome, Transcript) and (who := spoken.get(entry.recording_id))
+        else entry
+        for entry in entries
+    ]
 
 
 def _keep_replaced(

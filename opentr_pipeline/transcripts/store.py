@@ -79,6 +79,11 @@ class PublishedRow:
         """What it belongs to."""
         return self.media_fingerprint, self.settings_fingerprint
 
+    @property
+    def spoken_content(self) -> Content:
+        """What its speakers belong to."""
+        return self.media_fingerprint, self.speakers_fingerprint
+
 
 @dataclass(frozen=True)
 class Entry:

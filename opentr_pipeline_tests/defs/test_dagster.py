@@ -50,14 +50,16 @@ def _scaled(project: MakeProject, tmp_path: Path, **variables: str) -> Project:
 
 @pytest.mark.parametrize(("asked", "given"), [(1, 1), (2, 2), (99, 2), (0, 1)])
 def test_the_launchpad_lowers_the_tag_limit_and_never_raises_it(asked: int, given: int) -> None:
-    result = slots_executor(2).apply_config_mapping({"config": {"worker_slots": asked}})
+    result = slots_executor(2, 1).apply_config_mapping({"config": {"worker_slots": asked}})
     limits = result.value["config"]
-    assert limits["tag_concurrency_limits"] == [{"key": "gpu", "limit": given}]
+    on_cards, hearing = limits["tag_concurrency_limits"]
+    assert on_cards == {"key": "gpu", "limit": given}
+    assert hearing == {"key": "hearing", "limit": 1}
     assert limits["max_concurrent"] > given
 
 
 def test_the_slots_of_the_settings_are_the_default_limit() -> None:
-    fields = slots_executor(7).config_schema.config_type.fields
+    fields = slots_executor(7, 1).config_schema.config_type.fields
     assert fields["worker_slots"].default_value == 7
 
 

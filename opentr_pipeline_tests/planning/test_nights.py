@@ -61,7 +61,7 @@ def test_what_makes_no_night_is_refused(variable: str, value: str) -> None:
 
 def test_a_schedule_that_cron_does_not_know_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"NIGHT_CRON must be .* got 'at night'"):
-        nights_schedule(settings_of(NIGHT_CRON="at night"), Names())
+        nights_schedule(settings_of(NIGHT_CRON="at night"), Names(), with_speakers=False)
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def variables(tmp_path: Path, models_root: Path) -> dict[str, str]:
 def _tick(
     variables: dict[str, str], began_at: datetime | None = None, **more: str
 ) -> list[RunRequest] | SkipReason:
-    schedule = nights_schedule(settings_of(variables, **more), Names())
+    schedule = nights_schedule(settings_of(variables, **more), Names(), with_speakers=True)
     Path(variables["OPENTR_HOME"]).mkdir(exist_ok=True)
     with (
         DagsterInstance.local_temp(variables["OPENTR_HOME"]) as instance,
