@@ -67,7 +67,7 @@ def test_the_sample_archive_from_files_to_parquet(project: MakeProject, tmp_path
         assert row["status"] == "ok", row
         pairs.append((str(row["language"]), reference.read_text(), str(row["text"])))
     assert {language for language, _, _ in pairs} >= {"en", "es", "it"}
-    assert word_error_rate(pairs) < 0.10
+    assert word_error_rate(pairs) < 0.02
     assert "the_lighthouse.mp3" in said
     assert str(sample.store.root / "words") in said
     _check_figures(sample, said)
