@@ -17,8 +17,10 @@ from benchmarks import sound
 
 RATE_HZ = sound.RATE_HZ
 FRAME_SAMPLES = RATE_HZ // 100
-# Below the loudest by more than this, a frame is a pause; shorter ones belong to the speech.
-SILENCE_DB, MIN_PAUSE_S = 35.0, 0.3
+# What is louder is said: by the loudest frames, and by what is always there. Shorter pauses belong
+# to the speech, and so does a little to either side.
+BELOW_LOUDEST_DB, SHARE_OF_RANGE, EDGE_FRAMES = 35.0, 0.35, 3
+MIN_PAUSE_S = 0.3
 SHORT_TURN_SHARE, SHORT_TURN_S = 0.2, (0.6, 1.5)
 OVERLAP_SHARE, OVERLAP_S, PAUSE_S = 0.25, (0.2, 1.2), (0.1, 1.5)
 GAIN_DB, NOISE_DB = 5.0, (30.0, 45.0)
@@ -114,14 +116,20 @@ def _speech(samples: Samples) -> list[tuple[int, int]]:
     """Where something is said, in samples, by energy."""
     frames = samples[: len(samples) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
     levels = 10 * np.log10((frames**2).mean(axis=1) + 1e-10)
-    loud = np.flatnonzero(levels > np.quantile(levels, 0.98) - SILENCE_DB)
+    quiet, loudest = np.quantile(levels, [0.05, 0.98])
+    least = max(loudest - BELOW_LOUDEST_DB, quiet + SHARE_OF_RANGE * (loudest - quiet))
+    loud = np.flatnonzero(levels > least)
     spans: list[tuple[int, int]] = []
     for frame in loud.tolist():
         if spans and frame - spans[-1][1] < MIN_PAUSE_S * 100:
             spans[-1] = (spans[-1][0], frame + 1)
         else:
             spans.append((frame, frame + 1))
-    return [(start * FRAME_SAMPLES, end * FRAME_SAMPLES) for start, end in spans if end - start > 3]
+    return [
+        (max(0, start - EDGE_FRAMES) * FRAME_SAMPLES, (end + EDGE_FRAMES) * FRAME_SAMPLES)
+        for start, end in spans
+        if end - start > EDGE_FRAMES
+    ]
 
 
 def _telephone(samples: Samples) -> Samples:

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 CALIBRATION, QUANTILE = 0.75, 0.25
 USUAL_THRESHOLD, LOWEST_THRESHOLD, HIGHEST_THRESHOLD = 0.45, 0.2, 0.9
 MIN_PAIRS = 5
-# Vectors of less speech join people, but make none.
-MIN_FOUNDING_S = 0.5
+# Vectors of less speech join people, but make none; nor do a few that are like no others, unless
+# they are much of a short recording. Seconds are those of windows, which overlap.
+MIN_FOUNDING_S = 1.0
+MIN_PERSON_S, MIN_PERSON_SHARE = 3.0, 0.015
 # Distances are quadratic: of more vectors, parts are clustered by themselves, and then what these
 # gave. Some two hours.
 MAX_AT_ONCE = 2000
@@ -51,7 +53,8 @@ def people_of(vectors: "Array", seconds: Sequence[float], windows: Sequence[int]
     if not founding.any():
         founding[:] = True
     threshold = threshold_of(vectors[founding], places[founding])
-    centres, _ = _clustered(vectors[founding], weights[founding], threshold)
+    centres, spoken = _clustered(vectors[founding], weights[founding], threshold)
+    centres = centres[spoken >= min(MIN_PERSON_S, MIN_PERSON_SHARE * spoken.sum(), spoken.max())]
     return People(centres, [int(one) for one in (vectors @ centres.T).argmax(axis=1)])
 
 
