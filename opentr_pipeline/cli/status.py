@@ -78,6 +78,10 @@ def of_status(archive: Path, status: "Status") -> "RenderableType":
         # A run that works may be about to.
         who = "" if status.runs else f" ({command('run')} looks into them)"
         lines.append(("not probed", f"{facts.num_unprobed}{who}"))
+    if status.num_speakers_left or status.num_speakers_failed:
+        left = f"{number_text(status.num_speakers_left, 'recording')} left"
+        failed = f", {status.num_speakers_failed} failed" * bool(status.num_speakers_failed)
+        lines.append(("speakers", left + failed))
     num_waiting = sum(run.status == "queued" for run in status.runs)
     lines += [
         ("speed", tables.speed_text(status.speed_x, "nothing was finished in the last 15 minutes")),

@@ -19,6 +19,7 @@ from opentr_pipeline.planning.backlog import by_content
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.overview import Overview, count, probed_work
 from opentr_pipeline.planning.setup import Setup
+from opentr_pipeline.planning.speaker_work import speaker_work
 from opentr_pipeline.quality.pace import NOW, just_finished, pace
 from opentr_pipeline.services.dev import services_of
 from opentr_pipeline.services.stack import Stack
@@ -42,6 +43,8 @@ class Status:
         devices: that have worker slots.
         speed_x: of the last minutes; None where nothing was finished.
         page: its address, where it runs, or that of the production stack.
+        num_speakers_left: recordings in which a run tells speakers apart, or takes them back.
+        num_speakers_failed: in which they could not be told apart.
     """
 
     overview: Overview
@@ -55,6 +58,8 @@ class Status:
     runs: list[ActiveRun]
     speed_x: float | None
     page: str | None
+    num_speakers_left: int = 0
+    num_speakers_failed: int = 0
 
     def for_programs(self) -> dict[str, Any]:
         """The same, flat, as ``--json`` prints it."""
@@ -94,6 +99,8 @@ class StatusWatch:
             active_runs(self._setup.workspace),
             self._speed_x,
             services.address if services.is_running() else self._page_of_stack,
+            sum(one.is_selected("pending") for one in self._speakers),
+            sum(one.is_selected("failed") for one in self._speakers),
         )
 
     def _rescan(self) -> None:
@@ -102,6 +109,7 @@ class StatusWatch:
         all_work = probed_work(self._setup, found, self._options)
         self._overview = count(all_work, found, self._setup.partitioning)
         self._pending = by_content(one for one in all_work if one.state != "done")
+        self._speakers = speaker_work(self._setup, (one.recording for one in all_work))
         statuses = self._store.read("transcripts", ["status"]).column("status").to_pylist()
         self._num_by_status = dict(Counter(statuses))
         since = datetime.now(UTC) - NOW
