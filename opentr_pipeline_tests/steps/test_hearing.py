@@ -1,6 +1,5 @@
 """Speakers of one shard: what is kept, published, given up, and left to others."""
 
-import dataclasses
 import os
 import shutil
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from opentr_pipeline.planning.speaker_plan import (
 from opentr_pipeline.planning.speaker_work import speaker_work
 from opentr_pipeline.speakers.kept_spoken import KeptSpoken
 from opentr_pipeline.steps import speaker_publishing
-from opentr_pipeline.steps.hearing import HearingRun
+from opentr_pipeline.steps.hearing import HearingRun, Hears
 from opentr_pipeline.transcripts.schemas import transcript_of
 from opentr_pipeline.transcripts.store import Entry
 from opentr_pipeline.transcripts.transcript import Transcript
@@ -55,17 +54,21 @@ class StandIn:
 class Case:
     """An archive of tones whose words are published."""
 
+    TEXT = "good morning dear listeners"
+
     def __init__(self, folder: Path) -> None:
         self.archive, self.folder = folder / "archive", folder
+        self.make()
+        for one in self.recordings():
+            said = transcript("", self.TEXT, media_fingerprint=one.media_fingerprint)
+            entry = Entry(one.recording_id, one.media_file.path, said)
+            self.setup().store.publish(one.partition_key, [entry])
+
+    def make(self) -> None:
         wav(self.archive / "radio/a.wav")
         wav(self.archive / "radio/b.wav", pitch_hz=500)
         (self.archive / "film").mkdir()
         shutil.copy(self.archive / "radio/a.wav", self.archive / "film/same.wav")
-        for one in self.recordings():
-            said = transcript("", "good morning dear listeners", duration_s=4.0)
-            said = dataclasses.replace(said, media_fingerprint=one.media_fingerprint)
-            entry = Entry(one.recording_id, one.media_file.path, said)
-            self.setup().store.publish(one.partition_key, [entry])
 
     def setup(self, **variables: object) -> Setup:
         places = {"ARCHIVE_DIR": self.archive, "OUTPUT_DIR": self.folder / "output"}
@@ -89,7 +92,7 @@ class Case:
         assert load_speaker_plan(path) == plan
         return plan
 
-    def run(self, hears: StandIn, taking: Taking = EVERYTHING, **variables: object) -> HearingRun:
+    def run(self, hears: Hears, taking: Taking = EVERYTHING, **variables: object) -> HearingRun:
         plan, store = self.plan(taking, **variables), self.setup().store
         run = HearingRun(self.archive, store, plan, lambda: hears)
         for shard in plan.shards:
@@ -148,8 +151,7 @@ def test_what_another_partition_knows_is_not_heard_again(case: Case) -> None:
     shutil.copy(case.archive / "radio/b.wav", case.archive / "film/again.wav")
     for one in case.recordings():
         if one.media_file.path == "film/again.wav":
-            said = transcript("", "good morning dear listeners", duration_s=4.0)
-            said = dataclasses.replace(said, media_fingerprint=one.media_fingerprint)
+            said = transcript("", case.TEXT, media_fingerprint=one.media_fingerprint)
             case.setup().store.publish("film", [Entry(one.recording_id, "film/again.wav", said)])
     assert case.states()["film/again.wav"] == "missing"
     hears = StandIn()

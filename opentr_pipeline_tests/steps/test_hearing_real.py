@@ -1,0 +1,87 @@
+"""The step that tells speakers apart with its real networks, killed and taken up again."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from opentr_pipeline.settings.environment import load_settings
+from opentr_pipeline.settings.installation import PROJECT_ROOT
+from opentr_pipeline.speakers import diarization, models
+from opentr_pipeline.speakers.kept_spoken import KeptSpoken
+from opentr_pipeline_tests.steps.test_hearing import Case, StandIn
+
+SAMPLES = PROJECT_ROOT / "samples" / "archive" / "interviews"
+STEP = """
+import sys
+from pathlib import Path
+from opentr_pipeline.planning.speaker_plan import load_speaker_plan
+from opentr_pipeline.speakers import diarization
+from opentr_pipeline.steps.hearing import HearingRun
+from opentr_pipeline.transcripts.store import TranscriptStore
+
+archive, output, plan, models = map(Path, sys.argv[1:])
+hears = diarization.load(models, 1)
+plan = load_speaker_plan(plan)
+HearingRun(archive, TranscriptStore(output), plan, lambda: hears).run(plan.shards[0])
+"""
+
+
+class Talks(Case):
+    """Two real conversations, one of them at two paths, and a recording that makes no sense."""
+
+    TEXT = " ".join(["so"] * 50)
+
+    def make(self) -> None:
+        for number, name in enumerate(("round_table.mp3", "two_neighbours.m4a", "round_table.mp3")):
+            path = self.archive / f"p{number}" / name
+            path.parent.mkdir(parents=True)
+            path.write_bytes((SAMPLES / name).read_bytes())
+        (self.archive / "p0/bad.wav").write_bytes(b"no sound at all")
+
+
+@pytest.mark.slow
+def test_a_killed_step_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = load_settings({}, None).workspace.models
+    if not models.is_fetched(found):
+        pytest.skip("the networks that tell speakers apart are not fetched")
+    monkeypatch.setenv("OPENTR_HOME", str(tmp_path / "home"))
+    case = Talks(tmp_path)
+    before, kept = case.published(), KeptSpoken(case.setup().store.inner)
+    case.plan()
+    places = (case.archive, tmp_path / "output", tmp_path / "plan.json", found)
+    command = [sys.executable, "-c", STEP, *map(str, places)]
+    with subprocess.Popen(command, cwd=PROJECT_ROOT) as step:
+        while not _num_told(kept) and step.poll() is None:
+            time.sleep(0.02)
+        step.send_signal(signal.SIGKILL)
+    num_told = _num_told(kept)
+    assert num_told
+    run = case.run(diarization.load(found, 1))
+    assert (run.outcome.num_heard, case.left) == (2 - num_told, {})
+    said = case.published()
+    assert said["p0/round_table.mp3"].turns == said["p2/round_table.mp3"].turns
+    numbers = {path: one.num_speakers for path, one in said.items()}
+    assert (numbers.pop("p0/bad.wav"), set(numbers.values())) == (0, {2, 3})
+    assert said["p0/bad.wav"].speakers_reason
+    with duckdb.connect() as connection:
+        rows = connection.sql(
+            f"SELECT path, list(DISTINCT speaker ORDER BY speaker) FROM "
+            f"'{tmp_path}/output/words/*.parquet' JOIN '{tmp_path}/output/transcripts/*.parquet' "
+            "USING (recording_id) WHERE speaker <> '' GROUP BY path"
+        ).fetchall()
+    assert dict(rows)["p2/round_table.mp3"] == ["SPEAKER_00", "SPEAKER_01", "SPEAKER_02"]
+    case.run(StandIn(), SPEAKERS="false")
+    assert case.published() == before
+
+
+def _num_told(kept: KeptSpoken) -> int:
+    """Recordings whose speakers are kept; of what makes no sense there is a reason alone."""
+    found = (kept.final(content) for content in kept.listed("json"))
+    return sum(bool(one and one.turns) for one in found)
