@@ -2,7 +2,7 @@
 
     python -m benchmarks.limit --set short --json limit.json
 
-Needs ``onnx`` beside the project (``pip install onnx``). The product's own calls work on a set, one
+Needs ``onnx``, which the extra ``speakers`` brings. The product's own calls work on a set, one
 after the other on one thread, and the seconds are those of the processor, so that figures hold on a
 machine that has other things to do. What is possible is measured in the same process: products of
 matrices, and reading of memory.
