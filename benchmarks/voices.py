@@ -86,7 +86,8 @@ def telephone(samples: Any) -> Any:
     spectrum = np.fft.rfft(samples)
     at_hz = np.fft.rfftfreq(len(samples), 1 / sound.RATE_HZ)
     spectrum[(at_hz < TELEPHONE_HZ[0]) | (at_hz > TELEPHONE_HZ[1])] = 0
-    thin = np.clip(np.fft.irfft(spectrum, len(samples)), -1, 1)
+    thin = np.fft.irfft(spectrum, len(samples))
+    thin /= max(float(np.abs(thin).max()), 1e-9)
     pressed = np.sign(thin) * np.log1p(MU * np.abs(thin)) / np.log1p(MU)
     coarse = np.round(pressed * 127) / 127
     return (np.sign(coarse) * np.expm1(np.abs(coarse) * np.log1p(MU)) / MU).astype(np.float32)
@@ -118,9 +119,7 @@ def one_to_three(
                 yield one.reader == reader, float(np.dot(one.vector, mean))
 
 
-def errors_of(
-    pairs: Sequence[tuple[bool, float]], bands: tuple[str, str], against: str
-) -> Errors:
+def errors_of(pairs: Sequence[tuple[bool, float]], bands: tuple[str, str], against: str) -> Errors:
     """The errors at the bar, and where both kinds are as many."""
     same = np.sort([value for is_same, value in pairs if is_same])
     different = np.sort([value for is_same, value in pairs if not is_same])
@@ -162,8 +161,8 @@ def main() -> None:
     for row in rows:
         print(
             f"{row.bands:22} {row.against:14} same {row.num_same:5} different "
-            f"{row.num_different:6}  equal error {row.equal_error_rate:6.2%} at {row.equal_at:.2f}  "
-            f"bar {row.bar:.2f}: misses {row.misses:6.2%}, mistakes {row.mistakes:6.2%}"
+            f"{row.num_different:6}  equal error {row.equal_error_rate:6.2%} at "
+            f"{row.equal_at:.2f}  bar {row.bar:.2f}: misses {row.misses:6.2%}, mistakes {row.mistakes:6.2%}"
         )
     if asked.json:
         asked.json.write_text(json.dumps([row._asdict() for row in rows], indent=1))

@@ -102,12 +102,11 @@ def _introduced(stretch: _Stretch, name: str) -> _Stretch:
     """A stretch that begins with a name, as subtitles for the deaf have it where it is needed."""
     if not name:
         return stretch
-    bound = "\u00a0".join(name.split(" "))
-    start_ms = stretch.words[0][1]
-    return stretch._replace(
-        words=[(f" {bound}:", start_ms, start_ms), *stretch.words],
-        name=bound,
-    )
+    (text, start_ms, end_ms), *others = stretch.words
+    # Bound to the first word, so that it stands in no cue by itself.
+    bound = "\u00a0".join([*f"{name}:".split(" "), ""])
+    first = f" {bound}{text.lstrip()}", start_ms, end_ms
+    return stretch._replace(words=[first, *others], name=bound)
 
 
 def _groups(stretches: Sequence[_Stretch], layout: SubtitleSettings) -> list[_Group]:

@@ -21,6 +21,7 @@ from opentr_pipeline.exports.line_breaks import HALVES_OF_LETTER, pieces_of, wid
 from opentr_pipeline.settings.cues import SubtitleSettings
 from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word
 from opentr_pipeline_tests.making import PROPERTY, transcript
+from opentr_pipeline_tests.speakers.voices import conversation
 
 USUAL = SubtitleSettings()
 SPOKEN = {
@@ -417,3 +418,37 @@ def test_no_spreadsheet_takes_what_is_said_for_a_formula(sign: str) -> None:
     assert float(rows[1][4]) < 0  # a number stays one
     raw = dataclasses.replace(document, guards_formulas=False)
     assert f",{sign}cmd" in FORMATS["csv"](raw).decode()
+
+
+def test_a_name_stands_where_somebody_else_begins_to_speak() -> None:
+    pysubs2 = pytest.importorskip("pysubs2")
+    made = conversation("it", "0011", {0: (), 1: ()})
+    made = dataclasses.replace(
+        made, voices=(dataclasses.replace(made.voices[0], name="A. <b> Rossi"), made.voices[1])
+    )
+    document = Document("a.wav", made, USUAL)
+    text = FORMATS["txt"](document).decode().splitlines()
+    assert text == [
+        "A. <b> Rossi: it says number 0",
+        "it says number 1",
+        "SPEAKER_01: it says number 2",
+        "it says number 3",
+    ]
+    srt = pysubs2.SSAFile.from_string(FORMATS["srt"](document).decode(), format_="srt")
+    shown = [line.plaintext.replace("\u2060", "") for line in srt]
+    assert [text for text in shown if ":" in text] == [shown[0], shown[len(shown) // 2]]
+    assert shown[0].startswith("A. <b> Rossi: it says")
+    assert shown[len(shown) // 2].startswith("SPEAKER_01: it says")
+    vtt = FORMATS["vtt"](document).decode()
+    assert list(dict.fromkeys(re.findall(r"^<v ([^>]*)>", vtt, re.M))) == [
+        "A. &lt;b&gt; Rossi", "SPEAKER_01",
+    ]  # fmt: skip
+    assert "Rossi:" not in vtt
+    (first, *_), facts = made.segments, json.loads(FORMATS["json"](document))
+    assert facts["segments"][0]["speaker_name"] == "A. <b> Rossi"
+    assert (first.speaker, facts["segments"][2]["speaker_name"]) == ("SPEAKER_00", "SPEAKER_01")
+    assert "embedding" not in facts["voices"][0]
+    # Who speaks alone and has no name is not told; every cue has one speaker at most.
+    alone = Document("a.wav", conversation("it", "00", {0: ()}), USUAL)
+    assert "SPEAKER" not in "".join(FORMATS[one](alone).decode() for one in ("srt", "vtt", "txt"))
+    assert {cue.speaker for cue in document.cues} == {"SPEAKER_00", "SPEAKER_01"}

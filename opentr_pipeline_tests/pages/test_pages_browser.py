@@ -21,6 +21,7 @@ from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word
 from opentr_pipeline_tests.conftest import RecordProperty, wait_for
 from opentr_pipeline_tests.making import recording, settings_of, transcript, wav
+from opentr_pipeline_tests.speakers.voices import conversation
 
 pytestmark = pytest.mark.slow
 RATE_HZ = 8000
@@ -95,6 +96,10 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         "film.webm": spoken(2),
         "old.wma": transcript(segments=(arabic,), language="ar", duration_s=2.0),
     }
+    wav(made.workspace.archive / "talk.wav", 24.0)
+    talk = conversation("talk", "001012", dict.fromkeys(range(3), ()))
+    anna = dataclasses.replace(talk.voices[0], person_id="1", name="Anna Rossi")
+    outcomes["talk.wav"] = dataclasses.replace(talk, voices=(anna, *talk.voices[1:]))
     store = TranscriptStore(made.workspace.output)
     store.publish(
         "@root",
@@ -491,3 +496,48 @@ def test_pages_work_behind_a_web_server(browser: Browser, served: str) -> None:
     page.get_by_role("link", name="Next").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("old.wma")
     page.close()
+
+
+# What the style sheet says of two colours, by WCAG 2: relative luminance, then the contrast.
+CONTRASTS = """() => {
+  const canvas = document.createElement("canvas").getContext("2d");
+  const light = (colour) => {
+    canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map((value) => {
+      const part = value / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const paper = light(getComputedStyle(document.body).backgroundColor);
+  const shown = document.createElement("bdi");
+  shown.className = "name";
+  document.body.append(shown);
+  return [...Array(8).keys()].map((number) => {
+    shown.className = `name voice-${number}`;
+    const name = light(getComputedStyle(shown).color);
+    return (Math.max(name, paper) + 0.05) / (Math.min(name, paper) + 0.05);
+  });
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_speakers_have_names_colours_and_turns(opened: Callable[..., Page], scheme: str) -> None:
+    page = opened("talk.wav", color_scheme=scheme)
+    expect(page.locator(".segment > .name")).to_have_text(
+        ["Anna Rossi", "SPEAKER_01", "Anna Rossi", "SPEAKER_01", "SPEAKER_02"]
+    )
+    buttons = page.locator(".speakers button")
+    expect(buttons).to_have_text(["Anna Rossi 0:12", "SPEAKER_01 0:08", "SPEAKER_02 0:04"])
+    second = buttons.nth(1)
+    for start_s in (8.0, 16.0, 8.0):  # after the last turn comes the first
+        second.click()
+        wait_for(lambda at=start_s: abs(at_s(page) - at) < 0.1, 5)
+        expect(second).to_have_class(re.compile("speaking"))
+    page.keyboard.press("Escape")
+    page.locator("h1").click()
+    page.keyboard.press("s")
+    wait_for(lambda: abs(at_s(page) - 16.0) < 0.1, 5)
+    assert min(page.evaluate(CONTRASTS)) >= 4.5
+    page.set_viewport_size({"width": 360, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
