@@ -162,7 +162,8 @@ def main() -> None:
         print(
             f"{row.bands:22} {row.against:14} same {row.num_same:5} different "
             f"{row.num_different:6}  equal error {row.equal_error_rate:6.2%} at "
-            f"{row.equal_at:.2f}  bar {row.bar:.2f}: misses {row.misses:6.2%}, mistakes {row.mistakes:6.2%}"
+            f"{row.equal_at:.2f}  bar {row.bar:.2f}: "
+            f"misses {row.misses:6.2%}, mistakes {row.mistakes:6.2%}"
         )
     if asked.json:
         asked.json.write_text(json.dumps([row._asdict() for row in rows], indent=1))

@@ -224,4 +224,4 @@ def _voice(
 ) -> Voice:
     speech_s = sum(turn.end_s - turn.start_s for turn in turns if turn.speaker == number)
     known = tuple(map(float, centre)) if alone_s >= MIN_KNOWN_S else ()
-    return Voice(number, speech_s, known, channel)
+    return Voice(number, speech_s, known, channel, models.EMBEDDING_MODEL)

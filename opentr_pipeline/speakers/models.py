@@ -17,6 +17,8 @@ from opentr_pipeline.recognition.models import MANIFEST, sha256_of
 NAME = EXTRA = "speakers"
 FOLDER = "speakers/segmentation-3.0+campplus-zh-en-advanced"
 SEGMENTATION, VOICES = "segmentation.onnx", "voices.onnx"
+# Names the network that makes vectors of voices: only those of one network compare.
+EMBEDDING_MODEL = "campplus-zh-en-advanced"
 LICENCES = {"segmentation-3.0": "MIT", "CAM++ zh-en advanced": "Apache-2.0"}
 # Of what makes turns of the networks' answers; another number makes speakers be heard again.
 RECIPE = 1
