@@ -103,7 +103,7 @@ def test_a_voice_is_named_suggested_confirmed_renamed_and_forgotten(settings: Se
     assert by == {("hand", True), ("suggestion", False), (None, True)}
 
     said = opentr(settings, "search", "says", "--speaker", NAME.upper())
-    assert f"radio/a.wav  0:00  {NAME}  (en, " in said
+    assert f"radio/a.wav  0:01  {NAME}  (en, " in said
     assert "Ben" not in said
     hits = json.loads(opentr(settings, "search", "says", "--speaker", NAME, "--json"))["hits"]
     assert {one["path"] for one in hits} == {"radio/a.wav", "radio/b.wav", "film/c.wav"}
