@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +71,6 @@ def _run(archive: Path | None, setup: "Setup", taking: "Taking", rank: "Rank" = 
     try:
         found = archive_run.scan_for_media(setup)  # before a model is fetched for it
         options = options_of(setup, fetch=True, to_start=True)
-        _fetch_speakers(setup)
         forget_memory_limits(setup)
         sentences = archive_run.run_archive(setup, found, options, taking, rank)
     except KeyboardInterrupt:
@@ -88,16 +86,6 @@ def _run(archive: Path | None, setup: "Setup", taking: "Taking", rank: "Rank" = 
     for limit in (*memory_limits.closed_slots(*where), *memory_limits.batch_limits(*where)):
         terminal.complain(limit.sentence)
     sys.exit(1 if sentences else 0)
-
-
-def _fetch_speakers(setup: "Setup") -> None:
-    """The networks that tell speakers apart, where somebody asks for these."""
-    from opentr_pipeline.planning.speaker_options import archive_speakers, settings_name_speakers
-
-    if settings_name_speakers(setup.settings) and archive_speakers(setup.settings).are_wanted:
-        from opentr_pipeline.speakers import fetching
-
-        fetching.fetch(setup.workspace.models, partial(terminal.say, err=True))
 
 
 def _next_steps(archive: Path | None, store: "TranscriptStore") -> list[str]:

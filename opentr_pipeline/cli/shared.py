@@ -182,7 +182,7 @@ def options_of(setup: "Setup", *, fetch: bool, to_start: bool = False) -> "Archi
 
     Args:
         setup: of the archive.
-        fetch: a model that is not there, instead of refusing.
+        fetch: models that are not there, instead of refusing.
         to_start: the workers as well, so that they must have room.
     """
     from opentr_pipeline.monitoring import doctor
@@ -194,7 +194,23 @@ def options_of(setup: "Setup", *, fetch: bool, to_start: bool = False) -> "Archi
         setup.workers.check_fits()
     if fetch:
         fetching.fetch(setup.model_name, setup.workspace.models, partial(terminal.say, err=True))
-    return setup.options
+    options = setup.options
+    if to_start:
+        _ready_for_speakers(setup, fetch=fetch)
+    return options
+
+
+def _ready_for_speakers(setup: "Setup", *, fetch: bool) -> None:
+    """Where somebody asks for these: what each recording would fail for is refused here."""
+    from opentr_pipeline.planning.speaker_options import are_speakers_wanted
+
+    if are_speakers_wanted(setup.settings):
+        from opentr_pipeline.speakers import fetching, models
+
+        models.check_installed()
+        if fetch:
+            fetching.fetch(setup.workspace.models, partial(terminal.say, err=True))
+        models.find(setup.workspace.models)
 
 
 def forget_memory_limits(setup: "Setup") -> None:

@@ -36,6 +36,7 @@ from opentr_pipeline.planning.speaker_plan import (
     speaker_plan_file,
 )
 from opentr_pipeline.services.log_files import slot_log
+from opentr_pipeline.speakers import models
 from opentr_pipeline.steps import speaker_publishing
 from opentr_pipeline.steps.hearing import HearingRun
 from opentr_pipeline.wording import number_text, visible
@@ -57,6 +58,8 @@ def plan_speakers(
         plan = make_speaker_plan(setup, partitions, len(slots), taking)
         path = speaker_plan_file(setup.store.inner, context.run_id)
         plan.save(path)
+        if plan.shards:
+            models.check_ready(setup.workspace.models)
     except OpentrError as error:
         raise refused(error) from None
     num = sum(map(len, plan.shards))
@@ -108,11 +111,11 @@ def hear_shard(
     return {"failures": outcome.failures}
 
 
-def _diarizer(models: Path) -> Any:
+def _diarizer(models_dir: Path) -> Any:
     """On one thread: each slot of the CPU has its part of the cores."""
     from opentr_pipeline.speakers import diarization
 
-    return diarization.load(models, 1)
+    return diarization.load(models_dir, 1)
 
 
 def publish_speakers(

@@ -14,10 +14,12 @@ from opentr_pipeline.devices.cards import Cards, Device, WorkerSlot
 from opentr_pipeline.devices.host_memory import host_memory
 from opentr_pipeline.errors import ModelError, OpentrError, SettingsError
 from opentr_pipeline.planning.setup import Setup
+from opentr_pipeline.planning.speaker_options import are_speakers_wanted
 from opentr_pipeline.recognition.budget import Budget, Workers, Workload
 from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.installation import installing
+from opentr_pipeline.speakers import models as speaker_models
 from opentr_pipeline.wording import gigabytes
 
 PACKAGES = ("ctranslate2", "faster-whisper", "onnxruntime", "av", "pyarrow", "dagster")
@@ -79,6 +81,7 @@ def examine(load: Callable[[], Settings]) -> Iterator[Finding]:
             ("worker slots", lambda: slots_said(workers.slots)),
             ("model", lambda: _model(setup.model, workers.work)),
             ("memory", lambda: _memory(workers)),
+            ("speakers", lambda: _speakers(setup)),
         ]
     )
 
@@ -186,6 +189,14 @@ def _libraries(cards: Cards) -> str:
 
 def _model(found: Model, work: Workload) -> str:
     return f"{found.name} in {found.folder}, {work.compute_type}, beam size {work.beam_size}"
+
+
+def _speakers(setup: Setup) -> str:
+    if not are_speakers_wanted(setup.settings):
+        return "nobody asks who speaks (SPEAKERS)"
+    models_dir = setup.workspace.models
+    speaker_models.check_ready(models_dir)
+    return f"the models that tell them apart are in {speaker_models.folder_in(models_dir)}"
 
 
 def _memory(workers: Workers) -> str:

@@ -79,6 +79,15 @@ def settings_name_speakers(settings: Settings) -> bool:
         return False
 
 
+def are_speakers_wanted(settings: Settings) -> bool:
+    """Whether speakers are told apart anywhere in the archive.
+
+    Raises:
+        SettingsError: the folder file makes no sense.
+    """
+    return settings_name_speakers(settings) and archive_speakers(settings).are_wanted
+
+
 def archive_speakers(settings: Settings) -> ArchiveSpeakers:
     """The options that the settings and the folder file mean.
 

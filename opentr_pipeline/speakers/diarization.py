@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentr_pipeline.audio.decoding import Sound
-from opentr_pipeline.errors import ModelError
 from opentr_pipeline.speakers import models
 from opentr_pipeline.speakers.clustering import people_of
 from opentr_pipeline.speakers.embeddings import FEATURE_SAMPLES, FEATURES_PER_S, Voices
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-NEEDED_PACKAGES = ("kaldi_native_fbank", "scipy")
 # A voice is known by what it says alone: by at least so much of a window, and no more is looked at,
 # for that is what takes the time.
 MIN_VOICE_S, MAX_VOICE_S = 0.2, 5.0
@@ -54,22 +52,11 @@ def load(models_dir: Path, cpu_threads: int) -> "Diarizer":
     Raises:
         ModelError: they are not there, or what they need is not installed; with the remedy.
     """
+    models.check_installed()
     networks = models.find(models_dir)
-    for package in NEEDED_PACKAGES:
-        _check_installed(package)
     return Diarizer(
         Segmentation(networks.segmentation, cpu_threads), Voices(networks.voices, cpu_threads)
     )
-
-
-def _check_installed(package: str) -> None:
-    from importlib.util import find_spec
-
-    if find_spec(package) is None:
-        raise ModelError(
-            f"To tell speakers apart needs the package {package}, which is not installed; install "
-            f"the extra {models.EXTRA}: pip install 'opentr-pipeline[{models.EXTRA}]'."
-        )
 
 
 class _Vector(NamedTuple):

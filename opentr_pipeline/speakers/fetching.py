@@ -28,6 +28,7 @@ from opentr_pipeline.speakers.models import (
     SEGMENTATION,
     VOICES,
     Networks,
+    check_installed,
     find,
     folder_in,
     is_fetched,
@@ -44,7 +45,8 @@ ON_THE_HUB = {
     ),
     VOICES: (
         "csukuangfj/speaker-embedding-models",
-        "main",  # no revision of it is known to us; the digest pins the content
+        # Source: as public projects pin it; the hub was not asked, and the digest holds anyhow.
+        "0743f301363dec56491a490f6d6cbc9d67f9a3bf",
         "3dspeaker_speech_campplus_sv_zh_en_16k-common_advanced.onnx",
     ),
 }
@@ -70,9 +72,11 @@ def fetch(models_root: Path, say: Callable[[str], object] = print) -> Networks:
         say: told what goes on, in sentences.
 
     Raises:
-        ModelError: they cannot be had, or a digest differs.
+        ModelError: they cannot be had, a digest differs, or the extra is not installed, without
+            which none can be made.
     """
     if not is_fetched(models_root):
+        check_installed()
         say("Fetching the models that tell speakers apart ...")
         folder = folder_in(models_root)
         keep(NAME, folder, partial(_take, folder))

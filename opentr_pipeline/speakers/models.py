@@ -8,17 +8,21 @@ manifest, as those of Whisper models are.
 import hashlib
 import json
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from opentr_pipeline.commands import command
 from opentr_pipeline.errors import ModelError
 from opentr_pipeline.recognition.models import MANIFEST, sha256_of
+from opentr_pipeline.settings.installation import installing
 
 NAME = EXTRA = "speakers"
 FOLDER = "speakers/segmentation-3.0+campplus-zh-en-advanced"
 SEGMENTATION, VOICES = "segmentation.onnx", "voices.onnx"
 # Names the network that makes vectors of voices: only those of one network compare.
 EMBEDDING_MODEL = "campplus-zh-en-advanced"
+# What the extra brings.
+PACKAGES = ("kaldi_native_fbank", "onnx", "scipy")
 LICENCES = {"segmentation-3.0": "MIT", "CAM++ zh-en advanced": "Apache-2.0"}
 # Of what makes turns of the networks' answers; another number makes speakers be heard again.
 RECIPE = 1
@@ -36,6 +40,30 @@ def fingerprint() -> str:
     """64 hexadecimal digits that change where speakers would be heard otherwise."""
     facts = json.dumps([FOLDER, RECIPE])
     return hashlib.sha256(facts.encode()).hexdigest()
+
+
+def check_installed() -> None:
+    """Refuse where the extra is not installed.
+
+    Raises:
+        ModelError: with the command that installs it.
+    """
+    missing = [package for package in PACKAGES if find_spec(package) is None]
+    if missing:
+        raise ModelError(
+            f"To tell speakers apart needs the extra {EXTRA}, of which {', '.join(missing)} is not "
+            f"installed; install it with {installing(EXTRA)}, or set SPEAKERS=false."
+        )
+
+
+def check_ready(models_dir: Path) -> None:
+    """Refuse what could only fail in each recording: no extra, or no networks.
+
+    Raises:
+        ModelError: with the remedy.
+    """
+    check_installed()
+    find(models_dir)
 
 
 def is_fetched(models_dir: Path) -> bool:
@@ -71,9 +99,9 @@ def verify(models_dir: Path) -> Networks:
     """
     networks = find(models_dir)
     folder = folder_in(models_dir)
-    for file, digest in json.loads((folder / MANIFEST).read_text())["files"].items():
-        path = folder / file
-        if not path.is_file() or sha256_of(path) != digest:
+    digests = json.loads((folder / MANIFEST).read_text())["files"]
+    for path in (networks.segmentation, networks.voices):
+        if not path.is_file() or sha256_of(path) != digests.get(path.name):
             raise ModelError(
                 f"{path} is not the file that was fetched; remove {folder} and run "
                 f"{command(f'models fetch {NAME}')}."

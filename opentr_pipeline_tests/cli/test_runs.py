@@ -8,8 +8,11 @@ from click.testing import CliRunner
 
 from opentr_pipeline.cli import shared
 from opentr_pipeline.cli.app import main
+from opentr_pipeline.errors import ModelError
 from opentr_pipeline.launching import archive_run
 from opentr_pipeline.planning.options import ArchiveOptions
+from opentr_pipeline.planning.setup import Setup
+from opentr_pipeline.speakers import models
 from opentr_pipeline.transcripts.store import Entry
 from opentr_pipeline_tests.making import OPTIONS, recording, transcript
 
@@ -91,3 +94,20 @@ def test_ctrl_c_says_how_to_go_on(ready: pytest.MonkeyPatch) -> None:
         "opentr: Ended before anything was transcribed; what was found out about media files is "
         "kept, and the same command goes on from there.\n"
     )
+
+
+def test_a_start_refuses_what_each_recording_would_fail_for(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the extra is not installed, and before a worker slot is taken."""
+    monkeypatch.setenv("SPEAKERS", "true")
+    monkeypatch.setattr(Setup, "options", ArchiveOptions(OPTIONS))
+    setup = shared.setup_of(None)
+    with pytest.raises(ModelError, match="models fetch speakers"):
+        shared.options_of(setup, fetch=False, to_start=True)
+    monkeypatch.setattr(models, "PACKAGES", ("no_such_package",))
+    with pytest.raises(ModelError, match=r"no_such_package is not installed; .*\[speakers\]"):
+        shared.options_of(setup, fetch=False, to_start=True)
+    assert shared.options_of(setup, fetch=False).default == OPTIONS
+    monkeypatch.setenv("SPEAKERS", "false")
+    assert shared.options_of(shared.setup_of(None), fetch=False, to_start=True).default == OPTIONS

@@ -7,7 +7,7 @@ import pytest
 
 from opentr_pipeline.errors import ModelError
 from opentr_pipeline.recognition.models import MANIFEST, installed, sha256_of
-from opentr_pipeline.speakers import diarization, models
+from opentr_pipeline.speakers import diarization, fetching, models
 
 
 def kept(root: Path) -> Path:
@@ -31,13 +31,21 @@ def test_networks_are_found_verified_and_no_whisper_model(tmp_path: Path) -> Non
     (folder / models.VOICES).write_bytes(b"something else")
     with pytest.raises(ModelError, match=r"remove .* and run"):
         models.verify(tmp_path)
+    (folder / MANIFEST).write_text(json.dumps({"name": models.NAME, "files": {}}))
+    with pytest.raises(ModelError, match=r"segmentation.onnx is not the file that was fetched"):
+        models.verify(tmp_path)
 
 
 def test_one_sentence_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept(tmp_path)
-    monkeypatch.setattr(diarization, "NEEDED_PACKAGES", ("scipy", "no_such_package"))
-    with pytest.raises(ModelError, match=r"no_such_package.*opentr-pipeline\[speakers\]"):
-        diarization.load(tmp_path, 1)
+    monkeypatch.setattr(models, "PACKAGES", ("scipy", "no_such_package"))
+    for refuses in (
+        lambda: diarization.load(tmp_path, 1),
+        lambda: models.check_ready(tmp_path),
+        lambda: fetching.fetch(tmp_path / "elsewhere", pytest.fail),
+    ):
+        with pytest.raises(ModelError, match=r"no_such_package is not .*pip install.*\[speakers\]"):
+            refuses()
 
 
 def test_the_fingerprint_follows_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
