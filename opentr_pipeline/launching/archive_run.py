@@ -9,11 +9,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opentr_pipeline import terminal, wording
 from opentr_pipeline.archive.media_files import Scan, scan
 from opentr_pipeline.archive.recordings import probe_all
+from opentr_pipeline.devices.cards import WorkerSlot
+from opentr_pipeline.devices.cpu_slots import hearing_slots
 from opentr_pipeline.devices.leases import Rank, held_by_others
 from opentr_pipeline.errors import ArchiveError, InterruptedRunError
 from opentr_pipeline.launching import home
@@ -25,12 +28,12 @@ from opentr_pipeline.launching.progress import (
     show_table,
     show_tables,
 )
+from opentr_pipeline.launching.speaker_progress import SpeakerProgress
 from opentr_pipeline.planning import backlog
 from opentr_pipeline.planning.backlog import RecordingWork
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.plan import Taking
 from opentr_pipeline.planning.setup import Setup
-from opentr_pipeline.planning.speaker_work import speaker_work
 from opentr_pipeline.steps import bottleneck
 from opentr_pipeline.steps.bottleneck import AsSet
 
@@ -45,6 +48,25 @@ QUIET_PROGRESS_S = 15.0
 ENDING = (
     "Ending: the steps under way are stopped, which may take half a minute; what is done is kept."
 )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A command: on which archive, what it takes on, and who goes first where several wait."""
+
+    setup: Setup
+    taking: Taking
+    rank: Rank
+
+    @property
+    def max_s(self) -> float:
+        """Seconds of audio in a run."""
+        return self.setup.settings.run_max_audio_s
+
+    def waiting(self, slots: Sequence[WorkerSlot]) -> str:
+        """Whom it waits for."""
+        others = held_by_others(slots, self.setup.slots_folder)
+        return f", waiting for a worker slot, which {others} holds" if others else ""
 
 
 def run_archive(
@@ -70,8 +92,8 @@ def run_archive(
     all_work = _probed(setup, found, options)
     chosen = backlog.chosen(all_work, taking)
     audio_s = _audio_to_run(setup, all_work, chosen, taking)
-    to_hear_s = _audio_to_hear(setup, all_work, taking)
-    if audio_s or to_hear_s:
+    speakers = SpeakerProgress(setup, [one.recording for one in all_work], taking)
+    if audio_s or speakers.audio_s:
         home.start_forkserver(setup)
     if not home.is_ready(setup, _partition_keys(setup, found)):
         prepare(setup, found)
@@ -81,17 +103,10 @@ def run_archive(
         slots = wording.number_text(len(setup.slots), "worker slot")
         model = options.default.model
         out.print(f"{progress.to_do(len(all_work))}, model {model}, {slots}.", soft_wrap=True)
-    elif to_hear_s:
-        told_apart = f"{wording.hours(sum(to_hear_s.values()))} h of audio"
-        out.print(f"Nothing to transcribe; speakers are to be told apart in {told_apart}.")
-    with (
-        _kept_at_interrupt(progress),
-        _ticking(lambda: _sentence(progress, setup)) as say,
-        when_told_to_end(lambda: say(ENDING)),
-    ):
-        results = _execute(setup, audio_s, taking, rank, progress)
-        # In the runs before as well, as far as these came that far.
-        results += _tell_speakers(setup, _audio_to_hear(setup, all_work, taking), taking, rank)
+    if to_do := speakers.to_do():
+        out.print(to_do, soft_wrap=True)
+    asked = _Asked(setup, taking, rank)
+    results = _transcribe(asked, audio_s, progress, speakers) + _tell_speakers(asked, speakers)
     if chosen:
         show_table(out, setup.store, [one.recording for one in chosen])
         out.print()
@@ -99,18 +114,13 @@ def run_archive(
         steps = [step for result in results for step in result.steps]
         if verdict := bottleneck.verdict(steps, AsSet.of(setup.settings)):
             out.print(verdict, soft_wrap=True)
-    elif not to_hear_s:
+    if told := speakers.summary():
+        out.print(told, soft_wrap=True)
+    elif not chosen and not to_do:
         out.print(f"Nothing to do: {counts_text(all_work)}.")
     out.print()
     show_tables(out, setup.store)
     return [result.sentence for result in results if result.sentence]
-
-
-def _sentence(progress: Progress, setup: Setup) -> str:
-    """How far it is, and whom it waits for."""
-    others = held_by_others(setup.slots, setup.slots_folder)
-    waiting = f", waiting for a worker slot, which {others} holds" if others else ""
-    return f"{progress.sentence()}{waiting}"
 
 
 def scan_for_media(setup: Setup) -> Scan:
@@ -130,11 +140,13 @@ def scan_for_media(setup: Setup) -> Scan:
 
 
 @contextmanager
-def _kept_at_interrupt(progress: Progress) -> Iterator[None]:
+def _shown(sentence: Callable[[], str], kept: Callable[[], str]) -> Iterator[None]:
+    """Show how far it is; who ends it is told what is kept."""
     try:
-        yield
+        with _ticking(sentence) as say, when_told_to_end(lambda: say(ENDING)):
+            yield
     except KeyboardInterrupt:
-        raise InterruptedRunError(progress.kept()) from None
+        raise InterruptedRunError(kept()) from None
 
 
 def prepare(setup: Setup, found: Scan) -> None:
@@ -176,35 +188,37 @@ def _audio_to_run(
     return {**dict.fromkeys(outdated, 0.0), **audio_s}
 
 
-def _execute(
-    setup: Setup, audio_s: dict[str, float], taking: Taking, rank: Rank, progress: Progress
+def _transcribe(
+    asked: _Asked, audio_s: dict[str, float], progress: Progress, speakers: SpeakerProgress
 ) -> "list[RunResult]":
-    """Start the runs that are needed, one after another."""
+    """Start the runs that are needed, one after another; they tell speakers apart as well."""
     if not audio_s:
         return []
-    from opentr_pipeline.launching import launch
 
-    max_s = setup.settings.run_max_audio_s
-    return launch.execute_all(audio_s, max_s, taking, rank, progress.look_at_published)
+    def sentence() -> str:
+        return f"{progress.sentence()}{speakers.beside()}{asked.waiting(asked.setup.slots)}"
+
+    speakers.expect(progress.recordings)
+    with _shown(sentence, progress.kept):
+        from opentr_pipeline.launching import launch
+
+        after_each = progress.look_at_published
+        results = launch.execute_all(audio_s, asked.max_s, asked.taking, asked.rank, after_each)
+    # Where something failed, what follows was held up.
+    speakers.look_what_is_left()
+    return results
 
 
-def _audio_to_hear(
-    setup: Setup, all_work: Sequence[RecordingWork], taking: Taking
-) -> dict[str, float]:
-    """Seconds of audio in which speakers are to be told apart, for each partition with any."""
-    works = speaker_work(setup, (one.recording for one in all_work))
-    return backlog.audio_by_partition(one for one in works if one.is_selected(taking.selection))
-
-
-def _tell_speakers(
-    setup: Setup, audio_s: dict[str, float], taking: Taking, rank: Rank
-) -> "list[RunResult]":
-    """Where everything is transcribed, or something failed and held up what follows."""
-    if not audio_s:
+def _tell_speakers(asked: _Asked, speakers: SpeakerProgress) -> "list[RunResult]":
+    """Start the runs that only tell speakers apart, or take them back."""
+    if not speakers.audio_s:
         return []
-    from opentr_pipeline.launching import launch
+    slots = hearing_slots(asked.setup.slots)
+    with _shown(lambda: f"{speakers.sentence()}{asked.waiting(slots)}", speakers.kept):
+        from opentr_pipeline.launching import launch
 
-    return launch.tell_all_speakers(audio_s, setup.settings.run_max_audio_s, taking, rank)
+        audio_s, after_each = speakers.audio_s, speakers.look_at_published
+        return launch.tell_all_speakers(audio_s, asked.max_s, asked.taking, asked.rank, after_each)
 
 
 @contextmanager

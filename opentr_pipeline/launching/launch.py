@@ -65,7 +65,11 @@ def execute_all(
 
 
 def tell_all_speakers(
-    audio_s: dict[str, float], max_audio_s: float, taking: Taking, rank: Rank
+    audio_s: dict[str, float],
+    max_audio_s: float,
+    taking: Taking,
+    rank: Rank,
+    after_each: Callable[[], object],
 ) -> list[RunResult]:
     """The same, of the asset ``speakers`` alone: nothing is transcribed.
 
@@ -74,6 +78,7 @@ def tell_all_speakers(
         max_audio_s: in one run; a partition with more is a run of its own.
         taking: what all of them take on.
         rank: of their steps, where several wait for a worker slot.
+        after_each: called when a run is over.
     """
     results = []
     with DagsterInstance.get() as instance:
@@ -84,6 +89,7 @@ def tell_all_speakers(
             config = speaker_config(taking, Names())
             only = [Names().key("speakers")]
             results.append(_execute(instance, run_range, config, rank, only))
+            after_each()
     return results
 
 

@@ -32,6 +32,7 @@ class Progress:
         """Start the clock; what an earlier run had finished is set apart."""
         self._store = store
         self._checkpoints = Checkpoints(self._store.inner)
+        self.recordings = [work.recording for work in pending]
         self._waiting = by_content(pending)
         self._num_total, self._total_s = len(pending), audio_s(pending)
         self._num_done, self._done_s = 0, 0.0
@@ -136,7 +137,8 @@ def show_table(console: Console, store: TranscriptStore, order: Sequence[Recordi
 
 def show_tables(console: Console, store: TranscriptStore) -> None:
     """Print where the tables are."""
-    for name in ("recordings", "transcripts", "segments", "words"):
+    named = [name for name in ("turns", "speakers") if (store.root / name).is_dir()]
+    for name in ("recordings", "transcripts", "segments", "words", *named):
         console.print(f"{name:12}{store.root / name}", soft_wrap=True, highlight=False)
 
 
