@@ -21,6 +21,7 @@ ABOVE_QUIET_DB = 4.0
 MIN_CONTRAST_DB = 15.0
 # Less is the closure of a p, t or k.
 MIN_PAUSE_S = 0.08
+ALMOST_S = 1e-6  # two readings that differ by less are one
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,21 @@ class SpeechClock:
 
         frame = int(np.searchsorted(self.readings, reading - 1e-9, side="left"))
         return float(frame * FRAME_S - (self.readings[frame] - reading))
+
+    def pause_before(self, time_s: float, max_s: float) -> float:
+        """The middle of the last pause before a time, or the time itself, if none is so near."""
+        gone_s = self.reading(time_s) - self.stops + ALMOST_S
+        near = self.stops[(gone_s >= 0) & (gone_s <= max_s)]
+        return min(time_s, self._middle_s(float(near.max()))) if len(near) else time_s
+
+    def pause_after(self, time_s: float, max_s: float) -> float:
+        """The middle of the next pause after a time, or the time itself, if none is so near."""
+        to_go_s = self.stops - self.reading(time_s) + ALMOST_S
+        near = self.stops[(to_go_s >= 0) & (to_go_s <= max_s)]
+        return max(time_s, self._middle_s(float(near.min()))) if len(near) else time_s
+
+    def _middle_s(self, stop: float) -> float:
+        return (self.end_s(stop) + self.start_s(stop)) / 2
 
 
 def _levels_db(samples: "Numbers") -> "Numbers":

@@ -16,7 +16,11 @@ from opentr_pipeline.recognition.recognizer import Part
 from opentr_pipeline.recognition.whisper.decoded import Decoded
 from opentr_pipeline.recognition.whisper.languages import encode_missing, spoken_language
 from opentr_pipeline.recognition.whisper.model import Whisper
-from opentr_pipeline.recognition.whisper.other_languages import inserted, lost_stretches
+from opentr_pipeline.recognition.whisper.other_languages import (
+    between_pauses,
+    inserted,
+    lost_stretches,
+)
 from opentr_pipeline.recognition.whisper.word_times import parted
 from opentr_pipeline.transcripts.transcript import Segment, Word
 from opentr_pipeline.transcripts.window_results import Heard
@@ -131,7 +135,7 @@ class Transcriber:
         """
         if part.options.language != "each_window" or heard.trouble:
             return heard
-        for spans in lost_stretches(heard):
+        for spans in between_pauses(lost_stretches(heard), part.window):
             if spans != list(part.window.spans):  # else the same would come of it
                 (other,) = self.hear([Part(part.window.within(spans), part.options)])
                 heard = inserted(heard, other)

@@ -45,10 +45,12 @@ class Bilingual(Whisper):
         return [[Word(*word, 0.5) for word in WORDS.get(round(windows[0].duration_s), spanish)]]
 
 
-def heard(options: Any) -> tuple[Any, Bilingual]:
+def heard(options: Any, *pauses_s: tuple[float, float]) -> tuple[Any, Bilingual]:
     """The window from 100 s on; samples tell the languages."""
     samples = np.ones(ENGLISH * SAMPLE_RATE_HZ, np.float32)
     samples[SAMPLE_RATE_HZ // 2 : 8 * SAMPLE_RATE_HZ] = 2
+    for start_s, end_s in pauses_s:
+        samples[int(start_s * SAMPLE_RATE_HZ) : int(end_s * SAMPLE_RATE_HZ)] = 0
     start = 100 * SAMPLE_RATE_HZ
     part = Part(Window(((start, start + len(samples)),), samples), options)
     model = Bilingual()
@@ -69,6 +71,21 @@ def test_what_is_said_in_another_language_is_heard_by_itself() -> None:
     assert times == sorted(times)
     assert 100.8 <= one.segments[1].start_s < one.segments[1].end_s < 106.3
     assert (one.language, one.speech_s) == ("en", ENGLISH)
+
+
+@pytest.mark.parametrize(
+    ("pauses_s", "length_s"),
+    [
+        (((0.55, 0.75), (6.4, 7.4)), 6.9 - 0.65),  # to the middles of both
+        (((0.7, 0.9), (6.1, 6.9)), 6.5 - 0.8),  # in pauses already
+        (((0.1, 0.2), (7.0, 7.9)), 6.2 - 0.8),  # the next word is not half a word
+    ],
+)
+def test_no_word_is_cut_in_two_where_a_pause_is_near(
+    pauses_s: Sequence[tuple[float, float]], length_s: float
+) -> None:
+    _, model = heard(EACH_WINDOW, *pauses_s)
+    assert model.lengths_s == [ENGLISH, pytest.approx(length_s, abs=0.02)]
 
 
 def test_where_a_recording_has_a_language_nothing_is_heard_twice() -> None:
