@@ -218,7 +218,8 @@ def test_the_keys_of_json_are_stable(bare: Path, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(f"opentr_pipeline.cli.{module}.options_of", lambda *_, **__: options)
     assert set(asked("status")) == set(  # type: ignore[call-overload]
         """num_done num_missing num_stale num_failed num_unprobed num_partitions done_audio_s
-        pending_audio_s num_unpublished num_by_status num_worker_slots num_slots_in_use slots_in_use
+        pending_audio_s num_unpublished num_by_status num_speakers_left num_speakers_failed
+        num_worker_slots num_slots_in_use slots_in_use
         closed_slots batch_limits devices runs speed_x page""".split()
     )
     assert set(asked("eta")) == set(  # type: ignore[call-overload]

@@ -447,5 +447,5 @@ def test_the_index_is_no_part_of_what_transcribes() -> None:
     nodes = {node.name for node in defs.resolve_job_def("transcribe_archive").graph.node_defs}
     assert "search_index" not in nodes
     spec = defs.resolve_job_def("__ASSET_JOB").asset_layer.asset_graph.get(AssetKey("search_index"))
-    assert {key.to_user_string() for key in spec.parent_keys} == {"transcripts"}
+    assert {key.to_user_string() for key in spec.parent_keys} == {"transcripts", "speakers"}
     assert all(part in str(spec.description) for part in ("*Refreshed*", "*When it fails*"))
