@@ -265,7 +265,7 @@ def test_one_module_decides_what_recognizes_speech() -> None:
             "pyarrow",
             {
                 *("transcripts.store", "transcripts.schemas", "transcripts.table_files"),
-                *("transcripts.new_rows", "transcripts.generations"),
+                *("transcripts.new_rows", "transcripts.generations", "transcripts.columns"),
                 *("quality.partition_facts", "quality.partition_totals"),
             },
         ),
@@ -291,6 +291,7 @@ def test_one_module_decides_what_recognizes_speech() -> None:
         ("scipy", {"speakers.clustering"}),
         ("tokenizers", {"recognition.whisper.tokens"}),
         ("jiwer", {"archive.references"}),
+        ("rapidfuzz", {"transcripts.matching"}),
         ("pysubs2", {"archive.references"}),
         ("prometheus_client", {"monitoring.metrics"}),
         ("dotenv", {"settings.values"}),

@@ -12,7 +12,7 @@ from opentr_pipeline.quality import problems
 from opentr_pipeline.quality.checks import CHECKS
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.values import allowed
-from opentr_pipeline.transcripts import transcript
+from opentr_pipeline.transcripts import provided, transcript
 from opentr_pipeline.transcripts.schemas import SCHEMAS, describe
 from opentr_pipeline.transcripts.table_files import SCHEMA_VERSION
 
@@ -116,6 +116,8 @@ def _statuses() -> str:
         "low_confidence": f"mean log-probability below {transcript.MIN_AVG_LOGPROB:g}",
         "likely_silence": f"probability of no speech over {transcript.MAX_NO_SPEECH_PROBABILITY}",
         "boilerplate": "the whole segment is one of the sentences that Whisper is known to invent",
+        "unmatched_text": "words of a given text in a row of which none was heard: "
+        f"{provided.UNMATCHED_WORDS} or more",
     }
     return _page(
         "Statuses and flags",
@@ -219,7 +221,7 @@ def _table(head: list[str], rows: Iterable[list[str]]) -> str:
 # By the name of the page: its maker, and where the facts stand for people without the site.
 MAKERS: dict[str, tuple[Callable[[], str], str]] = {
     "settings": (_settings, ".env.example"),
-    "tables": (_tables, "opentr_pipeline/transcripts/schemas.py"),
+    "tables": (_tables, "opentr_pipeline/transcripts/columns.py"),
     "statuses": (_statuses, "opentr_pipeline/transcripts/transcript.py"),
     "checks": (_checks, "opentr_pipeline/quality/checks.py"),
     "commands": (_commands, "./opentr.sh help"),

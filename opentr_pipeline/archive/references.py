@@ -5,24 +5,20 @@ without. This is the door of jiwer and pysubs2.
 """
 
 import html
-import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from opentr_pipeline.archive.media_files import MEDIA_EXTENSIONS, MediaFile
+from opentr_pipeline.archive.beside import TextBeside, bytes_beside, decoded, find_beside
 from opentr_pipeline.archive.partitioning import Partitioning
-from opentr_pipeline.archive.storage import Storage, storage_of
+from opentr_pipeline.archive.storage import Storage
 from opentr_pipeline.errors import ReferenceTextError
-from opentr_pipeline.plain_files import open_regular
 
 # Where there are several, the first counts.
 SUFFIXES = (".reference.txt", ".reference.srt", ".reference.vtt")
-BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
-# More than is said in three days; what is larger is another file.
-MAX_BYTES = 5_000_000
+NOUN = "reference"
 # Written without spaces between words; each character counts as a word does elsewhere: Thai, Lao,
 # Tibetan, Myanmar, Khmer, Japanese and Chinese.
 # Source: the blocks of The Unicode Standard.
@@ -43,77 +39,12 @@ INTERVAL_PERCENTILES = (2.5, 97.5)
 RESAMPLING_SEED = 20_040_517  # any; the same data give the same interval
 
 
-@dataclass(frozen=True)
-class Reference:
-    """A reference and the media file that it is for.
-
-    Attributes:
-        path: of the reference, in the archive.
-        size_bytes: of the reference.
-        modified_ns: the reference's modified time, nanoseconds since 1970 UTC.
-        recording_id: of the recording that it is for.
-    """
-
-    path: str
-    size_bytes: int
-    modified_ns: int
-    recording_id: str
-
-
-def find_references(archive: Path, partitioning: Partitioning) -> dict[str, list[Reference]]:
+def find_references(archive: Path, partitioning: Partitioning) -> dict[str, list[TextBeside]]:
     """The references in the archive, by the partition of the media beside them.
 
     Reads folders, and the size and time of what matters; one without media beside it is nobody's.
     """
-    found: dict[str, list[Reference]] = {}
-    storage = storage_of(archive)
-    for folder, names in _folders(storage):
-        for media_path, path in (map(folder.__add__, pair) for pair in _pairs(names)):
-            try:
-                media, text = storage.stat(media_path), storage.stat(path)
-            except OSError:  # gone since the folder was read, or not ours to see
-                continue
-            if media.kind != "file" or media.refusal:
-                continue
-            media_file = MediaFile(media_path, *media[1:6])
-            found.setdefault(partitioning.key(media_file), []).append(
-                Reference(path, text.size_bytes, text.modified_ns, media_file.recording_id)
-            )
-    return found
-
-
-def _folders(storage: Storage) -> Iterator[tuple[str, list[str]]]:
-    """Each folder with the names of what is no folder in it; what cannot be read has none."""
-    waiting = [""]
-    while waiting:
-        folder = waiting.pop()
-        try:
-            listed = list(storage.list(folder))
-        except OSError:
-            continue
-        inside = f"{folder}/" if folder else ""
-        yield inside, [one.path.removeprefix(inside) for one in listed if not one.is_folder]
-        paths = sorted((one.path for one in listed if one.is_folder), reverse=True)
-        waiting += [path for path in paths if not path.removeprefix(inside).startswith(".")]
-
-
-def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
-    """The media files of a folder that have a reference, with it."""
-    by_stem: dict[str, str] = {}
-    for suffix in SUFFIXES:
-        for name in sorted(names):
-            if name.lower().endswith(suffix):
-                by_stem.setdefault(name[: -len(suffix)], name)
-    if not by_stem:
-        return []
-    pairs = []
-    for name in sorted(names):
-        stem, extension = os.path.splitext(name)
-        reference = by_stem.get(name) or by_stem.get(stem)
-        is_media = extension.lower().lstrip(".") in MEDIA_EXTENSIONS
-        if reference and is_media and not name.startswith("."):
-            pairs.append((name, reference))
-    return pairs
+    return find_beside(archive, partitioning, SUFFIXES)
 
 
 def read_reference(storage: Storage, path: str) -> list[str]:
@@ -122,36 +53,27 @@ def read_reference(storage: Storage, path: str) -> list[str]:
     Raises:
         ReferenceTextError: it cannot be read, is too large, is no text, or holds no words.
     """
-    try:
-        with storage.opened(path) as place, open_regular(place) as stream:
-            raw = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ReferenceTextError(f"The reference cannot be read: {error.strerror}.") from None
-    if len(raw) > MAX_BYTES:
-        raise ReferenceTextError(
-            f"The reference is larger than {MAX_BYTES} bytes; put the text of the recording there."
-        )
-    try:
-        text = raw.decode("utf-16" if raw[:2] in BYTE_ORDER_MARKS else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ReferenceTextError(
-            f"The reference is not {error.encoding.upper()} (byte {error.start}); save it as UTF-8."
-        ) from None
+    text = decoded(bytes_beside(storage, path, NOUN), NOUN)
     kind = PurePosixPath(path).suffix.lower().lstrip(".")
-    words = comparable_words(text if kind == "txt" else _subtitle_text(text, kind))
+    words = comparable_words(text if kind == "txt" else "\n".join(subtitle_texts(text, kind)))
     if not words:
         raise ReferenceTextError("The reference holds no words.")
     return words
 
 
-def _subtitle_text(text: str, kind: str) -> str:
+def subtitle_texts(text: str, kind: str) -> list[str]:
+    """What the cues of subtitles say, without signs of form; lines within one are parted.
+
+    Args:
+        text: of the file.
+        kind: ``srt`` or ``vtt``.
+    """
     import pysubs2
 
     # In what is left open, and in rows of empty lines, pysubs2 1.8 looks for an end from each one.
     closed = EMPTY_LINES.sub("\n\n", "\n".join(map(_closed, text.splitlines())))
     subtitles = pysubs2.SSAFile.from_string(TIME_TAGS.sub("", closed), format_=kind)
-    lines = [event.plaintext for event in subtitles if event.is_text]
-    return html.unescape("\n".join(lines))
+    return [html.unescape(event.plaintext) for event in subtitles if event.is_text]
 
 
 def _closed(line: str) -> str:

@@ -12,7 +12,13 @@ from opentr_pipeline.settings.installation import example_file
 
 # In the order of use: the module of each command, in the groups of the list that ``help`` shows.
 GROUPS = {
-    "Transcribe": {"run": "runs", "retry-failed": "runs", "backfill": "runs", "scan": "runs"},
+    "Transcribe": {
+        "run": "runs",
+        "retry-failed": "runs",
+        "backfill": "runs",
+        "scan": "runs",
+        "align": "align",
+    },
     "Read and search": {
         "search": "search",
         "speakers": "speakers",

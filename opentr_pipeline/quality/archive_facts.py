@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from opentr_pipeline.archive.beside import TextBeside
 from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.archive.references import (
-    Reference,
     comparable_words,
     find_references,
     num_errors,
@@ -119,7 +119,7 @@ def archive_facts(
 
 
 def _partition_facts(
-    store: TranscriptStore, archive: Path, key: str, references: Sequence[Reference]
+    store: TranscriptStore, archive: Path, key: str, references: Sequence[TextBeside]
 ) -> PartitionFacts:
     return of_one_generation(
         store, key, lambda generation: _facts_of(store, archive, key, generation, references)
@@ -131,7 +131,7 @@ def _facts_of(
     archive: Path,
     key: str,
     generation: Generation,
-    references: Sequence[Reference],
+    references: Sequence[TextBeside],
 ) -> PartitionFacts:
     rows = store.path("recordings", key)
     rows_state = file_state(rows) if rows.exists() else ""
@@ -174,7 +174,7 @@ def _published_from_dict(facts: dict[str, Any]) -> PublishedFacts:
 
 
 def compare(
-    archive: Path, generation: Generation, references: Sequence[Reference]
+    archive: Path, generation: Generation, references: Sequence[TextBeside]
 ) -> list[ReferenceFacts]:
     """Hold the transcripts of a partition against their references."""
     names = "recording_id path status task text"
@@ -183,7 +183,7 @@ def compare(
     return [_compared(archive, one, by_id.get(one.recording_id)) for one in references]
 
 
-def _compared(archive: Path, reference: Reference, row: dict[str, Any] | None) -> ReferenceFacts:
+def _compared(archive: Path, reference: TextBeside, row: dict[str, Any] | None) -> ReferenceFacts:
     if row is None:
         name = os.fsencode(reference.path).decode(errors="backslashreplace")
         return ReferenceFacts(name, problem="The recording has no transcript yet.")

@@ -28,7 +28,8 @@ def attributed(transcript: Transcript, spoken: Spoken) -> Transcript:
         named = dataclasses.replace(
             segment,
             words=tuple(map(_named, segment.words, mine)),
-            speaker=_speaker(segment, mine, spoken.turns),
+            # A given text knows better who says it.
+            speaker=segment.speaker or _speaker(segment, mine, spoken.turns),
         )
         segments += [
             dataclasses.replace(part, has_overlap=overlaps.touch(part.start_s, part.end_s))
@@ -63,7 +64,7 @@ def _heard_in(channel: int | None, turns: Sequence[Turn]) -> list[Turn]:
 
 
 def _named(word: Word, said: Said | None) -> Word:
-    if said is None:
+    if said is None or word.speaker:
         return word
     return dataclasses.replace(word, speaker=label(said.speaker), speaker_share=said.share)
 

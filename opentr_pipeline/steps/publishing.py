@@ -10,6 +10,9 @@ from opentr_pipeline.planning.plan import Plan
 from opentr_pipeline.speakers.attribution import attributed
 from opentr_pipeline.speakers.naming import put_names
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
+from opentr_pipeline.transcripts.kept_heard import KeptHeard
+from opentr_pipeline.transcripts.parts import without_speakers
+from opentr_pipeline.transcripts.provided import aligned, provided_text
 from opentr_pipeline.transcripts.schemas import transcript_of
 from opentr_pipeline.transcripts.store import (
     Entry,
@@ -18,7 +21,7 @@ from opentr_pipeline.transcripts.store import (
     TranscriptStore,
     is_published_as,
 )
-from opentr_pipeline.transcripts.transcript import Transcript
+from opentr_pipeline.transcripts.transcript import HEARD, Transcript
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +48,7 @@ def publish_partition(
         if outcome:
             entries.append(Entry(recording.recording_id, recording.media_file.path, outcome))
     _keep_replaced(partition_key, entries, store, index)
+    entries = _with_texts(partition_key, entries, store, index)
     store.publish(partition_key, _with_speakers(partition_key, entries, store, index))
     say_names(store, [partition_key])
 
@@ -59,6 +63,45 @@ def say_names(store: TranscriptStore, keys: Iterable[str]) -> None:
         put_names(store, keys)
     except StoreError as error:
         _log.warning("Names of speakers are missing from the tables: %s", error)
+
+
+def _with_texts(
+    partition_key: str, entries: Sequence[Entry], store: TranscriptStore, index: StoreIndex
+) -> list[Entry]:
+    """Other words where a given text is published: that text keeps its place, with other times."""
+    given = {
+        entry.recording_id
+        for entry in entries
+        if (row := index.by_recording.get((partition_key, entry.recording_id)))
+        and row.provided_fingerprint
+        and row.content != entry.outcome.content
+        and entry.outcome.status in HEARD
+    }
+    if not given:
+        return list(entries)
+    tables, heard = store.read_together(partition_key), KeptHeard(store.inner)
+    there = given.intersection(tables["transcripts"]["recording_id"].to_pylist())
+    before = {recording_id: transcript_of(tables, recording_id) for recording_id in there}
+    return [
+        dataclasses.replace(entry, outcome=_with_text(entry.outcome, text, heard, store))
+        if (text := before.get(entry.recording_id)) and text.provided
+        else entry
+        for entry in entries
+    ]
+
+
+def _with_text(
+    outcome: Transcript | PublishedRow, before: Transcript, heard: KeptHeard, store: TranscriptStore
+) -> Transcript | PublishedRow:
+    if isinstance(outcome, PublishedRow):
+        tables = store.read_together(outcome.partition_key)
+        if outcome.recording_id not in tables["transcripts"]["recording_id"].to_pylist():
+            return outcome
+        published = transcript_of(tables, outcome.recording_id)
+    else:
+        published = outcome
+    words = heard.of(published)
+    return aligned(words, provided_text(without_speakers(before))) if words else outcome
 
 
 def _with_speakers(

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word, joined_text
+from opentr_pipeline.transcripts.turns import is_label
 
 
 def parted(segment: Segment, index: int) -> list[Segment]:
@@ -41,7 +42,7 @@ def parted(segment: Segment, index: int) -> list[Segment]:
 
 
 def model_segments(segments: Iterable[Segment]) -> tuple[Segment, ...]:
-    """The segments as the model made them: parts put together, nobody's name on them."""
+    """The segments as they were made: parts put together, no name that the text does not give."""
     numbered = itertools.count()
 
     def place(segment: Segment) -> tuple[bool, int]:
@@ -71,7 +72,7 @@ def _whole(parts: Sequence[Segment]) -> Segment:
         end_s=parts[-1].end_s,
         text=joined_text(parts),
         words=tuple(map(_nobodys, words)),
-        speaker="",
+        speaker=_given(parts[0].speaker),
         has_overlap=False,
         is_endless=False,
         part_of=None,
@@ -82,4 +83,9 @@ def _whole(parts: Sequence[Segment]) -> Segment:
 
 
 def _nobodys(word: Word) -> Word:
-    return dataclasses.replace(word, speaker="", speaker_share=0.0)
+    return dataclasses.replace(word, speaker=_given(word.speaker), speaker_share=0.0)
+
+
+def _given(speaker: str) -> str:
+    """A name that a given text has for who speaks; a label of ours is none."""
+    return "" if is_label(speaker) else speaker

@@ -10,121 +10,12 @@ import pyarrow.compute as pc
 
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.audio.probe import Probe
+from opentr_pipeline.transcripts.columns import COLUMNS
 from opentr_pipeline.transcripts.transcript import RECORDING_FLAGS, Segment, Transcript, Word
 from opentr_pipeline.transcripts.turns import Turn, Voice, number, voice_from_dict
 from opentr_pipeline.transcripts.turns import label as named
 from opentr_pipeline.wording import readable
 
-_PATH = r"in the archive; what no text can show (control characters, bytes) as \x1b, \xe9, \u202e"
-_ID = [
-    ("recording_id", pa.string(), "digest of the path in the archive"),
-    ("partition_key", pa.string(), "Dagster's partition"),
-]
-_COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
-    "recordings": [
-        *_ID,
-        ("path", pa.string(), _PATH),
-        ("in_archive", pa.bool_(), "false where the media file is gone"),
-        ("media_fingerprint", pa.string(), "SHA-256 of the bytes"),
-        ("size_bytes", pa.int64(), "of the media file"),
-        ("modified_at", pa.timestamp("us", tz="UTC"), "by the file system"),
-        ("status", pa.string(), "ok, or why there is nothing to transcribe"),
-        ("reason", pa.string(), "a sentence where the status is not ok"),
-        ("container", pa.string(), "FFmpeg's name of the format"),
-        ("codec", pa.string(), "of the audio stream"),
-        ("sample_rate_hz", pa.int32(), "of the audio stream"),
-        ("num_channels", pa.int32(), "of the audio stream"),
-        ("num_audio_streams", pa.int32(), "in the container"),
-        ("has_video", pa.bool_(), "cover pictures do not count"),
-        ("duration_s", pa.float64(), "as the container claims it"),
-        ("tags", pa.map_(pa.string(), pa.string()), "the container's own, such as title"),
-    ],
-    "transcripts": [
-        *_ID,
-        ("path", pa.string(), _PATH),
-        ("media_fingerprint", pa.string(), "SHA-256 of the bytes that were heard"),
-        ("settings_fingerprint", pa.string(), "digest of model and options"),
-        (
-            "status",
-            pa.string(),
-            "ok, suspect, no_speech, truncated, too_long, corrupt, unsupported, failed",
-        ),
-        ("reason", pa.string(), "a sentence where the status is not ok"),
-        ("flags", pa.list_(pa.string()), "of the recording and of all its segments, each once"),
-        ("language", pa.string(), "ISO 639 code, empty where nothing was heard"),
-        ("language_probability", pa.float32(), "1 where the language was asked for"),
-        ("model", pa.string(), "as in WHISPER_MODEL"),
-        ("compute_type", pa.string(), "the model's arithmetic"),
-        ("task", pa.string(), "transcribe or translate"),
-        ("duration_s", pa.float64(), "of the sound that could be decoded"),
-        ("speech_s", pa.float64(), "seconds of that with speech, pauses up to one second included"),
-        ("wall_s", pa.float64(), "seconds that the engine took"),
-        ("transcribed_at", pa.timestamp("ms", tz="UTC"), "when it was finished"),
-        ("num_attempts", pa.int32(), "tries, those that died included"),
-        ("num_segments", pa.int32(), "rows in segments"),
-        ("num_words", pa.int32(), "rows in words"),
-        ("text", pa.string(), "all segments, a space between them"),
-        ("num_speakers", pa.int32(), "told apart by their voices; empty where nobody has asked"),
-        ("speakers_reason", pa.string(), "a sentence where they could not be told apart"),
-        ("speakers_fingerprint", pa.string(), "digest of what told them apart, empty before"),
-    ],
-    "segments": [
-        *_ID,
-        ("segment_index", pa.int32(), "from 0, in order"),
-        ("start_s", pa.float64(), "from the beginning of the recording"),
-        ("end_s", pa.float64(), "from the beginning of the recording"),
-        ("channel", pa.int32(), "0 is the first; empty where all channels were mixed"),
-        ("language", pa.string(), "of these words; the recording's is the one spoken longest"),
-        ("text", pa.string(), "as the model said it"),
-        ("avg_logprob", pa.float32(), "mean log-probability of the tokens; 0 is certain"),
-        ("no_speech_probability", pa.float32(), "that there is no speech at all"),
-        ("compression_ratio", pa.float32(), "of the text; loops compress well"),
-        ("flags", pa.list_(pa.string()), "loop, low_confidence, likely_silence, boilerplate"),
-        ("num_words", pa.int32(), "rows in words"),
-        ("speaker", pa.string(), "such as SPEAKER_00, by first appearance; empty before"),
-        ("has_overlap", pa.bool_(), "somebody else speaks at the same time"),
-        ("part_of", pa.int32(), "number of the model's segment, where it was parted by speakers"),
-    ],
-    "words": [
-        *_ID,
-        ("segment_index", pa.int32(), "of its segment"),
-        ("word_index", pa.int32(), "from 0 in its segment"),
-        ("channel", pa.int32(), "of its segment"),
-        ("text", pa.string(), "as the model wrote it, with the space in front"),
-        ("start_s", pa.float64(), "from the beginning of the recording"),
-        ("end_s", pa.float64(), "from the beginning of the recording"),
-        ("probability", pa.float32(), "0 to 1, the model's own"),
-        ("speaker", pa.string(), "who says it; the neighbours decide where no turn reaches it"),
-        ("speaker_share", pa.float32(), "of the word that lies in that speaker's turns, 0 to 1"),
-    ],
-    "turns": [
-        *_ID,
-        ("turn_index", pa.int32(), "from 0, by start"),
-        ("channel", pa.int32(), "0 is the first; empty where all channels were mixed"),
-        ("speaker", pa.string(), "such as SPEAKER_00, by first appearance in the recording"),
-        ("start_s", pa.float64(), "from the beginning of the recording"),
-        ("end_s", pa.float64(), "from there too; turns of several speakers may overlap"),
-    ],
-    "speakers": [
-        *_ID,
-        ("speaker", pa.string(), "such as SPEAKER_00, by first appearance in the recording"),
-        ("channel", pa.int32(), "0 is the first; empty where all channels were mixed"),
-        ("speech_s", pa.float64(), "seconds that they speak"),
-        ("embedding", pa.list_(pa.float32()), "of the voice, of length 1; none of short ones"),
-        ("embedding_model", pa.string(), "names the network; only what one made can be compared"),
-        ("person_id", pa.string(), "of the person in people; empty where nobody has said"),
-        ("name", pa.string(), "of that person, as somebody has confirmed it"),
-        ("similarity", pa.float32(), "to their other voices, where a suggestion was confirmed"),
-        ("named_by", pa.string(), "hand, or suggestion where one was confirmed"),
-    ],
-    "people": [
-        ("person_id", pa.string(), "stays when the name changes"),
-        ("name", pa.string(), "as somebody typed it"),
-        ("note", pa.string(), "whatever tells them from others"),
-        ("confirmed_at", pa.timestamp("ms", tz="UTC"), "when a voice was confirmed last"),
-        ("num_voices", pa.int32(), "that were confirmed, in as many recordings"),
-    ],
-}
 # Of ``transcripts``, from the row of the same recording in ``recordings``.
 COPIED_COLUMNS = ("recording_id", "partition_key", "path", "media_fingerprint")
 _DESCRIPTION_KEY = b"description"
@@ -133,7 +24,7 @@ SCHEMAS = {
     table: pa.schema(
         [pa.field(name, kind, metadata={_DESCRIPTION_KEY: said}) for name, kind, said in columns]
     )
-    for table, columns in _COLUMNS.items()
+    for table, columns in COLUMNS.items()
 }
 # What the columns of a table are the fields of, where they are some; labels and counts are not.
 _FIELDS_OF: dict[str, type] = {
@@ -156,7 +47,7 @@ TROUBLE_COLUMNS = "recording_id partition_key path status reason flags num_attem
 
 def describe(table: str) -> list[tuple[str, str, str]]:
     """Name, type and meaning of each column of a table."""
-    return [(name, str(kind), meaning) for name, kind, meaning in _COLUMNS[table]]
+    return [(name, str(kind), meaning) for name, kind, meaning in COLUMNS[table]]
 
 
 def columns_of(table: str, names: Sequence[str] = ()) -> pa.Schema:
@@ -244,6 +135,7 @@ def transcript_of(tables: Mapping[str, pa.Table], recording_id: str) -> Transcri
                 found,
                 words=tuple(words.get(row["segment_index"], ())),
                 is_endless="loop" in (row["flags"] or ()) and "loop" not in found.flags,
+                is_unmatched="unmatched_text" in (row["flags"] or ()),
             )
         )
     (row,) = rows["transcripts"]

@@ -73,6 +73,7 @@ class PublishedRow:
     num_attempts: int
     speakers_fingerprint: str = ""
     speakers_reason: str = ""
+    provided_fingerprint: str = ""
 
     @property
     def content(self) -> Content:

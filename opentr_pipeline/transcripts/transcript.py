@@ -1,9 +1,8 @@
 """Words, segments and transcripts, and what always holds for them; pure."""
 
-import dataclasses
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +37,9 @@ REMEDIES = {
 RECORDING_FLAGS = {
     "speech_without_words": "somebody speaks for longer than some seconds and no word is written",
     "uncertain_language": "the language is a guess",
+    "speech_without_text": "somebody speaks for longer than some seconds and the given text says "
+    "nothing",
+    "text_does_not_fit": "the given text is not what is said; the model's own stays",
     "window_failed": "the engine failed at a stretch of speech, whose words or their times are "
     "missing",
 }
@@ -96,6 +98,7 @@ class Segment:
         has_overlap: somebody else speaks at the same time.
         part_of: the number of the model's own segment, from 0, where it was parted because the
             speaker changes in it; None where it is whole.
+        is_unmatched: a given text, of which nothing was heard.
     """
 
     start_s: float
@@ -111,6 +114,7 @@ class Segment:
     speaker: str = ""
     has_overlap: bool = False
     part_of: int | None = None
+    is_unmatched: bool = False
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -118,13 +122,15 @@ class Segment:
 
         ``loop``: the text repeats itself. ``low_confidence``: the model doubts its own words.
         ``likely_silence``: it doubts that anybody speaks. ``boilerplate``: a sentence that Whisper
-        learnt from subtitles and writes where nobody speaks.
+        learnt from subtitles and writes where nobody speaks. ``unmatched_text``: nothing that
+        was heard fits this part of a given text.
         """
         doubts = {
             "loop": self._is_loop,
             "low_confidence": self.avg_logprob < MIN_AVG_LOGPROB,
             "likely_silence": self.no_speech_probability > MAX_NO_SPEECH_PROBABILITY,
             "boilerplate": _letters(self.text) in BOILERPLATE,
+            "unmatched_text": self.is_unmatched,
         }
         return tuple(flag for flag, holds in doubts.items() if holds)
 
@@ -171,6 +177,9 @@ class Transcript:
         speakers_reason: a sentence where that could not be done.
         turns: who speaks when.
         voices: of who speaks, by number.
+        provided: the text is one that lay beside the media; only the times were heard.
+        provided_fingerprint: SHA-256 of that file, also where it did not fit; empty without one.
+        provided_reason: a sentence about what of it does not fit.
     """
 
     media_fingerprint: str
@@ -193,6 +202,9 @@ class Transcript:
     speakers_reason: str = ""
     turns: tuple[Turn, ...] = ()
     voices: tuple[Voice, ...] = ()
+    provided: bool = False
+    provided_fingerprint: str = ""
+    provided_reason: str = ""
 
     @property
     def spoken(self) -> Spoken | None:
@@ -260,38 +272,3 @@ def joined_text(segments: Sequence[Segment]) -> str:
 def _letters(text: str) -> str:
     """A text without case, marks and spaces."""
     return "".join(letter for letter in text.casefold() if letter.isalnum())
-
-
-def settle_times(segments: Iterable[Segment], duration_s: float) -> tuple[Segment, ...]:
-    """The same segments with times that run forward and stay inside the media.
-
-    Alignment can place a word a little before its predecessor or past the end. Only times are
-    moved, by as little as makes them monotone; text and scores stay.
-
-    Args:
-        segments: in the order of the text.
-        duration_s: the media's.
-    """
-    settled = []
-    reached_s = 0.0
-    for segment in segments:
-        words, reached_s = _settled_words(segment.words, reached_s, duration_s)
-        start_s = words[0].start_s if words else min(max(segment.start_s, reached_s), duration_s)
-        end_s = words[-1].end_s if words else min(max(segment.end_s, start_s), duration_s)
-        reached_s = max(reached_s, end_s)
-        settled.append(
-            dataclasses.replace(segment, start_s=start_s, end_s=end_s, words=tuple(words))
-        )
-    return tuple(settled)
-
-
-def _settled_words(
-    words: Sequence[Word], reached_s: float, duration_s: float
-) -> tuple[list[Word], float]:
-    settled = []
-    for word in words:
-        start_s = min(max(word.start_s, reached_s), duration_s)
-        end_s = min(max(word.end_s, start_s), duration_s)
-        settled.append(dataclasses.replace(word, start_s=start_s, end_s=end_s))
-        reached_s = end_s
-    return settled, reached_s

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, Place, Span
+from opentr_pipeline.transcripts.settled_times import settle_times
 from opentr_pipeline.transcripts.transcript import (
     RECORDING_FLAGS,
     Segment,
     Transcript,
     Word,
     segment_from_dict,
-    settle_times,
 )
 
 # Speech so near to a word belongs to it. Of speech without any, more than this in a window, or in

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opentr_pipeline.archive.beside import MAX_BYTES
 from opentr_pipeline.archive.references import (
-    MAX_BYTES,
     comparable_words,
     find_references,
     num_errors,

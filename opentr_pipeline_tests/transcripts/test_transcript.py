@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opentr_pipeline.transcripts.settled_times import settle_times
 from opentr_pipeline.transcripts.transcript import (
     MAX_COMPRESSION_RATIO,
     MAX_NO_SPEECH_PROBABILITY,
@@ -18,7 +19,6 @@ from opentr_pipeline.transcripts.transcript import (
     Transcript,
     Word,
     from_dict,
-    settle_times,
 )
 from opentr_pipeline.wording import now
 from opentr_pipeline_tests.making import PROPERTY, transcript

@@ -1,0 +1,34 @@
+"""``opentr align``: transcripts that exist already, at their times in the sound."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from opentr_pipeline import terminal
+from opentr_pipeline.cli.shared import archive_argument, setup_of
+
+
+@click.command()
+@archive_argument
+def align(archive: Path | None) -> None:
+    """Put transcripts that lie beside the media of ARCHIVE in the place of the model's words.
+
+    NAME.vtt, NAME.srt, NAME.docx or NAME.txt beside the media file NAME.mp3: its words get the
+    times at which the model heard them, and not a letter of it changes. Where less than half of it
+    was heard, the model's words stay. Run it after run, and again when a text is changed or gone.
+    """
+    from opentr_pipeline.cli.voices import renew
+    from opentr_pipeline.steps.aligning import Aligning
+
+    setup = setup_of(archive)
+    done = Aligning(setup).run()
+    terminal.say(
+        f"{done.num_aligned} recordings aligned, {done.num_unchanged} unchanged, "
+        f"{done.num_unfit} texts do not fit, {done.num_restored} back to the model's words; "
+        f"{done.num_waiting} texts wait for their media to be transcribed."
+    )
+    sentences = [*done.sentences, *renew(setup.settings, done.changed)]
+    for sentence in sentences:
+        terminal.complain(sentence)
+    sys.exit(1 if sentences else 0)
