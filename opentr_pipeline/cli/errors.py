@@ -29,11 +29,15 @@ NUM_FILES_SHOWN = 10
 @click.option("--all", "every", is_flag=True, help="Name every recording.")
 def errors(archive: Path | None, as_json: bool, every: bool) -> None:
     """Say which recordings are not as they should be, why, and what to do."""
+    from opentr_pipeline.planning.speaker_work import speaker_work
     from opentr_pipeline.quality import problems
 
     setup = setup_to_look(archive)
     _, all_work = known(setup)
-    classes = problems.errors(all_work, setup.store, None if every else NUM_FILES_SHOWN)
+    most = None if every else NUM_FILES_SHOWN
+    classes = problems.errors(all_work, setup.store, most)
+    works = speaker_work(setup, (one.recording for one in all_work))
+    classes += problems.speaker_errors(works, setup.store, most)
     if as_json:
         print_json(classes)
     else:

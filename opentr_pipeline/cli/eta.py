@@ -1,5 +1,6 @@
 """``opentr eta`` and ``opentr throughput``: how fast it goes, and until when."""
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -30,20 +31,27 @@ if TYPE_CHECKING:
 @json_option
 def eta(archive: Path | None, as_json: bool) -> None:
     """Say what is left to do, and until when, by the speed of late."""
+    from opentr_pipeline.planning.speaker_work import speakers_to_do
     from opentr_pipeline.quality import pace
 
     setup = setup_to_look(archive)
     found, all_work = known(setup)
     num_unprobed = len(found.media_files) - len(all_work)
     facts = pace.eta(all_work, num_unprobed, setup.store, len(setup.slots))
+    speakers = speakers_to_do(setup, (one.recording for one in all_work))
     if as_json:
-        print_json(facts)
+        print_json({**dataclasses.asdict(facts), "speakers": speakers})
     else:
-        terminal.console().print(of_eta(facts))
+        terminal.console().print(of_eta(facts, str(speakers)))
 
 
-def of_eta(facts: "Eta") -> "RenderableType":
-    """What is left, how fast it goes, until when."""
+def of_eta(facts: "Eta", speakers: str = "") -> "RenderableType":
+    """What is left, how fast it goes, until when.
+
+    Args:
+        facts: of transcripts.
+        speakers: what is to be done about these; empty for nothing.
+    """
     from opentr_pipeline.cli import tables
 
     lately = facts.lately
@@ -55,6 +63,8 @@ def of_eta(facts: "Eta") -> "RenderableType":
         ("worker slots", str(facts.num_worker_slots)),
         ("done", _done_at(facts)),
     ]
+    if speakers:  # another work, whose speed is another
+        lines.append(("speakers", f"{speakers}, which is not in the time above"))
     if facts.num_given_up:
         lines.append(("given up", f"{facts.num_given_up} ({command('errors')} says why)"))
     if facts.num_unprobed:

@@ -14,6 +14,8 @@ from opentr_pipeline.commands import command
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from opentr_pipeline.planning.setup import Setup
+    from opentr_pipeline.planning.speaker_work import SpeakersToDo
     from opentr_pipeline.quality.pace import Pace
     from opentr_pipeline.recognition.budget import Budget, Workload
 
@@ -49,16 +51,31 @@ def plan(archive: Path | None, as_json: bool, model: str | None) -> None:
     own = setup.workers.budgets()
     rows = budget.alternatives(own, work)
     measured = setup.workspace.benchmarks
+    speakers = _speakers(setup)
     speeds = [_speed_x(row, work, measured, speed.speed_x if row in own else None) for row in rows]
     if as_json:
         facts = [
             {**dataclasses.asdict(row), "verdict": row.verdict, "speed_x": speed_x}
             for row, speed_x in zip(rows, speeds, strict=True)
         ]
-        print_json({"workload": work, "as_set": own, "rows": facts, "lately": speed})
+        memory = {"workload": work, "as_set": own, "rows": facts, "lately": speed}
+        print_json({**memory, "speakers": speakers})
     else:
         shown = list(zip(rows, speeds, strict=True))
         terminal.console().print(of_plan(work, own, shown, speed, _meanings(rows)))
+        if said := str(speakers):
+            terminal.say(f"Speakers are {said}, on the CPU.")
+
+
+def _speakers(setup: "Setup") -> "SpeakersToDo":
+    """What is to be done about speakers; the archive is looked at only where somebody asks."""
+    from opentr_pipeline.archive.media_files import scan
+    from opentr_pipeline.planning.backlog import known_recordings
+    from opentr_pipeline.planning.speaker_work import SpeakersToDo, speakers_matter, speakers_to_do
+
+    if not speakers_matter(setup):
+        return SpeakersToDo()
+    return speakers_to_do(setup, known_recordings(setup, scan(setup.workspace.archive)))
 
 
 def _meanings(rows: "Sequence[Budget]") -> list[str]:

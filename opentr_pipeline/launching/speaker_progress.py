@@ -11,7 +11,12 @@ from opentr_pipeline.planning import backlog
 from opentr_pipeline.planning.plan import Taking
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.speaker_options import archive_speakers
-from opentr_pipeline.planning.speaker_work import SpeakerWork, speaker_work, speakers_matter
+from opentr_pipeline.planning.speaker_work import (
+    SpeakersToDo,
+    SpeakerWork,
+    speaker_work,
+    speakers_matter,
+)
 from opentr_pipeline.quality.countdown import Countdown
 from opentr_pipeline.speakers.kept_spoken import KeptSpoken
 from opentr_pipeline.transcripts.transcript import Content
@@ -72,13 +77,9 @@ class SpeakerProgress:
 
     def to_do(self) -> str:
         """``Speakers are to be told apart in 3 recordings, 0.8 h of audio.``; empty for nothing."""
-        parts = []
-        if self._heard:
-            num = number_text(len(self._heard), "recording")
-            parts.append(f"told apart in {num}, {hours(self._total_s)} h of audio")
-        if num_back := len(self._left) - len(self._heard):
-            parts.append(f"taken back in {number_text(num_back, 'recording')}")
-        return f"Speakers are to be {' and '.join(parts)}." if parts else ""
+        num_back = len(self._left) - len(self._heard)
+        to_do = str(SpeakersToDo(len(self._heard), self._total_s, num_back))
+        return f"Speakers are {to_do}." if to_do else ""
 
     def look_at_kept(self) -> None:
         """Count whose outcome is kept; when it is published, it is so no more."""

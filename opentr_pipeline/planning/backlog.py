@@ -102,14 +102,19 @@ def known_work(setup: Setup, found: Scan, options: ArchiveOptions) -> list[Recor
 
     One that nobody has probed counts as new, and as long as its size suggests.
     """
+    recordings = known_recordings(setup, found)
+    return judge(recordings, setup.store.index({one.partition_key for one in recordings}), options)
+
+
+def known_recordings(setup: Setup, found: Scan) -> list[Recording]:
+    """The recordings, by what earlier probes learnt, else by what their sizes suggest."""
     by_partition = setup.partitioning.groups(found.media_files)
     known = setup.probe_memory.recall(found.media_files)
-    recordings = [
+    return [
         Recording(media_file, key, *(known.get(media_file) or guessed(media_file)))
         for key, media_files in by_partition.items()
         for media_file in media_files
     ]
-    return judge(recordings, setup.store.index(by_partition), options)
 
 
 def make_plan(

@@ -14,6 +14,7 @@ from opentr_pipeline.planning.speaker_options import (
 )
 from opentr_pipeline.transcripts.store import PublishedRow, StoreIndex
 from opentr_pipeline.transcripts.transcript import HEARD, Content
+from opentr_pipeline.wording import hours, number_text
 
 # ``unwanted``: published, and asked for no more.
 SpeakerState = Literal["done", "missing", "stale", "failed", "unwanted"]
@@ -41,6 +42,57 @@ class SpeakerWork:
         if selection == "failed":
             return self.state == "failed"
         return self.state not in ("done", "failed")
+
+
+@dataclass(frozen=True)
+class SpeakersToDo:
+    """What is to be done about speakers, in numbers.
+
+    Attributes:
+        num_recordings: in which they are to be told apart.
+        audio_s: seconds of audio of these.
+        num_taken_back: recordings in which nobody asks who speaks any more.
+    """
+
+    num_recordings: int = 0
+    audio_s: float = 0.0
+    num_taken_back: int = 0
+
+    def __str__(self) -> str:
+        """``to be told apart in 3 recordings, 0.8 h of audio``; empty where there is nothing."""
+        parts = []
+        if self.num_recordings:
+            num = number_text(self.num_recordings, "recording")
+            parts.append(f"told apart in {num}, {hours(self.audio_s)} h of audio")
+        if self.num_taken_back:
+            parts.append(f"taken back in {number_text(self.num_taken_back, 'recording')}")
+        return f"to be {' and '.join(parts)}" if parts else ""
+
+
+def speakers_to_do(setup: Setup, recordings: Iterable[Recording]) -> SpeakersToDo:
+    """What there is to do, with what is to be transcribed first; no model is asked about it.
+
+    Args:
+        setup: of the archive.
+        recordings: all of it.
+
+    Raises:
+        SettingsError: the folder file is not there or makes no sense.
+    """
+    if not speakers_matter(setup):
+        return SpeakersToDo()
+    speakers, all_recordings = archive_speakers(setup.settings), list(recordings)
+    index = setup.store.index({one.partition_key for one in all_recordings})
+    works = judge_speakers(all_recordings, index, speakers)
+    left = [one for one in works if one.is_selected("pending")]
+    heard = [one.recording for one in left if one.state != "unwanted"]
+    num_back = len(left) - len(heard)
+    for one in all_recordings:
+        row = index.by_recording.get((one.partition_key, one.recording_id))
+        has_words = row is not None and row.media_fingerprint == one.media_fingerprint
+        if not has_words and one.probe.status == "ok" and speakers.of(one).are_wanted:
+            heard.append(one)
+    return SpeakersToDo(len(heard), sum(one.probe.duration_s or 0.0 for one in heard), num_back)
 
 
 def judge_speakers(

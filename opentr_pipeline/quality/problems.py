@@ -7,6 +7,7 @@ from typing import Any
 
 from opentr_pipeline.commands import command
 from opentr_pipeline.planning.backlog import MAX_ATTEMPTS, RecordingWork
+from opentr_pipeline.planning.speaker_work import SpeakerWork
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.schemas import TROUBLE_COLUMNS
 from opentr_pipeline.transcripts.store import TranscriptStore
@@ -29,6 +30,7 @@ class ErrorClass:
     """Recordings with the same trouble.
 
     Attributes:
+        status: of their transcripts, or ``without speakers``.
         kind: the reason, numbers left out, or the flags.
     """
 
@@ -71,18 +73,51 @@ def published_errors(rows: Iterable[dict[str, Any]], max_files: int) -> list[Err
     return _classes(map(_in_doubt, rows), max_files)
 
 
+def speaker_errors(
+    works: Iterable[SpeakerWork], store: TranscriptStore, max_files: int | None = None
+) -> list[ErrorClass]:
+    """Recordings whose speakers could not be told apart; their words are as they should be.
+
+    Args:
+        works: of the archive.
+        store: the tables.
+        max_files: to name of each class; None for all.
+    """
+    failed = [one.recording for one in works if one.state == "failed"]
+    if not failed:
+        return []
+    columns = ["partition_key", "recording_id", "speakers_reason"]
+    reasons = {
+        (row["partition_key"], row["recording_id"]): row["speakers_reason"]
+        for row in store.read("transcripts", columns).to_pylist()
+    }
+    remedy = f"mend what the reason says, then {command('retry-failed')}; the words are kept"
+    troubles = []
+    for one in failed:
+        reason = reasons.get((one.partition_key, one.recording_id), "")
+        file = TroubledFile(readable(one.media_file.path), one.partition_key, 1, reason)
+        troubles.append((("without speakers", _kind(reason), remedy), file))
+    return sorted(_grouped(troubles, max_files), key=lambda one: -one.num_recordings)
+
+
 def _classes(
+    troubles: Iterable[tuple[tuple[str, str, str], TroubledFile]], max_files: int | None
+) -> list[ErrorClass]:
+    order = list(REMEDIES)
+    found = _grouped(troubles, max_files)
+    return sorted(found, key=lambda one: (-order.index(one.status), -one.num_recordings))
+
+
+def _grouped(
     troubles: Iterable[tuple[tuple[str, str, str], TroubledFile]], max_files: int | None
 ) -> list[ErrorClass]:
     groups: dict[tuple[str, str, str], list[TroubledFile]] = {}
     for name, file in troubles:
         groups.setdefault(name, []).append(file)
-    classes = [
+    return [
         ErrorClass(*name, len(files), sorted(files, key=lambda file: file.path)[:max_files])
         for name, files in groups.items()
     ]
-    order = list(REMEDIES)
-    return sorted(classes, key=lambda one: (-order.index(one.status), -one.num_recordings))
 
 
 def _failed(

@@ -29,11 +29,12 @@ from opentr_pipeline.cli.queue import of_queue
 from opentr_pipeline.defs.tags import REFRESH_TAG
 from opentr_pipeline.devices import leases
 from opentr_pipeline.devices.cards import CPU, WorkerSlot
-from opentr_pipeline.errors import OpentrError, ServiceError
+from opentr_pipeline.errors import MediaError, OpentrError, ServiceError
 from opentr_pipeline.launching import reset, run_state
 from opentr_pipeline.launching.home import PREPARED
 from opentr_pipeline.monitoring import health
 from opentr_pipeline.planning.backlog import RecordingWork
+from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.quality import pace as operations
 from opentr_pipeline.quality import problems
@@ -46,6 +47,7 @@ from opentr_pipeline.transcripts.transcript import REMEDIES, STATUSES
 from opentr_pipeline.transcripts.window_results import Heard
 from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.making import OPTIONS, content, recording, settings_of, transcript, wav
+from opentr_pipeline_tests.steps.test_hearing import Case, StandIn
 
 NOON = datetime(2026, 5, 17, 12, 0, tzinfo=UTC)
 RUN_ID = "0" * 8 + "-0000-0000-0000-" + "0" * 12
@@ -224,7 +226,7 @@ def test_the_keys_of_json_are_stable(bare: Path, monkeypatch: pytest.MonkeyPatch
     )
     assert set(asked("eta")) == set(  # type: ignore[call-overload]
         """num_pending pending_audio_s num_given_up num_unprobed num_worker_slots lately left_s
-        done_at""".split()
+        done_at speakers""".split()
     )
     assert set(asked("throughput")) == {"hours", "days"}  # type: ignore[call-overload]
     assert asked("errors") == []
@@ -232,6 +234,38 @@ def test_the_keys_of_json_are_stable(bare: Path, monkeypatch: pytest.MonkeyPatch
         *("runs", "num_worker_slots", "slots_in_use", "ranks_waiting", "closed_slots")
     }
     assert not (bare / "state" / "archives").exists()  # looking makes no state
+
+
+def test_plan_eta_and_errors_speak_of_speakers(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENTR_HOME", str(bare / "home"))
+    monkeypatch.setenv("SPEAKERS", "true")
+    monkeypatch.setattr(Setup, "options", ArchiveOptions(OPTIONS))
+    monkeypatch.setattr(Case, "setup", lambda *_, **__: shared.setup_of(None))
+    case = Case(bare)
+    wav(bare / "archive" / "new.wav", pitch_hz=600)  # whose words come first
+
+    def said(*arguments: str) -> str:
+        return CliRunner().invoke(main, list(arguments)).output
+
+    to_do = "to be told apart in 5 recordings, 0.000 h of audio"
+    assert f"Speakers are {to_do}, on the CPU.\n" in said("plan", "--model", "base")
+    case.recordings()  # looked into
+    assert f"speakers      {to_do}, which is not in the time above" in said("eta")
+    assert "every recording that was looked at is as it should be" in said("errors")
+
+    def once(number: int) -> None:
+        if number == 1:  # three paths of the same bytes
+            raise MediaError("corrupt", f"It makes no sense at {number} s.")
+
+    case.run(StandIn(once))
+    assert "to be told apart in 1 recording" in said("eta")
+    text = said("errors")
+    assert "3 without speakers: It makes no sense at N s." in text
+    assert "opentr retry-failed; the words are kept" in text
+    assert "film/same.wav" in text
+    monkeypatch.setenv("SPEAKERS", "false")
+    assert "Speakers are to be taken back in 4 recordings, on" in said("plan", "--model", "base")
+    assert "without speakers" not in said("errors")
 
 
 def test_health_says_what_is_wrong(bare: Path) -> None:

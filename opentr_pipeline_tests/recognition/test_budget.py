@@ -328,7 +328,7 @@ def test_the_plan_shows_what_fits(bare: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "card 0 (NVIDIA L4, compute capability 8.9): large-v2, int8_float16, beam size 5" in said
     assert "bench scaling measures the speed" in said
     facts = json.loads(asked("plan", "--json"))
-    assert set(facts) == {"workload", "as_set", "rows", "lately"}
+    assert set(facts) == {"workload", "as_set", "rows", "lately", "speakers"}
     cells = {
         (row["num_workers"], row["batch_size"]): (row["needed_bytes"], row["verdict"])
         for row in facts["rows"]
