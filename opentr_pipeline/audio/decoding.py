@@ -119,7 +119,7 @@ class Sound:
         for other in others:
             if self.allowance.status:
                 return False
-            other.allowance = self.allowance.of_another_stream()
+            self._within_allowance(other)
             try:
                 spoke = yield from other._windows_of_stream()
             except MediaError:  # not the one that would decide over the file
@@ -131,6 +131,17 @@ class Sound:
             if other.allowance.status:
                 return False
         return False
+
+    def others(self) -> Iterator["Sound"]:
+        """What to listen to where nobody speaks in this, as ``windows`` does by itself."""
+        if not self._split and self._mix is mixed:
+            yield from map(self._within_allowance, self._other_mixes())
+        if self._audio_stream == "auto":
+            yield from map(self._within_allowance, self._other_streams())
+
+    def _within_allowance(self, other: "Sound") -> "Sound":
+        other.allowance = self.allowance.of_another_stream()
+        return other
 
     def _other_mixes(self) -> Iterator["Sound"]:
         for mix in other_mixes(self._num_channels):

@@ -87,8 +87,12 @@ def _night(
         )
         for run_range in grouped(order, audio_s, max_s)
     ]
-    # Those with transcripts to be made follow these; the others need no transcription.
-    others = {key: one_s for key, one_s in to_hear_s.items() if key not in audio_s}
+    # Those with transcripts to be made follow these, unless a recording fails there once more; the
+    # others need no transcription.
+    failing = {one.recording.partition_key for one in all_work if one.state == "failed"}
+    others = {
+        key: one_s for key, one_s in to_hear_s.items() if key not in audio_s or key in failing
+    }
     return requests + [
         RunRequest(
             run_key=f"{night} speakers {run_range.keys[0]}",

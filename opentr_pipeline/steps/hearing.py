@@ -1,5 +1,6 @@
 """Who speaks in the recordings of one shard; one bad recording never costs its neighbours."""
 
+import contextlib
 import functools
 import logging
 import os
@@ -24,6 +25,7 @@ from opentr_pipeline.wording import number_text, readable
 
 # Tries that gave nothing, or under which the process died; another one is not made.
 MAX_TRIES = 2
+NOBODY = "There are words in it, but nobody is heard to speak, in no mix of its channels."
 _log = logging.getLogger(__name__)
 
 
@@ -160,10 +162,10 @@ class HearingRun:
             split=item.options.audio_channels == "split",
             max_duration_s=item.options.max_duration_s,
         )
-        turns, voices = diarizer.hear(sound)
+        turns, voices = _heard(diarizer, sound)
         media_fingerprint, _ = item.content
         check_unchanged(self._archive, item.media_file, media_fingerprint)
-        self._save(item, turns, voices)
+        self._save(item, turns, voices, reason="" if turns else NOBODY)
         self.outcome.num_heard += 1
         self.outcome.audio_s += sound.duration_s
         heard = number_text(len(voices), "speaker")
@@ -198,3 +200,16 @@ class HearingRun:
             ):
                 publish_speakers_of(key, self._plan, self._store)
                 self.announce(key)
+
+
+def _heard(diarizer: Hears, sound: Sound) -> tuple[tuple[Turn, ...], tuple[Voice, ...]]:
+    """Who speaks in the mix of channels, else in what the words may have been heard in."""
+    heard = diarizer.hear(sound)
+    if heard[0]:
+        return heard
+    for other in sound.others():
+        with contextlib.suppress(MediaError):  # not what decides over the file
+            instead = diarizer.hear(other)
+            if instead[0]:
+                return instead
+    return heard

@@ -5,7 +5,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from dagster import DagsterInstance, RunRequest, SkipReason, build_schedule_context
+from dagster import AssetKey, DagsterInstance, RunRequest, SkipReason, build_schedule_context
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,8 +15,10 @@ from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.schedules import nights_schedule
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.planning import backlog, nights
+from opentr_pipeline.planning.backlog import known_work
 from opentr_pipeline.planning.setup import Setup
-from opentr_pipeline_tests.making import PROPERTY, settings_of, wav
+from opentr_pipeline.transcripts.store import Entry
+from opentr_pipeline_tests.making import PROPERTY, settings_of, transcript, wav
 from opentr_pipeline_tests.planning.test_backlog import USUAL
 
 ROME = ZoneInfo("Europe/Rome")
@@ -157,3 +159,26 @@ def test_what_nobody_has_looked_into_counts_by_its_size(variables: dict[str, str
         *(False, False),
         *(True, True, True),
     ]
+
+
+def test_a_night_tells_speakers_apart_where_a_recording_may_fail_again(
+    variables: dict[str, str],
+) -> None:
+    """For Dagster skips what follows in a run in which it does."""
+    setup = Setup(settings_of(variables))
+    entries = []
+    for one in known_work(setup, scan(setup.workspace.archive), setup.options):
+        path, (media, settings) = one.recording.media_file.path, one.content
+        facts: dict[str, object] = {"media_fingerprint": media, "settings_fingerprint": settings}
+        if path == "a/2.wav":
+            facts |= {"status": "failed", "num_attempts": 1}
+        if one.recording.partition_key == "a":
+            said = transcript("", "good morning", **facts)
+            entries.append(Entry(one.recording.recording_id, path, said))
+    setup.store.publish("a", entries)
+    requests = _tick(variables, SPEAKERS="true")
+    assert isinstance(requests, list)
+    everything, speakers = requests
+    assert everything.asset_selection is None
+    assert speakers.asset_selection == [AssetKey("speakers")]
+    assert speakers.tags["dagster/partition"] == "a"

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import wave
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from opentr_pipeline.planning.speaker_plan import (
 from opentr_pipeline.planning.speaker_work import speaker_work
 from opentr_pipeline.speakers.kept_spoken import KeptSpoken
 from opentr_pipeline.steps import speaker_publishing
-from opentr_pipeline.steps.hearing import HearingRun, Hears
+from opentr_pipeline.steps.hearing import NOBODY, HearingRun, Hears
 from opentr_pipeline.transcripts.schemas import transcript_of
 from opentr_pipeline.transcripts.store import Entry
 from opentr_pipeline.transcripts.transcript import Transcript
@@ -224,3 +225,37 @@ def test_what_another_run_holds_is_waited_for(case: Case, monkeypatch: pytest.Mo
     hears = StandIn()
     HearingRun(case.archive, case.setup().store, plan, lambda: hears).run(plan.shards[0])
     assert hears.num_heard == 2
+
+
+class Deaf(StandIn):
+    """Hears nobody in the first sounds that it is given."""
+
+    def __init__(self, num_deaf: int) -> None:
+        super().__init__()
+        self._num_deaf = num_deaf
+
+    def hear(self, sound: Sound) -> Heard:
+        told = super().hear(sound)
+        return told if self.num_heard > self._num_deaf else ((), ())
+
+
+def test_where_the_mix_says_nothing_channels_are_heard_or_a_reason_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for words; what has words and no turns is no silence."""
+    monkeypatch.setenv("OPENTR_HOME", str(tmp_path / "home"))
+
+    class Stereo(Case):
+        def make(self) -> None:
+            wav(self.archive / "one.wav")
+            with wave.open(str(self.archive / "two.wav"), "wb") as file:
+                file.setparams((2, 2, 8000, 0, "NONE", ""))
+                file.writeframes(bytes(range(250)) * 16)
+
+    case = Stereo(tmp_path)
+    hears = Deaf(99)
+    case.run(hears)
+    assert hears.num_heard == 1 + 4  # two channels: their mix, their difference, each by itself
+    assert {one.speakers_reason for one in case.published().values()} == {NOBODY}
+    case.run(Deaf(1), Taking("failed"))
+    assert {one.speakers_reason for one in case.published().values()} == {""}
