@@ -43,6 +43,8 @@ from opentr_pipeline_tests.speech import word_error_rate
 
 pytestmark = pytest.mark.slow
 MakeProject = Callable[..., Project]
+# Measured on 2026-11-27: 10 errors in the 888 words of 15 recordings, 8 of them in the round table.
+MAX_WORD_ERROR_RATE = 0.015
 NUM_TURNS = 40  # in a very long recording
 # Read by every Python that is started with it. Half a minute of work on any machine would need
 # far more turns.
@@ -67,7 +69,7 @@ def test_the_sample_archive_from_files_to_parquet(project: MakeProject, tmp_path
         assert row["status"] == "ok", row
         pairs.append((str(row["language"]), reference.read_text(), str(row["text"])))
     assert {language for language, _, _ in pairs} >= {"en", "es", "it"}
-    assert word_error_rate(pairs) < 0.02
+    assert word_error_rate(pairs) < MAX_WORD_ERROR_RATE
     assert "the_lighthouse.mp3" in said
     assert str(sample.store.root / "words") in said
     _check_figures(sample, said)
