@@ -50,9 +50,9 @@ class Errors:
     def count(self, recording: TimedRecording, said: Sequence[TimedWord]) -> None:
         """Add a recording's."""
         self.num_words += len(said)
-        self.num_backwards += sum(end < start for start, end in map(_times, said))
+        self.num_backwards += sum(bool(end < start) for start, end in map(_times, said))
         self.num_in_pauses += sum(
-            first + IN_PAUSE_S < at_s < last - IN_PAUSE_S
+            bool(first + IN_PAUSE_S < at_s < last - IN_PAUSE_S)  # else NumPy's, which is no JSON
             for word in said
             for at_s in _times(word)
             for first, last in recording.pauses
