@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -13,6 +14,8 @@ from opentr_pipeline.settings.environment import load_settings
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.speakers import diarization, models
 from opentr_pipeline.speakers.kept_spoken import KeptSpoken
+from opentr_pipeline_tests.conftest import Project
+from opentr_pipeline_tests.runs import make_archive
 from opentr_pipeline_tests.steps.test_hearing import Case, StandIn
 
 SAMPLES = PROJECT_ROOT / "samples" / "archive" / "interviews"
@@ -85,3 +88,41 @@ def _num_told(kept: KeptSpoken) -> int:
     """Recordings whose speakers are kept; of what makes no sense there is a reason alone."""
     found = (kept.final(content) for content in kept.listed("json"))
     return sum(bool(one and one.turns) for one in found)
+
+
+@pytest.mark.slow
+def test_a_run_tells_speakers_apart_shows_them_and_takes_them_back(
+    project: Callable[..., Project], tmp_path: Path
+) -> None:
+    if not models.is_fetched(load_settings({}, None).workspace.models):
+        pytest.skip("the networks that tell speakers apart are not fetched")
+    name = "interviews/round_table.mp3"
+    one = project(make_archive(tmp_path / "archive", {name: name}))
+    one.opentr("run")
+    before = _tables(one, "transcripts", "segments", "words")
+    said = one.opentr("run", SPEAKERS="true")
+    assert "Speakers are to be told apart in 1 recording, 0.017 h of audio.\n" in said
+    assert "Speakers are told apart in 1 recording.\n" in said
+    assert "to transcribe" not in said
+    three = {"SPEAKER_00", "SPEAKER_01", "SPEAKER_02"}
+    for table in ("words", "segments", "turns", "speakers"):
+        assert {row["speaker"] for row in one.rows(table)} == three
+    (row,) = one.rows("transcripts")
+    assert (row["num_speakers"], row["text"]) == (3, before["transcripts"][0]["text"])
+    assert row["transcribed_at"] == before["transcripts"][0]["transcribed_at"]
+    one.opentr("export", "--format", "srt,vtt", SPEAKERS="true")
+    one.opentr("pages", SPEAKERS="true")
+    made = one.store.root
+    for path in (made / f"exports/{name}.vtt", made / f"exports/{name}.srt"):
+        assert all(speaker in path.read_text() for speaker in three)
+    (page,) = (made / "pages").rglob("round_table*.html")
+    assert all(speaker in page.read_text() for speaker in three)
+    assert "Nothing to do: 1 done." in one.opentr("run", SPEAKERS="true")
+    back = one.opentr("run")
+    assert "Speakers are to be taken back in 1 recording.\n" in back
+    assert _tables(one, "transcripts", "segments", "words") == before
+    assert one.rows("turns") == one.rows("speakers") == []
+
+
+def _tables(one: Project, *tables: str) -> dict[str, list[dict[str, object]]]:
+    return {table: one.rows(table) for table in tables}
