@@ -1,6 +1,7 @@
 """What is found, and an index that is up to date whatever happens to who writes it."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -32,6 +33,7 @@ from opentr_pipeline.search.query import Found, search
 from opentr_pipeline.search.terms import terms_of, tokens_of
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
+from opentr_pipeline.transcripts.transcript import Transcript
 from opentr_pipeline_tests.making import (
     PROPERTY,
     PROPERTY_ON_DISK,
@@ -95,6 +97,22 @@ def test_what_is_found(index: SearchIndex, query: str, first: str, marked: list[
     hit = search(index, query, ANYTHING, 1).hits[0]
     assert hit.path == first
     assert [hit.text[a:b] for a, b in hit.marks] == marked
+
+
+def test_a_given_text_is_found_in_the_place_of_the_models_and_goes_again(tmp_path: Path) -> None:
+    index = _filled(tmp_path)
+    store, one = TranscriptStore(tmp_path), recording("film/five.mkv", "film/five.mkv", "film")
+
+    def given(before: Transcript) -> Transcript:
+        segments = (dataclasses.replace(before.segments[0], text="quite other", words=()),)
+        return dataclasses.replace(before, segments=segments, provided_fingerprint="f" * 64)
+
+    store.change("film", {one.recording_id: given})
+    index.refresh(wait=True)
+    assert (_paths(index, "quite"), _paths(index, "lighter")) == ({"film/five.mkv"}, set())
+    store.change("film", {one.recording_id: lambda _: transcript("film/five.mkv", "lighter")})
+    index.refresh(wait=True)
+    assert (_paths(index, "quite"), _paths(index, "lighter")) == (set(), {"film/five.mkv"})
 
 
 @pytest.mark.parametrize("query", ['"house light"', "good rains", "ligh", "今は", "word1 word4"])
