@@ -23,6 +23,7 @@ from pathlib import Path
 from benchmarks import machine, sound, speech_sets
 from benchmarks.engine import request_for
 from benchmarks.measured import CANDIDATES, run
+from benchmarks.spans import parts, steps_of
 from benchmarks.speech_sets import BenchmarkRecording
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline_tests.conftest import Project
@@ -39,11 +40,13 @@ class WholeRun:
         first_s: from the command until the first transcript is kept, as a checkpoint; in an archive
             of one short recording its only window was decoded just before.
         num_transcribed: rows with status ``ok`` or ``suspect``.
+        parts: of ``wall_s``, by what was done.
     """
 
     wall_s: float
     first_s: float
     num_transcribed: int
+    parts: dict[str, float]
 
 
 def build_archive(
@@ -79,7 +82,7 @@ def whole_run(archive: Path) -> WholeRun:
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:
         project = Project(Path(folder), archive)
         command = [sys.executable, "-m", "opentr_pipeline.cli.app", "run"]
-        begun = time.monotonic()
+        began_at, begun = time.time(), time.monotonic()
         with subprocess.Popen(
             command, cwd=PROJECT_ROOT, env=project.environ, stdout=log, stderr=log
         ) as process:
@@ -90,7 +93,9 @@ def whole_run(archive: Path) -> WholeRun:
             log.seek(0)
             raise subprocess.CalledProcessError(process.returncode, command, log.read()[-2000:])
         statuses = [row["status"] for row in project.transcripts().values()]
-        return WholeRun(wall_s, first_s, sum(status in ("ok", "suspect") for status in statuses))
+        num_transcribed = sum(status in ("ok", "suspect") for status in statuses)
+        steps = steps_of(project.settings.workspace.dagster_home)
+        return WholeRun(wall_s, first_s, num_transcribed, parts(began_at, began_at + wall_s, steps))
 
 
 def _first_transcript_s(
@@ -142,6 +147,8 @@ def main() -> None:
     }
     for name, figure in figures.items():
         print(f"{name}: {figure:.2f}")
+    for name in rounds[0][0].parts:
+        print(f"  {name}: {statistics.median(whole.parts[name] for whole, _ in rounds):.2f} s")
     if asked.json:
         shown = {"machine": facts, **figures, "runs": [asdict(whole) for whole, _ in rounds]}
         asked.json.write_text(json.dumps(shown, indent=1))

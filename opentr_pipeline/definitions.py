@@ -6,8 +6,10 @@ from opentr_pipeline.defs.build import archive_defs
 from opentr_pipeline.defs.handed_on import handed_on
 from opentr_pipeline.defs.jobs import MAIN_JOB
 from opentr_pipeline.defs.names import Names
+from opentr_pipeline.defs.script_places import find_scripts_once
 from opentr_pipeline.settings.environment import load_settings
 
+find_scripts_once()
 # The archive of the environment has a Dagster to itself, so no name needs a prefix.
 NAMES = Names()
 # Dagster's own way of keeping values, which nothing of ours uses, could be told by any run to load

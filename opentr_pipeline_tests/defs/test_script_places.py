@@ -1,0 +1,25 @@
+"""What a code server keeps of each tick."""
+
+import atexit
+import gc
+from contextlib import ExitStack
+from pathlib import Path
+
+from dagster import DagsterInstance
+
+from opentr_pipeline.definitions import defs
+
+
+def test_a_tick_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Each opens the instance anew; what is asked for at exit is held until then."""
+    assert defs.sensors
+    kept = []
+    for _ in range(3):
+        with DagsterInstance.from_config(str(tmp_path)) as instance:
+            instance.get_runs(limit=1)
+            instance.event_log_storage.get_dynamic_partitions("archive")
+            instance.get_ticks("origin", "selector", limit=1)
+        gc.collect()
+        stacks = sum(isinstance(one, ExitStack) for one in gc.get_objects())
+        kept.append((atexit._ncallbacks(), stacks))  # type: ignore[attr-defined]
+    assert kept[2] == kept[1]
