@@ -31,10 +31,11 @@ _COMPATIBILITY = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 # A name before a colon at the beginning of a line, of four words at most.
 NAMED_LINE = re.compile(r"\s*([^\W\d_][\w.'’-]*(?: [\w.'’-]+){0,3}):(?:\s+|$)")
 MAX_NAME_LENGTH = 40
-VOICE_TAG = re.compile(r"<v(?:\.[^\s>]*)?\s+([^<>\n]+)>")
+# What one begins with never stands inside another, so that a damaged file is read in one go.
+VOICE_TAG = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>\s][^<>\n]*)>")
 # Stand for a voice tag while the other signs of subtitles are taken away.
 _VOICE = "\x02{}\x03"
-_VOICES = re.compile("\x02([^\x03]*)\x03")
+_VOICES = re.compile("\x02([^\x02\x03]*)\x03")
 
 
 @dataclass(frozen=True)

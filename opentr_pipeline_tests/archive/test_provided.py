@@ -1,6 +1,7 @@
 """Transcripts that exist already: where they are, what is in them, who says it."""
 
 import io
+import time
 import zipfile
 from pathlib import Path
 
@@ -106,3 +107,13 @@ def test_what_is_no_text_is_refused_in_a_sentence(tmp_path: Path, name: str, raw
     with pytest.raises(ReferenceTextError) as refusal:
         read_provided(FolderStorage(tmp_path), name)
     assert str(refusal.value).startswith("The transcript beside the media ")
+
+
+def test_what_is_left_open_in_subtitles_is_read_in_one_go(tmp_path: Path) -> None:
+    for sign in ("<v.", "<v" + " " * 60, "\x02"):
+        said = f"WEBVTT\n\n00:01.000 --> 00:02.000\n<v Ann>Hello\n{sign * (300_000 // len(sign))}\n"
+        before = time.process_time()
+        speaker, text = passages(tmp_path, "a.vtt", said)[0]
+        assert speaker == "Ann"
+        assert text.startswith("Hello")
+        assert time.process_time() - before < 2.0, sign
