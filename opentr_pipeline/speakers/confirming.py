@@ -30,6 +30,7 @@ from opentr_pipeline.transcripts.turns import is_label
 from opentr_pipeline.wording import now, visible
 
 MAX_NAME = 200
+MAX_NOTE = 2000
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,8 @@ class Speakers:
         if not tidy(name):
             return self._change(lambda people: people.without_voice(voice.key))
         _check(name)
+        if visible(tidy(note)) != tidy(note) or len(note) > MAX_NOTE:
+            raise SpeakerError(f"A note is at most {MAX_NOTE} letters that can be shown.")
         named = self._named(voice, BY_HAND, None)
         return self._change(lambda people: people.with_voice(named, name, _new_id(), tidy(note)))
 
@@ -155,7 +158,8 @@ class Speakers:
 
         def confirmed(people: People) -> People:
             def with_one(so_far: People, one: tuple[NamedVoice, str]) -> People:
-                return so_far.with_voice(*one, _new_id())
+                # Whoever was forgotten since the suggestion does not come back by it.
+                return so_far.with_voice(*one, _new_id()) if so_far.named(one[1]) else so_far
 
             return reduce(with_one, named, people)
 
@@ -179,11 +183,11 @@ class Speakers:
         ]
         forgotten = [ForgottenVoice(one.media_fingerprint, one.spans) for one in person.voices]
         forgotten += [ForgottenVoice(one.media_fingerprint, self._spans(one)) for one in like]
-        changed = self._change(lambda people: people.without(person, forgotten))
         contents = {one.media_fingerprint for one in forgotten}
+        # The name goes last: where this is cut short, the same command does the rest.
         Checkpoints(self.store.inner).without_voices(contents)
         KeptSpoken(self.store.inner).without_voices(contents)
-        return changed
+        return self._change(lambda people: people.without(person, forgotten))
 
     def _change(self, make: Callable[[People], People]) -> list[str]:
         PeopleStore(self.store).change(make)

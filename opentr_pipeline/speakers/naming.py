@@ -1,6 +1,7 @@
 """The names that people have given, put into the published tables, and taken out of them."""
 
 import dataclasses
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -27,8 +28,9 @@ Forgotten = Mapping[str, Sequence[ForgottenVoice]]
 def put_names(store: TranscriptStore, keys: Iterable[str]) -> list[str]:
     """Make the tables of some partitions say what people have said; those that changed.
 
-    Done again, it changes nothing, so whatever was cut short is made good by the next time. A
-    voice whose label has changed is kept under the new one.
+    Done again, it changes nothing, so whatever was cut short is made good by the next time. What
+    people say meanwhile is put in as well: no name outlasts that somebody was forgotten. A voice
+    whose label has changed is kept under the new one.
 
     Args:
         store: of the archive.
@@ -37,15 +39,17 @@ def put_names(store: TranscriptStore, keys: Iterable[str]) -> list[str]:
     Raises:
         StoreError: the disk is full, or what is kept of people is damaged.
     """
-    people = PeopleStore(store)
-    known = people.load()
+    people, wanted, changed = PeopleStore(store), sorted(keys), set[str]()
     if not people.path.exists():
         return []
-    names = _Names(known)
-    changed = [key for key in sorted(keys) if _changes(store, key, names)]
-    if names.news:
-        people.change(lambda now: now.updated(names.news))
-    return changed
+    known: People | None = None
+    while known != (now := people.load()):
+        names = _Names(now)
+        changed |= {key for key in wanted if _changes(store, key, names)}
+        if names.news:
+            people.change(functools.partial(People.updated, news=dict(names.news)))
+        known = now.updated(names.news)
+    return sorted(changed)
 
 
 def _changes(store: TranscriptStore, key: str, names: "_Names") -> bool:

@@ -99,6 +99,10 @@ class People:
         wanted = _folded(name)
         return next((one for one in self.persons if _folded(one.name) == wanted), None)
 
+    def by_id(self, person_id: str) -> Person | None:
+        """The person, as they are known now."""
+        return next((one for one in self.persons if one.person_id == person_id), None)
+
     def voices(self) -> Iterator[tuple[Person, NamedVoice]]:
         """Every confirmed voice with whose it is."""
         for person in self.persons:
@@ -137,8 +141,14 @@ class People:
         return dataclasses.replace(self, persons=tuple(persons))
 
     def merged(self, person: Person, into: str) -> "People":
-        """One person instead of two; where nobody is called so, the person is called otherwise."""
-        other = self.named(into)
+        """One person instead of two; where nobody is called so, the person is called otherwise.
+
+        Whoever was forgotten since they were looked up stays so.
+        """
+        here = self.by_id(person.person_id)
+        if here is None:
+            return self
+        person, other = here, self.named(into)
         if other is None or other.person_id == person.person_id:
             return self._replacing(dataclasses.replace(person, name=tidy(into)))
         whole = dataclasses.replace(
@@ -147,10 +157,16 @@ class People:
         return self._without(person)._replacing(whole)
 
     def without(self, person: Person, voices: Iterable[ForgottenVoice]) -> "People":
-        """Forget a person; of their voices, named or not, only where they speak is kept."""
-        return dataclasses.replace(
-            self._without(person), forgotten=tuple(dict.fromkeys((*self.forgotten, *voices)))
-        )
+        """Forget a person; of their voices, named or not, only where they speak is kept.
+
+        Args:
+            person: as they were when they were looked up; what was named since is forgotten too.
+            voices: of theirs besides those that are confirmed.
+        """
+        here = self.by_id(person.person_id) or person
+        confirmed = (ForgottenVoice(one.media_fingerprint, one.spans) for one in here.voices)
+        forgotten = tuple(dict.fromkeys((*self.forgotten, *confirmed, *voices)))
+        return dataclasses.replace(self._without(person), forgotten=forgotten)
 
     def updated(self, news: Mapping[VoiceKey, NamedVoice]) -> "People":
         """The same with some voices as they are published now."""

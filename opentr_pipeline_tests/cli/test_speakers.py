@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from opentr_pipeline.cli.app import main
 from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.speakers.confirming import Speakers
 from opentr_pipeline.speakers.naming import put_names
 from opentr_pipeline.speakers.people_store import PeopleStore
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
@@ -218,3 +219,49 @@ def test_what_cannot_be_is_a_sentence(settings: Settings, tmp_path: Path) -> Non
     people = settings.workspace.output / ".store/people/people.json"
     people.write_text("{")
     assert "is damaged" in opentr(settings, "speakers", code=2)
+
+
+def test_who_is_forgotten_while_names_are_put_in_stays_so(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opentr(settings, "speakers", "name", "radio/a.wav", "SPEAKER_00", NAME)
+    store = TranscriptStore(settings.workspace.output)
+    known, change = Speakers(store), TranscriptStore.change
+    acts = [lambda: known.forget(known.person(NAME))]
+
+    def late(self: TranscriptStore, key: str, changes: Any) -> None:
+        # Another process forgets her after this one has read who she is.
+        if acts:
+            acts.pop()()
+        change(self, key, changes)
+
+    monkeypatch.setattr(TranscriptStore, "change", late)
+    opentr(settings, "speakers", "name", "radio/a.wav", "SPEAKER_01", "Ben")
+    assert set(named(settings).values()) == {"Ben", None}
+    opentr(
+        settings,
+        "speakers",
+        "name",
+        "radio/a.wav",
+        "SPEAKER_01",
+        "Ben",
+        "--note",
+        "\x1b[2J",
+        code=2,
+    )
+
+
+def test_forgetting_that_was_cut_short_is_done_by_the_same_command(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opentr(settings, "speakers", "name", "radio/a.wav", "SPEAKER_00", NAME)
+    known = Speakers(TranscriptStore(settings.workspace.output))
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "without_voices", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            known.forget(known.person(NAME))
+    assert f"{NAME} is forgotten" in opentr(settings, "speakers", "forget", NAME)
+
+
+def _killed(self: Checkpoints, contents: set[str]) -> None:
+    raise KeyboardInterrupt

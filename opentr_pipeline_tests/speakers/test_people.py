@@ -60,6 +60,18 @@ def test_a_voice_has_one_name_and_people_outlast_a_file(
     assert people_from_dict(json.loads(json.dumps(dataclasses.asdict(people)))) == people
 
 
+def test_what_another_said_meanwhile_is_not_lost_and_nobody_comes_back() -> None:
+    before = People().with_voice(voice("1"), "Anna", "1")
+    anna = before.persons[0]
+    meanwhile = before.with_voice(voice("2"), "Anna", "2").with_voice(voice("3"), "Ben", "3")
+    assert len(meanwhile.merged(anna, "Eve").persons[1].voices) == 2
+    (ben,) = meanwhile.merged(anna, "Ben").persons
+    assert {one.media_fingerprint for one in ben.voices} == {"1", "2", "3"}
+    forgotten = meanwhile.without(anna, ())
+    assert {one.media_fingerprint for one in forgotten.forgotten} == {"1", "2"}
+    assert forgotten.merged(anna, "Ben") == forgotten
+
+
 def test_a_voice_is_found_again_by_most_of_what_it_said() -> None:
     others = {"SPEAKER_00": [(4.0, 8.0)], "SPEAKER_01": [(0.5, 4.0), (8.0, 10.0)]}
     assert found_again(SPANS, others) == "SPEAKER_01"
