@@ -7,6 +7,7 @@ import click
 
 from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import archive_argument, setup_of
+from opentr_pipeline.wording import number_text
 
 
 @click.command()
@@ -24,9 +25,10 @@ def align(archive: Path | None) -> None:
     setup = setup_of(archive)
     done = Aligning(setup).run()
     terminal.say(
-        f"{done.num_aligned} recordings aligned, {done.num_unchanged} unchanged, "
-        f"{done.num_unfit} texts do not fit, {done.num_restored} back to the model's words; "
-        f"{done.num_waiting} texts wait for their media to be transcribed."
+        f"{number_text(done.num_aligned, 'recording')} aligned, {done.num_unchanged} unchanged; "
+        f"{number_text(done.num_unfit, 'text')} not fitting, {done.num_restored} back to the "
+        f"model's words; {number_text(done.num_waiting, 'text')} waiting for media to be "
+        "transcribed."
     )
     sentences = [*done.sentences, *renew(setup.settings, done.changed)]
     for sentence in sentences:
