@@ -45,10 +45,16 @@ def publish_all_speakers(plan: SpeakerPlan, store: TranscriptStore) -> None:
         publish_speakers_of(key, plan, store)
     kept, left = KeptSpoken(store.inner), speakers_left(plan, store)
     missing = {content for contents in left.values() for content in contents}
-    for contents in plan.partitions.values():
-        for content in contents.values():
-            if content not in missing and kept.has_final(content):
-                kept.drop(content)
+    planned = {content for contents in plan.partitions.values() for content in contents.values()}
+    for content in planned - missing:
+        if kept.has_final(content):
+            kept.drop(content)
+    # A run that was killed may have left more: voices that nobody wants are not kept.
+    unwanted = {media for media, speakers in planned if not speakers}
+    unwanted -= {media for media, speakers in planned if speakers}
+    for content in kept.listed("json"):
+        if content[0] in unwanted:
+            kept.drop(content)
 
 
 def speakers_left(plan: SpeakerPlan, store: TranscriptStore) -> dict[str, list[Content]]:
