@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +217,11 @@ def _on_one_core(start: Callable[[], Any]) -> Any:
         os.sched_setaffinity(0, cores)
 
 
+def _placed(said: Mapping[str, Any]) -> tuple[float, float, str]:
+    """Where something is said, to the microsecond: the store lets times run forward to the bit."""
+    return round(said["start_s"], 6), round(said["end_s"], 6), said["text"]
+
+
 def test_a_very_long_recording_goes_on_where_it_was_killed(
     project: MakeProject, tmp_path: Path, record_property: RecordProperty
 ) -> None:
@@ -245,14 +250,12 @@ def test_a_very_long_recording_goes_on_where_it_was_killed(
     (row,) = one.rows("transcripts")
     assert (row["status"], row["num_attempts"], row["language"]) == ("ok", 2, "en"), row
     assert row["duration_s"] == pytest.approx(20.0 * NUM_TURNS, abs=0.01)
-    segments = {(said["start_s"], said["end_s"], said["text"]) for said in one.rows("segments")}
-    words = {(said["start_s"], said["end_s"], said["text"]) for said in one.rows("words")}
+    segments, words = set(map(_placed, one.rows("segments"))), set(map(_placed, one.rows("words")))
     assert len(segments) == row["num_segments"] >= NUM_TURNS
     for heard in kept:
         for part in heard["segments"]:
-            assert (part["start_s"], part["end_s"], part["text"]) in segments
-            for word in part["words"]:
-                assert (word["start_s"], word["end_s"], word["text"]) in words
+            assert _placed(part) in segments
+            assert set(map(_placed, part["words"])) <= words
     # Nothing was heard again, and nothing is missing: every turn says the same as the others.
     places = [json.loads(line)["start"] for line in (tmp_path / "heard").open() if line.strip()]
     assert len(places) == len(set(places)) >= len(kept)
