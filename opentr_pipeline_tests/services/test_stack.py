@@ -135,7 +135,7 @@ def test_what_is_uploaded_is_transcribed_in_a_container(stack: tuple[Project, St
     wait_for(lambda: is_over(one))
     assert set(runs(one).values()) == {"SUCCESS"}
     statuses = [row["status"] for row in project.transcripts().values()]
-    assert statuses.count("ok") == 14
+    assert statuses.count("ok") == 15
     (row,) = [row for path, row in project.transcripts().items() if "harvest_report" in path]
     assert "farmers" in str(row["text"])
 
