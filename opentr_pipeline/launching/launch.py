@@ -52,16 +52,15 @@ def execute_all(
         rank: of their transcription steps, where several wait for a worker slot.
         after_each: called when a run is over.
     """
-    results = []
-    with DagsterInstance.get() as instance:  # once: to open it takes as long as a small run's work
-        register_partitions(instance, audio_s, Names())  # the page can remove them
-        for run_range in grouped(registered(instance, Names()), audio_s, max_audio_s):
-            if taking.is_over:
-                break
-            config = plan_config(taking.share(run_range, audio_s), Names())
-            results.append(_execute(instance, run_range, config, rank))
-            after_each()
-    return results
+    return _in_runs(
+        audio_s,
+        max_audio_s,
+        taking,
+        lambda instance, run_range: _execute(
+            instance, run_range, plan_config(taking.share(run_range, audio_s), Names()), rank
+        ),
+        after_each,
+    )
 
 
 def tell_all_speakers(
@@ -80,15 +79,30 @@ def tell_all_speakers(
         rank: of their steps, where several wait for a worker slot.
         after_each: called when a run is over.
     """
+    config, only = speaker_config(taking, Names()), [Names().key("speakers")]
+    return _in_runs(
+        audio_s,
+        max_audio_s,
+        taking,
+        lambda instance, run_range: _execute(instance, run_range, config, rank, only),
+        after_each,
+    )
+
+
+def _in_runs(
+    audio_s: dict[str, float],
+    max_audio_s: float,
+    taking: Taking,
+    execute: Callable[[DagsterInstance, RunRange], RunResult],
+    after_each: Callable[[], object],
+) -> list[RunResult]:
     results = []
-    with DagsterInstance.get() as instance:
-        register_partitions(instance, audio_s, Names())
+    with DagsterInstance.get() as instance:  # once: to open it takes as long as a small run's work
+        register_partitions(instance, audio_s, Names())  # the page can remove them
         for run_range in grouped(registered(instance, Names()), audio_s, max_audio_s):
             if taking.is_over:
                 break
-            config = speaker_config(taking, Names())
-            only = [Names().key("speakers")]
-            results.append(_execute(instance, run_range, config, rank, only))
+            results.append(execute(instance, run_range))
             after_each()
     return results
 
