@@ -10,7 +10,6 @@ hundred have references. ``--keep`` leaves archive, output and report in a folde
 
 import argparse
 import json
-import resource
 import sqlite3
 import tempfile
 import time
@@ -28,6 +27,7 @@ from benchmarks.uploads import in_process_of_its_own
 from opentr_pipeline.archive.media_files import MediaFile, scan
 from opentr_pipeline.archive.recordings import ProbeMemory
 from opentr_pipeline.audio.probe import Probe
+from opentr_pipeline.devices.usage import peak_memory_bytes
 from opentr_pipeline.pages.lists import FOLDER as PAGES
 from opentr_pipeline.pages.lists import REPORT_PAGE
 from opentr_pipeline.planning.setup import Setup
@@ -146,7 +146,7 @@ def make_report(settings: Settings) -> Cost:
     facts = report_facts(settings)
     page.write(facts, settings)
     wall_s, cpu_s = time.monotonic() - started, time.process_time() - cpu_before_s
-    return Cost(wall_s, cpu_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    return Cost(wall_s, cpu_s, peak_memory_bytes())
 
 
 def make(settings: Settings, num_recordings: int, num_partitions: int, num_words: int) -> None:

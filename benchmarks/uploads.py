@@ -10,7 +10,6 @@ need to settle is skipped.
 import argparse
 import json
 import os
-import resource
 import shutil
 import sqlite3
 import tempfile
@@ -30,6 +29,7 @@ from opentr_pipeline.archive.changes import Clock
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.archive.recordings import ProbeMemory
 from opentr_pipeline.audio.probe import Probe
+from opentr_pipeline.devices.usage import peak_memory_bytes
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.uploads import Uploads
@@ -182,7 +182,7 @@ def measure(folder: Path, num_files: int) -> Looks:
     assert "1 settling" in said, said
     taken_s, said = looker.look()
     assert "1 media file to transcribe" in said, said
-    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak_bytes = peak_memory_bytes()
     return Looks(
         len(first),
         max(first),

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import os
-import resource
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -207,4 +206,6 @@ def busy_percent(before: CoreTimes, after: CoreTimes) -> float:
 
 def peak_memory_bytes() -> int:
     """The most resident memory that this process ever had; a step has a process of its own."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # KiB, on Linux
+    # Not ``getrusage``, which counts what a process's parent had when it was started.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))

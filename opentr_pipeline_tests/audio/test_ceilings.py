@@ -303,11 +303,12 @@ def test_what_goes_on_in_a_file_beside_it_is_refused(tmp_path: Path) -> None:
 
 
 LOOK = """
-import resource, sys
+import sys
 from pathlib import Path
 from opentr_pipeline.audio.probe import probe_file
+from opentr_pipeline.devices.usage import peak_memory_bytes
 print(probe_file(Path(sys.argv[1])).status)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+print(peak_memory_bytes())
 """
 
 

@@ -1,9 +1,11 @@
 """How busy devices are: the kernel's texts read, looks added up, and what a step says of itself."""
 
 import dataclasses
+import subprocess
 import sys
 import threading
 
+import numpy as np
 import pytest
 
 from opentr_pipeline.devices import usage
@@ -40,6 +42,13 @@ def test_this_machine_can_be_looked_at() -> None:
     assert 0 < reading.memory_used_bytes < reading.memory_total_bytes
     assert reading.temperature_c is None
     assert 10**7 < usage.peak_memory_bytes() < reading.memory_total_bytes
+
+
+def test_the_peak_of_a_process_is_its_own_and_not_that_of_whoever_started_it() -> None:
+    much = np.ones(40_000_000)
+    code = "from opentr_pipeline.devices import usage; print(usage.peak_memory_bytes())"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(said.stdout) < much.nbytes < usage.peak_memory_bytes()
 
 
 def test_a_card_is_looked_at_through_nvml(monkeypatch: pytest.MonkeyPatch) -> None:
