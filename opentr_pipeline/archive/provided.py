@@ -38,6 +38,10 @@ _VOICE = "\x02{}\x03"
 _VOICES = re.compile("\x02([^\x02\x03]*)\x03")
 
 
+# From when to when, in seconds.
+Span = tuple[float, float]
+
+
 @dataclass(frozen=True)
 class Passage:
     """A line of a text, or what one person says in a cue.
@@ -45,10 +49,12 @@ class Passage:
     Attributes:
         text: as it is given, without the name in front.
         speaker: who says it, where the text names them; else empty.
+        span_s: from when to when, roughly, where the text says so.
     """
 
     text: str
     speaker: str = ""
+    span_s: Span | None = None
 
 
 @dataclass(frozen=True)
@@ -93,47 +99,48 @@ def read_provided(storage: Storage, path: str) -> ProvidedText:
     kind = PurePosixPath(path).suffix.lower().lstrip(".")
     if kind in ("srt", "vtt"):
         tagged = VOICE_TAG.sub(lambda tag: _VOICE.format(tag[1].strip()), decoded(raw, NOUN))
-        passages = _named_cues(references.subtitle_texts(tagged, kind))
+        passages = _named_cues(references.subtitle_cues(tagged, kind))
     else:
         text = _document_text(raw) if kind == "docx" else decoded(raw, NOUN)
-        passages = _named(text.splitlines(), goes_on=True)
+        passages = _named([(line, None) for line in text.splitlines()], goes_on=True)
     found = tuple(passage for passage in passages if passage.text.strip())
     if not any(references.comparable_words(passage.text) for passage in found):
         raise ReferenceTextError(f"The {NOUN} holds no words.")
     return ProvidedText(path, hashlib.sha256(raw).hexdigest(), found)
 
 
-def _named(lines: Sequence[str], *, goes_on: bool) -> Iterator[Passage]:
+def _named(lines: Sequence[tuple[str, Span | None]], *, goes_on: bool) -> Iterator[Passage]:
     """Lines with who says them: named in capitals, or in front of several lines.
 
     Args:
-        lines: as they are.
+        lines: as they are, with when they are said, where that is known.
         goes_on: whether a line without a name is said by who was named last.
     """
-    matches = [NAMED_LINE.match(line) for line in lines]
+    matches = [NAMED_LINE.match(line) for line, _ in lines]
     counts = Counter(match[1] for match in matches if match)
     speaker = ""
-    for line, match in zip(lines, matches, strict=True):
+    for (line, span_s), match in zip(lines, matches, strict=True):
         is_name = match is not None and len(match[1]) <= MAX_NAME_LENGTH
         if match and is_name and (match[1].isupper() or counts[match[1]] > 1):
             speaker = match[1]
-            yield Passage(line[match.end() :], speaker)
+            yield Passage(line[match.end() :], speaker, span_s)
         else:
-            yield Passage(line, speaker if goes_on else "")
+            yield Passage(line, speaker if goes_on else "", span_s)
 
 
-def _named_cues(cues: Iterable[str]) -> Iterator[Passage]:
-    plain: list[str] = []
+def _named_cues(cues: Iterable[references.Cue]) -> Iterator[Passage]:
+    plain: list[tuple[str, Span | None]] = []
     for cue in cues:
-        if not _VOICES.search(cue):
-            plain.append(cue)
+        span_s = cue.start_s, cue.end_s
+        if not _VOICES.search(cue.text):
+            plain.append((cue.text, span_s))
             continue
         yield from _named(plain, goes_on=False)
         plain.clear()
-        before, *tagged = _VOICES.split(cue)
-        yield Passage(before)
+        before, *tagged = _VOICES.split(cue.text)
+        yield Passage(before, span_s=span_s)
         for name, text in zip(tagged[::2], tagged[1::2], strict=True):
-            yield Passage(text, name)
+            yield Passage(text, name, span_s)
     yield from _named(plain, goes_on=False)
 
 

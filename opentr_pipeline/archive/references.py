@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from opentr_pipeline.archive.beside import TextBeside, bytes_beside, decoded, find_beside
 from opentr_pipeline.archive.partitioning import Partitioning
@@ -55,14 +56,29 @@ def read_reference(storage: Storage, path: str) -> list[str]:
     """
     text = decoded(bytes_beside(storage, path, NOUN), NOUN)
     kind = PurePosixPath(path).suffix.lower().lstrip(".")
-    words = comparable_words(text if kind == "txt" else "\n".join(subtitle_texts(text, kind)))
+    if kind != "txt":
+        text = "\n".join(cue.text for cue in subtitle_cues(text, kind))
+    words = comparable_words(text)
     if not words:
         raise ReferenceTextError("The reference holds no words.")
     return words
 
 
-def subtitle_texts(text: str, kind: str) -> list[str]:
-    """What the cues of subtitles say, without signs of form; lines within one are parted.
+class Cue(NamedTuple):
+    """What subtitles say at a time.
+
+    Attributes:
+        text: without signs of form; lines within it are parted.
+        start_s: as it is given, however rough.
+    """
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+def subtitle_cues(text: str, kind: str) -> list[Cue]:
+    """The cues of subtitles.
 
     Args:
         text: of the file.
@@ -73,7 +89,11 @@ def subtitle_texts(text: str, kind: str) -> list[str]:
     # In what is left open, and in rows of empty lines, pysubs2 1.8 looks for an end from each one.
     closed = EMPTY_LINES.sub("\n\n", "\n".join(map(_closed, text.splitlines())))
     subtitles = pysubs2.SSAFile.from_string(TIME_TAGS.sub("", closed), format_=kind)
-    return [html.unescape(event.plaintext) for event in subtitles if event.is_text]
+    return [
+        Cue(html.unescape(event.plaintext), event.start / 1000, event.end / 1000)
+        for event in subtitles
+        if event.is_text
+    ]
 
 
 def _closed(line: str) -> str:

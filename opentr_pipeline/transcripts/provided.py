@@ -5,22 +5,16 @@ import math
 import re
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from opentr_pipeline.archive.provided import Passage, ProvidedText
 from opentr_pipeline.archive.references import UNSPACED, comparable_words
+from opentr_pipeline.transcripts.given_times import Given, Heard, put_times
 from opentr_pipeline.transcripts.matching import matched
 from opentr_pipeline.transcripts.settled_times import settle_times
 from opentr_pipeline.transcripts.transcript import HEARD_WHOLE, Segment, Transcript, Word
 
 # Less than this share of the longer of the two texts: they are of different recordings.
 MIN_MATCHED = 0.5
-# So many words in a row without one that was heard are said to have no sound of their own.
-UNMATCHED_WORDS = 8
-# Sound with words, without any of the text; shorter is what people leave out of transcripts.
-UNPROVIDED_S = 5.0
-# A word without a time of its own is said as fast as people mostly do, and no slower than slowly.
-LETTERS_PER_S, SLOW_LETTERS_PER_S = 15.0, 5.0
 # A segment ends with a sentence from here on, and at the latest there.
 SENTENCE_WORDS, MOST_WORDS = 12, 60
 SENTENCE_ENDS = tuple(".!?…。！？؟।")
@@ -28,37 +22,6 @@ MAX_NAMED_STRETCHES = 3
 MIN_PROBABILITY = 1e-6  # of a word, so that it has a logarithm
 # One that lets no line break is a part of the word before it.
 WHITE_SPACE = re.compile(r"[ \t\n\r\f\v\x1c-\x1f\x85\u2028\u2029]+")
-
-
-@dataclass(frozen=True)
-class _Heard:
-    """A word of what the model heard, ready to be compared."""
-
-    text: str
-    start_s: float
-    end_s: float
-    probability: float
-    channel: int | None
-    language: str
-
-
-@dataclass
-class _Given:
-    """A word of the text.
-
-    Attributes:
-        text: as it is given, with the space in front where there is one.
-        passage: the number of its passage.
-        heard: the places of the words that were heard of it.
-        is_unmatched: it lies in a stretch that has no sound of its own.
-    """
-
-    text: str
-    passage: int
-    heard: list[int] = dataclasses.field(default_factory=list)
-    start_s: float = 0.0
-    end_s: float = 0.0
-    is_unmatched: bool = False
 
 
 def aligned(heard: Transcript, text: ProvidedText) -> Transcript:
@@ -78,7 +41,7 @@ def aligned(heard: Transcript, text: ProvidedText) -> Transcript:
         return _unfit(heard, share)
     for place, other in pairs:
         units[place][0].heard.append(other)
-    unprovided = _put_times(words, spoken, heard.duration_s)
+    unprovided = put_times(words, spoken, text.passages, heard.duration_s)
     segments = settle_times(_segments(words, spoken, text.passages), heard.duration_s)
     return _judged(
         dataclasses.replace(heard, provided=True, segments=segments),
@@ -88,7 +51,9 @@ def aligned(heard: Transcript, text: ProvidedText) -> Transcript:
 
 def provided_text(transcript: Transcript) -> ProvidedText:
     """The text that a transcript was aligned from, to be aligned again."""
-    passages = tuple(Passage(one.text, one.speaker) for one in transcript.segments)
+    passages = tuple(
+        Passage(one.text, one.speaker, (one.start_s, one.end_s)) for one in transcript.segments
+    )
     return ProvidedText("", transcript.provided_fingerprint, passages)
 
 
@@ -141,7 +106,7 @@ def _clock(time_s: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
 
 
-def _spoken(segments: Sequence[Segment]) -> list[_Heard]:
+def _spoken(segments: Sequence[Segment]) -> list[Heard]:
     """What was heard, by its time; a word that counts as several is shared out among them."""
     found = []
     for segment in segments:
@@ -151,17 +116,17 @@ def _spoken(segments: Sequence[Segment]) -> list[_Heard]:
             for number, unit in enumerate(units):
                 start_s = word.start_s + number * length_s
                 place = (segment.channel, segment.language)
-                found.append(_Heard(unit, start_s, start_s + length_s, word.probability, *place))
+                found.append(Heard(unit, start_s, start_s + length_s, word.probability, *place))
     return sorted(found, key=lambda one: one.start_s)
 
 
-def _words(passages: Sequence[Passage]) -> Iterator[_Given]:
+def _words(passages: Sequence[Passage]) -> Iterator[Given]:
     """The words of a text; together they are all of it, white space as one space."""
     for number, passage in enumerate(passages):
         for run in filter(None, WHITE_SPACE.split(passage.text)):
             space = " "
             for part in _parts(run):
-                yield _Given(space + part, number)
+                yield Given(space + part, number)
                 space = ""
 
 
@@ -180,73 +145,11 @@ def _parts(run: str) -> list[str]:
     return parts
 
 
-def _put_times(
-    words: Sequence[_Given], spoken: Sequence[_Heard], duration_s: float
-) -> list[tuple[float, float]]:
-    """Give each word its time; where somebody speaks and the text says nothing."""
-    unprovided: list[tuple[float, float]] = []
-    waiting: list[_Given] = []
-    reached, reached_s = 0, 0.0
-    for word in [*words, None]:
-        if word and not word.heard:
-            waiting.append(word)
-            continue
-        until, until_s = len(spoken), duration_s
-        if word:
-            until, last = word.heard[0], word.heard[-1]
-            until_s = word.start_s = spoken[until].start_s
-            word.end_s = spoken[last].end_s
-        between = spoken[reached:until]
-        _share_out(waiting, between, reached_s, until_s)
-        num_words = sum(len(comparable_words(one.text)) for one in waiting)
-        if len(between) > max(UNMATCHED_WORDS, 2 * num_words):
-            span = between[0].start_s, between[-1].end_s
-            unprovided += [span] * (span[1] - span[0] > UNPROVIDED_S)
-        waiting.clear()
-        if word:
-            reached, reached_s = last + 1, word.end_s
-    return unprovided
-
-
-def _share_out(
-    waiting: Sequence[_Given], between: Sequence[_Heard], start_s: float, until_s: float
-) -> None:
-    """Share a time out among words that were not heard, in proportion to their letters.
-
-    Args:
-        waiting: the words, perhaps none.
-        between: what was heard in their place.
-        start_s: when the word before them ends.
-        until_s: when the next one begins.
-    """
-    lengths = [len(word.text.strip()) for word in waiting]
-    is_stretch = sum(bool(comparable_words(word.text)) for word in waiting) >= UNMATCHED_WORDS
-    num_letters = max(1, sum(lengths))
-    if between:
-        start_s = max(start_s, between[0].start_s)
-        until_s = min(
-            until_s, max(map(_end_s, between)), start_s + num_letters / SLOW_LETTERS_PER_S
-        )
-    elif start_s > 0.0:
-        until_s = min(until_s, start_s + num_letters / LETTERS_PER_S)
-    else:
-        start_s = max(start_s, until_s - num_letters / LETTERS_PER_S)
-    each_s = max(0.0, until_s - start_s) / num_letters
-    for word, length in zip(waiting, lengths, strict=True):
-        word.start_s, word.end_s = start_s, start_s + length * each_s
-        word.is_unmatched = is_stretch
-        start_s = word.end_s
-
-
-def _end_s(heard: _Heard) -> float:
-    return heard.end_s
-
-
 def _segments(
-    words: Sequence[_Given], spoken: Sequence[_Heard], passages: Sequence[Passage]
+    words: Sequence[Given], spoken: Sequence[Heard], passages: Sequence[Passage]
 ) -> list[Segment]:
     """Sentences of one passage, those without sound of their own apart."""
-    groups: list[list[_Given]] = []
+    groups: list[list[Given]] = []
     for word in words:
         if groups and not _is_break(groups[-1], word):
             groups[-1].append(word)
@@ -255,7 +158,7 @@ def _segments(
     return [_segment(group, spoken, passages[group[0].passage].speaker) for group in groups]
 
 
-def _is_break(group: Sequence[_Given], word: _Given) -> bool:
+def _is_break(group: Sequence[Given], word: Given) -> bool:
     last = group[-1]
     if last.passage != word.passage:
         return True
@@ -269,7 +172,7 @@ def _is_break(group: Sequence[_Given], word: _Given) -> bool:
     )
 
 
-def _segment(group: Sequence[_Given], spoken: Sequence[_Heard], speaker: str) -> Segment:
+def _segment(group: Sequence[Given], spoken: Sequence[Heard], speaker: str) -> Segment:
     heard = [spoken[place] for word in group for place in word.heard]
     likely = [max(one.probability, MIN_PROBABILITY) for one in heard]
     return Segment(
@@ -287,7 +190,7 @@ def _segment(group: Sequence[_Given], spoken: Sequence[_Heard], speaker: str) ->
     )
 
 
-def _word(word: _Given, spoken: Sequence[_Heard], speaker: str) -> Word:
+def _word(word: Given, spoken: Sequence[Heard], speaker: str) -> Word:
     num_units = max(1, len(comparable_words(word.text)))
     probability = sum(spoken[place].probability for place in word.heard) / num_units
     return Word(word.text, word.start_s, word.end_s, probability, speaker)

@@ -102,6 +102,55 @@ def test_the_text_of_another_recording_stays_away() -> None:
     assert len(small) < 100
 
 
+def test_words_that_were_misheard_lie_where_others_were_heard_in_their_place() -> None:
+    """Word by word, and none in the pause of three seconds between them."""
+    said = speech(100, 6)
+    before = heard(said)
+    late = [
+        dataclasses.replace(one, start_s=one.start_s + 3 * (at > 3), end_s=one.end_s + 3 * (at > 3))
+        for at, one in enumerate(words_of(before))
+    ]
+    whole = dataclasses.replace(before.segments[0], words=tuple(late), end_s=late[-1].end_s)
+    before = dataclasses.replace(before, segments=(whole,), duration_s=200.0)
+    written = [*said[:3], "quirk", "quart", *said[5:]]
+    found = words_of(aligned(before, given_text(" ".join(written))))
+    assert [round(one.start_s) for one in found[2:6]] == [2, 3, 7, 8]
+    assert found[3].end_s <= late[3].end_s
+    assert [one.probability for one in found[3:5]] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(("late_s", "jitter_s", "is_believed"), [(40.0, 0.2, True), (0, 30, False)])
+def test_rough_times_say_where_words_are_that_nobody_heard(
+    late_s: float, jitter_s: float, is_believed: bool
+) -> None:
+    """Subtitles that are late by as much everywhere; those whose times agree with nothing."""
+    said, drawn = speech(300, 7), random.Random(RANDOM_SEED)
+    cues = [said[at : at + 10] for at in range(0, 300, 10)]
+    unheard = range(15, 18)
+    spoken = [word for number, cue in enumerate(cues) if number not in unheard for word in cue]
+    words = iter(words_of(heard(spoken)))
+    true = [
+        dataclasses.replace(next(words), start_s=at, end_s=at + 0.9)
+        for number, cue in enumerate(cues)
+        if number not in unheard
+        for at in (10.0 * number + place for place in range(len(cue)))
+    ]
+    plain = heard(spoken)
+    whole = dataclasses.replace(plain.segments[0], words=tuple(true), end_s=true[-1].end_s)
+    before = dataclasses.replace(plain, segments=(whole,), duration_s=400.0)
+    passages = []
+    for number, cue in enumerate(cues):
+        begin_s = 10.0 * number + late_s + drawn.uniform(-jitter_s, jitter_s)
+        passages.append(Passage(" ".join(cue), span_s=(begin_s, begin_s + 9.0)))
+    found = aligned(before, ProvidedText("a.srt", "f" * 64, tuple(passages)))
+    begins = [one.start_s for one in words_of(found)[150:180:10]]
+    near = [
+        abs(begin_s - 10.0 * number) < 1.0 for begin_s, number in zip(begins, unheard, strict=True)
+    ]
+    assert near == ([True] * 3 if is_believed else [True, False, False])
+    assert [one.text for one in words_of(found)] == [f" {word}" for word in said]
+
+
 def test_hours_of_words_cost_seconds_and_little_memory() -> None:
     """A day of speech, of which each part is there twice, as in a service that is repeated."""
     said = speech(60_000, 5)
