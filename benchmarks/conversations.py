@@ -24,7 +24,6 @@ MIN_PAUSE_S = 0.3
 SHORT_TURN_SHARE, SHORT_TURN_S = 0.2, (0.6, 1.5)
 OVERLAP_SHARE, OVERLAP_S, PAUSE_S = 0.25, (0.2, 1.2), (0.1, 1.5)
 GAIN_DB, NOISE_DB = 5.0, (30.0, 45.0)
-TELEPHONE_HZ = (300.0, 3400.0)
 
 Samples = np.ndarray[Any, Any]
 # Who, from when to when.
@@ -90,7 +89,7 @@ def make(
     level = np.sqrt((mix**2).mean()) / 10 ** (random_.uniform(*NOISE_DB) / 20)
     mix = mix + rng.normal(0, level, len(mix))
     if telephone:
-        mix = _telephone(mix)
+        mix = sound.telephone(mix)
     mix *= 0.7 * 32767 / np.abs(mix).max()
     seconds = sound.write(path, [mix.astype(np.int16)])
     return Conversation(path, tuple(sorted(said, key=lambda one: one[1])), seconds)
@@ -130,15 +129,3 @@ def _speech(samples: Samples) -> list[tuple[int, int]]:
         for start, end in spans
         if end - start > EDGE_FRAMES
     ]
-
-
-def _telephone(samples: Samples) -> Samples:
-    """The band of a telephone, and the steps of its 8 bits (G.711's mu-law)."""
-    spectrum = np.fft.rfft(samples)
-    hertz = np.fft.rfftfreq(len(samples), 1 / RATE_HZ)
-    spectrum[(hertz < TELEPHONE_HZ[0]) | (hertz > TELEPHONE_HZ[1])] = 0
-    narrow = np.fft.irfft(spectrum, len(samples))
-    narrow /= np.abs(narrow).max()
-    squeezed = np.sign(narrow) * np.log1p(255 * np.abs(narrow)) / np.log(256)
-    squeezed = np.round(squeezed * 127) / 127
-    return np.sign(squeezed) * (256 ** np.abs(squeezed) - 1) / 255

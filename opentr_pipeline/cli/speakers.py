@@ -1,5 +1,6 @@
 """``opentr speakers``: who speaks in an archive, and what people say of it."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ def speakers() -> None:
 def speakers_list(archive: Path | None, limit: int, as_json: bool) -> None:
     """List people and voices of ARCHIVE by hours, where to hear them, and whose they may be."""
     from opentr_pipeline.cli.voices import Listing
+    from opentr_pipeline.commands import command
 
     _, known = _known(archive)
     listing = Listing(known, limit)
@@ -55,6 +57,10 @@ def speakers_list(archive: Path | None, limit: int, as_json: bool) -> None:
     console = terminal.console()
     for text in (*map(_person_lines, people), *map(_voice_lines, voices)):
         console.print(text, soft_wrap=True, markup=False, highlight=False)
+    for person in known.people.persons:
+        if not person.voices:
+            how = command(f"speakers forget {shlex.quote(person.name)}")
+            terminal.complain(f"{person.name} is not forgotten everywhere yet; run {how} again.")
     terminal.say(_summary(known, len(voices)))
 
 
@@ -118,6 +124,20 @@ def speakers_confirm(words: tuple[str, ...], above: float | None) -> None:
     _renew(settings, changed)
 
 
+@speakers.command("refuse")
+@click.argument("words", nargs=-1, required=True, metavar="[ARCHIVE] RECORDING SPEAKER")
+def speakers_refuse(words: tuple[str, ...]) -> None:
+    """Say that the person suggested for a voice is wrong; they are not suggested for it again."""
+    from opentr_pipeline.speakers.confirming import Suggested
+
+    archive, (path, speaker) = _split(words, 2)
+    settings, known = _known(archive)
+    voice = known.voice(_in_archive(path, settings), speaker)
+    wrong = Suggested(voice, known.suggestion(voice))
+    known.refuse(wrong)
+    terminal.say(f"{voice.speaker} of {voice.path} is not {wrong.suggestion.person.name}.")
+
+
 @speakers.command("forget")
 @click.argument("words", nargs=-1, required=True, metavar="[ARCHIVE] NAME")
 def speakers_forget(words: tuple[str, ...]) -> None:
@@ -132,8 +152,12 @@ def speakers_forget(words: tuple[str, ...]) -> None:
     settings, known = _known(archive)
     person = known.person(name)
     changed = known.forget(person)
-    _renew(settings, changed)
+    is_whole = _renew(settings, changed)
     renew_report(settings)
+    if not is_whole:
+        terminal.complain(f"{person.name} is still named there; run the same command again then.")
+        click.get_current_context().exit(1)
+    known.erase(person)
     terminal.say(
         f"{person.name} is forgotten, with {number_text(len(person.voices), 'confirmed voice')}. "
         f"Not reached: copies and backups of {settings.workspace.output}, and exports that were "
@@ -167,11 +191,14 @@ def _in_archive(path: str, settings: "Settings") -> str:
     return path_in_archive(path, settings.workspace.archive)
 
 
-def _renew(settings: "Settings", changed: "Sequence[str]") -> None:
+def _renew(settings: "Settings", changed: "Sequence[str]") -> bool:
+    """Make anew what shows names; whether all of it could be."""
     from opentr_pipeline.cli.voices import renew
 
-    for sentence in renew(settings, changed):
+    sentences = renew(settings, changed)
+    for sentence in sentences:
         terminal.complain(sentence)
+    return not sentences
 
 
 def _person_lines(person: "ListedPerson") -> str:
@@ -222,6 +249,6 @@ def _summary(known: "Speakers", num_shown: int) -> str:
     how = f"; {command('speakers name')} gives them one" if unnamed else ""
     recordings = number_text(in_recordings, "recording")
     return (
-        f"{number_text(len(known.people.persons), 'person')} by name; "
+        f"{number_text(sum(bool(one.voices) for one in known.people.persons), 'person')} by name; "
         f"{number_text(len(unnamed), 'voice')} without a name in {recordings}{shown}{how}."
     ).replace("persons", "people")

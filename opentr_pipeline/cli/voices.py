@@ -69,6 +69,8 @@ class Listing:
         """By hours."""
         listed = []
         for person in self.known.people.persons:
+            if not person.voices:  # being forgotten
+                continue
             voices = self.known.of(person)
             listed.append(
                 ListedPerson(

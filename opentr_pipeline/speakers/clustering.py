@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,10 +14,26 @@ if TYPE_CHECKING:
 CALIBRATION, QUANTILE = 0.75, 0.25
 USUAL_THRESHOLD, LOWEST_THRESHOLD, HIGHEST_THRESHOLD = 0.45, 0.2, 0.9
 MIN_PAIRS = 5
-# Vectors of less speech join people, but make none; nor do a few that are like no others, unless
-# they are much of a short recording. Seconds are those of windows, which overlap.
-MIN_FOUNDING_S = 1.0
-MIN_PERSON_S, MIN_PERSON_SHARE = 3.0, 0.015
+# At a telephone voices are parted at pauses (``parts``): two of a window may be one person's, so
+# that these distances say nothing. Source: the same.
+PARTS_THRESHOLD = 0.48
+
+
+class Rules(NamedTuple):
+    """Who counts as somebody; seconds are those of windows, which overlap.
+
+    Attributes:
+        founding_s: vectors of less speech join people, but make none.
+        person_s: a few that are like no others are nobody, with less speech than this,
+        person_share: unless they are much of a short recording.
+    """
+
+    founding_s: float
+    person_s: float
+    person_share: float
+
+
+WHOLE, PARTED = Rules(1.0, 3.0, 0.015), Rules(2.0, 8.0, 0.04)
 # Distances are quadratic: of more vectors, parts are clustered by themselves, and then what these
 # gave. Some two hours.
 MAX_AT_ONCE = 2000
@@ -38,23 +54,26 @@ class People:
     of_vectors: list[int]
 
 
-def people_of(vectors: "Array", seconds: Sequence[float], windows: Sequence[int]) -> People:
+def people_of(vectors: "Array", seconds: Sequence[float], windows: Sequence[int] | None) -> People:
     """Tell people apart by their voices.
 
     Args:
         vectors: of unit length, shape (n, size), in order; at least one.
         seconds: of speech in each.
-        windows: in which window each was heard.
+        windows: in which window each was heard; None where voices are parted at pauses.
     """
     import numpy as np
 
-    weights, places = np.asarray(seconds, float), np.asarray(windows)
-    founding = weights >= MIN_FOUNDING_S
+    weights, rules = np.asarray(seconds, float), PARTED if windows is None else WHOLE
+    founding = weights >= rules.founding_s
     if not founding.any():
         founding[:] = True
-    threshold = threshold_of(vectors[founding], places[founding])
+    threshold = PARTS_THRESHOLD
+    if windows is not None:
+        threshold = threshold_of(vectors[founding], np.asarray(windows)[founding])
     centres, spoken = _clustered(vectors[founding], weights[founding], threshold)
-    centres = centres[spoken >= min(MIN_PERSON_S, MIN_PERSON_SHARE * spoken.sum(), spoken.max())]
+    least_s = min(rules.person_s, rules.person_share * spoken.sum(), spoken.max())
+    centres = centres[spoken >= least_s]
     return People(centres, [int(one) for one in (vectors @ centres.T).argmax(axis=1)])
 
 

@@ -1,7 +1,7 @@
 """What people say of voices: a name, that a suggestion is right, that one is to be forgotten."""
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import reduce
@@ -15,10 +15,11 @@ from opentr_pipeline.speakers.naming import put_names
 from opentr_pipeline.speakers.people import (
     BY_HAND,
     BY_SUGGESTION,
-    ForgottenVoice,
     NamedVoice,
     People,
     Person,
+    PlacedVoice,
+    found_again,
     kept_vector,
     longest,
     tidy,
@@ -75,7 +76,7 @@ class Speakers:
         unnamed = self.unnamed()
         found = [
             Suggested(voice, suggestion)
-            for voice, suggestion in zip(unnamed, suggestions(unnamed, self.people), strict=True)
+            for voice, suggestion in zip(unnamed, self._suggestions(unnamed), strict=True)
             if suggestion
         ]
         return sorted(found, key=lambda one: (-one.suggestion.similarity, one.voice.path))
@@ -123,7 +124,7 @@ class Speakers:
         """
         if voice.person_id:
             raise SpeakerError(f"{voice.speaker} of {voice.path} has a name already.")
-        (found,) = suggestions([voice], self.people)
+        (found,) = self._suggestions([voice])
         if found is None:
             raise SpeakerError(
                 f"{voice.speaker} of {voice.path} sounds like nobody who is confirmed; give the "
@@ -159,11 +160,19 @@ class Speakers:
         def confirmed(people: People) -> People:
             def with_one(so_far: People, one: tuple[NamedVoice, str]) -> People:
                 # Whoever was forgotten since the suggestion does not come back by it.
-                return so_far.with_voice(*one, _new_id()) if so_far.named(one[1]) else so_far
+                person = so_far.named(one[1])
+                is_known = person is not None and person.voices
+                return so_far.with_voice(*one, _new_id()) if is_known else so_far
 
             return reduce(with_one, named, people)
 
         return self._change(confirmed)
+
+    def refuse(self, wrong: Suggested) -> None:
+        """Say that a voice is not the person's who was suggested; they are not again."""
+        placed = PlacedVoice(wrong.voice.media_fingerprint, self._spans(wrong.voice))
+        person = wrong.suggestion.person
+        PeopleStore(self.store).change(lambda people: people.with_refused(person, placed))
 
     def merge(self, person: Person, into: str) -> list[str]:
         """Make one person of two, or call one otherwise; the partitions that changed."""
@@ -173,21 +182,44 @@ class Speakers:
     def forget(self, person: Person) -> list[str]:
         """Remove a person's names and vectors, also of voices like theirs that nobody has named.
 
+        Where this, or what shows names, is cut short, the same does the rest: the name is the last
+        that goes, by ``erase``.
+
         Returns:
-            The partitions that changed.
+            The partitions in which they spoke; where this was cut short, of all who are forgotten.
         """
         like = [
             one.voice
             for one in self.suggested()
             if one.suggestion.person.person_id == person.person_id
         ]
-        forgotten = [ForgottenVoice(one.media_fingerprint, one.spans) for one in person.voices]
-        forgotten += [ForgottenVoice(one.media_fingerprint, self._spans(one)) for one in like]
+        forgotten = [PlacedVoice(one.media_fingerprint, one.spans) for one in person.voices]
+        forgotten += [PlacedVoice(one.media_fingerprint, self._spans(one)) for one in like]
         contents = {one.media_fingerprint for one in forgotten}
-        # The name goes last: where this is cut short, the same command does the rest.
         Checkpoints(self.store.inner).without_voices(contents)
         KeptSpoken(self.store.inner).without_voices(contents)
-        return self._change(lambda people: people.without(person, forgotten))
+        changed = self._change(lambda people: people.without(person, forgotten))
+        if not person.voices:  # cut short before: of whom they were is not kept
+            contents = {one.media_fingerprint for one in self.people.forgotten}
+        spoke_in = {one.partition_key for one in self._all if one.media_fingerprint in contents}
+        return sorted(spoke_in.union(changed))
+
+    def erase(self, person: Person) -> None:
+        """Take out the name of somebody who is forgotten, once nothing else shows it."""
+        PeopleStore(self.store).change(lambda people: people.erased(person))
+
+    def _suggestions(self, voices: Sequence[HeardVoice]) -> list[Suggestion | None]:
+        return suggestions(voices, self.people, self._refused)
+
+    def _refused(self, voice: HeardVoice) -> set[str]:
+        """The persons of whom somebody has said that this voice is not theirs."""
+        return {
+            person.person_id
+            for person in self.people.persons
+            for one in person.refused
+            if one.media_fingerprint == voice.media_fingerprint
+            and found_again(one.spans, self.turns.of(voice)) == voice.speaker
+        }
 
     def _change(self, make: Callable[[People], People]) -> list[str]:
         PeopleStore(self.store).change(make)
@@ -197,7 +229,6 @@ class Speakers:
         return NamedVoice(
             *voice.key,
             self._spans(voice),
-            voice.band,
             kept_vector(voice.embedding),
             voice.embedding_model,
             named_by,

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from opentr_pipeline.speakers.likeness import band_of
 from opentr_pipeline.speakers.people import Span, VoiceKey
 from opentr_pipeline.transcripts.store import TranscriptStore
 
@@ -21,7 +20,6 @@ class HeardVoice:
         path: of the recording in the archive.
         in_archive: false where its media file is gone.
         speaker: the label.
-        band: see ``likeness``.
         person_id: of who it is; empty where nobody has said.
     """
 
@@ -34,7 +32,6 @@ class HeardVoice:
     speech_s: float
     embedding: tuple[float, ...]
     embedding_model: str
-    band: str
     person_id: str
 
     @property
@@ -83,14 +80,13 @@ def _of(store: TranscriptStore, key: str) -> Iterator[HeardVoice]:
             row["speech_s"] or 0.0,
             tuple(row["embedding"] or ()),
             row["embedding_model"] or "",
-            band_of(file.get("sample_rate_hz"), file.get("codec")),
             row["person_id"] or "",
         )
 
 
 _COLUMNS = {
     "transcripts": ["recording_id", "path", "media_fingerprint"],
-    "recordings": ["recording_id", "in_archive", "sample_rate_hz", "codec"],
+    "recordings": ["recording_id", "in_archive"],
     "speakers": [
         *("recording_id", "speaker", "speech_s", "embedding", "embedding_model", "person_id"),
     ],

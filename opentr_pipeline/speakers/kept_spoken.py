@@ -12,6 +12,10 @@ from opentr_pipeline.transcripts.turns import Spoken, spoken_from_dict
 class KeptSpoken(KeptOutcomes[Spoken]):
     """What is kept of one archive, by the media's bytes and what decides who is heard when."""
 
+    # What a run that was killed has heard of media that are gone, or for another model, is swept
+    # as well: it holds voices, and to hear them again is cheap.
+    leftovers = (".attempts", ".json")
+
     def __init__(self, store_folder: Path) -> None:
         """Name the folder; nothing is made until something is written.
 

@@ -19,13 +19,14 @@ from opentr_pipeline.settings.installation import installing
 NAME = EXTRA = "speakers"
 FOLDER = "speakers/segmentation-3.0+campplus-zh-en-advanced"
 SEGMENTATION, VOICES = "segmentation.onnx", "voices.onnx"
-# Names the network that makes vectors of voices: only those of one network compare.
+# What vectors of voices are made by: only those of one compare. At a telephone, of its band alone.
 EMBEDDING_MODEL = "campplus-zh-en-advanced"
+TELEPHONE_MODEL = f"{EMBEDDING_MODEL}-telephone"
 # What the extra brings.
 PACKAGES = ("kaldi_native_fbank", "onnx", "scipy")
 LICENCES = {"segmentation-3.0": "MIT", "CAM++ zh-en advanced": "Apache-2.0"}
 # Of what makes turns of the networks' answers; another number makes speakers be heard again.
-RECIPE = 1
+RECIPE = 2
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from opentr_pipeline.speakers.people import (
-    ForgottenVoice,
     NamedVoice,
     People,
     Person,
+    PlacedVoice,
     Span,
     VoiceKey,
     found_again,
@@ -22,7 +22,7 @@ from opentr_pipeline.transcripts.turns import Voice, label
 
 # By content: what is known of the voices in it.
 Named = Mapping[str, Sequence[tuple[Person, NamedVoice]]]
-Forgotten = Mapping[str, Sequence[ForgottenVoice]]
+Forgotten = Mapping[str, Sequence[PlacedVoice]]
 
 
 def put_names(store: TranscriptStore, keys: Iterable[str]) -> list[str]:
@@ -79,7 +79,7 @@ class _Names:
     def __init__(self, people: People) -> None:
         self.news: dict[VoiceKey, NamedVoice] = {}
         self._named: dict[str, list[tuple[Person, NamedVoice]]] = defaultdict(list)
-        self._forgotten: dict[str, list[ForgottenVoice]] = defaultdict(list)
+        self._forgotten: dict[str, list[PlacedVoice]] = defaultdict(list)
         for person, voice in people.voices():
             self._named[voice.media_fingerprint].append((person, voice))
         for one in people.forgotten:

@@ -29,7 +29,6 @@ class NamedVoice:
         media_fingerprint: of the content; whatever path has the same bytes has the name as well.
         speaker: the label that it is published under.
         spans: where it is heard, the longest stretches.
-        band: ``wide`` or ``telephone``, see ``likeness``.
         embedding: what tells the voice from others; none where too little of it was heard.
         embedding_model: made it; only those of one compare.
         named_by: ``BY_HAND`` or ``BY_SUGGESTION``.
@@ -40,7 +39,6 @@ class NamedVoice:
     media_fingerprint: str
     speaker: str
     spans: tuple[Span, ...]
-    band: str = "wide"
     embedding: tuple[float, ...] = ()
     embedding_model: str = ""
     named_by: str = BY_HAND
@@ -60,13 +58,15 @@ class Person:
     Attributes:
         person_id: stays when the name changes.
         note: whatever tells them from others, for people.
-        voices: confirmed ones, in the order of naming.
+        voices: confirmed ones, in the order of naming; none while they are being forgotten.
+        refused: voices that somebody has said are not theirs.
     """
 
     person_id: str
     name: str
     note: str = ""
     voices: tuple[NamedVoice, ...] = ()
+    refused: tuple["PlacedVoice", ...] = ()
 
     @property
     def confirmed_at(self) -> str:
@@ -75,11 +75,16 @@ class Person:
 
 
 @dataclass(frozen=True)
-class ForgottenVoice:
-    """Where somebody speaks who is forgotten; who it is, and how they sound, is not kept."""
+class PlacedVoice:
+    """A voice by where it speaks; who it is, and how it sounds, is not kept."""
 
     media_fingerprint: str
     spans: tuple[Span, ...]
+
+    def is_like(self, voice: NamedVoice) -> bool:
+        """Whether a voice is heard where this one is."""
+        is_same = self.media_fingerprint == voice.media_fingerprint
+        return is_same and bool(found_again(self.spans, {voice.speaker: voice.spans}))
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class People:
     """
 
     persons: tuple[Person, ...] = ()
-    forgotten: tuple[ForgottenVoice, ...] = ()
+    forgotten: tuple[PlacedVoice, ...] = ()
 
     def named(self, name: str) -> Person | None:
         """The person of this name, however it is written."""
@@ -114,7 +119,7 @@ class People:
         return {voice.key: person for person, voice in self.voices()}
 
     def with_voice(self, voice: NamedVoice, name: str, new_id: str, note: str = "") -> "People":
-        """Give a voice a name; it loses the one that it had.
+        """Give a voice a name; it loses the one that it had, and nobody says it is not theirs.
 
         Args:
             voice: with the time of naming.
@@ -128,6 +133,7 @@ class People:
             known,
             note=note or known.note,
             voices=(*(one for one in known.voices if one.key != voice.key), voice),
+            refused=tuple(one for one in known.refused if not one.is_like(voice)),
         )
         return rest._replacing(person)
 
@@ -140,33 +146,51 @@ class People:
                 persons.append(dataclasses.replace(person, voices=voices))
         return dataclasses.replace(self, persons=tuple(persons))
 
+    def with_refused(self, person: Person, voice: PlacedVoice) -> "People":
+        """Say that a voice is not a person's."""
+        here = self.by_id(person.person_id)
+        if here is None or voice in here.refused:
+            return self
+        return self._replacing(dataclasses.replace(here, refused=(*here.refused, voice)))
+
     def merged(self, person: Person, into: str) -> "People":
         """One person instead of two; where nobody is called so, the person is called otherwise.
 
         Whoever was forgotten since they were looked up stays so.
         """
         here = self.by_id(person.person_id)
-        if here is None:
+        if here is None or not here.voices:
             return self
         person, other = here, self.named(into)
         if other is None or other.person_id == person.person_id:
             return self._replacing(dataclasses.replace(person, name=tidy(into)))
         whole = dataclasses.replace(
-            other, note=other.note or person.note, voices=(*other.voices, *person.voices)
+            other,
+            note=other.note or person.note,
+            voices=(*other.voices, *person.voices),
+            refused=tuple(dict.fromkeys((*other.refused, *person.refused))),
         )
         return self._without(person)._replacing(whole)
 
-    def without(self, person: Person, voices: Iterable[ForgottenVoice]) -> "People":
+    def without(self, person: Person, voices: Iterable[PlacedVoice]) -> "People":
         """Forget a person; of their voices, named or not, only where they speak is kept.
+
+        The name stays until it is taken out of all that shows it, see ``erased``.
 
         Args:
             person: as they were when they were looked up; what was named since is forgotten too.
             voices: of theirs besides those that are confirmed.
         """
         here = self.by_id(person.person_id) or person
-        confirmed = (ForgottenVoice(one.media_fingerprint, one.spans) for one in here.voices)
+        confirmed = (PlacedVoice(one.media_fingerprint, one.spans) for one in here.voices)
         forgotten = tuple(dict.fromkeys((*self.forgotten, *confirmed, *voices)))
-        return dataclasses.replace(self._without(person), forgotten=forgotten)
+        left = self._replacing(Person(here.person_id, here.name))
+        return dataclasses.replace(left, forgotten=forgotten)
+
+    def erased(self, person: Person) -> "People":
+        """Take out the name of somebody who is forgotten, unless it was given again meanwhile."""
+        here = self.by_id(person.person_id)
+        return self if here is None or here.voices else self._without(here)
 
     def updated(self, news: Mapping[VoiceKey, NamedVoice]) -> "People":
         """The same with some voices as they are published now."""
@@ -203,13 +227,20 @@ def _folded(name: str) -> str:
 def people_from_dict(facts: Mapping[str, Any]) -> People:
     """The inverse of ``dataclasses.asdict``, also after JSON."""
     persons = tuple(
-        Person(**{**person, "voices": tuple(map(_voice_from_dict, person["voices"]))})
+        Person(
+            **{
+                **person,
+                "voices": tuple(map(_voice_from_dict, person["voices"])),
+                "refused": _placed(person.get("refused", ())),
+            }
+        )
         for person in facts["persons"]
     )
-    forgotten = tuple(
-        ForgottenVoice(one["media_fingerprint"], _spans(one["spans"])) for one in facts["forgotten"]
-    )
-    return People(persons, forgotten)
+    return People(persons, _placed(facts["forgotten"]))
+
+
+def _placed(voices: Iterable[Mapping[str, Any]]) -> tuple[PlacedVoice, ...]:
+    return tuple(PlacedVoice(one["media_fingerprint"], _spans(one["spans"])) for one in voices)
 
 
 def _voice_from_dict(facts: Mapping[str, Any]) -> NamedVoice:

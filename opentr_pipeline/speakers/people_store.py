@@ -89,6 +89,7 @@ class PeopleStore:
                 "num_voices": len(person.voices),
             }
             for person in people.persons
+            if person.voices
         ]
         self.table.parent.mkdir(parents=True, exist_ok=True)
         replace_rows(self.table, "people", rows, self.path.with_name("table.new"))

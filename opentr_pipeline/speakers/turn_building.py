@@ -32,8 +32,8 @@ class HeardWindow:
     """What was heard in a window.
 
     Attributes:
-        activity: how likely each of its voices speaks in each frame, 0 to ``LIKELY_UNIT``:
-            uint8, shape (WINDOW_FRAMES, MAX_LOCAL).
+        activity: how likely each of its voices, or of their parts, is heard in each frame, 0 to
+            ``LIKELY_UNIT``: uint8, shape (WINDOW_FRAMES, num_voices).
         people: the number of the person of each voice that could be told, by its place there.
     """
 

@@ -12,6 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from opentr_pipeline.cli.app import main
+from opentr_pipeline.exports.tree import Export
+from opentr_pipeline.pages.pages import Pages
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.speakers.confirming import Speakers
 from opentr_pipeline.speakers.naming import put_names
@@ -27,7 +29,7 @@ NAME = "Anna Rossi"
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Anna speaks in two partitions and on a telephone; with others, and once too briefly."""
+    """Anna speaks in two partitions and less like herself; with others, and once too briefly."""
     made = settings_of(ARCHIVE_DIR=tmp_path / "archive", OUTPUT_DIR=tmp_path / "output")
     store, archive = TranscriptStore(made.workspace.output), made.workspace.archive
     anna, ben = vector("anna"), vector("ben")
@@ -36,7 +38,7 @@ def settings(tmp_path: Path) -> Settings:
         "radio/b.wav": conversation("b", "10100", {0: vector("anna", 0.8, "b"), 1: vector("eve")}),
     }
     film = {"film/c.wav": conversation("c", "000", {0: vector("anna", 0.7, "c")})}
-    calls = {"calls/d.wav": conversation("d", "01", {0: vector("anna", 0.55, "d"), 1: ()})}
+    calls = {"calls/d.wav": conversation("d", "01", {0: vector("anna", 0.65, "d"), 1: ()})}
     publish(store, archive, "radio", radio, 44_100)
     publish(store, archive, "film", film, 16_000)
     publish(store, archive, "calls", calls, 8_000)
@@ -158,7 +160,7 @@ def test_nothing_is_left_of_who_is_forgotten(settings: Settings) -> None:
 
 def leftovers(root: Path) -> set[str]:
     """Files that hold the name, the note or a vector of hers, packed or not."""
-    hers = [vector("anna", *how) for how in ((1.0,), (0.8, "b"), (0.7, "c"), (0.55, "d"))]
+    hers = [vector("anna", *how) for how in ((1.0,), (0.8, "b"), (0.7, "c"), (0.65, "d"))]
     told = [b"Rossi", b"of Turin", *(form for one in hers for form in forms(one[:3]))]
     found = set()
     for path in root.rglob("*"):
@@ -255,13 +257,36 @@ def test_forgetting_that_was_cut_short_is_done_by_the_same_command(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opentr(settings, "speakers", "name", "radio/a.wav", "SPEAKER_00", NAME)
-    known = Speakers(TranscriptStore(settings.workspace.output))
-    with monkeypatch.context() as patch:
-        patch.setattr(Checkpoints, "without_voices", _killed)
-        with pytest.raises(KeyboardInterrupt):
-            known.forget(known.person(NAME))
+    opentr(settings, "export", "--format", "srt")
+    opentr(settings, "pages")
+    for where, name in ((Checkpoints, "without_voices"), (Export, "write"), (Pages, "write")):
+        with monkeypatch.context() as patch:
+            patch.setattr(where, name, _killed)
+            opentr(settings, "speakers", "forget", NAME, code=1)
+        assert leftovers(settings.workspace.output)
+    said = opentr(settings, "speakers")
+    assert f"{NAME} is not forgotten everywhere yet; run opentr speakers forget '{NAME}'" in said
+    assert "\n0 people by name" in said
     assert f"{NAME} is forgotten" in opentr(settings, "speakers", "forget", NAME)
+    assert leftovers(settings.workspace.output) == set()
 
 
-def _killed(self: Checkpoints, contents: set[str]) -> None:
+def _killed(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_who_is_refused_is_not_suggested_again(settings: Settings) -> None:
+    opentr(settings, "speakers", "name", "radio/a.wav", "SPEAKER_00", NAME)
+    said = opentr(settings, "speakers", "refuse", "film/c.wav", "speaker_00")
+    assert said == f"SPEAKER_00 of film/c.wav is not {NAME}.\n"
+    listed = json.loads(opentr(settings, "speakers", "--json"))["voices"]
+    like = {one["path"] for one in listed if one["suggested"] == NAME}
+    assert like == {"radio/b.wav", "calls/d.wav"}
+    opentr(settings, "speakers", "confirm", "--above", "0")
+    assert named(settings)["film/c.wav", "0"] is None
+    assert "sounds like nobody" in opentr(
+        settings, "speakers", "refuse", "film/c.wav", "SPEAKER_00", code=2
+    )
+    # Who says so by hand knows better, and it holds for whoever the person is later.
+    opentr(settings, "speakers", "name", "film/c.wav", "SPEAKER_00", NAME)
+    assert PeopleStore(TranscriptStore(settings.workspace.output)).load().persons[0].refused == ()

@@ -57,3 +57,15 @@ def test_a_recording_says_how_far_apart_its_people_are() -> None:
     expected = max(clustering.LOWEST_THRESHOLD, clustering.CALIBRATION * apart)
     assert threshold_of(near, together) == pytest.approx(expected)
     assert threshold_of(near, np.arange(20)) == clustering.USUAL_THRESHOLD
+
+
+def test_where_voices_are_parted_two_of_a_window_may_be_one_person() -> None:
+    """And what is short makes nobody: it joins whom it is like."""
+    people = voices(2, 40, 0.3)
+    seconds = [3.0] * 39 + [1.5]
+    found = people_of(people, seconds, None)
+    assert len(found.centres) == 2
+    assert len(set(found.of_vectors[::2])) == len(set(found.of_vectors[1::2])) == 1
+    strange = np.concatenate([people, voices(1, 1, 0.0, seed=9)])
+    assert len(people_of(strange, [*seconds, 1.5], None).centres) == 2
+    assert len(people_of(strange, [*seconds, 9.0], None).centres) == 3

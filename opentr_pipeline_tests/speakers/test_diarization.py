@@ -10,7 +10,7 @@ from opentr_pipeline.audio.decoding import Sound
 from opentr_pipeline.errors import ModelError
 from opentr_pipeline.settings.environment import load_settings
 from opentr_pipeline.settings.installation import PROJECT_ROOT
-from opentr_pipeline.speakers import fetching
+from opentr_pipeline.speakers import fetching, models
 from opentr_pipeline.speakers.diarization import Diarizer, load
 
 pytestmark = pytest.mark.slow
@@ -41,6 +41,15 @@ def test_voices_of_a_conversation_are_told_apart(diarizer: Diarizer) -> None:
     assert errors(said, found, 0.25).rate < MAX_ERROR
     assert all(len(voice.embedding) == 192 for voice in voices)
     assert {turn.channel for turn in turns} == {None}
+
+
+def test_a_telephone_is_known_by_its_sound(diarizer: Diarizer, tmp_path: Path) -> None:
+    """At whatever rate it is kept; two of these three made voices are one there."""
+    thin = sound.telephone(sound.read(TABLE))
+    sound.write(tmp_path / "thin.wav", [(thin * 0.7 * 32767).astype("int16")])
+    _, voices = diarizer.hear(Sound(tmp_path / "thin.wav"))
+    assert len(voices) >= 2
+    assert {voice.embedding_model for voice in voices} == {models.TELEPHONE_MODEL}
 
 
 def test_one_voice_is_one_and_silence_is_none(diarizer: Diarizer, tmp_path: Path) -> None:

@@ -7,28 +7,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opentr_pipeline.speakers.heard_voices import HeardVoice, clear_spans
-from opentr_pipeline.speakers.likeness import TELEPHONE, WIDE, band_of, suggestions, threshold
+from opentr_pipeline.speakers.likeness import MIN_SIMILARITY, suggestions
+from opentr_pipeline.speakers.models import EMBEDDING_MODEL, TELEPHONE_MODEL
 from opentr_pipeline.speakers.people import (
     MAX_SPANS,
-    ForgottenVoice,
     NamedVoice,
     People,
+    PlacedVoice,
     found_again,
     longest,
     people_from_dict,
 )
 from opentr_pipeline_tests.making import PROPERTY
-from opentr_pipeline_tests.speakers.voices import MODEL, vector
+from opentr_pipeline_tests.speakers.voices import vector
 
 SPANS = ((0.0, 4.0), (8.0, 12.0))
 names = st.sampled_from(["Anna", "anna ", "Ben", "Ben\u0301", "Eve"])
 acts = st.lists(
-    st.tuples(st.sampled_from(["name", "take", "merge", "forget"]), st.integers(0, 4), names, names)
+    st.tuples(
+        st.sampled_from(["name", "take", "merge", "refuse", "forget"]),
+        st.integers(0, 4),
+        names,
+        names,
+    )
 )
 
 
 def voice(content: str, speaker: str = "SPEAKER_00", **facts: object) -> NamedVoice:
-    made = NamedVoice(content, speaker, SPANS, embedding_model=MODEL, named_at="2026-11-27")
+    made = NamedVoice(
+        content, speaker, SPANS, embedding_model=EMBEDDING_MODEL, named_at="2026-11-27"
+    )
     return dataclasses.replace(made, **facts)  # type: ignore[arg-type]
 
 
@@ -45,6 +53,8 @@ def test_a_voice_has_one_name_and_people_outlast_a_file(
             assert people.by_key()[str(which), "SPEAKER_00"] is people.named(name)
         elif act == "take":
             people = people.without_voice((str(which), "SPEAKER_00"))
+        elif person and act == "refuse":
+            people = people.with_refused(person, PlacedVoice(str(which), SPANS))
         elif person and act == "merge":
             count = len(person.voices)
             people = people.merged(person, other)
@@ -52,7 +62,7 @@ def test_a_voice_has_one_name_and_people_outlast_a_file(
             assert into
             assert len(into.voices) >= count
         elif person:
-            people = people.without(person, [ForgottenVoice("0", SPANS)])
+            people = people.without(person, [PlacedVoice("0", SPANS)]).erased(person)
             assert people.named(name) is None
     keys = [one.key for _, one in people.voices()]
     assert len(keys) == len(set(keys))
@@ -88,8 +98,8 @@ def test_examples_are_where_somebody_is_heard_alone() -> None:
     assert clear_spans(turns, "C") == []
 
 
-def heard(sounds: tuple[float, ...], band: str = WIDE, model: str = MODEL) -> HeardVoice:
-    return HeardVoice("a.wav", "a", "key", "a", True, "SPEAKER_00", 5.0, sounds, model, band, "")
+def heard(sounds: tuple[float, ...], model: str = EMBEDDING_MODEL) -> HeardVoice:
+    return HeardVoice("a.wav", "a", "key", "a", True, "SPEAKER_00", 5.0, sounds, model, "")
 
 
 def test_only_what_compares_is_suggested() -> None:
@@ -104,10 +114,13 @@ def test_only_what_compares_is_suggested() -> None:
     assert suggestions([heard(())], people) == [None]
     assert suggestions([dataclasses.replace(heard(like), speech_s=2.0)], people) == [None]
     assert suggestions([heard(vector("eve"))], people) == [None]
-    # What a telephone leaves is held against a telephone where there is one, at its own bar.
-    (through,) = suggestions([heard(like, TELEPHONE)], people)
-    assert through
-    assert through.bar == threshold(WIDE, TELEPHONE) < threshold(TELEPHONE, TELEPHONE)
-    assert [band_of(8000, "pcm_s16le"), band_of(48_000, "opus"), band_of(16_000, "pcm_alaw")] == [
-        TELEPHONE, WIDE, TELEPHONE,
-    ]  # fmt: skip
+    # What a telephone leaves is held against a telephone alone, at its own bar.
+    assert suggestions([heard(like, TELEPHONE_MODEL)], people) == [None]
+    there = dataclasses.replace(anna, embedding_model=TELEPHONE_MODEL)
+    people = people.with_voice(there, "Anna", "1")
+    for likeness, is_like in ((-0.01, False), (0.01, True)):
+        sounds = vector("anna", MIN_SIMILARITY[TELEPHONE_MODEL] + likeness, "today")
+        (through,) = suggestions([heard(sounds, TELEPHONE_MODEL)], people)
+        assert bool(through) == is_like
+    # Of several who are like, whoever was refused is passed over.
+    assert suggestions([heard(sounds, TELEPHONE_MODEL)], people, lambda _: {"1"}) == [None]

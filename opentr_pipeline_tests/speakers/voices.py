@@ -9,12 +9,12 @@ from pathlib import Path
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.audio.probe import Probe
 from opentr_pipeline.speakers.attribution import attributed
+from opentr_pipeline.speakers.models import EMBEDDING_MODEL
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline.transcripts.transcript import Transcript
 from opentr_pipeline.transcripts.turns import Spoken, Turn, Voice
 from opentr_pipeline_tests.making import recording, transcript, wav
 
-MODEL = "made"
 SENTENCE_S = 4.0
 
 
@@ -36,7 +36,10 @@ def _direction(name: str) -> list[float]:
 
 
 def conversation(
-    content: str, speakers: str, voices: Mapping[int, tuple[float, ...]], model: str = MODEL
+    content: str,
+    speakers: str,
+    voices: Mapping[int, tuple[float, ...]],
+    model: str = EMBEDDING_MODEL,
 ) -> Transcript:
     """A sentence of four words a second each for every digit, which says whose it is."""
     text = ". ".join(f"{content} says number {n}" for n in range(len(speakers)))
