@@ -45,12 +45,12 @@ DAGSTER_OUTSIDE_DEFS = {
     *("launching.guarded_dev", "launching.guarded_page"),
 }
 # Each of these costs every step of every run a part of a second, or holds a card.
-HEAVY = {"faster_whisper", "ctranslate2", "av", "torch", "onnxruntime", "numpy"}
+HEAVY = {"faster_whisper", "ctranslate2", "av", "torch", "onnxruntime", "numpy", "ray"}
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 # They hand variables on to processes that they start; only ``settings`` gives them a meaning.
 ENVIRONMENT_FORWARDERS = {
     *("cli.programs", "launching.home", "audio.listeners", "audio.windows"),
-    *("recognition.whisper.model", "services.stack", "speakers.sessions"),
+    *("recognition.whisper.model", "services.stack", "speakers.sessions", "services.cluster_node"),
 }
 MAX_LINES_OF_FILE = 300
 LONG_FILES = {"transcripts.store": 346}  # one class and what it hands out
@@ -298,6 +298,8 @@ def test_one_module_decides_what_recognizes_speech() -> None:
         ("fcntl", {"locks", "bootstrap"}),
         ("sqlite3", {"archive.recordings", "archive.ledger", "search.index"}),
         ("dagster_docker", {"defs.container_launcher"}),
+        ("dagster_ray", {"defs.cluster_steps"}),
+        ("ray", {"services.ray_cluster", "services.cluster_node"}),
         ("uvicorn", {"launching.guarded_page"}),
         ("starlette", {"services.guard", "launching.guarded_page"}),
     ],

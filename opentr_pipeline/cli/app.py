@@ -35,7 +35,12 @@ GROUPS = {
         "logs": "logs",
         "metrics": "metrics",
     },
-    "Let it run by itself": {"start": "services", "stop": "services", "reset": "services"},
+    "Let it run by itself": {
+        "start": "services",
+        "stop": "services",
+        "reset": "services",
+        "cluster": "cluster",
+    },
     "Know what this machine can do": {
         "doctor": "health",
         "health": "health",

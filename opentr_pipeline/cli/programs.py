@@ -42,23 +42,23 @@ def dagster(arguments: tuple[str, ...]) -> None:
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("--quick", is_flag=True, help="Without the slow ones; some minutes.")
 @click.option("--stack", is_flag=True, help="Those of the production stack alone; needs Docker.")
+@click.option("--cluster", is_flag=True, help="Those of a cluster of virtual hosts; needs root.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def test(quick: bool, stack: bool, arguments: tuple[str, ...]) -> None:
+def test(quick: bool, stack: bool, cluster: bool, arguments: tuple[str, ...]) -> None:
     """Run the tests; further arguments go to pytest, which then runs all in one process."""
     from opentr_pipeline.settings.installation import PROJECT_ROOT
 
     _need_checkout("test")
+    usual = "not stack and not cluster"
     beside = ["--numprocesses", "2", "--dist", "loadfile"]
-    fast, slow = (
-        ["-m", what, *beside] for what in ("not slow and not stack", "slow and not stack")
-    )
+    fast, slow = (["-m", what, *beside] for what in (f"not slow and {usual}", f"slow and {usual}"))
     stages = [fast, slow]
-    if stack:
-        stages = [["-m", "stack"]]
+    if stack or cluster:
+        stages = [["-m", "stack" if stack else "cluster"]]
     elif quick:
         stages = [fast]
     elif arguments:
-        stages = [["-m", "not stack"]]
+        stages = [["-m", usual]]
     pytest = [sys.executable, "-m", "pytest"]
     codes = [
         subprocess.run([*pytest, *stage, *arguments], cwd=PROJECT_ROOT, check=False).returncode

@@ -6,6 +6,7 @@ import click
 
 from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import (
+    cluster_option,
     forget_memory_limits,
     gpu_scale_option,
     options_of,
@@ -30,9 +31,11 @@ stack_argument = click.argument("stack", type=click.Choice(["dev", "prod"]))
 @click.command()
 @stack_argument
 @gpu_scale_option
-def start(stack: str, gpu_scale: bool) -> None:
+@cluster_option
+def start(stack: str, gpu_scale: bool, cluster: str | None) -> None:
     """Bring up the page and the daemon: on this machine (dev), or in containers (prod)."""
-    setup = setup_of(None, gpu_scale=gpu_scale)
+    typed = {"cluster_address": cluster} if cluster else None
+    setup = setup_of(None, gpu_scale=gpu_scale, typed=typed)
     if stack == "prod":
         start_prod(setup.settings)
     else:

@@ -121,6 +121,10 @@ gpu_scale_option = click.option(
     "--gpu-scale", is_flag=True, help="Set GPU_SCALE_ENABLED=true for this start."
 )
 
+cluster_option = click.option(
+    "--cluster", metavar="http://HEAD:8265", help="Set CLUSTER_ADDRESS for this start."
+)
+
 
 def settings_of(
     archive: Path | None, *, gpu_scale: bool | None = None, typed: "Mapping[str, str] | None" = None
@@ -141,8 +145,9 @@ def settings_of(
         from opentr_pipeline.services import dev
 
         running = dev.DevServices.of(settings).started_with()
-        if running.get("gpu_scale_enabled"):
-            return changed_settings(settings, {name: running[name] for name in SLOT_SETTINGS})
+        if running.get("gpu_scale_enabled") or running.get("cluster_address"):
+            theirs = {name: running[name] for name in SLOT_SETTINGS if name in running}
+            return changed_settings(settings, theirs)
     if not gpu_scale or settings.gpu_scale_enabled:
         return settings
     return changed_settings(settings, {"gpu_scale_enabled": True})
@@ -186,9 +191,13 @@ def options_of(setup: "Setup", *, fetch: bool, to_start: bool = False) -> "Archi
         to_start: the workers as well, so that they must have room.
     """
     from opentr_pipeline.monitoring import doctor
+    from opentr_pipeline.planning import hosts
     from opentr_pipeline.recognition import fetching
 
-    if to_start:
+    if to_start and setup.settings.cluster_address:
+        hosts.check_possible(setup.settings)
+        hosts.meet(setup.settings)
+    elif to_start:
         if said := doctor.unused_card(setup.settings, setup.cards):
             terminal.complain(said)
         setup.workers.check_fits()

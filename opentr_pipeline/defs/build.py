@@ -15,6 +15,7 @@ from opentr_pipeline.defs.archive_assets import (
     transcripts_asset,
 )
 from opentr_pipeline.defs.checks import transcripts_checks
+from opentr_pipeline.defs.cluster_executor import cluster_executor
 from opentr_pipeline.defs.derived_assets import derived_assets
 from opentr_pipeline.defs.gpu_slots import slots_executor
 from opentr_pipeline.defs.handed_on import HANDED_ON, handed_on
@@ -92,6 +93,8 @@ def archive_defs(settings: Settings, names: Names, *, with_executor: bool) -> De
 
 
 def _executor(settings: Settings) -> Any:
+    if settings.cluster_address:
+        return cluster_executor(settings, len(hearing_slots(())))
     slots = worker_slots(settings, list_cards())
     return slots_executor(len(slots), len(hearing_slots(slots)))
 

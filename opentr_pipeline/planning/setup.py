@@ -9,6 +9,8 @@ from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.archive.recordings import ProbeMemory
 from opentr_pipeline.devices import cards, shared_folder
 from opentr_pipeline.devices.cards import Cards, WorkerSlot
+from opentr_pipeline.devices.cluster_slots import cluster_slots
+from opentr_pipeline.planning import hosts
 from opentr_pipeline.planning.options import ArchiveOptions, archive_options
 from opentr_pipeline.recognition import budget, models
 from opentr_pipeline.recognition.budget import Workers
@@ -59,11 +61,14 @@ class Setup:
 
     @cached_property
     def slots(self) -> tuple[WorkerSlot, ...]:
-        """The worker slots.
+        """The worker slots: of this machine, or of all hosts of a cluster.
 
         Raises:
+            ServiceError: no host has joined the cluster.
             SettingsError: a device that is not there.
         """
+        if self.settings.cluster_address:
+            return cluster_slots(self.settings, hosts.known_hosts(self.settings))
         return cards.worker_slots(self.settings, self.cards.devices)
 
     @cached_property

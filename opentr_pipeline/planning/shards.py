@@ -13,6 +13,9 @@ from opentr_pipeline.transcripts.transcript import Content
 
 # Below this a step of its own costs more in start-up (some 3 s) than it gains.
 MIN_SHARD_AUDIO_S = 30.0
+# On a cluster a step is told in a variable of its process how the run stands. Linux takes 128 KiB
+# there; with so many shards, each tried twice, it is half of that.
+MAX_SHARDS = 4_000
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def spread_over_shards(
         math.ceil(total_s / shard_audio_s),
         min(num_slots, math.ceil(total_s / MIN_SHARD_AUDIO_S)),
     )
-    count = min(len(items), max(1, wanted))
+    count = min(len(items), max(1, wanted), MAX_SHARDS)
     # Longest first into the lightest shard: at most 4/3 of the best possible makespan.
     # Source: R. L. Graham, Bounds on Multiprocessing Timing Anomalies, 1969.
     heaviest_first = sorted(items, key=lambda item: (-item.weight_s, item.content))

@@ -2,6 +2,7 @@
 
 import textwrap
 
+from opentr_pipeline.settings.cluster import ClusterSettings
 from opentr_pipeline.settings.cues import SubtitleSettings
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.nights import NightSettings
@@ -16,7 +17,7 @@ def env_example() -> str:
     blocks = ["# Copy to .env and change what you need; every value here is the default."]
     inherited = {**SubtitleSettings.model_fields, **NightSettings.model_fields}
     inherited |= {**PageSettings.model_fields, **SoundSettings.model_fields}
-    inherited |= SpeakerSettings.model_fields
+    inherited |= SpeakerSettings.model_fields | ClusterSettings.model_fields
     for name, field in sorted(Settings.model_fields.items(), key=lambda one: one[0] in inherited):
         meaning = str(field.description)
         if (range_ := allowed(field)) != "text":

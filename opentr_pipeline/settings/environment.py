@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import Field, ValidationError, model_validator
 
 from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.settings.cluster import ClusterSettings
 from opentr_pipeline.settings.cues import SubtitleSettings
 from opentr_pipeline.settings.installation import call_folder, example_file, stock, usual_home
 from opentr_pipeline.settings.nights import NightSettings
@@ -44,7 +45,9 @@ ENV_FILE = Path(".env")
 RENAMED = {"STATE_DIR": "OPENTR_HOME"}
 
 
-class Settings(SoundSettings, SpeakerSettings, SubtitleSettings, NightSettings, PageSettings):
+class Settings(
+    ClusterSettings, SoundSettings, SpeakerSettings, SubtitleSettings, NightSettings, PageSettings
+):
     """What a person may set, checked; the field name in capitals is the variable.
 
     Raises:
@@ -264,6 +267,11 @@ def cuda_variable(name: Literal["CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"]) ->
 def is_in_stack() -> bool:
     """Whether this process is in the production stack, whose compose file alone says so."""
     return os.environ.get("OPENTR_IN_STACK") == "true"
+
+
+def is_on_cluster() -> bool:
+    """Whether this process is a step on a host of a cluster; its run alone says so."""
+    return os.environ.get("OPENTR_ON_CLUSTER") == "true"
 
 
 def archive_on_host(archive: Path) -> Path:

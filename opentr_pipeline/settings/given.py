@@ -14,7 +14,7 @@ from opentr_pipeline.settings.values import PathText
 # What worker slots there are; who takes one of these over takes all.
 SLOT_SETTINGS = (
     *("gpu_device_id", "gpu_scale_enabled", "gpu_scale_device_id", "gpu_scale_workers"),
-    "gpu_scale_default_worker",
+    *("gpu_scale_default_worker", "cluster_address"),
 )
 _IS_PATH = PathText.__metadata__[0]  # type: ignore[attr-defined]
 
