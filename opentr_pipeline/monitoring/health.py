@@ -13,6 +13,7 @@ from opentr_pipeline.devices.shared_folder import cannot_be_used, slots_folder
 from opentr_pipeline.errors import ServiceError, SettingsError, StoreError
 from opentr_pipeline.launching.run_state import active_runs, automations, daemon_beats
 from opentr_pipeline.locks import try_lock
+from opentr_pipeline.monitoring.cluster import cluster_state
 from opentr_pipeline.monitoring.doctor import Finding, looked_at, slots_said
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.recognition.models import Model
@@ -54,6 +55,8 @@ def check_all(load: Callable[[], Settings]) -> Iterator[Finding]:
             ("code location", lambda: _code_location(services)),
             ("automation", lambda: _automation(settings)),
         ]
+    if settings.cluster_address:
+        checks.append(("cluster", lambda: _cluster(settings)))
     checks.append(("runs", lambda: _runs(workspace)))
     yield from looked_at(checks)
 
@@ -154,6 +157,17 @@ def _automation(settings: Settings) -> str:
     if wrong := [f"{one.name}: {one.error}" for one in found if one.error]:
         raise ServiceError(f"The last tick failed of {'; '.join(wrong)}")
     return ", ".join(f"{one.name} is {'on' if one.is_on else 'off'}" for one in found) or "none"
+
+
+def _cluster(settings: Settings) -> str:
+    state = cluster_state(settings)
+    if not state.num_slots:
+        raise ServiceError(
+            f"No host with worker slots has joined {state.address}; {command('cluster join')} on a "
+            "machine does."
+        )
+    names = ", ".join(host.name for host in state.hosts)
+    return f"{state.address} has {state.num_slots} worker slots on {names}"
 
 
 def _runs(workspace: Workspace) -> str:

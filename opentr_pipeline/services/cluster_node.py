@@ -131,7 +131,7 @@ def own_address() -> str:
     check_installed()
     from ray.util import get_node_ip_address
 
-    return str(get_node_ip_address())
+    return str(get_node_ip_address())  # type: ignore[no-untyped-call]
 
 
 def start_head(home: Path, address: str) -> str:

@@ -128,7 +128,8 @@ class RayCluster:
         used, total = report["usage"].get(name, (0.0, 0.0))
         # Rounded up a little: three thirds are less than a card.
         free = int((total - used) / part + 0.01)
-        return free - sum(num for shape, num in report["resourceDemand"] if name in shape)
+        waiting: int = sum(num for shape, num in report["resourceDemand"] if name in shape)
+        return free - waiting
 
     def jobs(self) -> list[Job]:
         """The jobs that wait or run, those that wait last.
