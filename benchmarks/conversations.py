@@ -67,7 +67,7 @@ def make(
     people = random_.sample(sorted(sources), num_speakers)
     waiting = {person: _turns(sources[person], random_) for person in people}
     gains = {person: 10 ** (random_.uniform(-GAIN_DB, GAIN_DB) / 20) for person in people}
-    mix = np.zeros(0, np.float32)
+    mix: Samples = np.zeros(0, np.float32)
     said: list[Said] = []
     person, end = "", RATE_HZ
     while any(waiting.values()):

@@ -44,7 +44,7 @@ class Sherpa:
             networks: ours.
             folder: where copies go that say what its program asks for.
         """
-        import sherpa_onnx  # type: ignore[import-not-found, unused-ignore]
+        import sherpa_onnx  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
         segmentation = _described(networks.segmentation, SEGMENTATION, folder)
         voices = _described(networks.voices, VOICES, folder)
