@@ -10,10 +10,8 @@ hundred have references. ``--keep`` leaves archive, output and report in a folde
 
 import argparse
 import json
-import sqlite3
 import tempfile
 import time
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -157,16 +155,10 @@ def make(settings: Settings, num_recordings: int, num_partitions: int, num_words
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"recording {number:07}.wav").write_bytes(b"RIFF")
     found = scan(settings.workspace.archive)
-    ProbeMemory(settings.workspace.probe_memory)  # makes its table
-    probe = json.dumps(asdict(Probe(duration_s=num_words * WORD_S)))
-    with closing(sqlite3.connect(settings.workspace.probe_memory)) as database, database:
-        database.executemany(
-            "INSERT INTO media_1 VALUES (?,?,?,?,?,?)",
-            (
-                (one.device, one.inode, one.size_bytes, one.modified_ns, digest(one), probe)
-                for one in found.media_files
-            ),
-        )
+    probe = Probe(duration_s=num_words * WORD_S)
+    ProbeMemory(settings.workspace.probe_memory).remember_all(
+        (one, digest(one), probe) for one in found.media_files
+    )
     for number, (key, group) in enumerate(
         Setup(settings).partitioning.groups(found.media_files).items()
     ):

@@ -11,12 +11,10 @@ import argparse
 import json
 import os
 import shutil
-import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -200,18 +198,11 @@ def measure(folder: Path, num_files: int) -> Looks:
 
 def fill_store(settings: Settings, options: ArchiveOptions) -> None:
     """Have all files probed and transcribed, as far as anybody can tell."""
-    probes = settings.workspace.probe_memory
-    ProbeMemory(probes)  # makes its table
     found = scan(settings.workspace.archive)
-    probe = json.dumps(asdict(Probe(duration_s=60.0)))
-    with closing(sqlite3.connect(probes)) as database, database:
-        database.executemany(
-            "INSERT INTO media_1 VALUES (?,?,?,?,?,?)",
-            (
-                (one.device, one.inode, one.size_bytes, one.modified_ns, "0" * 64, probe)
-                for one in found.media_files
-            ),
-        )
+    probe = Probe(duration_s=60.0)
+    ProbeMemory(settings.workspace.probe_memory).remember_all(
+        (one, "0" * 64, probe) for one in found.media_files
+    )
     schema = SCHEMAS["transcripts"]
     for key, group in Setup(settings).partitioning.groups(found.media_files).items():
         rows = pa.Table.from_pylist(

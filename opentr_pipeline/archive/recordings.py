@@ -9,7 +9,7 @@ system does not tell from bytes that were written in place.
 import dataclasses
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -100,9 +100,18 @@ class ProbeMemory:
 
     def remember(self, media_file: MediaFile, fingerprint: str, probe: Probe) -> None:
         """Keep digest and probe of one file."""
-        row = (*_identity(media_file), fingerprint, json.dumps(dataclasses.asdict(probe)))
+        self.remember_all([(media_file, fingerprint, probe)])
+
+    def remember_all(self, learnt: Iterable[tuple[MediaFile, str, Probe]]) -> None:
+        """The same of many files, all or none of them."""
+        rows = (
+            (*_identity(media_file), fingerprint, json.dumps(dataclasses.asdict(probe)))
+            for media_file, fingerprint, probe in learnt
+        )
         with self._open() as database:
-            database.execute(f"INSERT OR REPLACE INTO {self._TABLE} VALUES (?,?,?,?,?,?,?)", row)
+            database.executemany(
+                f"INSERT OR REPLACE INTO {self._TABLE} VALUES (?,?,?,?,?,?,?)", rows
+            )
 
 
 def _identity(media_file: MediaFile) -> tuple[int, ...]:
