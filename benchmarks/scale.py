@@ -12,7 +12,6 @@ import argparse
 import dataclasses
 import json
 import os
-import resource
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -30,6 +29,7 @@ from opentr_pipeline.archive.changes import Clock
 from opentr_pipeline.archive.media_files import MediaFile, scan
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.audio.probe import Probe
+from opentr_pipeline.devices.usage import peak_memory_bytes
 from opentr_pipeline.monitoring.status import StatusWatch
 from opentr_pipeline.planning import backlog
 from opentr_pipeline.planning.options import ArchiveOptions
@@ -132,8 +132,7 @@ def measured(function: Callable[[Archive], Callable[[], str]], archive: Archive)
     started, cpu_before_s = time.monotonic(), time.process_time()
     said = work()
     wall_s, cpu_s = time.monotonic() - started, time.process_time() - cpu_before_s
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    return Cost(wall_s, cpu_s, peak_mb, said)
+    return Cost(wall_s, cpu_s, peak_memory_bytes() / 1e6, said)
 
 
 def _scan(archive: Archive) -> Callable[[], str]:

@@ -3,6 +3,7 @@
 A scan reads directories and file sizes, never contents, and changes nothing.
 """
 
+import contextlib
 import hashlib
 import os
 from collections import Counter
@@ -45,7 +46,7 @@ FIRST_SECOND = datetime(1, 1, 2, tzinfo=UTC).timestamp()
 LAST_SECOND = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # an archive may have millions
 class MediaFile:
     """Bytes at a path of the archive, as the file system describes them.
 
@@ -104,33 +105,64 @@ def scan(archive: Path) -> Scan:
     storage = storage_of(archive)
     storage.check()
     found = Scan()
-    for path in _walk(storage, found):
-        looked = describe(path, storage)
-        if isinstance(looked, MediaFile):
-            found.media_files.append(looked)
-        else:
-            found.left_alone[looked] += 1
+    found.media_files.extend(_media_files(storage, found.left_alone, ""))
     found.media_files.sort(key=lambda media_file: os.fsencode(media_file.path))
     return found
 
 
-def _walk(storage: Storage, found: Scan) -> Iterator[str]:
+def scan_folder(archive: Path, folder: str, *, is_deep: bool) -> Iterator[MediaFile]:
+    """The media files of one folder, as ``scan`` finds them, in no order.
+
+    Args:
+        archive: the directory.
+        folder: its path in the archive; empty for the root. It need not be there.
+        is_deep: those of the folders in it as well.
+
+    Raises:
+        ArchiveError: the archive is not there or cannot be read.
+    """
+    storage = storage_of(archive)
+    storage.check()
+    names = folder.split("/") if folder else []
+    if all(_is_folder(storage, names[: count + 1]) for count in range(len(names))):
+        yield from _media_files(storage, Counter(), folder, is_deep=is_deep)
+
+
+def _is_folder(storage: Storage, names: list[str]) -> bool:
+    """Whether a scan reads a folder: neither hidden nor a link, and there."""
+    with contextlib.suppress(OSError):
+        return not names[-1].startswith(".") and storage.stat("/".join(names)).kind == "folder"
+    return False
+
+
+def _media_files(
+    storage: Storage, left_alone: Counter[str], top: str, *, is_deep: bool = True
+) -> Iterator[MediaFile]:
+    for path in _walk(storage, left_alone, top, is_deep=is_deep):
+        looked = describe(path, storage)
+        if isinstance(looked, MediaFile):
+            yield looked
+        else:
+            left_alone[looked] += 1
+
+
+def _walk(storage: Storage, left_alone: Counter[str], top: str, *, is_deep: bool) -> Iterator[str]:
     """Paths that have the names of media, with a stack of our own: depth is not bounded."""
-    stack = [""]
+    stack = [top]
     while stack:
         folder = stack.pop()
         try:
-            for listed in list_folder(folder, storage, found.left_alone):
-                if listed.is_folder:
-                    stack.append(listed.path)
-                else:
+            for listed in list_folder(folder, storage, left_alone):
+                if not listed.is_folder:
                     yield listed.path
+                elif is_deep:
+                    stack.append(listed.path)
         except OSError as error:
             if not folder:  # not an empty archive: a disk that fails, a share that is gone
                 raise ArchiveError(
                     f"The archive {storage.name} cannot be read: {error.strerror}."
                 ) from None
-            found.left_alone["unreadable folder"] += 1
+            left_alone["unreadable folder"] += 1
 
 
 def list_folder(folder: str, storage: Storage, left_alone: Counter[str]) -> Iterator[Listed]:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
 
 from opentr_pipeline.archive.media_files import MediaFile
 from opentr_pipeline.errors import ArchiveError
@@ -45,6 +46,18 @@ class Partitioning:
             return f"hash-{int(media_file.recording_id, 16) % self.count:04d}"
         folders = media_file.path.split("/")[:-1][: self.depth]
         return _shortened(_encoded("/".join(folders))) if folders else ROOT_KEY
+
+    def place(self, key: str) -> tuple[str, bool] | None:
+        """The folder that holds all media files of a partition, and whether folders in it count.
+
+        None where that cannot be told: not by folder, or the key ends in a digest.
+        """
+        if self.by != "folder" or (key != ROOT_KEY and "@" in key):
+            return None
+        if key == ROOT_KEY:
+            return "", False
+        folder = os.fsdecode(unquote_to_bytes(key))
+        return folder, folder.count("/") + 1 >= self.depth
 
     def groups(self, media_files: Iterable[MediaFile]) -> dict[str, list[MediaFile]]:
         """The media files of each partition key, keys sorted.

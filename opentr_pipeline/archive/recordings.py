@@ -92,7 +92,7 @@ class ProbeMemory:
                     f"SELECT media_fingerprint, probe FROM {self._TABLE} "
                     "WHERE device=? AND inode=? AND size_bytes=? AND modified_ns=? "
                     "AND changed_ns=?",
-                    _identity(media_file),
+                    identity(media_file),
                 ).fetchone()
                 if row:
                     known[media_file] = (row[0], Probe(**json.loads(row[1])))
@@ -105,7 +105,7 @@ class ProbeMemory:
     def remember_all(self, learnt: Iterable[tuple[MediaFile, str, Probe]]) -> None:
         """The same of many files, all or none of them."""
         rows = (
-            (*_identity(media_file), fingerprint, json.dumps(dataclasses.asdict(probe)))
+            (*identity(media_file), fingerprint, json.dumps(dataclasses.asdict(probe)))
             for media_file, fingerprint, probe in learnt
         )
         with self._open() as database:
@@ -114,7 +114,8 @@ class ProbeMemory:
             )
 
 
-def _identity(media_file: MediaFile) -> tuple[int, ...]:
+def identity(media_file: MediaFile) -> tuple[int, ...]:
+    """What tells a file as it is from all others: signed numbers."""
     where = media_file.device, media_file.inode
     since = media_file.modified_ns, media_file.changed_ns
     return tuple(map(signed_64, (*where, media_file.size_bytes, *since)))

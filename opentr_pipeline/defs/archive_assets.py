@@ -73,8 +73,8 @@ def transcripts_asset(settings: Settings, names: Names) -> AssetsDefinition:
     publish_transcripts = publish_op(settings, names)
 
     def transcripts(recordings: None) -> Any:
-        shards, plan_path = plan_shards(recordings)
-        return publish_transcripts(plan_path, shards.map(transcribe_shard).collect())
+        shards, plan_name = plan_shards(recordings)
+        return publish_transcripts(plan_name, shards.map(transcribe_shard).collect())
 
     declared: AssetsDefinition = graph_asset(
         ins={"recordings": AssetIn(key=names.key("recordings"), dagster_type=Nothing)},
@@ -96,7 +96,7 @@ def _plan_op(settings: Settings, names: Names) -> OpDefinition:
         ins={"recordings": In(Nothing)},
         out={
             "shards": DynamicOut(io_manager_key=handed_on),
-            "plan_path": Out(str, io_manager_key=handed_on),
+            "plan_name": Out(str, io_manager_key=handed_on),
         },
         required_resource_keys={transcription},
         tags={"dagster/priority": "1"},
@@ -144,8 +144,8 @@ def publish_op(settings: Settings, names: Names) -> OpDefinition:
         tags={"dagster/priority": "1"},
     )
     def publish_transcripts(
-        context: AssetExecutionContext, plan_path: str, shards: list[dict[str, Any]]
+        context: AssetExecutionContext, plan_name: str, shards: list[dict[str, Any]]
     ) -> Iterator[Output[None]]:
-        yield from assets.publish_transcripts(context, Setup(settings), names, plan_path, shards)
+        yield from assets.publish_transcripts(context, Setup(settings), names, plan_name, shards)
 
     return publish_transcripts

@@ -94,15 +94,15 @@ def plan_shards(
         options = setup.options_with(transcription.typed())
         partitions = backlog.recordings_of(setup, context.partition_keys)
         plan = backlog.make_plan(setup, partitions, options, len(setup.slots), config.taking())
-        path = plan_file(setup.store.inner, context.run_id)
-        plan.save(path)
+        plan.save(plan_file(setup.store.inner, context.run_id))
         _sweep(context.instance, setup.workspace.dagster_home)
     except OpentrError as error:
         raise refused(error) from None
     context.log.info(f"{sum(map(len, plan.shards))} contents in {len(plan.shards)} shards.")
-    yield Output(str(path), "plan_path")
+    # By its name: hosts may know the folder by other paths.
+    yield Output(context.run_id, "plan_name")
     for number in range(len(plan.shards)):
-        shard = {"number": number, "plan_path": str(path)}
+        shard = {"number": number, "plan_name": context.run_id}
         yield DynamicOutput(shard, mapping_key=f"s{number:05d}", output_name="shards")
 
 
@@ -137,7 +137,7 @@ def transcribe_shard(
             sampled(looks_at(slot.device)) as usages,
         ):
             leased_at = time.time()
-            plan = load_plan(Path(shard["plan_path"]))
+            plan = load_plan(plan_file(setup.store.inner, shard["plan_name"]))
             items = plan.shards[shard["number"]]
             _introduce(context, setup, slot, items)
             run = _shard_run(setup, slot, plan, items)
@@ -198,7 +198,7 @@ def publish_transcripts(
     context: AssetExecutionContext,
     setup: Setup,
     names: Names,
-    plan_path: str,
+    plan_name: str,
     shards: list[dict[str, Any]],
 ) -> Iterator[Output[None]]:
     """Publish what no shard has published, and say how each partition stands.
@@ -209,7 +209,7 @@ def publish_transcripts(
     die_with_the_run()
     store = setup.store
     try:
-        plan = load_plan(Path(plan_path))
+        plan = load_plan(plan_file(store.inner, plan_name))
         publishing.publish_all(plan, store)
         left = publishing.left_over(plan, store)
         figures = [StepFigures(**shard["figures"]) for shard in shards]

@@ -38,8 +38,8 @@ def speakers_asset(settings: Settings, names: Names) -> AssetsDefinition:
     publish_speakers = _publish_op(settings, names)
 
     def speakers(transcripts: None) -> Any:
-        shards, plan_path = plan_speakers(transcripts)
-        return publish_speakers(plan_path, shards.map(hear_shard).collect())
+        shards, plan_name = plan_speakers(transcripts)
+        return publish_speakers(plan_name, shards.map(hear_shard).collect())
 
     declared: AssetsDefinition = graph_asset(
         ins={"transcripts": AssetIn(key=names.key("transcripts"), dagster_type=Nothing)},
@@ -61,7 +61,7 @@ def _plan_op(settings: Settings, names: Names) -> OpDefinition:
         ins={"transcripts": In(Nothing)},
         out={
             "shards": DynamicOut(io_manager_key=handed_on),
-            "plan_path": Out(str, io_manager_key=handed_on),
+            "plan_name": Out(str, io_manager_key=handed_on),
         },
         tags={"dagster/priority": "1"},
     )
@@ -100,10 +100,10 @@ def _publish_op(settings: Settings, names: Names) -> OpDefinition:
         tags={"dagster/priority": "1"},
     )
     def publish_speakers(
-        context: AssetExecutionContext, plan_path: str, shards: list[dict[str, Any]]
+        context: AssetExecutionContext, plan_name: str, shards: list[dict[str, Any]]
     ) -> Iterator[Output[None]]:
         yield from speaker_steps.publish_speakers(
-            context, Setup(settings), names, plan_path, shards
+            context, Setup(settings), names, plan_name, shards
         )
 
     return publish_speakers

@@ -64,9 +64,9 @@ def plan_speakers(
         raise refused(error) from None
     num = sum(map(len, plan.shards))
     context.log.info(f"{number_text(num, 'content')} to hear in {len(plan.shards)} shards.")
-    yield Output(str(path), "plan_path")
+    yield Output(context.run_id, "plan_name")
     for number in range(len(plan.shards)):
-        shard = {"number": number, "plan_path": str(path)}
+        shard = {"number": number, "plan_name": context.run_id}
         yield DynamicOutput(shard, mapping_key=f"s{number:05d}", output_name="shards")
 
 
@@ -90,7 +90,7 @@ def hear_shard(
             lease(slots, folder, rank_of(context.run.tags)) as slot,
             slot_log(setup.workspace.dagster_home, slot.name),
         ):
-            plan = load_speaker_plan(Path(shard["plan_path"]))
+            plan = load_speaker_plan(speaker_plan_file(setup.store.inner, shard["plan_name"]))
             items = plan.shards[shard["number"]]
             keys = tuple(sorted({key for item in items for key in item.partition_keys}))
             archive = str(setup.workspace.archive)
@@ -122,7 +122,7 @@ def publish_speakers(
     context: AssetExecutionContext,
     setup: Setup,
     names: Names,
-    plan_path: str,
+    plan_name: str,
     shards: list[dict[str, Any]],
 ) -> Iterator[Output[None]]:
     """Publish what no shard has published, and say how each partition stands.
@@ -133,7 +133,7 @@ def publish_speakers(
     die_with_the_run()
     store, key = setup.store, names.key("speakers")
     try:
-        plan = load_speaker_plan(Path(plan_path))
+        plan = load_speaker_plan(speaker_plan_file(store.inner, plan_name))
         speaker_publishing.publish_all_speakers(plan, store)
         left = speaker_publishing.speakers_left(plan, store)
         facts = metadata.of_speakers(plan.partitions, store)

@@ -31,7 +31,7 @@ class Progress:
     def __init__(self, store: TranscriptStore, pending: Sequence[RecordingWork]) -> None:
         """Start the clock; what an earlier run had finished is set apart."""
         self._store = store
-        self._checkpoints = Checkpoints(self._store.inner)
+        self._checkpoints = Checkpoints(self._store.inner, self._store.database)
         self.recordings = [work.recording for work in pending]
         self._waiting = by_content(pending)
         self._num_total, self._total_s = len(pending), audio_s(pending)

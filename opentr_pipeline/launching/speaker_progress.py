@@ -37,7 +37,7 @@ class SpeakerProgress:
             taking: what the command takes on.
         """
         self._setup, self._recordings, self._taking = setup, recordings, taking
-        self._kept = KeptSpoken(setup.store.inner)
+        self._kept = KeptSpoken(setup.store.inner, setup.store.database)
         self._lock = threading.Lock()
         self._waiting: dict[Content, list[float]] = {}
         self._num_told, self._told_s = 0, 0.0

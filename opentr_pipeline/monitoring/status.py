@@ -15,15 +15,17 @@ from opentr_pipeline.devices.memory_limits import MemoryLimit, batch_limits, clo
 from opentr_pipeline.devices.usage import DeviceNow, devices_now
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.launching.run_state import ActiveRun, active_runs
-from opentr_pipeline.planning.backlog import by_content
+from opentr_pipeline.planning.backlog import known_work_by_partition
 from opentr_pipeline.planning.options import ArchiveOptions
-from opentr_pipeline.planning.overview import Overview, count, probed_work
+from opentr_pipeline.planning.overview import Overview, count
+from opentr_pipeline.planning.plan import SELECTIONS, Selection
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.speaker_work import speaker_work
 from opentr_pipeline.quality.pace import NOW, just_finished, pace
 from opentr_pipeline.services.dev import services_of
 from opentr_pipeline.services.stack import Stack
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
+from opentr_pipeline.transcripts.transcript import Content
 
 # Scanning, and reading what is published, costs seconds where there are 100,000 recordings. It is
 # done so often, and never for more than this share of the time.
@@ -77,19 +79,19 @@ class StatusWatch:
         self._options = options
         self._slots = setup.slots
         self._store = setup.store
-        self._checkpoints = Checkpoints(self._store.inner)
+        self._checkpoints = Checkpoints(self._store.inner, self._store.database)
         self._rescan_at = 0.0
 
     def status(self) -> Status:
         """How it stands now."""
         if time.monotonic() >= self._rescan_at:
             self._rescan()
-        finished = self._pending.keys() & self._checkpoints.listed("json")
+        finished = self._checkpoints.listed("json")
         services = services_of(self._settings)
         folder = self._setup.slots_folder
         return Status(
             self._overview,
-            sum(len(self._pending[content]) for content in finished),
+            sum(self._pending[content] for content in finished),
             self._num_by_status,
             len(self._slots),
             holders(self._slots, folder),
@@ -99,19 +101,23 @@ class StatusWatch:
             active_runs(self._setup.workspace),
             self._speed_x,
             services.address if services.is_running() else self._page_of_stack,
-            sum(one.is_selected("pending") for one in self._speakers),
-            sum(one.is_selected("failed") for one in self._speakers),
+            self._speakers["pending"],
+            self._speakers["failed"],
         )
 
     def _rescan(self) -> None:
         started = time.monotonic()
         found = scan(self._setup.workspace.archive)
-        all_work = probed_work(self._setup, found, self._options)
-        self._overview = count(all_work, found, self._setup.partitioning)
-        self._pending = by_content(one for one in all_work if one.state != "done")
-        self._speakers = speaker_work(self._setup, (one.recording for one in all_work))
-        statuses = self._store.read("transcripts", ["status"]).column("status").to_pylist()
-        self._num_by_status = dict(Counter(statuses))
+        self._overview, self._pending = Overview(), Counter[Content]()
+        self._speakers = Counter[Selection]()
+        for works in known_work_by_partition(self._setup, found, self._options):
+            self._overview += count(works)
+            probed = [one for one in works if not one.recording.is_guessed]
+            self._pending.update(one.content for one in probed if one.state != "done")
+            for one in speaker_work(self._setup, (work.recording for work in probed)):
+                self._speakers.update(kind for kind in SELECTIONS if one.is_selected(kind))
+        statuses = self._store.read("transcripts", ["status"])["status"].value_counts()
+        self._num_by_status = {one["values"]: one["counts"] for one in statuses.to_pylist()}
         since = datetime.now(UTC) - NOW
         self._speed_x = pace(just_finished(self._store, since)).speed_x
         self._page_of_stack = _page_of_stack(Stack.as_started(self._settings))

@@ -1,10 +1,11 @@
 """Work to do: what the archive has less what the store has."""
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from opentr_pipeline.archive.media_files import MediaFile, Scan, scan
+from opentr_pipeline.archive.media_files import MediaFile, Scan, scan_folder
 from opentr_pipeline.archive.recordings import Recording, guessed, probe_all
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.plan import Plan, Selection, Taking
@@ -70,7 +71,7 @@ def _judged(recording: Recording, index: StoreIndex, options: ArchiveOptions) ->
     is_same = row is not None and row.content == content
     if row and is_same and row.status != "failed":
         return RecordingWork(recording, content, "done", max_duration_s=most_s)
-    attempts = max(index.failures.get(content, 0), row.num_attempts if row and is_same else 0)
+    attempts = max(index.failures.of(content), row.num_attempts if row and is_same else 0)
     if attempts or (row and row.status == "failed"):
         return RecordingWork(recording, content, "failed", attempts, most_s)
     state: State = "stale" if row else "missing"
@@ -86,15 +87,29 @@ def recordings_of(setup: Setup, partition_keys: Iterable[str]) -> dict[str, list
     Raises:
         ArchiveError: the archive cannot be read.
     """
-    archive = setup.workspace.archive
-    by_partition = setup.partitioning.groups(scan(archive).media_files)
-    wanted: list[tuple[str, MediaFile]] = [
-        (key, media_file) for key in partition_keys for media_file in by_partition.get(key, [])
-    ]
-    found: dict[str, list[Recording]] = {key: [] for key in partition_keys}
+    archive, keys = setup.workspace.archive, list(partition_keys)
+    wanted = [(key, one) for key, files in _media_of(setup, keys).items() for one in files]
+    found: dict[str, list[Recording]] = {key: [] for key in keys}
     for recording in probe_all(archive, wanted, setup.probe_memory):
         found[recording.partition_key].append(recording)
     return found
+
+
+def _media_of(setup: Setup, keys: Sequence[str]) -> dict[str, list[MediaFile]]:
+    """The media files of some partitions, sorted by path; the rest of the archive is left alone."""
+    archive, partitioning = setup.workspace.archive, setup.partitioning
+    places = {partitioning.place(key) or ("", True) for key in keys}
+    found: dict[str, dict[str, MediaFile]] = {key: {} for key in keys}
+    if ("", True) in places:  # the whole of it
+        places = {("", True)}
+    for folder, is_deep in places:
+        for one in scan_folder(archive, folder, is_deep=is_deep):
+            if (key := partitioning.key(one)) in found:
+                found[key][one.path] = one
+    return {
+        key: [files[path] for path in sorted(files, key=os.fsencode)]
+        for key, files in found.items()
+    }
 
 
 def known_work(setup: Setup, found: Scan, options: ArchiveOptions) -> list[RecordingWork]:
@@ -102,19 +117,27 @@ def known_work(setup: Setup, found: Scan, options: ArchiveOptions) -> list[Recor
 
     One that nobody has probed counts as new, and as long as its size suggests.
     """
-    recordings = known_recordings(setup, found)
-    return judge(recordings, setup.store.index({one.partition_key for one in recordings}), options)
+    return [one for works in known_work_by_partition(setup, found, options) for one in works]
+
+
+def known_work_by_partition(
+    setup: Setup, found: Scan, options: ArchiveOptions
+) -> Iterator[list[RecordingWork]]:
+    """The same of one partition after another: an archive may have more than memory holds."""
+    for key, media_files in setup.partitioning.groups(found.media_files).items():
+        recordings = _known(setup, key, media_files)
+        yield judge(recordings, setup.store.index([key]), options)
 
 
 def known_recordings(setup: Setup, found: Scan) -> list[Recording]:
     """The recordings, by what earlier probes learnt, else by what their sizes suggest."""
     by_partition = setup.partitioning.groups(found.media_files)
-    known = setup.probe_memory.recall(found.media_files)
-    return [
-        Recording(media_file, key, *(known.get(media_file) or guessed(media_file)))
-        for key, media_files in by_partition.items()
-        for media_file in media_files
-    ]
+    return [one for key, files in by_partition.items() for one in _known(setup, key, files)]
+
+
+def _known(setup: Setup, key: str, media_files: Sequence[MediaFile]) -> list[Recording]:
+    known = setup.probe_memory.recall(media_files)
+    return [Recording(one, key, *(known.get(one) or guessed(one))) for one in media_files]
 
 
 def make_plan(
@@ -134,7 +157,7 @@ def make_plan(
         taking: what the run takes on.
     """
     store = setup.store
-    checkpoints = Checkpoints(store.inner)
+    checkpoints = Checkpoints(store.inner, store.database)
     checkpoints.sweep()
     recordings = [recording for group in partitions.values() for recording in group]
     all_work = judge(recordings, store.index(partitions), options)

@@ -26,6 +26,7 @@ from opentr_pipeline.transcripts.transcript import Content
 from opentr_pipeline.whole_files import write_whole
 
 Selection = Literal["pending", "failed"]
+SELECTIONS: tuple[Selection, ...] = ("pending", "failed")
 KEPT_DAYS = 30
 
 

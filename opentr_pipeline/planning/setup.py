@@ -7,15 +7,17 @@ from pathlib import Path
 
 from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.archive.recordings import ProbeMemory
+from opentr_pipeline.archive.shared_probes import SharedProbes
 from opentr_pipeline.devices import cards, shared_folder
 from opentr_pipeline.devices.cards import Cards, WorkerSlot
 from opentr_pipeline.devices.cluster_slots import cluster_slots
 from opentr_pipeline.planning import hosts
 from opentr_pipeline.planning.options import ArchiveOptions, archive_options
+from opentr_pipeline.postgres import Database, database
 from opentr_pipeline.recognition import budget, models
 from opentr_pipeline.recognition.budget import Workers
 from opentr_pipeline.recognition.models import Model
-from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.settings.environment import Settings, is_in_stack
 from opentr_pipeline.settings.workspace import Workspace
 from opentr_pipeline.transcripts.store import TranscriptStore
 
@@ -43,11 +45,22 @@ class Setup:
     @cached_property
     def store(self) -> TranscriptStore:
         """The archive's tables."""
-        return TranscriptStore(self.workspace.output)
+        return TranscriptStore(self.workspace.output, self.database)
+
+    @property
+    def database(self) -> Database | None:
+        """Where several hosts keep what they share; None where there is one host.
+
+        The stack is of one host: its containers share files with the commands beside it.
+        """
+        url = self.workspace.database
+        return database(url) if url and not is_in_stack() else None
 
     @cached_property
     def probe_memory(self) -> ProbeMemory:
-        """What probes of media files learnt, one for all archives."""
+        """What probes of media files learnt, one for all archives of a host."""
+        if self.database:
+            return SharedProbes(self.database)
         return ProbeMemory(self.workspace.probe_memory)
 
     @cached_property

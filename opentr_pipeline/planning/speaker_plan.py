@@ -140,7 +140,10 @@ def make_speaker_plan(
     Raises:
         SettingsError: the folder file is not there or makes no sense.
     """
-    speakers, kept = archive_speakers(setup.settings), KeptSpoken(setup.store.inner)
+    speakers, kept = (
+        archive_speakers(setup.settings),
+        KeptSpoken(setup.store.inner, setup.store.database),
+    )
     kept.sweep()
     recordings = [recording for group in partitions.values() for recording in group]
     all_work = judge_speakers(recordings, setup.store.index(partitions), speakers)

@@ -35,7 +35,7 @@ from opentr_pipeline.quality.partition_facts import (
 )
 from opentr_pipeline.quality.partition_totals import partition_sums, recall_sums
 from opentr_pipeline.settings.workspace import Workspace
-from opentr_pipeline.transcripts.checkpoints import failed_attempts
+from opentr_pipeline.transcripts.checkpoints import failures
 from opentr_pipeline.transcripts.layout import Generation, file_state, of_one_generation
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.table_files import GenerationRows, read_columns
@@ -113,7 +113,7 @@ def archive_facts(
         partitions,
         unreadable,
         len((scanned | set(partition_keys)) - published),
-        frozenset(media_fingerprint for media_fingerprint, _ in failed_attempts(store.inner)),
+        frozenset(media_fingerprint for media_fingerprint, _ in failures(store.inner)),
         sum(len(references[key]) for key in references.keys() - published),
     )
 

@@ -19,6 +19,7 @@ NOW = timedelta(minutes=15)
 MIN_MEASURED_S = 60.0
 # Unpublished outcomes to read for a speed: enough for a steady one, in well under a second.
 MAX_UNPUBLISHED = 200
+FIRST = datetime.fromtimestamp(0, UTC)
 NUM_HOURS = 24
 NUM_DAYS = 14
 
@@ -79,11 +80,12 @@ class Eta:
     done_at: str | None
 
 
-def finished(store: TranscriptStore, **like: str) -> list[Finished]:
+def finished(store: TranscriptStore, since: datetime = FIRST, **like: str) -> list[Finished]:
     """All that is published, each content once, in order of time.
 
     Args:
         store: the tables.
+        since: what was finished earlier may be left out.
         like: values of columns of ``transcripts``; other rows are left out.
     """
     columns = ["media_fingerprint", "transcribed_at", "duration_s", "wall_s"]
@@ -92,7 +94,7 @@ def finished(store: TranscriptStore, **like: str) -> list[Finished]:
             row["media_fingerprint"],
             Finished(row["transcribed_at"], row["duration_s"] or 0.0, row["wall_s"] or 0.0),
         )
-        for row in store.read("transcripts", [*columns, *like]).to_pylist()
+        for row in store.read("transcripts", [*columns, *like], since.timestamp()).to_pylist()
         if all(row[name] == value for name, value in like.items())
     )
 
@@ -105,7 +107,7 @@ def each_once(outcomes: Iterable[tuple[str, Finished]]) -> list[Finished]:
 
 def just_finished(store: TranscriptStore, since: datetime) -> list[Finished]:
     """The same since then, with what is not published yet, and long recordings as far as heard."""
-    checkpoints = Checkpoints(store.inner)
+    checkpoints = Checkpoints(store.inner, store.database)
     kept = checkpoints.newest(MAX_UNPUBLISHED)
     unpublished = [
         Finished(datetime.fromisoformat(one.transcribed_at), one.duration_s, one.wall_s)
@@ -114,7 +116,7 @@ def just_finished(store: TranscriptStore, since: datetime) -> list[Finished]:
     unpublished += (Finished(*one) for one in checkpoints.under_way(since))
     if len(kept) == MAX_UNPUBLISHED:  # there are more; they and what was before are a gap
         return sorted(unpublished, key=lambda one: one.at)
-    both = [one for one in (*finished(store), *unpublished) if one.at >= since]
+    both = [one for one in (*finished(store, since), *unpublished) if one.at >= since]
     return sorted(both, key=lambda one: one.at)
 
 
@@ -185,7 +187,7 @@ def eta(
     """What is left to do and until when, by the speed of late."""
     now = datetime.now(UTC)
     lately = _lately(just_finished(store, now - LATELY), now)
-    pending, pending_audio_s = still_pending(all_work, Checkpoints(store.inner))
+    pending, pending_audio_s = still_pending(all_work, Checkpoints(store.inner, store.database))
     left_s = pending_audio_s / lately.speed_x if lately.speed_x else None
     if not pending:
         left_s = 0.0

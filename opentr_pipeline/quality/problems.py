@@ -57,7 +57,7 @@ def errors(
     for one in all_work:
         row = rows.get((one.recording.partition_key, one.recording.recording_id))
         if one.state == "failed":
-            troubles.append(_failed(one, row, Checkpoints(store.inner)))
+            troubles.append(_failed(one, row, Checkpoints(store.inner, store.database)))
         elif row and row["status"] in REMEDIES:
             troubles.append(_in_doubt(row))
     return _classes(troubles, max_files)

@@ -196,8 +196,8 @@ class Speakers:
         forgotten = [PlacedVoice(one.media_fingerprint, one.spans) for one in person.voices]
         forgotten += [PlacedVoice(one.media_fingerprint, self._spans(one)) for one in like]
         contents = {one.media_fingerprint for one in forgotten}
-        Checkpoints(self.store.inner).without_voices(contents)
-        KeptSpoken(self.store.inner).without_voices(contents)
+        Checkpoints(self.store.inner, self.store.database).without_voices(contents)
+        KeptSpoken(self.store.inner, self.store.database).without_voices(contents)
         changed = self._change(lambda people: people.without(person, forgotten))
         if not person.voices:  # cut short before: of whom they were is not kept
             contents = {one.media_fingerprint for one in self.people.forgotten}

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Container
 from pathlib import Path
 
+from opentr_pipeline.postgres import Database
 from opentr_pipeline.transcripts.kept_outcomes import KeptOutcomes
 from opentr_pipeline.transcripts.transcript import Content
 from opentr_pipeline.transcripts.turns import Spoken, spoken_from_dict
@@ -14,15 +15,16 @@ class KeptSpoken(KeptOutcomes[Spoken]):
 
     # What a run that was killed has heard of media that are gone, or for another model, is swept
     # as well: it holds voices, and to hear them again is cheap.
-    leftovers = (".attempts", ".json")
+    leftovers = (".json",)
 
-    def __init__(self, store_folder: Path) -> None:
+    def __init__(self, store_folder: Path, database: Database | None = None) -> None:
         """Name the folder; nothing is made until something is written.
 
         Args:
             store_folder: ``TranscriptStore.inner``.
+            database: ``TranscriptStore.database``.
         """
-        super().__init__(store_folder, "spoken", spoken_from_dict)
+        super().__init__(store_folder, "spoken", spoken_from_dict, database)
 
     def save(self, spoken: Spoken, *, is_final: bool = True) -> None:
         """Keep it; it is whole or not there, even after a power cut.
@@ -36,9 +38,10 @@ class KeptSpoken(KeptOutcomes[Spoken]):
         """
         content: Content = spoken.media_fingerprint, spoken.speakers_fingerprint
         if is_final:
-            self.keep(content, spoken, "json", ("failed", "attempts"))
+            self.keep(content, spoken, "json")
+            self._notes.forget_attempts(content)
         else:
-            self.keep(content, spoken, "failed", ())
+            self.keep(content, spoken, "failed")
 
     def final(self, content: Content) -> Spoken | None:
         """What nothing changes by trying again; None where there is no such thing."""

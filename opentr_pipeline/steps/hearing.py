@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import logging
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -77,7 +76,7 @@ class HearingRun:
         self._archive = storage_of(archive)
         self._store, self._plan, self._load = store, plan, load
         self._diarizer: Hears | None = None
-        self._kept = KeptSpoken(store.inner)
+        self._kept = KeptSpoken(store.inner, store.database)
         self._under_way: list[Content] = []
         self.outcome = HearingOutcome()
         # Called with each partition that was published.
@@ -122,7 +121,7 @@ class HearingRun:
             self.withdraw()
             raise
         finally:
-            os.close(claim)
+            claim.release()
         self._count_off(item)
         return True
 

@@ -37,7 +37,7 @@ def publish_partition(
         store: where to.
         index: of the plan's partitions.
     """
-    checkpoints = Checkpoints(store.inner)
+    checkpoints = Checkpoints(store.inner, store.database)
     entries = []
     for recording in plan.partitions[partition_key]:
         content = plan.options.content(recording)
@@ -137,7 +137,7 @@ def _keep_replaced(
     The bytes may have moved to another path, and perhaps this is the only row that has them: two
     files that changed places must not be transcribed again.
     """
-    checkpoints = Checkpoints(store.inner)
+    checkpoints = Checkpoints(store.inner, store.database)
     replaced = [
         row.recording_id
         for entry in entries
@@ -156,7 +156,7 @@ def _keep_replaced(
 
 def publish_all(plan: Plan, store: TranscriptStore) -> None:
     """Publish what no shard has published, and drop the checkpoints that this makes needless."""
-    checkpoints = Checkpoints(store.inner)
+    checkpoints = Checkpoints(store.inner, store.database)
     index = store.index(plan.partitions)
     contents = {plan.options.content(r) for group in plan.partitions.values() for r in group}
     unknown = contents - plan.elsewhere.keys() - index.by_content.keys()
@@ -170,7 +170,7 @@ def publish_all(plan: Plan, store: TranscriptStore) -> None:
 
 def forget_published(plan: Plan, store: TranscriptStore) -> None:
     """Drop the checkpoints of what is published now; a failure that is not stays, and counts."""
-    checkpoints = Checkpoints(store.inner)
+    checkpoints = Checkpoints(store.inner, store.database)
     index = store.index(plan.partitions)
     for recordings in plan.partitions.values():
         for recording in recordings:

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import itertools
-import os
 import threading
 import time
 from collections import Counter
@@ -26,6 +25,7 @@ from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.transcript import Content, Transcript
 from opentr_pipeline.transcripts.window_results import Heard, compose
+from opentr_pipeline.transcripts.work_notes import Claim
 from opentr_pipeline.wording import now
 
 # A recording under which the process died so often is not given a third one to kill.
@@ -41,13 +41,13 @@ class _Attempt:
     """An item that is claimed and under way.
 
     Attributes:
-        claim: descriptor that holds the claim.
+        claim: keeps others from it.
         num_begun: attempts without an outcome, this one included.
         unkept: windows that were heard since ``kept_at``, and are in memory alone.
     """
 
     item: ShardItem
-    claim: int
+    claim: Claim
     num_begun: int
     kept_at: float = 0.0
     unkept: list[Heard] = field(default_factory=list)
@@ -80,7 +80,7 @@ class ShardRun:
         self._recognizer: Recognizer | None = None
         self.batch_size = batch_size
         self._under_way: dict[Source, _Attempt] = {}
-        self._checkpoints = Checkpoints(store.inner)
+        self._checkpoints = Checkpoints(store.inner, store.database)
         self._index = store.index(plan.partitions)
         # Items are taken on in the engine's threads and finished in the caller's.
         self._lock = threading.RLock()
@@ -131,7 +131,7 @@ class ShardRun:
             while self._under_way:
                 _, attempt = self._under_way.popitem()
                 self._checkpoints.withdraw_attempt(attempt.item.content)
-                os.close(attempt.claim)
+                attempt.claim.release()
         finally:
             if is_locked:
                 self._lock.release()
@@ -158,7 +158,7 @@ class ShardRun:
             raise
         finally:
             for attempt in self._under_way.values():
-                os.close(attempt.claim)
+                attempt.claim.release()
             self._under_way.clear()
         return held
 
@@ -175,14 +175,14 @@ class ShardRun:
                 try:
                     source = self._source(item, claim)
                 except BaseException:
-                    os.close(claim)
+                    claim.release()
                     raise
                 if source is None:
-                    os.close(claim)
+                    claim.release()
                     continue
             yield source
 
-    def _source(self, item: ShardItem, claim: int) -> Source | None:
+    def _source(self, item: ShardItem, claim: Claim) -> Source | None:
         """An item for the engine, or None where it has an outcome now."""
         if not self._checkpoints.has(item.content):
             # Another run may have published it, and dropped its checkpoint.
@@ -250,7 +250,7 @@ class ShardRun:
             self._keep_now(attempt)  # the next attempt need not hear them again
         self._end(attempt, transcript)
         if self._under_way.pop(source, None):  # else withdrawn while a disk was slow
-            os.close(attempt.claim)
+            attempt.claim.release()
 
     def _outcome(self, source: Source, item: ShardItem) -> Transcript:
         """What became of an item, whatever happened to it."""

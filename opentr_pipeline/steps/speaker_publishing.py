@@ -23,7 +23,7 @@ def publish_speakers_of(partition_key: str, plan: SpeakerPlan, store: Transcript
     Raises:
         StoreError: the disk is full.
     """
-    kept, rows = KeptSpoken(store.inner), store.index([partition_key]).by_recording
+    kept, rows = KeptSpoken(store.inner, store.database), store.index([partition_key]).by_recording
     changes: dict[str, Change] = {}
     for recording_id, content in plan.partitions[partition_key].items():
         row = rows.get((partition_key, recording_id))
@@ -43,7 +43,7 @@ def publish_all_speakers(plan: SpeakerPlan, store: TranscriptStore) -> None:
     """Publish what no shard has published, and drop what is kept needlessly then."""
     for key in plan.partitions:
         publish_speakers_of(key, plan, store)
-    kept, left = KeptSpoken(store.inner), speakers_left(plan, store)
+    kept, left = KeptSpoken(store.inner, store.database), speakers_left(plan, store)
     missing = {content for contents in left.values() for content in contents}
     planned = {content for contents in plan.partitions.values() for content in contents.values()}
     for content in planned - missing:

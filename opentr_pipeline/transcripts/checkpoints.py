@@ -10,31 +10,27 @@ import dataclasses
 import json
 import os
 from collections.abc import Container, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ
+from opentr_pipeline.postgres import Database
 from opentr_pipeline.transcripts.kept_outcomes import KeptOutcomes
-from opentr_pipeline.transcripts.layout import disk_sentences
 from opentr_pipeline.transcripts.transcript import Content, Transcript, from_dict
 from opentr_pipeline.transcripts.window_results import Heard, heard_from_dict
-
-# More than a window's line.
-TAIL_BYTES = 100_000
 
 
 class Checkpoints(KeptOutcomes[Transcript]):
     """The checkpoints of one archive, by content and options."""
 
-    leftovers = (".heard", ".attempts")
-
-    def __init__(self, store_folder: Path) -> None:
+    def __init__(self, store_folder: Path, database: Database | None = None) -> None:
         """Name the folder; nothing is made until something is written.
 
         Args:
             store_folder: ``TranscriptStore.inner``.
+            database: ``TranscriptStore.database``.
         """
-        super().__init__(store_folder, "checkpoints", from_dict)
+        super().__init__(store_folder, "checkpoints", from_dict, database)
 
     def save(self, transcript: Transcript) -> None:
         """Keep a transcript; it is whole or not there, even after a power cut.
@@ -43,9 +39,15 @@ class Checkpoints(KeptOutcomes[Transcript]):
             StoreError: the disk is full.
         """
         if transcript.is_final:
-            self.keep(transcript.content, transcript, "json", ("failed", "heard", "attempts"))
+            self.keep(transcript.content, transcript, "json")
+            self._notes.forget_heard(transcript.content)
         else:
-            self.keep(transcript.content, transcript, "failed", ("attempts",))
+            self.keep(transcript.content, transcript, "failed")
+        self._notes.forget_attempts(transcript.content)
+
+    def listed(self, kind: str) -> set[Content]:
+        """The same, and of kind ``heard`` what was heard in part."""
+        return self._notes.all_heard() if kind == "heard" else super().listed(kind)
 
     def newest(self, num: int) -> list[Transcript]:
         """The final outcomes that were kept last."""
@@ -56,12 +58,17 @@ class Checkpoints(KeptOutcomes[Transcript]):
                 found.append(self.read(path))
         return found
 
+    def failed_under(self, settings_fingerprint: str) -> set[str]:
+        """The media fingerprints of what failed under some options; reads names alone."""
+        try:
+            names = os.listdir(self._folder / settings_fingerprint)
+        except FileNotFoundError:
+            return set()
+        return {name.removesuffix(".failed") for name in names if name.endswith(".failed")}
+
     def heard_so_far(self, content: Content) -> list[Heard]:
         """The windows that an earlier attempt has heard, as far as they were kept."""
-        try:
-            lines = self._path(content, "heard").read_bytes().splitlines()
-        except FileNotFoundError:
-            return []
+        lines = self._notes.heard(content)
         found = []
         for line in lines:
             with contextlib.suppress(ValueError, KeyError, TypeError):  # cut in two, or older
@@ -70,13 +77,7 @@ class Checkpoints(KeptOutcomes[Transcript]):
 
     def reached_s(self, content: Content) -> float:
         """How far a recording that takes long was heard, as far as that was kept."""
-        try:
-            with self._path(content, "heard").open("rb") as stream:
-                stream.seek(max(0, os.fstat(stream.fileno()).st_size - TAIL_BYTES))
-                lines = stream.read().splitlines()
-        except FileNotFoundError:
-            return 0.0
-        for line in reversed(lines):
+        for line in reversed(self._notes.last_heard(content)):
             with contextlib.suppress(ValueError, KeyError, TypeError):  # cut in two
                 return float(json.loads(line)["start"]) / SAMPLE_RATE_HZ
         return 0.0
@@ -91,12 +92,9 @@ class Checkpoints(KeptOutcomes[Transcript]):
             For each the time, seconds of its audio, and seconds that the engine took for these.
         """
         found = []
-        for path in self._folder.glob("*/*.heard"):
-            at = datetime.fromtimestamp(_modified_ns(path) / 1e9, UTC)
-            if at >= since:
-                content = path.stem, path.parent.name
-                wall_s = sum(one.wall_s for one in self.heard_so_far(content))
-                found.append((at, self.reached_s(content), wall_s))
+        for content, at in self._notes.heard_since(since):
+            wall_s = sum(one.wall_s for one in self.heard_so_far(content))
+            found.append((at, self.reached_s(content), wall_s))
         return found
 
     def keep_heard(self, content: Content, windows: Sequence[Heard]) -> None:
@@ -106,15 +104,8 @@ class Checkpoints(KeptOutcomes[Transcript]):
             StoreError: the disk is full.
         """
         lines = [json.dumps(dataclasses.asdict(one)) for one in windows]
-        with disk_sentences(self._output_root):
-            with self._made_path(content, "heard").open("a", encoding="utf-8") as stream:
-                # The line break in front ends a line that was cut in two.
-                stream.write("\n" + "\n".join(lines) + "\n")
-                stream.flush()
-                os.fsync(stream.fileno())
-            with contextlib.suppress(FileNotFoundError):
-                path = self._path(content, "attempts")
-                os.truncate(path, min(1, path.stat().st_size))
+        self._notes.add_heard(content, lines)
+        self._notes.forgive(content)
 
     def without_voices(self, media_fingerprints: Container[str]) -> None:
         """Take the voices out of what is kept of some contents: names, and the vectors."""
@@ -146,6 +137,22 @@ def failures(store_folder: Path) -> dict[Content, Transcript]:
     return found
 
 
-def failed_attempts(store_folder: Path) -> dict[Content, int]:
-    """Attempts at each content whose last one failed."""
-    return {content: one.num_attempts for content, one in failures(store_folder).items()}
+class FailedAttempts:
+    """Attempts at contents whose last one failed, looked up when somebody asks for one of them."""
+
+    def __init__(self, store_folder: Path | None = None) -> None:
+        """Name the folder: ``TranscriptStore.inner``; without one there are none."""
+        self._kept = Checkpoints(store_folder) if store_folder else None
+        self._failed: dict[str, set[str]] = {}
+
+    def of(self, content: Content) -> int:
+        """Attempts at one content; 0 where the last one did not fail."""
+        media_fingerprint, settings_fingerprint = content
+        if self._kept is None:
+            return 0
+        if settings_fingerprint not in self._failed:
+            self._failed[settings_fingerprint] = self._kept.failed_under(settings_fingerprint)
+        if media_fingerprint not in self._failed[settings_fingerprint]:
+            return 0
+        transcript = self._kept.load(content)
+        return transcript.num_attempts if transcript and not transcript.is_final else 0

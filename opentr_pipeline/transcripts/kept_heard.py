@@ -24,7 +24,7 @@ class KeptHeard:
         Raises:
             StoreError: the disk is full.
         """
-        self._kept.keep(heard.content, heard, "json", ())
+        self._kept.keep(heard.content, heard, "json")
 
     def of(self, published: Transcript) -> Transcript | None:
         """The model's words for what is published, nobody's name on them; None: kept no more."""

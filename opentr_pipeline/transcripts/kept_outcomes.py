@@ -7,35 +7,39 @@ fingerprint::
     NAME.failed     the same, where trying again may give another
     NAME.attempts   one byte for each attempt that was begun and has no outcome yet
     NAME.lock       held by the step that works on it
+
+Several hosts keep the last two elsewhere; see ``work_notes``.
 """
 
-import contextlib
 import dataclasses
 import json
-import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from opentr_pipeline.locks import Patience, holder, try_lock
+from opentr_pipeline.locks import Patience
+from opentr_pipeline.postgres import Database
 from opentr_pipeline.transcripts.layout import disk_sentences
 from opentr_pipeline.transcripts.transcript import Content
+from opentr_pipeline.transcripts.work_notes import Claim, FileNotes, WorkNotes, sweep
 from opentr_pipeline.whole_files import write_whole
 
 OUTCOME_KINDS = ("json", "failed")
-KEPT_DAYS = 30
 Outcome = TypeVar("Outcome")
 
 
 class KeptOutcomes(Generic[Outcome]):
     """The outcomes of one kind of work on one archive, by content and options."""
 
-    # Of files that no outcome needs any more.
-    leftovers: tuple[str, ...] = (".attempts",)
+    # Endings of outcomes that nobody needs after so long.
+    leftovers: tuple[str, ...] = ()
 
     def __init__(
-        self, store_folder: Path, name: str, from_dict: Callable[[dict[str, Any]], Outcome]
+        self,
+        store_folder: Path,
+        name: str,
+        from_dict: Callable[[dict[str, Any]], Outcome],
+        database: Database | None = None,
     ) -> None:
         """Name the folder; nothing is made until something is written.
 
@@ -43,9 +47,15 @@ class KeptOutcomes(Generic[Outcome]):
             store_folder: ``TranscriptStore.inner``.
             name: of the folder in it.
             from_dict: the inverse of ``dataclasses.asdict`` for an outcome.
+            database: that several hosts share; None where there is one host.
         """
         self._output_root = store_folder.parent
         self._folder = store_folder / name
+        self._notes: WorkNotes = FileNotes(self._folder, self._output_root)
+        if database:
+            from opentr_pipeline.transcripts.shared_notes import SharedNotes
+
+            self._notes = SharedNotes(database, name)
         self._from_dict = from_dict
         self._patience = Patience()
 
@@ -60,14 +70,13 @@ class KeptOutcomes(Generic[Outcome]):
             path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def keep(self, content: Content, outcome: Any, kind: str, forget: Sequence[str]) -> None:
+    def keep(self, content: Content, outcome: Any, kind: str) -> None:
         """Keep an outcome; it is whole or not there, even after a power cut.
 
         Args:
             content: that it belongs to.
             outcome: a dataclass.
             kind: one of ``OUTCOME_KINDS``.
-            forget: endings of the files of this content that go then.
 
         Raises:
             StoreError: the disk is full.
@@ -75,8 +84,8 @@ class KeptOutcomes(Generic[Outcome]):
         path = self._made_path(content, kind)
         with disk_sentences(self._output_root):
             write_whole(path, json.dumps(dataclasses.asdict(outcome)).encode(), is_durable=True)
-            for ending in forget:
-                self._path(content, ending).unlink(missing_ok=True)
+            if kind == "json":
+                self._path(content, "failed").unlink(missing_ok=True)
 
     def has(self, content: Content) -> bool:
         """Whether there is an outcome."""
@@ -108,25 +117,15 @@ class KeptOutcomes(Generic[Outcome]):
         """Forget an outcome that is published, or one that is to be made again."""
         for kind in OUTCOME_KINDS:
             self._path(content, kind).unlink(missing_ok=True)
-        claim = self.lock(content)
-        if claim is None:
-            return  # somebody works on it: the lock and the count of attempts are theirs
-        for kind in ("attempts", "lock"):
-            self._path(content, kind).unlink(missing_ok=True)
-        os.close(claim)
+        self._notes.clear(content)
 
-    def lock(self, content: Content) -> int | None:
-        """Claim a recording, so that two runs do not work on it at once.
-
-        Returns:
-            A descriptor that holds the claim until it is closed, or None where another has it.
-        """
-        return try_lock(self._made_path(content, "lock"))
+    def lock(self, content: Content) -> Claim | None:
+        """Claim a recording, so that two runs do not work on it at once; None: another has it."""
+        return self._notes.claim(content)
 
     def wait_for(self, content: Content) -> None:
         """Wait a little for a process that has claimed a recording."""
-        path = self._path(content, "lock")
-        self._patience.pause(lambda: f"recordings that {holder(path)} works on")
+        self._patience.pause(lambda: f"recordings that {self._notes.holder(content)} works on")
 
     def begin_attempt(self, content: Content) -> int:
         """Note that an attempt begins; a process that dies leaves the note.
@@ -134,28 +133,20 @@ class KeptOutcomes(Generic[Outcome]):
         Returns:
             How many attempts this makes without an outcome.
         """
-        path = self._made_path(content, "attempts")
-        with disk_sentences(self._output_root), path.open("ab") as stream:
-            stream.write(b".")
-        return path.stat().st_size
+        return self._notes.begin_attempt(content)
 
     def withdraw_attempt(self, content: Content) -> None:
         """Take back the note of an attempt that ended through no fault of the recording."""
-        path = self._path(content, "attempts")
-        with contextlib.suppress(FileNotFoundError):
-            os.truncate(path, max(0, path.stat().st_size - 1))
+        self._notes.withdraw_attempt(content)
 
     def num_attempts(self, content: Content) -> int:
         """Attempts that were begun and have no outcome."""
-        try:
-            return self._path(content, "attempts").stat().st_size
-        except FileNotFoundError:
-            return 0
+        return self._notes.num_attempts(content)
 
     def sweep(self) -> None:
         """Remove what attempts of long ago have left behind, that nobody took up again."""
-        for path in self._folder.glob("*/*"):
-            is_left = path.suffix in self.leftovers or path.suffix.startswith(".new-")
-            with contextlib.suppress(FileNotFoundError):  # another run sweeps as well
-                if is_left and path.stat().st_mtime < time.time() - KEPT_DAYS * 86_400:
-                    path.unlink()
+        self._notes.sweep()
+        sweep(
+            self._folder,
+            lambda path: path.suffix in self.leftovers or path.suffix.startswith(".new-"),
+        )

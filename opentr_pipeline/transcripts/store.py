@@ -29,8 +29,10 @@ import pyarrow.compute as pc
 
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.locks import locked
+from opentr_pipeline.postgres import Database
 from opentr_pipeline.transcripts import generations
-from opentr_pipeline.transcripts.checkpoints import failed_attempts
+from opentr_pipeline.transcripts.checkpoints import FailedAttempts
+from opentr_pipeline.transcripts.content_index import partitions_with
 from opentr_pipeline.transcripts.layout import (
     PUBLISHED_TABLES,
     TRANSCRIPT_TABLES,
@@ -102,15 +104,15 @@ class StoreIndex:
         by_recording: by partition key and recording id; a recording whose partition changed with
             its modified time has a row in both.
         by_content: final outcomes.
-        failures: contents that failed and are not published, because a transcript for earlier
-            bytes or options stays in their place; with the number of attempts.
+        failures: attempts at contents that failed and are not published, because a transcript for
+            earlier bytes or options stays in their place.
     """
 
     def __init__(
-        self, rows: Iterable[PublishedRow], failures: dict[Content, int] | None = None
+        self, rows: Iterable[PublishedRow], failures: FailedAttempts | None = None
     ) -> None:
         """Sort the rows; a content counts where its outcome is final."""
-        self.failures = dict(failures or {})
+        self.failures = failures or FailedAttempts()
         self.by_recording: dict[tuple[str, str], PublishedRow] = {}
         self.by_content: dict[Content, PublishedRow] = {}
         for row in rows:
@@ -122,15 +124,21 @@ class StoreIndex:
         """Take in what was published since."""
         self.by_recording.update(other.by_recording)
         self.by_content.update(other.by_content)
-        self.failures.update(other.failures)
+        self.failures = other.failures
 
 
 class TranscriptStore(StoreLayout):
     """The tables of one archive."""
 
-    def __init__(self, root: Path) -> None:
-        """Name the output directory; nothing is made until something is written."""
+    def __init__(self, root: Path, database: Database | None = None) -> None:
+        """Name the output directory; nothing is made until something is written.
+
+        Args:
+            root: it.
+            database: that several hosts share; None where there is one host.
+        """
         super().__init__(root)
+        self.database = database
         # What is ours: the root may be a folder in which a person keeps other things as well.
         self.folders = [*(root / table for table in SCHEMAS), self.inner]
 
@@ -139,29 +147,31 @@ class TranscriptStore(StoreLayout):
         paths = [self.path("transcripts", key) for key in partition_keys]
         ids = None if only is None else pa.array(sorted(only), pa.string())
         rows = (row for path in paths if path.exists() for row in _rows_of(_facts(path, ids)))
-        return StoreIndex(rows, failed_attempts(self.inner))
+        return StoreIndex(rows, FailedAttempts(self.inner))
 
     def find_contents(self, contents: Set[Content]) -> dict[Content, PublishedRow]:
         """Final outcomes for some contents, in whatever partition they are."""
         if not contents:
             return {}
-        wanted = pa.array([media_fingerprint for media_fingerprint, _ in contents], pa.string())
-        found = {}
-        for path in sorted((self.root / "transcripts").glob("*.parquet")):
-            facts = _facts(path)
+        media = {media_fingerprint for media_fingerprint, _ in contents}
+        wanted, found = pa.array(sorted(media), pa.string()), {}
+        for key in sorted(partitions_with(self, self.database, media)):
+            facts = _facts(self.path("transcripts", key))
             same = pc.is_in(facts["media_fingerprint"], value_set=wanted)
             for row in _rows_of(facts.filter(same)):
                 if row.status != "failed" and row.content in contents:
                     found[row.content] = row
         return found
 
-    def read(self, table: str, columns: Sequence[str] = ()) -> pa.Table:
-        """A whole table or some of its columns, all partitions.
+    def read(self, table: str, columns: Sequence[str] = (), since_s: float = 0.0) -> pa.Table:
+        """A whole table or some of its columns, all partitions that were written since a time.
 
         Raises:
             StoreError: a file was written by a newer release.
         """
         paths = sorted((self.root / table).glob("*.parquet"))
+        if since_s:
+            paths = [path for path in paths if path.stat().st_mtime >= since_s]
         none = pa.Table.from_batches([], columns_of(table, columns))
         return pa.concat_tables([none, *(read_table(path, table, columns) for path in paths)])
 
@@ -211,12 +221,11 @@ class TranscriptStore(StoreLayout):
             StoreError: the disk is full, or the directory cannot hold links.
         """
         with self._writing(partition_key):
-            old = self.read_together(partition_key)
-            rows = {row.recording_id: row for row in _rows_of(old["transcripts"])}
+            rows = {row[1]: one for row, one in self.index([partition_key]).by_recording.items()}
             new = [entry for entry in entries if _replaces(entry, rows)]
             added = self._added(partition_key, new)
             if added["transcripts"].num_rows or not self.path("words", partition_key).exists():
-                self._swap(partition_key, merged(old, added))
+                self._swap(partition_key, merged(self.read_together(partition_key), added))
             generations.settle(self._home(partition_key), self._links(partition_key))
 
     def change(self, partition_key: str, changes: Mapping[str, Change]) -> None:

@@ -20,13 +20,16 @@ from opentr_pipeline import plain_files
 from opentr_pipeline.archive import recordings, storage
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.archive.recordings import ProbeMemory, Recording, check_unchanged, probe_all
+from opentr_pipeline.archive.shared_probes import SharedProbes
 from opentr_pipeline.archive.storage import FolderStorage
 from opentr_pipeline.audio import probe as probes
 from opentr_pipeline.audio.ceilings import MAX_SAMPLE_RATE_HZ, MIN_SAMPLE_RATE_HZ
 from opentr_pipeline.audio.probe import Probe, probe_file
 from opentr_pipeline.errors import MediaError
+from opentr_pipeline.postgres import Database
 from opentr_pipeline.transcripts.transcript import STATUSES
 from opentr_pipeline_tests.making import PROPERTY, PROPERTY_ON_DISK, media_file, wav
+from opentr_pipeline_tests.postgres import running_postgres
 from opentr_pipeline_tests.upload_desk import overwrite_in_place
 
 SECRET_RATE_HZ = 11_025  # of the file that a playlist in disguise names
@@ -283,6 +286,25 @@ def test_the_digest_names_the_content(tmp_path: Path) -> None:
     assert known["1.wav"].media_fingerprint == hashlib.sha256(content).hexdigest()
     assert known["1.wav"].media_fingerprint == known["2.wav"].media_fingerprint
     assert known["1.wav"].media_fingerprint != known["3.wav"].media_fingerprint
+
+
+@pytest.mark.slow
+def test_several_hosts_remember_as_one_does(tmp_path: Path) -> None:
+    pytest.importorskip("psycopg2")
+    files = [media_file(f"{number}.wav", inode=2**63 - number) for number in range(40)]
+    learnt = [(one, f"digest of {one.path}", Probe(duration_s=1.5)) for one in files]
+    with running_postgres() as url:
+        memories = ProbeMemory(tmp_path / "p.sqlite"), SharedProbes(Database(url))
+        for memory in memories:
+            assert memory.recall([]) == {}
+            memory.remember_all(learnt[:30])
+            memory.remember(*learnt[30])
+            memory.remember(files[0], "other", Probe("corrupt", "Damaged."))
+        changed = [dataclasses.replace(one, changed_ns=one.changed_ns + 1) for one in files[:3]]
+        one, other = (memory.recall([*files, *changed]) for memory in memories)
+    assert one == other
+    assert set(one) == set(files[:31])
+    assert one[files[0]] == ("other", Probe("corrupt", "Damaged."))
 
 
 def test_recordings_come_in_the_order_asked_for(tmp_path: Path) -> None:

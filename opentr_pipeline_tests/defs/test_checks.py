@@ -84,7 +84,7 @@ def test_the_checks_are_judged_where_the_run_leaves_recordings_to_another(
     plan.save(path)
 
     @op
-    def plan_path() -> str:
+    def plan_name() -> str:
         return str(path)
 
     @op
@@ -93,7 +93,7 @@ def test_the_checks_are_judged_where_the_run_leaves_recordings_to_another(
 
     @graph_asset(partitions_def=Names().partitions)
     def transcripts() -> Any:
-        return publish_transcripts(plan_path(), no_shards())
+        return publish_transcripts(plan_name(), no_shards())
 
     with DagsterInstance.local_temp(str(tmp_path)) as instance:
         register_partitions(instance, ["key"], Names())

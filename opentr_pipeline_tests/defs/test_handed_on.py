@@ -37,7 +37,7 @@ def contexts() -> tuple[Any, Any]:
 
 def test_values_come_back_as_they_were(tmp_path: Path) -> None:
     written, read = contexts()
-    value = {"number": 3, "plan_path": "/plans/é.json", "figures": [1.5, None]}
+    value = {"number": 3, "plan_name": "/plans/é.json", "figures": [1.5, None]}
     HandedOn(tmp_path).handle_output(written, value)
     assert HandedOn(tmp_path).load_input(read) == value
     HandedOn(tmp_path / "none").handle_output(written, None)

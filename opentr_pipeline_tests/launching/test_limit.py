@@ -1,9 +1,5 @@
 """Never more transcription steps than worker slots, whoever starts them, in either database."""
 
-import os
-import shutil
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +11,7 @@ from opentr_pipeline.defs.gpu_slots import PRIORITIES
 from opentr_pipeline.services.dev import DevServices
 from opentr_pipeline_tests.conftest import Project, RecordProperty, wait_for
 from opentr_pipeline_tests.page_api import TICKS, backfill, free_port
+from opentr_pipeline_tests.postgres import running_postgres
 from opentr_pipeline_tests.runs import (
     Lease,
     cpu_s,
@@ -29,41 +26,10 @@ pytestmark = pytest.mark.slow
 NUM_PARTITIONS = 20
 
 
-class Postgres:
-    """A PostgreSQL of our own, from Debian's package."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.data = folder, str(folder / "data")
-        self.programs = max(Path("/usr/lib/postgresql").glob("*/bin"))
-        # Its server refuses to run as root.
-        self.user = "postgres" if os.geteuid() == 0 else None
-
-    def do(self, program: str, *arguments: str) -> None:
-        command = [self.programs / program, "-D", self.data, *arguments]
-        subprocess.run(command, check=True, capture_output=True, user=self.user, cwd=self.folder)
-
-    def start(self) -> str:
-        """Its URL."""
-        if self.user:
-            shutil.chown(self.folder, self.user)
-        port = free_port()
-        self.do("initdb", "-A", "trust", "-U", "opentr", "--no-sync")
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -k {self.folder} -c fsync=off"
-        self.do("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
-        return f"postgresql://opentr@127.0.0.1:{port}/postgres"
-
-
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
-    if not list(Path("/usr/lib/postgresql").glob("*/bin")):
-        pytest.skip("PostgreSQL (Debian's package postgresql)")
-    with tempfile.TemporaryDirectory(prefix="opentr-postgres-") as folder:
-        server = Postgres(Path(folder))
-        url = server.start()
-        try:
-            yield url
-        finally:
-            server.do("pg_ctl", "-m", "immediate", "stop")
+    with running_postgres() as url:
+        yield url
 
 
 @pytest.mark.usefixtures("models_root")

@@ -15,6 +15,7 @@ import pytest
 from opentr_pipeline.archive import storage
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.archive.recordings import Recording
+from opentr_pipeline.archive.storage import FolderStorage
 from opentr_pipeline.audio.probe import Probe
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.launching.progress import Progress
@@ -708,10 +709,56 @@ def test_progress_counts_each_set_of_options(world: World) -> None:
 
 def test_an_overview_counts_by_the_options_of_the_folders(world: World) -> None:
     world.run()
-    found = scan(world.archive)
-    all_work = overview.probed_work(world.setup, found, with_folder("radio"))
-    facts = overview.count(all_work, found, world.setup.partitioning)
-    assert (facts.num_done, facts.num_stale) == (1, 2)
+    found, options = scan(world.archive), with_folder("radio")
+    works = list(backlog.known_work_by_partition(world.setup, found, options))
+    facts = sum(map(overview.count, works), overview.Overview())
+    assert (facts.num_done, facts.num_stale, facts.num_partitions) == (1, 2, len(works))
+    assert [one for group in works for one in group] == backlog.known_work(
+        world.setup, found, options
+    )
+
+
+@pytest.mark.parametrize("by", ["folder", "hash", "day"])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_some_partitions_are_scanned_as_the_whole_archive_is(
+    tmp_path: Path, by: str, depth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "archive"
+    folders = (
+        "",
+        "a",
+        "a/b",
+        "a/b/c/d",
+        ".hidden",
+        "ä %é",
+        "a/.hidden",
+        "x" * 240,
+        "x" * 239 + "y",
+    )
+    for number, folder in enumerate((*folders, os.fsdecode(b"\xff"), "...")):
+        (archive / folder).mkdir(parents=True, exist_ok=True)
+        for name in ("1.wav", "2.mp3", "3.txt", ".4.wav"):
+            (archive / folder / name).write_bytes(b"RIFF")
+            os.utime(archive / folder / name, (0, number * 86_400))
+    (archive / "link").symlink_to("a")
+    (archive / "link.wav").symlink_to("a/1.wav")
+    (archive / "a" / "link").symlink_to("b")
+    setup = Setup(settings_of(ARCHIVE_DIR=archive, PARTITION_BY=by, PARTITION_DEPTH=depth))
+    whole = setup.partitioning.groups(scan(archive).media_files)
+    assert sum(map(len, whole.values())) == 17
+    absent = ("link", "a%2Flink", "%2Ehidden", "gone", "a%2Fb%2Fc%2Fd%2Fe")
+    for key in (*whole, *absent):
+        assert backlog._media_of(setup, [key]) == {key: whole.get(key, [])}
+    assert backlog._media_of(setup, list(whole)) == whole
+    if by == "folder":  # other folders are not even looked at
+        looked: list[str] = []
+        listed = FolderStorage.list
+        monkeypatch.setattr(
+            FolderStorage, "list", lambda self, path: looked.append(path) or listed(self, path)
+        )
+        key = setup.partitioning.key(whole["a" if depth == 1 else "a%2Fb"][-1])
+        backlog._media_of(setup, [key])
+        assert {path[:1] for path in looked} == {"a"}
 
 
 def test_what_is_not_heard_of_a_long_recording_is_no_work() -> None:

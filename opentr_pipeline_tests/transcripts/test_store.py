@@ -870,7 +870,7 @@ def test_nothing_stays_of_a_dropped_checkpoint(kept: Checkpoints, tmp_path: Path
     kept.begin_attempt(content("a"))
     kept.save(transcript("a", status="failed"))
     assert claim is not None
-    os.close(claim)
+    claim.release()
     kept.drop(content("a"))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
@@ -880,7 +880,7 @@ def test_dropping_a_checkpoint_takes_nobodys_claim(kept: Checkpoints, tmp_path: 
     assert claim is not None
     Checkpoints(tmp_path).drop(content("a"))
     assert Checkpoints(tmp_path).lock(content("a")) is None
-    os.close(claim)
+    claim.release()
 
 
 def test_a_save_that_dies_leaves_the_old_checkpoint(
@@ -923,7 +923,7 @@ def test_a_recording_has_one_claim(kept: Checkpoints, tmp_path: Path) -> None:
     claim = kept.lock(content("a"))
     assert claim is not None
     assert Checkpoints(tmp_path).lock(content("a")) is None
-    os.close(claim)
+    claim.release()
     again = kept.lock(content("a"))
     assert again is not None
-    os.close(again)
+    again.release()
