@@ -80,7 +80,7 @@ class Eta:
     done_at: str | None
 
 
-def finished(store: TranscriptStore, since: datetime = FIRST, **like: str) -> list[Finished]:
+def finished(store: TranscriptStore, since: datetime = FIRST, /, **like: str) -> list[Finished]:
     """All that is published, each content once, in order of time.
 
     Args:

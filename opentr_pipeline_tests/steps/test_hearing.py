@@ -1,6 +1,5 @@
 """Speakers of one shard: what is kept, published, given up, and left to others."""
 
-import os
 import shutil
 import wave
 from collections.abc import Callable
@@ -218,7 +217,7 @@ def test_what_another_run_holds_is_waited_for(case: Case, monkeypatch: pytest.Mo
 
     def other_finishes(_: KeptSpoken, waited_for: object) -> None:
         assert waited_for == content
-        os.close(claim)
+        claim.release()
         kept.drop(content)
 
     monkeypatch.setattr(KeptSpoken, "wait_for", other_finishes)

@@ -566,7 +566,7 @@ def test_a_recording_that_another_run_holds_is_waited_for(world: World) -> None:
     wait_for(lambda: len(model.heard_s) == 2, 20.0)
     wait_for(lambda: len(statuses(world)) == 2, 20.0)  # the others need not wait
     kept.save(transcript(media_fingerprint=items[0].media_fingerprint))
-    os.close(claim)
+    claim.release()
     runner.join(timeout=30)
     assert not runner.is_alive()
     assert len(model.heard_s) == 2
