@@ -23,6 +23,7 @@ from opentr_pipeline.planning.speaker_work import SpeakerWork, judge_speakers
 from opentr_pipeline.speakers.kept_spoken import KeptSpoken
 from opentr_pipeline.transcripts.schemas import transcript_of
 from opentr_pipeline.transcripts.store import TranscriptStore
+from opentr_pipeline.transcripts.table_files import read_table
 from opentr_pipeline.transcripts.transcript import Content
 from opentr_pipeline.transcripts.turns import Spoken
 from opentr_pipeline.whole_files import write_whole
@@ -183,12 +184,14 @@ def _told_elsewhere(store: TranscriptStore, contents: Iterable[Content]) -> list
     wanted = set(contents)
     if not wanted:
         return []
-    columns = "partition_key recording_id media_fingerprint speakers_fingerprint speakers_reason"
+    columns = "recording_id media_fingerprint speakers_fingerprint speakers_reason"
     found: dict[Content, tuple[str, str]] = {}
-    for row in store.read("transcripts", columns.split()).to_pylist():
-        content = row["media_fingerprint"], row["speakers_fingerprint"]
-        if content in wanted and not row["speakers_reason"]:
-            found[content] = row["partition_key"], row["recording_id"]
+    for key in store.partitions_with({media_fingerprint for media_fingerprint, _ in wanted}):
+        rows = read_table(store.path("transcripts", key), "transcripts", columns.split())
+        for row in rows.to_pylist():
+            content = row["media_fingerprint"], row["speakers_fingerprint"]
+            if content in wanted and not row["speakers_reason"]:
+                found[content] = key, row["recording_id"]
     published = []
     for key, recording_id in found.values():
         tables = store.read_together(key)

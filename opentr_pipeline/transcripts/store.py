@@ -155,13 +155,17 @@ class TranscriptStore(StoreLayout):
             return {}
         media = {media_fingerprint for media_fingerprint, _ in contents}
         wanted, found = pa.array(sorted(media), pa.string()), {}
-        for key in sorted(partitions_with(self, self.database, media)):
+        for key in self.partitions_with(media):
             facts = _facts(self.path("transcripts", key))
             same = pc.is_in(facts["media_fingerprint"], value_set=wanted)
             for row in _rows_of(facts.filter(same)):
                 if row.status != "failed" and row.content in contents:
                     found[row.content] = row
         return found
+
+    def partitions_with(self, media_fingerprints: Set[str]) -> list[str]:
+        """The partitions that may hold final outcomes for some bytes, sorted; no other does."""
+        return sorted(partitions_with(self, self.database, media_fingerprints))
 
     def read(self, table: str, columns: Sequence[str] = (), since_s: float = 0.0) -> pa.Table:
         """A whole table or some of its columns, all partitions that were written since a time.
