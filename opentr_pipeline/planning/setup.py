@@ -51,10 +51,11 @@ class Setup:
     def database(self) -> Database | None:
         """Where several hosts keep what they share; None where there is one host.
 
-        The stack is of one host: its containers share files with the commands beside it.
+        The stack is of one host, unless it has a cluster: its containers share files with the
+        commands beside it.
         """
-        url = self.workspace.database
-        return database(url) if url and not is_in_stack() else None
+        has_hosts = self.settings.cluster_address or not is_in_stack()
+        return database(self.workspace.database) if self.workspace.database and has_hosts else None
 
     @cached_property
     def probe_memory(self) -> ProbeMemory:

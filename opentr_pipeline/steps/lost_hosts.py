@@ -1,6 +1,5 @@
 """What becomes of the recordings that were under way on a host that is gone: nothing is held."""
 
-import os
 import re
 from pathlib import Path
 
@@ -31,4 +30,4 @@ def forgive(output: Path, run_id: str, step: str) -> None:
         claim = checkpoints.lock(item.content)
         if claim is not None:
             checkpoints.withdraw_attempt(item.content)
-            os.close(claim)
+            claim.release()

@@ -167,6 +167,8 @@ class ContentFile:
 
     def generations(self) -> dict[str, str]:
         """See ``ContentTable``."""
+        if not self._path.exists():  # looking makes no file
+            return {}
         with self._opened() as database:
             return dict(database.execute("SELECT key, generation FROM partitions_1"))
 
@@ -180,6 +182,8 @@ class ContentFile:
 
     def partitions_of(self, media: Iterable[int]) -> set[str]:
         """See ``ContentTable``."""
+        if not self._path.exists():
+            return set()
         query = "SELECT key FROM contents_1 JOIN partitions_1 ON id = partition WHERE media = ?"
         with self._opened() as database:
             return {key for one in media for (key,) in database.execute(query, (one,))}

@@ -18,8 +18,8 @@ from opentr_pipeline.postgres import Database, is_gone, this_host, this_process
 from opentr_pipeline.transcripts.transcript import Content
 from opentr_pipeline.transcripts.work_notes import KEPT_DAYS, Claim
 
-CLAIM_S = 90.0
-RENEW_S = 20.0
+CLAIM_S = 60.0
+RENEW_S = 15.0
 _log = logging.getLogger(__name__)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS opentr_claims (kind TEXT, media TEXT, settings TEXT, host TEXT,
