@@ -10,6 +10,7 @@ figure is of a process of its own; memory is what that process held at most, its
 
 import argparse
 import dataclasses
+import gc
 import json
 import os
 import tempfile
@@ -29,6 +30,7 @@ from opentr_pipeline.archive.changes import Clock
 from opentr_pipeline.archive.media_files import MediaFile, scan
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.audio.probe import Probe
+from opentr_pipeline.cli.shared import GARBAGE_THRESHOLD
 from opentr_pipeline.devices.usage import peak_memory_bytes
 from opentr_pipeline.monitoring.status import StatusWatch
 from opentr_pipeline.planning import backlog
@@ -137,6 +139,7 @@ def measured(function: Callable[[Archive], Callable[[], str]], archive: Archive)
 
 def _scan(archive: Archive) -> Callable[[], str]:
     """What ``opentr scan`` counts."""
+    gc.set_threshold(GARBAGE_THRESHOLD)  # as commands do
     setup = Setup(archive.settings)
 
     def work() -> str:
@@ -188,6 +191,7 @@ def _one_tick(archive: Archive) -> Callable[[], str]:
 
 def _status(archive: Archive) -> Callable[[], str]:
     """What ``opentr status`` looks at."""
+    gc.set_threshold(GARBAGE_THRESHOLD)
     watch = StatusWatch(Setup(archive.settings), OPTIONS)
 
     def work() -> str:

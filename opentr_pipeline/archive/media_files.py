@@ -42,6 +42,7 @@ NOT_MEDIA_EXTENSIONS = frozenset(
 )
 PARTIAL_SUFFIXES = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", "~")
 UNREADABLE = "unreadable file"
+NO_ENDING = "no extension"
 FIRST_SECOND = datetime(1, 1, 2, tzinfo=UTC).timestamp()
 LAST_SECOND = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
@@ -203,17 +204,15 @@ def describe(path: str, storage: Storage) -> MediaFile | str:
 
 
 def _reason_to_leave(listed: Listed, storage: Storage) -> str | None:
-    name = os.path.basename(listed.path).lower()
+    name = listed.path.rpartition("/")[2].lower()
     if name.startswith(".") or name.endswith(PARTIAL_SUFFIXES):
         return "hidden or partial"
     if listed.is_link and (refusal := _refusal(listed.path, storage)):
         return refusal
-    extension = os.path.splitext(name)[1].lstrip(".")
-    if extension not in MEDIA_EXTENSIONS:
-        return (
-            os.fsencode(f".{extension}").decode(errors="replace") if extension else "no extension"
-        )
-    return None
+    _, dot, extension = name.rpartition(".")  # it begins with none
+    if extension in MEDIA_EXTENSIONS and dot:
+        return None
+    return os.fsencode(dot + extension).decode(errors="replace") if dot and extension else NO_ENDING
 
 
 def _refusal(path: str, storage: Storage) -> str:

@@ -1,5 +1,6 @@
 """Which partition each media file of an archive belongs to; pure."""
 
+import functools
 import hashlib
 import os
 import re
@@ -45,7 +46,7 @@ class Partitioning:
         if self.by == "hash":
             return f"hash-{int(media_file.recording_id, 16) % self.count:04d}"
         folders = media_file.path.split("/")[:-1][: self.depth]
-        return _shortened(_encoded("/".join(folders))) if folders else ROOT_KEY
+        return _folder_key("/".join(folders)) if folders else ROOT_KEY
 
     def place(self, key: str) -> tuple[str, bool] | None:
         """The folder that holds all media files of a partition, and whether folders in it count.
@@ -82,6 +83,11 @@ class Partitioning:
                 f"The archive makes {num_partitions} partitions by {self.by}, more than "
                 f"{MAX_PARTITIONS}; set PARTITION_BY=hash."
             )
+
+
+@functools.lru_cache(1_000)  # files of one folder come one after another
+def _folder_key(folder: str) -> str:
+    return _shortened(_encoded(folder))
 
 
 def _encoded(text: str) -> str:

@@ -83,7 +83,7 @@ def of_transcripts(plan: Plan, store: TranscriptStore, verdict: str) -> dict[str
             **_confidence(mean_confidence(tables["words"], tables["transcripts"])),
             **({"verdict": verdict} if verdict else {}),
             **{f"num_{table}": rows.num_rows for table, rows in tables.items()},
-            "settings_fingerprint": ", ".join(plan.settings_fingerprints(key)),
+            "settings_fingerprint": ", ".join(plan.fingerprints[key]),
             "paths": MetadataValue.json([str(store.path(table, key)) for table in tables]),
             "dagster/partition_row_count": tables["transcripts"].num_rows,
         }

@@ -178,7 +178,14 @@ def make_plan(
     shards = spread_over_shards(items, setup.settings.shard_audio_s, num_slots)
     wanted = by_content(work for work in all_work if work.state != "done")
     answers_for = frozenset(wanted if taking.is_everything else groups)
-    return Plan(options, partitions, elsewhere, shards, taking, answers_for)
+    left: dict[str, list[Recording]] = {key: [] for key in partitions}
+    for work in all_work:
+        if work.state != "done" or checkpoints.has(work.content):
+            left[work.recording.partition_key].append(work.recording)
+    fingerprints = {
+        key: sorted({options.content(one)[1] for one in group}) for key, group in partitions.items()
+    }
+    return Plan(options, left, elsewhere, shards, taking, answers_for, fingerprints)
 
 
 def chosen(all_work: Iterable[RecordingWork], taking: Taking) -> list[RecordingWork]:

@@ -8,7 +8,7 @@ import math
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -76,11 +76,13 @@ class Plan:
 
     Attributes:
         options: that transcripts are wanted for.
-        partitions: the recordings of each partition key of the run, done ones included.
+        partitions: the recordings of each partition key of the run, but for those that are done and
+            have left nothing behind: a partition of thousands may have one upload.
         elsewhere: contents that other partitions had published before.
         shards: what is to be transcribed.
         taking: what the run takes on.
         answers_for: contents that the run fails for where they are not done in the end.
+        fingerprints: of the options that the recordings of each partition want, sorted.
     """
 
     options: ArchiveOptions
@@ -89,6 +91,7 @@ class Plan:
     shards: list[list[ShardItem]]
     taking: Taking = Taking()
     answers_for: frozenset[Content] = frozenset()
+    fingerprints: Mapping[str, list[str]] = field(default_factory=dict)
 
     def contents_to_do(self, partition_key: str) -> set[Content]:
         """What some shard transcribes for a partition."""
@@ -99,14 +102,9 @@ class Plan:
             if partition_key in item.partition_keys
         }
 
-    def settings_fingerprints(self, partition_key: str) -> list[str]:
-        """Those of the options that the recordings of a partition want, sorted."""
-        recordings = self.partitions[partition_key]
-        return sorted({settings for _, settings in map(self.options.content, recordings)})
-
     def data_version(self, partition_key: str) -> str:
-        """The same in one word: 32 hexadecimal digits."""
-        text = " ".join(self.settings_fingerprints(partition_key))
+        """The fingerprints of a partition in one word: 32 hexadecimal digits."""
+        text = " ".join(self.fingerprints[partition_key])
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def save(self, path: Path) -> None:
@@ -185,6 +183,7 @@ def _from_json(kept: dict[str, Any]) -> Plan:
         [list(map(_item, items)) for items in kept["shards"]],
         Taking(**{**kept["taking"], "recordings": frozenset(kept["taking"]["recordings"])}),
         frozenset((media, settings) for media, settings in kept["answers_for"]),
+        kept["fingerprints"],
     )
 
 

@@ -79,7 +79,9 @@ def test_the_checks_are_judged_where_the_run_leaves_recordings_to_another(
     judge_transcripts = transcripts_checks(settings, Names())
     store = TranscriptStore(tmp_path / "output")
     waiting = {"key": [recording("new.wav")]}
-    plan = Plan(ArchiveOptions(OPTIONS), waiting, {}, [], Taking("failed"))
+    plan = Plan(
+        ArchiveOptions(OPTIONS), waiting, {}, [], Taking("failed"), fingerprints={"key": []}
+    )
     plan.save(plan_file(store.inner, "run"))
 
     @op

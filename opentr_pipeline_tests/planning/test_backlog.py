@@ -29,6 +29,7 @@ from opentr_pipeline.planning.shards import ShardItem
 from opentr_pipeline.steps import publishing
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES
+from opentr_pipeline.transcripts.schemas import transcript_of
 from opentr_pipeline.transcripts.store import StoreIndex
 from opentr_pipeline.wording import hours
 from opentr_pipeline_tests.making import (
@@ -676,7 +677,7 @@ def test_the_version_of_a_partition_is_that_of_its_options(world: World) -> None
     mixed = world.plan(options=ArchiveOptions(OPTIONS, {"radio/deep": OTHER_OPTIONS}))
     versions = {mixed.data_version("radio"), usual.data_version("radio"), film.data_version("film")}
     assert len(versions) == 3
-    assert mixed.settings_fingerprints("radio") == sorted(
+    assert mixed.fingerprints["radio"] == sorted(
         [OPTIONS.settings_fingerprint, OTHER_OPTIONS.settings_fingerprint]
     )
 
@@ -716,6 +717,26 @@ def test_an_overview_counts_by_the_options_of_the_folders(world: World) -> None:
     assert [one for group in works for one in group] == backlog.known_work(
         world.setup, found, options
     )
+
+
+def test_a_plan_holds_what_is_left_of_its_partitions(world: World) -> None:
+    world.run()
+    tables = world.store.read_together("radio")
+    first, *_ = rows = tables["transcripts"].to_pylist()
+    before = {row["path"] for row in rows}
+    # A run died before it dropped what it had published.
+    Checkpoints(world.store.inner).save(transcript_of(tables, first["recording_id"]))
+    wav(world.archive / "radio/new.wav", seconds=0.7)
+    plan = world.plan()
+    held = {key: {one.media_file.path for one in group} for key, group in plan.partitions.items()}
+    assert held.pop("radio") == {first["path"], "radio/new.wav"}
+    assert not any(held.values())
+    world.transcribe(plan)
+    world.publish(plan)
+    after = set(world.store.read_partition("transcripts", "radio")["path"].to_pylist())
+    assert after == {*before, "radio/new.wav"}
+    assert publishing.left_over(plan, world.store) == {}
+    assert Checkpoints(world.store.inner).listed("json") == set()
 
 
 @pytest.mark.parametrize("by", ["folder", "hash", "day"])
