@@ -33,6 +33,7 @@ from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.resources import Transcription
 from opentr_pipeline.defs.run_config import PlanConfig
 from opentr_pipeline.devices.cards import WorkerSlot
+from opentr_pipeline.devices.cluster_slots import known_as
 from opentr_pipeline.devices.leases import Holder, introduce, lease
 from opentr_pipeline.devices.memory_limits import MAX_TRIES, learning
 from opentr_pipeline.devices.usage import looks_at, sampled
@@ -133,7 +134,7 @@ def transcribe_shard(
         slots, folder = setup.slots, setup.slots_folder
         with (
             lease(slots, folder, rank_of(context.run.tags)) as slot,
-            slot_log(setup.workspace.dagster_home, slot.name),
+            slot_log(setup.workspace.dagster_home, known_as(slot)),
             sampled(looks_at(slot.device)) as usages,
         ):
             leased_at = time.time()

@@ -1,12 +1,13 @@
 """The worker slots of a cluster: what its hosts have, and what a step asks of Ray for one."""
 
 import math
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from opentr_pipeline.devices.cards import Device, WorkerSlot
-from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.settings.environment import Settings, is_on_cluster
 
 # Ray counts cards in ten thousandths. Source: its FixedPoint, kResourceUnitScaling.
 RAY_UNITS = 10_000
@@ -33,6 +34,15 @@ class Host:
     name: str = ""
     version: str = ""
     cards: tuple[Device, ...] = ()
+
+
+def known_as(slot: WorkerSlot) -> str:
+    """The name of a slot where those of several hosts meet: in logs and figures of a cluster.
+
+    Args:
+        slot: of this machine.
+    """
+    return f"{socket.gethostname()}.{slot.name}" if is_on_cluster() else slot.name
 
 
 def slots_each(settings: Settings) -> int:

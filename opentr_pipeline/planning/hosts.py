@@ -141,12 +141,15 @@ def _keep(workspace: Workspace, address: str, hosts: Sequence[Host]) -> None:
 
 
 def known_hosts(settings: Settings) -> list[Host]:
-    """The hosts that were there when somebody last looked.
+    """The hosts that were there when somebody last looked; where none were, those that are now.
 
     Raises:
-        ServiceError: nobody has, or none was there.
+        ServiceError: there is none, or the head does not answer.
+        SettingsError: a host cannot do the work.
     """
     hosts = _kept(settings.workspace, settings.cluster_address)
+    if not cluster_slots(settings, hosts):
+        hosts = meet(settings)
     if not cluster_slots(settings, hosts):
         head = settings.cluster_address.partition("://")[2].rpartition(":")[0]
         raise ServiceError(

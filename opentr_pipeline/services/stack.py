@@ -88,6 +88,8 @@ class Stack:
         files = ["docker-compose.yml"]
         if self._cards.used:
             files.append("docker-compose.gpu-scale.yml")
+        if self.settings.cluster_address:
+            files.append("docker-compose.cluster.yml")
         options = [part for name in files for part in ("-f", str(stock("docker") / name))]
         return [*docker.compose_command(), "-p", self.project, *options]
 

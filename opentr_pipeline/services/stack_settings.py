@@ -49,6 +49,8 @@ class HostCards:
         Raises:
             SettingsError: a card that is not there.
         """
+        if settings.cluster_address:  # whose hosts have the cards
+            return cls((), settings.gpu_scale_device_id, settings.gpu_device_id)
         cards = list_host_cards() if cards is None else cards
         slots = worker_slots(settings, cards)
         used = dict.fromkeys(slot.device.uuid for slot in slots if not slot.device.is_cpu)

@@ -94,7 +94,8 @@ def verdict(steps: Sequence[StepFigures], as_set: AsSet) -> str:
 
 def _use(steps: Sequence[StepFigures], as_set: AsSet) -> _DeviceUse:
     first = steps[0]
-    is_card = first.worker_slot.rpartition(".")[0] != CPU.uuid
+    # Of a cluster, after the host's name.
+    is_card = first.worker_slot.rpartition(".")[0].rpartition(".")[2] != CPU.uuid
     cpu = _mean(steps, lambda step: step.cpu_utilization_percent_mean)
     used = _mean(steps, lambda step: step.gpu_utilization_percent_mean) if is_card else cpu
     wall_s = sum(step.wall_s for step in steps)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opentr_pipeline.devices.cards import WorkerSlot
+from opentr_pipeline.devices.cluster_slots import known_as
 from opentr_pipeline.devices.usage import Usage, peak_memory_bytes
 from opentr_pipeline.steps.outcome import ShardOutcome
 
@@ -15,7 +16,7 @@ class StepFigures:
     """How a step used its device, the machine and its time, from the lease to its end.
 
     Attributes:
-        worker_slot: whose name starts with what names the device.
+        worker_slot: as ``known_as`` names it: what is before its number names the device.
         device: for people.
         audio_s: seconds of sound that it transcribed.
         load_s: of ``wall_s``, to load the model.
@@ -59,7 +60,7 @@ class StepFigures:
         """
         times = outcome.worker_times
         return cls(
-            slot.name,
+            known_as(slot),
             slot.device.name,
             round(outcome.audio_s, 3),
             round(outcome.wall_s, 3),

@@ -71,11 +71,17 @@ def refusal(act: Callable[[], object]) -> str:
 
 
 def test_hosts_are_looked_at_once(settings: Settings, asked: list[str]) -> None:
-    refusal(lambda: Setup(settings).slots)  # nobody has looked yet
     for _ in range(3):
         assert [host.name for host in hosts.meet(settings)] == ["one"]
     assert asked == ["one"], "the head has no slots, and a host is asked once"
     assert [slot.name for slot in Setup(settings).slots] == ["one-cpu.slot-0", "one-cpu.slot-1"]
+
+
+def test_a_cluster_without_hosts_says_how_to_join(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster_of(monkeypatch, [HEAD], lambda kept: json.dumps(host_look.facts(kept)))
+    assert "cluster join head:6379" in refusal(lambda: Setup(settings).slots)
 
 
 def test_a_host_that_joins_again_is_looked_at_again(

@@ -1,0 +1,150 @@
+"""An archive whose steps work on the hosts of a real Ray cluster, with PostgreSQL for its state."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from opentr_pipeline.settings.installation import PROJECT_ROOT
+from opentr_pipeline_tests import making
+from opentr_pipeline_tests.conftest import Project
+from opentr_pipeline_tests.virtual_hosts import NETWORK, VirtualHost, VirtualNetwork
+
+WAITING = str(Path(__file__).parent / "waiting")
+OPENTR = (sys.executable, "-m", "opentr_pipeline.cli.app")
+NUM_SLOTS = 2
+
+
+class Heard(NamedTuple):
+    """A recording that a step heard, on which host and when."""
+
+    host: str
+    process: int
+    began: float
+    ended: float
+
+
+class ClusterProject(Project):
+    """Three machines: the first has the head, the database and the commands of the archive."""
+
+    def __init__(self, folder: Path, network: VirtualNetwork) -> None:
+        self.network = network
+        self.head, *self.workers = network.hosts
+        super().__init__(
+            folder,
+            folder / "archive",
+            DAGSTER_POSTGRES_URL=f"postgresql://opentr@{self.head.address}:5432/postgres",
+            GPU_SCALE_ENABLED="true",
+            GPU_SCALE_DEVICE_ID="cpu",
+            GPU_SCALE_WORKERS=str(NUM_SLOTS),
+            SHARD_AUDIO_S="12",
+            CLUSTER_ADDRESS=f"http://{self.head.address}:8265",
+            OPENTR_TEST_HEARD=str(folder / "heard"),
+            OPENTR_TEST_WAIT_S="3",
+            WHISPER_MODEL="base",
+            PYTHONPATH=WAITING,
+            # A /tmp of its own: the slots of each host are its own.
+            WORKER_SLOTS_DIR="/tmp/slots",
+            HOME="/tmp",
+        )
+
+    def on(self, host: VirtualHost, *arguments: str, code: int = 0, **variables: str) -> str:
+        """Run a command of ours on a host to its end; what it printed."""
+        process = self.begin(host, *arguments, **variables)
+        said, _ = process.communicate(timeout=500)
+        assert process.returncode == code, f"exit {process.returncode}\n{said}"
+        return said
+
+    def begin(
+        self, host: VirtualHost, *arguments: str, **variables: str
+    ) -> "subprocess.Popen[str]":
+        env = {**self.environ, **variables}
+        return host.start(*OPENTR, *arguments, env=env, cwd=PROJECT_ROOT)
+
+    def start_database(self) -> None:
+        """PostgreSQL of Debian's package, on the first machine."""
+        programs = max(Path("/usr/lib/postgresql").glob("*/bin"))
+        place = self.folder / "postgres"
+        place.mkdir()
+        shutil.chown(place, "postgres")
+        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        data = str(place / "data")
+        said = ["-A", "trust", "-U", "opentr", "--no-sync"]
+        self._do(*as_user, str(programs / "initdb"), "-D", data, *said)
+        with (place / "data" / "pg_hba.conf").open("a") as access:
+            access.write(f"host all all {NETWORK}.0/24 trust\n")
+        options = f"-c listen_addresses={self.head.address} -k {place} -c fsync=off"
+        options += " -c max_connections=300"
+        started = ["-D", data, "-w", "-l", str(place / "log"), "-o", options, "start"]
+        self._do(*as_user, str(programs / "pg_ctl"), *started)
+
+    def _do(self, *arguments: str) -> None:
+        process = self.head.start(*arguments, env=os.environ, cwd=self.folder)
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+
+    def join(self, host: VirtualHost) -> None:
+        self.on(host, "cluster", "join", f"{self.head.address}:6379", **self.own(host))
+
+    def own(self, host: VirtualHost) -> dict[str, str]:
+        """Variables of a host: each notes on its own disk what it has joined."""
+        return {"OPENTR_HOME": str(self.folder / f"of-{host.name}")}
+
+    def record(self, num: int, folder: str) -> None:
+        """Recordings of six seconds, of which two make a shard."""
+        for number in range(num):
+            pitch_hz = 200.0 + number + 50 * len(list(self.archive.glob("*")))
+            making.wav(self.archive / folder / f"{number:03d}.wav", 6.0, pitch_hz)
+
+    def heard(self) -> list[Heard]:
+        """What the steps have heard, in the order in which they noted it."""
+        path = Path(self.environ["OPENTR_TEST_HEARD"])
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [Heard(*json.loads(line)) for line in lines]
+
+    def steps_on(self, host: VirtualHost) -> list[int]:
+        """The processes of transcription steps on a host."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                is_step = b"execute_step" in (process / "cmdline").read_bytes()
+                there = os.readlink(process / "ns/pid") == os.readlink(f"/proc/{host.pid}/ns/pid")
+                is_python = "python" in os.readlink(process / "exe")
+                if is_step and there and is_python:
+                    found.append(int(process.name))
+        return found
+
+    def processes_of_head(self) -> list[int]:
+        """Ray's on the first machine; what keeps it alive is left out."""
+        mark = f"OPENTR_CLUSTER_NODE=head {self.settings.workspace.home}".encode()
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                is_head = mark in (process / "environ").read_bytes().split(b"\0")
+                if is_head and b"services.keeping" not in (process / "cmdline").read_bytes():
+                    found.append(int(process.name))
+        return found
+
+
+@contextmanager
+def cluster_project(
+    names: tuple[str, ...] = ("head", "host1", "host2"),
+) -> Iterator[ClusterProject]:
+    """A cluster that is up, its hosts joined; all of it ends with the block."""
+    # Not below /tmp, of which every host has one of its own.
+    with tempfile.TemporaryDirectory(prefix="opentr-cluster-", dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        with VirtualNetwork(names) as network:
+            project = ClusterProject(Path(folder), network)
+            project.start_database()
+            project.on(project.head, "cluster", "head", project.head.address)
+            for host in project.workers:
+                project.join(host)
+            yield project
