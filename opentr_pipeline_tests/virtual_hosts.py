@@ -57,11 +57,16 @@ class VirtualHost:
         inside = (
             "mount --make-rprivate / && mount -t tmpfs tmpfs /tmp && chmod 1777 /tmp && "
             f"mount -t proc proc /proc && hostname {self.name} && ip link set lo up && "
+            # A machine that was started anew says so here.
+            "cat /proc/sys/kernel/random/uuid > /tmp/boot_id && "
+            "mount --bind /tmp/boot_id /proc/sys/kernel/random/boot_id && "
             "echo up && exec sleep infinity"
         )
         flags = ["--net", "--mount", "--uts", "--pid", "--ipc", "--fork", "--kill-child"]
         self.process = subprocess.Popen(
-            ["unshare", *flags, "sh", "-c", inside], stdout=subprocess.PIPE
+            ["unshare", *flags, "sh", "-c", inside],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == b"up\n"

@@ -25,7 +25,6 @@ from opentr_pipeline.planning import hosts
 from opentr_pipeline.services.ray_cluster import RayCluster, submission_client
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.given import changed_settings, values_anywhere
-from opentr_pipeline.steps.lost_hosts import forgive
 
 HEALTH_S = 10
 RETRY_S = 5.0
@@ -71,7 +70,6 @@ def cluster_executor(settings: Settings, num_hearing: int) -> Any:
             asked_of,
             step_environment(settings, as_on_a_host(settings, there)),
             HandOver(address, functools.partial(size.room, asked_of), size.look_again),
-            functools.partial(forgive, settings.workspace.output),
         )
         limits = [size.limit, {"key": HEARING_TAG, "limit": num_hearing}]
         return StepDelegatingExecutor(

@@ -1,8 +1,7 @@
 """Transcription steps as jobs of a Ray cluster, by dagster-ray; every other step is a process here.
 
 What dagster-ray leaves to whoever uses it is done here: a job that could not start is handed over
-again, the loss of a host is not held against its recordings, and a head that is away for long ends
-the run with a sentence, as nothing else would.
+again, and a head that is away for long ends the run with a sentence, as nothing else would.
 """
 
 import contextlib
@@ -41,7 +40,6 @@ class ClusterSteps(RayStepHandler):
         asked: dict[str, float],
         environment: dict[str, str],
         hand_over: HandOver,
-        host_lost: Callable[[str, str], object],
     ) -> None:
         """Begin with none.
 
@@ -50,7 +48,6 @@ class ClusterSteps(RayStepHandler):
             asked: what a step asks of Ray for its slot.
             environment: variables of the steps' processes.
             hand_over: of the run.
-            host_lost: is told the run and the step under which a host went away.
         """
         super().__init__(
             client=None,  # type: ignore[arg-type]  # made when it is needed: a head may be away
@@ -61,7 +58,7 @@ class ClusterSteps(RayStepHandler):
             memory=None,
             resources=None,
         )
-        self._connect, self._hand_over, self._host_lost = connect, hand_over, host_lost
+        self._connect, self._hand_over = connect, hand_over
         self._is_connected = False
         self._local = LocalSteps()
         self._num_again: Counter[str] = Counter()
@@ -141,7 +138,7 @@ class ClusterSteps(RayStepHandler):
         if status == "FAILED" and why in NOT_STARTED:
             return self._again(context)
         if status == "FAILED" and why in HOST_LOST:
-            return self._lost(context, str(found.message))
+            return _lost(str(found.message))
         if status == "SUCCEEDED":
             self._num_unseen[submission] += 1
             is_seen = self._num_unseen[submission] <= MAX_UNSEEN
@@ -157,14 +154,7 @@ class ClusterSteps(RayStepHandler):
         """A head that was restarted knows nothing of a job."""
         if not self._has_begun(context):
             return self._again(context)
-        return self._lost(context, "the head was restarted, and knows nothing of its job.")
-
-    def _lost(self, context: StepHandlerContext, why: str) -> CheckStepHealthResult:
-        """The host of a step is gone, and the step with it."""
-        self._host_lost(context.execute_step_args.run_id, self._get_step_key(context))
-        return CheckStepHealthResult.unhealthy(
-            f"Its host was lost, which is not held against its recordings: {why}"
-        )
+        return _lost("the head was restarted, and knows nothing of its job.")
 
     def _again(self, context: StepHandlerContext) -> CheckStepHealthResult:
         """Hand over once more what never began, as another job."""
@@ -210,3 +200,10 @@ class ClusterSteps(RayStepHandler):
             f"for {HEAD_PATIENCE_S / 60:.0f} minutes; what is finished is kept. Once it is back, "
             f"{command('run')} goes on."
         )
+
+
+def _lost(why: str) -> CheckStepHealthResult:
+    """The host of a step is gone, and the step with it; see ``shared_notes`` for its recordings."""
+    return CheckStepHealthResult.unhealthy(
+        f"Its host was lost, which is not held against its recordings: {why}"
+    )
