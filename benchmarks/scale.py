@@ -35,7 +35,7 @@ from opentr_pipeline.devices.usage import peak_memory_bytes
 from opentr_pipeline.monitoring.status import StatusWatch
 from opentr_pipeline.planning import backlog
 from opentr_pipeline.planning.options import ArchiveOptions
-from opentr_pipeline.planning.plan import Plan, Taking, load_plan, plan_file
+from opentr_pipeline.planning.plan import Taking, load_plan, plan_file
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.uploads import Uploads
 from opentr_pipeline.recognition.options import TranscriptionOptions
@@ -52,8 +52,6 @@ FAILED_SHARE = 100
 WORDS_OF_SEGMENT = 15
 WORD_S = 0.4
 SETTLE_S = 60
-NEW = "00000/new.wav"
-FRESH = "f" * 64
 OPTIONS = ArchiveOptions(TranscriptionOptions("base", "0" * 64, "int8", "auto", "transcribe", 5))
 AT = datetime(2026, 9, 1, tzinfo=UTC)
 
@@ -201,17 +199,36 @@ def _status(archive: Archive) -> Callable[[], str]:
     return work
 
 
+def _index(archive: Archive) -> Callable[[], str]:
+    """What the first plan does about contents, or one after the index was lost."""
+    store = Setup(archive.settings).store
+    path = store.inner / "contents.sqlite"
+    path.unlink(missing_ok=True)
+
+    def work() -> str:
+        store.find_contents({("nowhere", "at all")})
+        return f"the index of contents has {path.stat().st_size / 1e6:.1f} MB"
+
+    return work
+
+
 def _plan(archive: Archive) -> Callable[[], str]:
     """What the steps ``recordings`` and ``plan_shards`` do about one upload."""
     settings = archive.settings
-    path = settings.workspace.archive / NEW
+    now = time.time_ns()
+    path = settings.workspace.archive / f"00000/{now}.wav"
     path.write_bytes(b"RIFF new")
     setup = Setup(settings)
     facts = path.stat()
     new = MediaFile(
-        NEW, facts.st_size, facts.st_mtime_ns, facts.st_dev, facts.st_ino, facts.st_ctime_ns
+        f"00000/{path.name}",
+        facts.st_size,
+        facts.st_mtime_ns,
+        facts.st_dev,
+        facts.st_ino,
+        facts.st_ctime_ns,
     )
-    setup.probe_memory.remember(new, FRESH, Probe(duration_s=60.0))
+    setup.probe_memory.remember(new, f"{now:064}", Probe(duration_s=60.0))
 
     def work() -> str:
         keys = [setup.partitioning.key(new)]
@@ -234,12 +251,12 @@ def _plan_file(setup: Setup) -> Path:
 def _publish(archive: Archive) -> Callable[[], str]:
     """What is done about one recording once it is heard: published, and looked what is left."""
     setup = Setup(archive.settings)
-    store, options = setup.store, OPTIONS.default
-    said = transcript(FRESH, options.settings_fingerprint, 100)
-    Checkpoints(store.inner).save(said)
+    store = setup.store
+    ((new,),) = load_plan(_plan_file(setup)).shards
+    Checkpoints(store.inner).save(transcript(*new.content, 100))
 
     def work() -> str:
-        plan: Plan = load_plan(_plan_file(setup))
+        plan = load_plan(_plan_file(setup))
         index = store.index(plan.partitions)
         for key in plan.partitions:
             publishing.publish_partition(key, plan, store, index)
@@ -260,6 +277,7 @@ STEPS: dict[str, Callable[[Archive], Callable[[], str]]] = {
     "first ticks": _first_ticks,
     "idle tick": _one_tick,
     "status": _status,
+    "contents": _index,
     "plan of an upload": _plan,
     "publish": _publish,
 }
