@@ -159,7 +159,7 @@ def prepare(setup: Setup, found: Scan) -> None:
 def _partition_keys(setup: Setup, found: Scan) -> set[str]:
     """Those that have recordings, and those that had some."""
     keys = setup.partitioning.groups(found.media_files).keys()
-    return keys | setup.store.recordings_here().keys()
+    return keys | setup.store.partition_keys("recordings")
 
 
 def _probed(setup: Setup, found: Scan, options: ArchiveOptions) -> list[RecordingWork]:
