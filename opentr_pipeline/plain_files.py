@@ -147,19 +147,14 @@ def _refusal(descriptor: int, inside: str) -> str:
     return ""
 
 
-def is_mostly_holes(path: Path) -> bool:
-    """Whether hardly anything was ever written to a file, however long it is.
-
-    Raises:
-        OSError: it cannot be opened, or is no regular file.
-    """
-    with open_regular(path) as stream:
-        facts = os.fstat(stream.fileno())
-        most = MIN_WRITTEN_SHARE * facts.st_size
-        if facts.st_size < MIN_SPARSE_BYTES or facts.st_blocks * BLOCK_BYTES >= most:
-            return False
-        # Some file systems count no blocks, of whatever was written.
-        return _num_written(stream.fileno(), most) < most
+def is_mostly_holes(descriptor: int) -> bool:
+    """Whether hardly anything was ever written to a regular file, however long it is."""
+    facts = os.fstat(descriptor)
+    most = MIN_WRITTEN_SHARE * facts.st_size
+    if facts.st_size < MIN_SPARSE_BYTES or facts.st_blocks * BLOCK_BYTES >= most:
+        return False
+    # Some file systems count no blocks, of whatever was written.
+    return _num_written(descriptor, most) < most
 
 
 def _num_written(descriptor: int, most: float) -> int:

@@ -20,6 +20,7 @@ from opentr_pipeline.recognition import fetching
 from opentr_pipeline.settings.environment import Settings, load_settings
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.transcripts.store import TranscriptStore
+from opentr_pipeline_tests.bucket_server import CREDENTIALS, bucket_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -181,3 +182,17 @@ def wait_for(condition: Callable[[], object], timeout_s: float = 300.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def _bucket_server() -> Iterator[str]:
+    with bucket_server() as address:
+        yield address
+
+
+@pytest.fixture
+def buckets(_bucket_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of a real server of buckets, which this process may use."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    return _bucket_server

@@ -54,7 +54,7 @@ ENVIRONMENT_FORWARDERS = {
     *("recognition.whisper.model", "services.stack", "speakers.sessions", "services.cluster_node"),
 }
 MAX_LINES_OF_FILE = 300
-LONG_FILES = {"transcripts.store": 359}  # one class and what it hands out
+LONG_FILES = {"transcripts.store": 387}  # one class and what it hands out
 USUAL_LINES_OF_FUNCTION = 40
 MAX_LINES_OF_FUNCTION = 60
 
@@ -301,10 +301,18 @@ def test_one_module_decides_what_recognizes_speech() -> None:
             "sqlite3",
             {
                 *("archive.recordings", "archive.ledger", "search.index"),
-                "transcripts.content_index",
+                *("transcripts.content_index", "transcripts.sent_files"),
             },
         ),
         ("psycopg2", {"postgres"}),
+        (
+            "obstore",
+            {
+                *("archive.bucket", "archive.objects", "archive.ranges", "transcripts.sent_files"),
+                *("transcripts.bucket_tables", "transcripts.bucket_claims"),
+                "transcripts.bucket_files",
+            },
+        ),
         ("dagster_docker", {"defs.container_launcher"}),
         ("dagster_ray", {"defs.cluster_steps"}),
         ("ray", {"services.ray_cluster", "services.cluster_node"}),

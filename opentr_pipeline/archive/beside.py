@@ -3,13 +3,12 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from opentr_pipeline.archive.media_files import MEDIA_EXTENSIONS, MediaFile
 from opentr_pipeline.archive.partitioning import Partitioning
-from opentr_pipeline.archive.storage import Storage, storage_of
+from opentr_pipeline.archive.storage import Facts, Storage, storage_of
 from opentr_pipeline.errors import ReferenceTextError
-from opentr_pipeline.plain_files import open_regular
+from opentr_pipeline.settings.addresses import Place
 
 BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 # More than is said in three days; what is larger is another file.
@@ -34,7 +33,7 @@ class TextBeside:
 
 
 def find_beside(
-    archive: Path, partitioning: Partitioning, suffixes: Sequence[str], others: Sequence[str] = ()
+    archive: Place, partitioning: Partitioning, suffixes: Sequence[str], others: Sequence[str] = ()
 ) -> dict[str, list[TextBeside]]:
     """The texts in the archive, by the partition of the media beside them.
 
@@ -48,11 +47,12 @@ def find_beside(
     """
     found: dict[str, list[TextBeside]] = {}
     storage = storage_of(archive)
-    for folder, all_names in _folders(storage):
-        names = [name for name in all_names if not name.lower().endswith(tuple(others))]
-        for media_path, path in (map(folder.__add__, pair) for pair in _pairs(names, suffixes)):
+    for folder, known in _folders(storage):
+        names = [name for name in known if not name.lower().endswith(tuple(others))]
+        for pair in _pairs(names, suffixes):
+            media_path, path = map(folder.__add__, pair)
             try:
-                media, text = storage.stat(media_path), storage.stat(path)
+                media, text = (known[name] or storage.stat(folder + name) for name in pair)
             except OSError:  # gone since the folder was read, or not ours to see
                 continue
             if media.kind != "file" or media.refusal:
@@ -64,8 +64,11 @@ def find_beside(
     return found
 
 
-def _folders(storage: Storage) -> Iterator[tuple[str, list[str]]]:
-    """Each folder with the names of what is no folder in it; what cannot be read has none."""
+def _folders(storage: Storage) -> Iterator[tuple[str, dict[str, Facts | None]]]:
+    """Each folder with the names of what is no folder in it; what cannot be read has none.
+
+    With the names, what listing them told already.
+    """
     waiting = [""]
     while waiting:
         folder = waiting.pop()
@@ -74,7 +77,7 @@ def _folders(storage: Storage) -> Iterator[tuple[str, list[str]]]:
         except OSError:
             continue
         inside = f"{folder}/" if folder else ""
-        yield inside, [one.path.removeprefix(inside) for one in listed if not one.is_folder]
+        yield inside, {o.path.removeprefix(inside): o.facts for o in listed if not o.is_folder}
         paths = sorted((one.path for one in listed if one.is_folder), reverse=True)
         waiting += [path for path in paths if not path.removeprefix(inside).startswith(".")]
 
@@ -110,8 +113,8 @@ def bytes_beside(storage: Storage, path: str, noun: str) -> bytes:
         ReferenceTextError: it cannot be read, or is too large.
     """
     try:
-        with storage.opened(path) as place, open_regular(place) as stream:
-            raw: bytes = stream.read(MAX_BYTES + 1)
+        with storage.opened(path) as stream:
+            raw = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise ReferenceTextError(f"The {noun} cannot be read: {error.strerror}.") from None
     if len(raw) > MAX_BYTES:

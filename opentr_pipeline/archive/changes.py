@@ -69,7 +69,7 @@ class Watch:
         Args:
             ledger: remembers.
             storage: the archive's, which can be read.
-            settle_s: seconds that a file must stay the same.
+            settle_s: seconds that a file must stay the same; minus infinity: none.
             clock: tells the time.
         """
         self._ledger, self._storage, self._clock = ledger, storage, clock
@@ -203,6 +203,9 @@ class Watch:
             can_read_all = self._compare(folder, path, before, fresh)
         except _TimeIsUp:
             listed_at = None if folder.listed_at is None else TO_BE_READ_AGAIN
+        except FileNotFoundError:
+            self._lose(folder)
+            return
         except OSError as error:
             if not folder.path:  # not an empty archive: a disk that fails, a share that is gone
                 raise ArchiveError(
@@ -250,7 +253,7 @@ class Watch:
             inode = before.pop(name, None)
             if inode == signed_64(listed.inode):
                 continue
-            looked = describe(listed.path, self._storage)
+            looked = describe(listed, self._storage)
             if isinstance(looked, MediaFile):
                 fresh += self._news(folder.number, name, looked, is_known=inode is not None)
             elif looked == UNREADABLE:

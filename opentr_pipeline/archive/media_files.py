@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from opentr_pipeline.archive.storage import Listed, Storage, storage_of
 from opentr_pipeline.errors import ArchiveError
+from opentr_pipeline.settings.addresses import Place
 
 # What FFmpeg's libraries read and people keep sound in. A test holds this list and
 # NOT_MEDIA_EXTENSIONS against the demuxers of the installed libraries.
@@ -93,15 +93,15 @@ class Scan:
     left_alone: Counter[str] = field(default_factory=Counter)
 
 
-def scan(archive: Path) -> Scan:
-    """Find all media files below a directory.
+def scan(archive: Place) -> Scan:
+    """Find all media files of an archive.
 
     Args:
-        archive: the directory; links to directories inside it are not followed (what they point
+        archive: its root; links to directories inside it are not followed (what they point
             to is found under its own name), nor is any link that leaves it.
 
     Raises:
-        ArchiveError: the directory is not there or cannot be read.
+        ArchiveError: it is not there or cannot be read.
     """
     storage = storage_of(archive)
     storage.check()
@@ -111,11 +111,11 @@ def scan(archive: Path) -> Scan:
     return found
 
 
-def scan_folder(archive: Path, folder: str, *, is_deep: bool) -> Iterator[MediaFile]:
+def scan_folder(archive: Place, folder: str, *, is_deep: bool) -> Iterator[MediaFile]:
     """The media files of one folder, as ``scan`` finds them, in no order.
 
     Args:
-        archive: the directory.
+        archive: its root.
         folder: its path in the archive; empty for the root. It need not be there.
         is_deep: those of the folders in it as well.
 
@@ -139,23 +139,25 @@ def _is_folder(storage: Storage, names: list[str]) -> bool:
 def _media_files(
     storage: Storage, left_alone: Counter[str], top: str, *, is_deep: bool = True
 ) -> Iterator[MediaFile]:
-    for path in _walk(storage, left_alone, top, is_deep=is_deep):
-        looked = describe(path, storage)
+    for listed in _walk(storage, left_alone, top, is_deep=is_deep):
+        looked = describe(listed, storage)
         if isinstance(looked, MediaFile):
             yield looked
         else:
             left_alone[looked] += 1
 
 
-def _walk(storage: Storage, left_alone: Counter[str], top: str, *, is_deep: bool) -> Iterator[str]:
-    """Paths that have the names of media, with a stack of our own: depth is not bounded."""
+def _walk(
+    storage: Storage, left_alone: Counter[str], top: str, *, is_deep: bool
+) -> Iterator[Listed]:
+    """What has the name of media, with a stack of our own: depth is not bounded."""
     stack = [top]
     while stack:
         folder = stack.pop()
         try:
             for listed in list_folder(folder, storage, left_alone):
                 if not listed.is_folder:
-                    yield listed.path
+                    yield listed
                 elif is_deep:
                     stack.append(listed.path)
         except OSError as error:
@@ -189,18 +191,18 @@ def list_folder(folder: str, storage: Storage, left_alone: Counter[str]) -> Iter
 def look_at(path: str, storage: Storage) -> MediaFile | str:
     """The media file at one path of the archive, or why there is none, as in ``Scan``."""
     unlisted = Listed(path, is_folder=False, is_link=True, inode=0)
-    return _reason_to_leave(unlisted, storage) or describe(path, storage)
+    return _reason_to_leave(unlisted, storage) or describe(unlisted, storage)
 
 
-def describe(path: str, storage: Storage) -> MediaFile | str:
-    """The same, where ``list_folder`` gave the path."""
+def describe(listed: Listed, storage: Storage) -> MediaFile | str:
+    """The same of what ``list_folder`` gave."""
     try:
-        facts = storage.stat(path)
+        facts = listed.facts or storage.stat(listed.path)
     except OSError:  # gone since the directory was read, or not ours to see
         return UNREADABLE
     if facts.kind != "file":
         return "no regular file"
-    return MediaFile(path, *facts[1:6])
+    return MediaFile(listed.path, *facts[1:6])
 
 
 def _reason_to_leave(listed: Listed, storage: Storage) -> str | None:

@@ -11,7 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
 from opentr_pipeline.archive import references
@@ -19,6 +19,7 @@ from opentr_pipeline.archive.beside import TextBeside, bytes_beside, decoded, fi
 from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.archive.storage import Storage
 from opentr_pipeline.errors import ReferenceTextError
+from opentr_pipeline.settings.addresses import Place
 
 # Where there are several, the first counts: subtitles are written to the sound.
 SUFFIXES = (".vtt", ".srt", ".docx", ".txt")
@@ -71,7 +72,7 @@ class ProvidedText:
     passages: tuple[Passage, ...]
 
 
-def find_provided(archive: Path, partitioning: Partitioning) -> dict[str, list[TextBeside]]:
+def find_provided(archive: Place, partitioning: Partitioning) -> dict[str, list[TextBeside]]:
     """The transcripts in the archive, by the partition of the media beside them.
 
     Reads folders, and the size and time of what matters.

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from opentr_pipeline.archive.ledger import signed_64
 from opentr_pipeline.archive.media_files import MediaFile
-from opentr_pipeline.archive.storage import Storage, storage_of
+from opentr_pipeline.archive.storage import Storage, sha256_of, storage_of
 from opentr_pipeline.audio.probe import Probe, probe_file
 from opentr_pipeline.errors import MediaError
-from opentr_pipeline.plain_files import is_mostly_holes
+from opentr_pipeline.settings.addresses import Place
 
 # Enough to keep a disk busy while another file is hashed; more only thrashes spinning disks.
 PROBE_THREADS = 4
@@ -122,7 +122,7 @@ def identity(media_file: MediaFile) -> tuple[int, ...]:
 
 
 def probe_all(
-    archive: Path,
+    archive: Place,
     files: Sequence[tuple[str, MediaFile]],
     memory: ProbeMemory,
     on_probed: Callable[[], object] = lambda: None,
@@ -130,7 +130,7 @@ def probe_all(
     """Probe and digest media files, a few at a time, the known ones from memory.
 
     Args:
-        archive: the directory that the paths start from.
+        archive: that the paths start from.
         files: partition key and media file.
         memory: what earlier calls learnt.
         on_probed: called after each file, from any thread.
@@ -154,11 +154,12 @@ def probe_all(
 
 def _learn(storage: Storage, media_file: MediaFile, memory: ProbeMemory) -> tuple[str, Probe]:
     try:
-        with storage.opened(media_file.path) as path:
-            is_copied = not is_mostly_holes(path)
-        fingerprint = storage.digest(media_file.path) if is_copied else _unfinished(media_file)
-        with storage.opened(media_file.path) as path:
-            probe = probe_file(path) if is_copied else MOSTLY_HOLES
+        with storage.opened(media_file.path) as stream:
+            if storage.is_hollow(stream):
+                fingerprint, probe = _unfinished(media_file), MOSTLY_HOLES
+            else:
+                fingerprint = sha256_of(stream)
+                probe = probe_file(stream)
         check_unchanged(storage, media_file, fingerprint)
     except MediaError as error:
         return _unread(media_file), Probe(error.status, str(error))

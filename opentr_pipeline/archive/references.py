@@ -9,13 +9,14 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from opentr_pipeline.archive.beside import TextBeside, bytes_beside, decoded, find_beside
 from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.archive.storage import Storage
 from opentr_pipeline.errors import ReferenceTextError
+from opentr_pipeline.settings.addresses import Place
 
 # Where there are several, the first counts.
 SUFFIXES = (".reference.txt", ".reference.srt", ".reference.vtt")
@@ -40,7 +41,7 @@ INTERVAL_PERCENTILES = (2.5, 97.5)
 RESAMPLING_SEED = 20_040_517  # any; the same data give the same interval
 
 
-def find_references(archive: Path, partitioning: Partitioning) -> dict[str, list[TextBeside]]:
+def find_references(archive: Place, partitioning: Partitioning) -> dict[str, list[TextBeside]]:
     """The references in the archive, by the partition of the media beside them.
 
     Reads folders, and the size and time of what matters; one without media beside it is nobody's.

@@ -4,10 +4,11 @@ Sizes that stand for any size are no claim. Source: the specifications of the fo
 tells the size is read.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
+
+from opentr_pipeline.audio.media_streams import size_of
 
 TAIL_BYTES = 1 << 17
 # The pages of a day of sound, or the packets of a film.
@@ -51,7 +52,7 @@ class Bytes:
         """Keep the file, which stays its owner's."""
         self._file = file
         self._num_looks = 0
-        self.size = os.fstat(file.fileno()).st_size
+        self.size = size_of(file)
 
     def read(self, at: int, count: int) -> bytes:
         """So many bytes, fewer at the end.

@@ -3,15 +3,15 @@
 A stream: what is in memory at once does not depend on how long a recording is.
 """
 
-import os
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from opentr_pipeline.audio.blocks import blocks_of
 from opentr_pipeline.audio.ceilings import MAX_OTHER_STREAMS, Allowance
 from opentr_pipeline.audio.extents import extents_of
+from opentr_pipeline.audio.media_streams import reading, size_of
 from opentr_pipeline.audio.mixing import Mix, mixed, other_mixes
 from opentr_pipeline.audio.probe import open_media
 from opentr_pipeline.audio.streams import DISK_ERRORS, LATE_STREAM, Decoder
@@ -48,7 +48,7 @@ class Sound:
 
     def __init__(
         self,
-        media: Path | Callable[[], AbstractContextManager[Path]],
+        media: Path | Callable[[], AbstractContextManager[BinaryIO]],
         audio_stream: str = "auto",
         *,
         split: bool = False,
@@ -58,7 +58,7 @@ class Sound:
         """Name the file; it is opened by ``windows``.
 
         Args:
-            media: the media file, or what gives one for as long as it is read.
+            media: the media file, or what opens one for as long as it is read.
             audio_stream: its number among the audio streams, from 0, or ``auto`` for the best.
             split: windows of each channel by itself.
             max_duration_s: what is heard of it.
@@ -169,17 +169,17 @@ class Sound:
             why = self._errors[0] if self._errors else "the stream is empty"
             raise MediaError("corrupt", f"No sound could be decoded: {why}.")
 
-    def _opened(self) -> AbstractContextManager[Path]:
-        return nullcontext(self._media) if isinstance(self._media, Path) else self._media()
+    def _opened(self) -> AbstractContextManager[BinaryIO]:
+        return reading(self._media) if isinstance(self._media, Path) else self._media()
 
     def blocks(self) -> Iterator["Samples"]:
         """The sound in blocks of ``BLOCK_S``, the last one shorter: shape (num_channels, n)."""
         import av
 
         try:
-            with self._opened() as path:
-                self.allowance.size_bytes = os.path.getsize(path)
-                for block in blocks_of(self._parts(path), int(BLOCK_S * SAMPLE_RATE_HZ)):
+            with self._opened() as file:
+                self.allowance.size_bytes = size_of(file)
+                for block in blocks_of(self._parts(file), int(BLOCK_S * SAMPLE_RATE_HZ)):
                     self._num_samples += block.shape[1]
                     self.is_flat = self.is_flat and not block.any()
                     yield block
@@ -188,19 +188,19 @@ class Sound:
                 raise
             raise MediaError("corrupt", f"The sound cannot be decoded: {error.strerror}.") from None
 
-    def _parts(self, path: Path) -> Iterator["Samples"]:
+    def _parts(self, file: BinaryIO) -> Iterator["Samples"]:
         """The sound of all containers in the file."""
         import av
 
         layout: Any = None
         num_before = 0
-        for extent in extents_of(path):
+        for extent in extents_of(file):
             if not self.allowance.part():
                 return
             self.is_cut, self.num_left = extent.is_cut, 0
             self.is_claimed &= not extent.start
             try:
-                with open_media(path, extent) as container:
+                with open_media(file, extent) as container:
                     stream = self._stream(container)
                     decoder = Decoder(
                         container,

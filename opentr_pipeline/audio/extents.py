@@ -8,7 +8,7 @@ import errno
 import io
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from typing import BinaryIO
 
 from opentr_pipeline.audio.ceilings import MAX_PARTS
 from opentr_pipeline.audio.container_sizes import (
@@ -19,7 +19,7 @@ from opentr_pipeline.audio.container_sizes import (
     Extent,
     boxes,
 )
-from opentr_pipeline.plain_files import open_regular
+from opentr_pipeline.audio.media_streams import Media, reading
 
 # Writers round, and count their own header or not.
 MAX_MISSING_SHARE = 0.02
@@ -28,7 +28,7 @@ MIN_REST_BYTES = 8000
 TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN", bytes(64))
 
 
-def extents_of(path: Path) -> list[Extent]:
+def extents_of(media: Media) -> list[Extent]:
     """The containers in a file, one after the other; nearly always one, of the whole file.
 
     What comes after ``MAX_PARTS`` of them is one more.
@@ -36,18 +36,17 @@ def extents_of(path: Path) -> list[Extent]:
     Raises:
         OSError: the file cannot be read.
     """
-    with open_regular(path) as stream:
-        file = Bytes(stream)
-        return list(_extents(file))
+    with reading(media) as stream:
+        return list(_extents(Bytes(stream)))
 
 
-def is_one_part(path: Path) -> bool:
+def is_one_part(media: Media) -> bool:
     """Whether the file is one container that holds no more than it says.
 
     Raises:
         OSError: the file cannot be read.
     """
-    with open_regular(path) as stream:
+    with reading(media) as stream:
         file = Bytes(stream)
         extent = next(_extents(file))
         is_more = extent.in_parts or (extent.is_wave and extent.num_left)
@@ -97,16 +96,11 @@ def _extent(file: Bytes, start: int) -> Extent:
 class Slice(io.RawIOBase):
     """A container in a file, as if it were a file; its ``name`` is the file's."""
 
-    def __init__(self, path: Path, extent: Extent) -> None:
-        """Open the file, which is closed with the slice."""
-        self._file, self._extent = open_regular(path), extent
-        self.name = self._file.name
+    def __init__(self, file: BinaryIO, extent: Extent) -> None:
+        """Keep the file, which stays its owner's."""
+        self._file, self._extent = file, extent
+        self.name = file.name
         self._at = 0
-
-    def close(self) -> None:
-        """Close the file as well."""
-        self._file.close()
-        super().close()
 
     def readable(self) -> bool:
         """It is."""

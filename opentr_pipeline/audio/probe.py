@@ -5,19 +5,17 @@ import dataclasses
 import errno
 import functools
 import itertools
-import os
 import re
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from opentr_pipeline.audio.ceilings import refusal
 from opentr_pipeline.audio.container_sizes import Extent, is_placeholder
 from opentr_pipeline.audio.extents import Slice, is_one_part
-from opentr_pipeline.plain_files import open_regular
+from opentr_pipeline.audio.media_streams import Media, reading, size_of, suffix_of
 
 # Longer than any recording: a header that claims more is broken.
 MAX_DURATION_S = 31 * 86_400.0
@@ -82,14 +80,14 @@ class Probe:
 
 
 @contextmanager
-def open_media(path: Path, extent: Extent | None = None) -> Iterator[Any]:
+def open_media(media: Media, extent: Extent | None = None) -> Iterator[Any]:
     """Open a container with FFmpeg's libraries, which get the bytes of this file from us.
 
     They open nothing themselves: a playlist or an index in disguise would have us read other files
     or the network. They decode no pictures: one of some kilobytes may fill the memory.
 
     Args:
-        path: the file.
+        media: the file.
         extent: of the container in it, where it is not the whole file or holds more than it says.
 
     Raises:
@@ -100,20 +98,21 @@ def open_media(path: Path, extent: Extent | None = None) -> Iterator[Any]:
 
     _bound_allocations()
     options = {"protocol_whitelist": "none", "codec_whitelist": _sound_decoders()}
-    has_header = _has_header(path)  # opened here first, for FFmpeg says EPERM of damage
-    kind = None if has_header else RAW_TELEPHONE.get(path.suffix.lower())
+    has_header = _has_header(media)  # opened here first, for FFmpeg says EPERM of damage
+    kind = None if has_header else RAW_TELEPHONE.get(suffix_of(media))
     if kind:
         options["sample_rate"] = str(TELEPHONE_RATE_HZ)
     else:
         options["format_whitelist"] = ",".join(sorted(av.formats_available - PLAYLISTS))
     if extent and extent.is_wave and extent.num_left:
         options["ignore_length"] = "1"
-    whole = Extent(0, os.path.getsize(path))
-    with (
-        Slice(path, whole if kind or not extent else extent) as stream,
-        av.open(stream, format=kind, metadata_errors="replace", options=options) as container,
-    ):
-        yield container
+    with reading(media) as file:
+        part = extent if extent and not kind else Extent(0, size_of(file))
+        with (
+            Slice(file, part) as stream,
+            av.open(stream, format=kind, metadata_errors="replace", options=options) as container,
+        ):
+            yield container
 
 
 @functools.cache
@@ -142,34 +141,38 @@ def _sound_decoders() -> str:
     return ",".join(names)
 
 
-def probe_file(path: Path) -> Probe:
+def probe_file(media: Media) -> Probe:
     """Read the headers of a media file; a broken file is a probe with a status, not an error.
 
     Raises:
         OSError: the file cannot be opened.
     """
-    has_header = _has_header(path)  # first, for a pipe has no bytes either
-    if os.path.getsize(path) == 0:
+    with reading(media) as file:  # first, for a pipe has no bytes either
+        return _probed(file)
+
+
+def _probed(file: BinaryIO) -> Probe:
+    if size_of(file) == 0:
         return Probe("corrupt", "The file is empty (0 bytes).")
-    if not has_header and path.suffix.lower() == ".vox":
+    if not _has_header(file) and suffix_of(file) == ".vox":
         return Probe(
             "unsupported", "A .vox file does not say how its sound is coded; convert it to WAV."
         )
     try:
-        with open_media(path) as container:
-            return _judged(_headers(container, path))
+        with open_media(file) as container:
+            return _judged(_headers(container, file))
     except Exception as error:  # the libraries raise many kinds on bytes that make no sense
         if isinstance(error, OSError) and error.errno in MACHINE_ERRORS:
             raise
         return Probe("corrupt", f"FFmpeg's libraries cannot open the file: {_words(error)}.")
 
 
-def _has_header(path: Path) -> bool:
-    with open_regular(path) as file:
+def _has_header(media: Media) -> bool:
+    with reading(media) as file:
         return file.read(4) in HEADERS
 
 
-def _headers(container: Any, path: Path) -> Probe:
+def _headers(container: Any, file: BinaryIO) -> Probe:
     streams = container.streams
     facts = Probe(
         container=container.format.name,
@@ -186,8 +189,8 @@ def _headers(container: Any, path: Path) -> Probe:
         codec=context.name if context else "",
         sample_rate_hz=(context and context.sample_rate) or 0,
         num_channels=(context and context.channels) or 0,
-        duration_s=_possible_duration_s(container, stream, path),
-        may_be_estimated=_may_be_estimated(container, stream, os.path.getsize(path)),
+        duration_s=_possible_duration_s(container, stream, file),
+        may_be_estimated=_may_be_estimated(container, stream, size_of(file)),
     )
 
 
@@ -220,22 +223,22 @@ def container_duration_s(container: Any) -> float | None:
     return None if is_guess else float((container.duration or 0) / 1e6)
 
 
-def _possible_duration_s(container: Any, stream: Any, path: Path) -> float | None:
+def _possible_duration_s(container: Any, stream: Any, file: BinaryIO) -> float | None:
     """The claimed length of the sound, or of all streams; None where the file cannot hold that."""
-    duration_s = _wave_duration_s(path) or own_duration_s(container, stream)
+    duration_s = _wave_duration_s(file) or own_duration_s(container, stream)
     if duration_s is None and container.duration is not None:
         duration_s = container.duration / 1e6
     if duration_s is None or not 0 <= duration_s <= MAX_DURATION_S:
         return None
     # The clock jumps, or the header was never filled in, or is that of the first part alone.
-    is_held = os.path.getsize(path) >= duration_s * MIN_CLAIMED_BYTES_PER_S
-    return duration_s if is_held and is_one_part(path) else None
+    is_held = size_of(file) >= duration_s * MIN_CLAIMED_BYTES_PER_S
+    return duration_s if is_held and is_one_part(file) else None
 
 
-def _wave_duration_s(path: Path) -> float | None:
+def _wave_duration_s(file: BinaryIO) -> float | None:
     """What a WAV header says of PCM; FFmpeg shortens it to the file, and hides that it was cut."""
     try:
-        with open_regular(path) as stream, wave.open(stream) as reader:
+        with reading(file) as stream, wave.open(stream) as reader:
             num_frames = int(reader.getnframes())
             size_bytes = num_frames * reader.getnchannels() * reader.getsampwidth()
             if not is_placeholder(size_bytes):

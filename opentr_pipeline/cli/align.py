@@ -1,18 +1,18 @@
 """``opentr align``: transcripts that exist already, at their times in the sound."""
 
 import sys
-from pathlib import Path
 
 import click
 
 from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import archive_argument, setup_of
+from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.wording import number_text
 
 
 @click.command()
 @archive_argument
-def align(archive: Path | None) -> None:
+def align(archive: Place | None) -> None:
     """Put transcripts that lie beside the media of ARCHIVE in the place of the model's words.
 
     NAME.vtt, NAME.srt, NAME.docx or NAME.txt beside the media file NAME.mp3: its words get the

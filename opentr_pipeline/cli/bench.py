@@ -18,7 +18,8 @@ from opentr_pipeline.cli.shared import (
     setup_of,
 )
 from opentr_pipeline.commands import command
-from opentr_pipeline.errors import ModelError, ServiceError
+from opentr_pipeline.errors import ArchiveError, ModelError, ServiceError
+from opentr_pipeline.settings.addresses import Place
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -52,7 +53,7 @@ def _numbers(_: object, __: object, said: str) -> tuple[int, ...]:
     "--workers", metavar="1,2,4,6", default="1,2,4,6", callback=_numbers, show_default=True
 )
 @json_option
-def scaling(archive: Path | None, workers: tuple[int, ...], as_json: bool) -> None:
+def scaling(archive: Place | None, workers: tuple[int, ...], as_json: bool) -> None:
     """Measure speed and memory with several numbers of workers, on ARCHIVE's own media.
 
     On the device of the worker slots: GPU_SCALE_DEVICE_ID where scaling is on, else GPU_DEVICE_ID.
@@ -69,7 +70,7 @@ def scaling(archive: Path | None, workers: tuple[int, ...], as_json: bool) -> No
     with _held(setup.slots, setup.slots_folder):
         measured = measuring.measure(
             made,
-            setup.workspace.archive,
+            _folder(setup.workspace),
             measuring.Turns(workers),
             lambda said: terminal.say(said, err=True),
         )
@@ -93,7 +94,7 @@ def scaling(archive: Path | None, workers: tuple[int, ...], as_json: bool) -> No
     "--workers", metavar="1,2,4,6", default="1,2,4,6", callback=_numbers, show_default=True
 )
 @json_option
-def card(archive: Path | None, model: str | None, workers: tuple[int, ...], as_json: bool) -> None:
+def card(archive: Place | None, model: str | None, workers: tuple[int, ...], as_json: bool) -> None:
     """Measure all that only the card itself can say, on ARCHIVE's own media, in some minutes.
 
     Stages by batch size, memory, arithmetic, front end, workers at once, out of memory on purpose,
@@ -122,7 +123,7 @@ def card(archive: Path | None, model: str | None, workers: tuple[int, ...], as_j
         measured = measuring.measure(
             Bench(weights.model, device, options, 1),
             weights,
-            workspace.archive,
+            _folder(workspace),
             Turns(workers, measuring.TURN_S, is_steady=not device.is_cpu),
             say,
         )
@@ -203,3 +204,13 @@ def of_scaling(scaling: "Scaling") -> "RenderableType":
         f"{scaling.device} ({scaling.num_cores} cores); speed-up is speed over that of one worker."
     )
     return Group(table, Text(said))
+
+
+def _folder(workspace: "Workspace") -> Path:
+    """Where the recordings are that are measured with: what a network takes is not asked here."""
+    if isinstance(workspace.archive, Path):
+        return workspace.archive
+    raise ArchiveError(
+        f"{workspace.archive} is in a bucket, and bench measures with recordings of this "
+        "machine; name a folder of some."
+    )

@@ -1,7 +1,6 @@
 """``opentr errors``: which recordings are not as they should be."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +13,7 @@ from opentr_pipeline.cli.shared import (
     print_json,
     setup_to_look,
 )
+from opentr_pipeline.settings.addresses import Place
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,7 +27,7 @@ NUM_FILES_SHOWN = 10
 @archive_argument
 @json_option
 @click.option("--all", "every", is_flag=True, help="Name every recording.")
-def errors(archive: Path | None, as_json: bool, every: bool) -> None:
+def errors(archive: Place | None, as_json: bool, every: bool) -> None:
     """Say which recordings are not as they should be, why, and what to do."""
     from opentr_pipeline.planning.speaker_work import speaker_work
     from opentr_pipeline.quality import problems

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +17,7 @@ from opentr_pipeline.cli.shared import (
     setup_to_look,
 )
 from opentr_pipeline.commands import command
+from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.wording import duration_text, hours
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.command()
 @archive_argument
 @json_option
-def eta(archive: Path | None, as_json: bool) -> None:
+def eta(archive: Place | None, as_json: bool) -> None:
     """Say what is left to do, and until when, by the speed of late."""
     from opentr_pipeline.planning.speaker_work import speakers_to_do
     from opentr_pipeline.quality import pace
@@ -84,12 +84,12 @@ def _done_at(facts: "Eta") -> str:
 @click.command()
 @archive_argument
 @json_option
-def throughput(archive: Path | None, as_json: bool) -> None:
+def throughput(archive: Place | None, as_json: bool) -> None:
     """Show how much was transcribed, per hour and per day, and how fast."""
     from opentr_pipeline.quality import pace
-    from opentr_pipeline.transcripts.store import TranscriptStore
+    from opentr_pipeline.transcripts.published import store_of
 
-    store = TranscriptStore(settings_to_look(archive).workspace.output)
+    store = store_of(settings_to_look(archive).workspace)
     published = pace.finished(store)
     by_hour, by_day = pace.throughput(published, datetime.now().astimezone())
     if as_json:

@@ -8,6 +8,7 @@ import click
 from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import archive_argument, path_in_archive, settings_of
 from opentr_pipeline.errors import StoreError, nothing_transcribed
+from opentr_pipeline.settings.addresses import Place
 
 
 def _formats(_: object, __: object, said: str) -> tuple[str, ...]:
@@ -45,7 +46,7 @@ def _formats(_: object, __: object, said: str) -> tuple[str, ...]:
     help="Where to. Default: exports in OUTPUT_DIR, which the asset subtitles keeps.",
 )
 def export(
-    archive: Path | None,
+    archive: Place | None,
     paths: tuple[str, ...],
     formats: tuple[str, ...],
     guards_formulas: bool,
@@ -59,10 +60,10 @@ def export(
     from opentr_pipeline.exports.tree import Export, Exported
     from opentr_pipeline.transcripts.derived_files import unwritten_sentence
     from opentr_pipeline.transcripts.layout import EXPORTS
-    from opentr_pipeline.transcripts.store import TranscriptStore
+    from opentr_pipeline.transcripts.published import store_of
 
     settings = settings_of(archive)
-    store = TranscriptStore(settings.workspace.output)
+    store = store_of(settings.workspace)
     root = output.absolute() if output else store.root / EXPORTS
     inside = tuple(path_in_archive(path, settings.workspace.archive) for path in paths)
     made = Export(store, root, formats, settings, inside, guards_formulas)
@@ -73,13 +74,16 @@ def export(
             done.add(made.write(key))
         except StoreError as error:  # of one partition, which costs the others nothing
             sentences[str(error)] = None
+    if root == store.root / EXPORTS:
+        store.elsewhere.send(EXPORTS)
+    shown = root if output else store.elsewhere.place(root)
     if done.unwritten:
         sentences[unwritten_sentence(done.unwritten, root)] = None
     if not sentences and not done.num_recordings + done.num_wordless + done.num_removed:
         asked = f"{', '.join(inside)} in " if inside else ""
         raise nothing_transcribed(f"{asked}{settings.workspace.archive}")
     terminal.say(
-        f"{done.num_recordings} recordings as {', '.join(formats)} in {root}: {done.num_written} "
+        f"{done.num_recordings} recordings as {', '.join(formats)} in {shown}: {done.num_written} "
         f"files written, {done.num_unchanged} unchanged, {done.num_removed} removed; "
         f"{done.num_wordless} recordings without words have none."
     )

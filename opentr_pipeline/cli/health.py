@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +14,7 @@ from opentr_pipeline.cli.shared import (
     settings_of,
     settings_to_look,
 )
+from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.wording import visible
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.command()
 @archive_argument
 @json_option
-def health(archive: Path | None, as_json: bool) -> None:
+def health(archive: Place | None, as_json: bool) -> None:
     """Check everything, one line each; exit code 1 where something is wrong."""
     from opentr_pipeline.monitoring.health import check_all
 
@@ -36,7 +36,7 @@ def health(archive: Path | None, as_json: bool) -> None:
 @click.command()
 @archive_argument
 @json_option
-def doctor(archive: Path | None, as_json: bool) -> None:
+def doctor(archive: Place | None, as_json: bool) -> None:
     """Check the machine, its cards and what fits; exit code 1 where something is wrong."""
     from opentr_pipeline.monitoring.doctor import examine
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 
 from opentr_pipeline import terminal
-from opentr_pipeline.cli.shared import folder_of, setup_to_look, until_interrupt
+from opentr_pipeline.cli.shared import place_of, setup_to_look, until_interrupt
 from opentr_pipeline.cli.stack import logs_prod
+from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.wording import uncoloured
 
 LOG_TICK_S = 0.3
@@ -45,7 +46,7 @@ def logs(words: tuple[str, ...], follow: bool | None) -> None:
         until_interrupt(lambda: _echo(followed.new_lines()), LOG_TICK_S)
 
 
-def _split(words: tuple[str, ...]) -> tuple[Path | None, str | None, str | None]:
+def _split(words: tuple[str, ...]) -> tuple[Place | None, str | None, str | None]:
     """The archive, the log and the service: a first word with a slash, or a folder's, is one."""
     first = words[0] if words else "dev"
     is_archive = "/" in first or (first not in NAMES and Path(first).is_dir())
@@ -53,7 +54,7 @@ def _split(words: tuple[str, ...]) -> tuple[Path | None, str | None, str | None]
     if len(names) > 2 or (len(names) == 2 and names[0] != "prod"):
         raise click.UsageError(f"{names[1]} is one name too many; logs shows one log.")
     name, service = (*names, None, None)[:2]
-    return folder_of(first) if is_archive else None, name, service
+    return place_of(first) if is_archive else None, name, service
 
 
 def _echo(lines: list[str]) -> None:

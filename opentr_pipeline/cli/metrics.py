@@ -6,6 +6,7 @@ import click
 
 from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import archive_argument, options_of, setup_to_look, until_interrupt
+from opentr_pipeline.settings.addresses import Place
 
 # Prometheus asks every minute by default, and the sensor may have changed something by then.
 METRICS_TICK_S = 30.0
@@ -17,7 +18,7 @@ METRICS_TICK_S = 30.0
     "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write them to a file."
 )
 @click.option("--watch", is_flag=True, help="Again every half minute, until Ctrl-C.")
-def metrics(archive: Path | None, output: Path | None, watch: bool) -> None:
+def metrics(archive: Place | None, output: Path | None, watch: bool) -> None:
     """Print figures for Prometheus, as node exporter's textfile collector reads them."""
     from opentr_pipeline.monitoring import metrics as prometheus
     from opentr_pipeline.monitoring.status import StatusWatch

@@ -1,18 +1,18 @@
 """``opentr pages``: an archive to read and to hear in a browser."""
 
 import sys
-from pathlib import Path
 
 import click
 
 from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import archive_argument, settings_of
 from opentr_pipeline.errors import StoreError, nothing_transcribed
+from opentr_pipeline.settings.addresses import Place
 
 
 @click.command()
 @archive_argument
-def pages(archive: Path | None) -> None:
+def pages(archive: Place | None) -> None:
     """Write a page for each recording of ARCHIVE, with its player, and a home page with them all.
 
     They work from the disk and behind any web server. Writes only what has changed, and removes
@@ -36,6 +36,7 @@ def pages(archive: Path | None) -> None:
     if done.unwritten:
         sentences.append(unwritten_sentence(done.unwritten, made.root))
     home = made.write_home()
+    made.send()
     terminal.say(
         f"{done.num_recordings} recordings: {done.num_written} pages written, "
         f"{done.num_unchanged} unchanged, {done.num_removed} removed."

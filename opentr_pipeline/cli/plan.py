@@ -10,6 +10,7 @@ import click
 from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import archive_argument, json_option, print_json, setup_of
 from opentr_pipeline.commands import command
+from opentr_pipeline.settings.addresses import Place
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,7 +29,7 @@ VERDICT_STYLES = {"does not fit": "red", "tight": "yellow", "more workers than u
 @archive_argument
 @json_option
 @click.option("--model", metavar="NAME", help="Another model than the settings mean.")
-def plan(archive: Path | None, as_json: bool, model: str | None) -> None:
+def plan(archive: Place | None, as_json: bool, model: str | None) -> None:
     """Show what workers and batches need of the memory, and what fits."""
     from opentr_pipeline.errors import ModelError
     from opentr_pipeline.planning.setup import Setup

@@ -1,13 +1,13 @@
 """``opentr queue``: the runs that wait or work, and who holds the worker slots."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import archive_argument, json_option, print_json, setup_to_look
+from opentr_pipeline.settings.addresses import Place
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command()
 @archive_argument
 @json_option
-def queue(archive: Path | None, as_json: bool) -> None:
+def queue(archive: Place | None, as_json: bool) -> None:
     """Show the runs that wait or work, and who holds the worker slots."""
     from opentr_pipeline.devices.leases import holders, ranks_waiting
     from opentr_pipeline.devices.memory_limits import closed_slots

@@ -1,12 +1,12 @@
 """``opentr report``: how an archive stands, as a page to read."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import archive_argument, json_option, print_json, setup_of
+from opentr_pipeline.settings.addresses import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ NAME_CELLS = 14
 @click.command()
 @archive_argument
 @json_option
-def report(archive: Path | None, as_json: bool) -> None:
+def report(archive: Place | None, as_json: bool) -> None:
     """Write the report of ARCHIVE as one HTML file, and say the main things.
 
     Hours by language, folder and status, what to check first, failures, speed, confidence,
@@ -34,7 +34,9 @@ def report(archive: Path | None, as_json: bool) -> None:
 
     setup = setup_of(archive)
     facts = report_facts(setup.workspace, setup.partitioning)
-    path = reports.write(facts, Pages(setup.settings))
+    made = Pages(setup.settings)
+    path = reports.write(facts, made)
+    made.send()
     if as_json:
         print_json(facts)
         return

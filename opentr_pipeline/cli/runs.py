@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +14,7 @@ from opentr_pipeline.cli.shared import (
     setup_of,
 )
 from opentr_pipeline.commands import command
+from opentr_pipeline.settings.addresses import Place
 
 if TYPE_CHECKING:
     from opentr_pipeline.devices.leases import Rank
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @archive_argument
-def run(archive: Path | None) -> None:
+def run(archive: Place | None) -> None:
     """Transcribe all that is not done in ARCHIVE (default: ARCHIVE_DIR)."""
     from opentr_pipeline.planning.plan import Taking
 
@@ -34,7 +34,7 @@ def run(archive: Path | None) -> None:
 
 @click.command("retry-failed")
 @archive_argument
-def retry_failed(archive: Path | None) -> None:
+def retry_failed(archive: Place | None) -> None:
     """Transcribe the recordings with status failed once more, and nothing else."""
     from opentr_pipeline.planning.plan import Taking
 
@@ -45,7 +45,7 @@ def retry_failed(archive: Path | None) -> None:
 @archive_argument
 @click.option("--budget", metavar="10h", help="Hours (or 90m) of audio at most.")
 @click.option("--until", metavar="06:00", help="Begin no recording after that time of day.")
-def backfill(archive: Path | None, budget: str | None, until: str | None) -> None:
+def backfill(archive: Place | None, budget: str | None, until: str | None) -> None:
     """Transcribe what is not done like run, within bounds, and let uploads go first."""
     from datetime import UTC, datetime
 
@@ -63,7 +63,7 @@ def backfill(archive: Path | None, budget: str | None, until: str | None) -> Non
     _run(archive, setup, taking, "backfills")
 
 
-def _run(archive: Path | None, setup: "Setup", taking: "Taking", rank: "Rank" = "usual") -> None:
+def _run(archive: Place | None, setup: "Setup", taking: "Taking", rank: "Rank" = "usual") -> None:
     from opentr_pipeline.devices import memory_limits
     from opentr_pipeline.errors import InterruptedRunError
     from opentr_pipeline.launching import archive_run
@@ -88,7 +88,7 @@ def _run(archive: Path | None, setup: "Setup", taking: "Taking", rank: "Rank" = 
     sys.exit(1 if sentences else 0)
 
 
-def _next_steps(archive: Path | None, store: "TranscriptStore") -> list[str]:
+def _next_steps(archive: Place | None, store: "TranscriptStore") -> list[str]:
     """Three commands to go on with, where there are transcripts."""
     from opentr_pipeline.transcripts.transcript import REMEDIES
 
@@ -109,7 +109,7 @@ def _next_steps(archive: Path | None, store: "TranscriptStore") -> list[str]:
 
 @click.command()
 @archive_argument
-def scan(archive: Path | None) -> None:
+def scan(archive: Place | None) -> None:
     """List what the archive holds, reading no contents, and register its partitions."""
     from rich.table import Table
     from rich.text import Text

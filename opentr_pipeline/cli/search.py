@@ -75,11 +75,14 @@ def search(
     from opentr_pipeline.search.query import of_speaker
     from opentr_pipeline.search.query import search as search_in
     from opentr_pipeline.speakers.people_store import PeopleStore
+    from opentr_pipeline.transcripts.elsewhere import elsewhere_of
     from opentr_pipeline.transcripts.layout import StoreLayout
 
     archive, query = _split(words)
     terms.terms_of(query)  # refused before anything is indexed
-    index = SearchIndex(StoreLayout(settings_of(archive, gpu_scale=False).workspace.output))
+    workspace = settings_of(archive, gpu_scale=False).workspace
+    elsewhere_of(workspace).follow_all()
+    index = SearchIndex(StoreLayout(workspace.output))
     for sentence in _sentences(index.refresh(wait=False)):
         terminal.complain(sentence)
     people = PeopleStore(index.store).load()

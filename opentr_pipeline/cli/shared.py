@@ -14,6 +14,7 @@ import click
 
 from opentr_pipeline import terminal
 from opentr_pipeline.errors import ArchiveError, OpentrError, StoreError
+from opentr_pipeline.settings.addresses import BucketAddress, Place, is_bucket
 from opentr_pipeline.shortages import shortage
 from opentr_pipeline.wording import visible_lines
 
@@ -86,12 +87,14 @@ def _written_folders() -> dict[str, Path]:
     return {}
 
 
-def folder_of(said: str) -> Path:
+def place_of(said: str) -> Place:
     """The archive that was typed.
 
     Raises:
         ArchiveError: it is a file.
     """
+    if is_bucket(said):
+        return BucketAddress(said)
     path = Path(said)
     if path.is_file():
         raise ArchiveError(
@@ -101,18 +104,20 @@ def folder_of(said: str) -> Path:
     return path
 
 
-def path_in_archive(path: str, archive_root: Path) -> str:
+def path_in_archive(path: str, archive_root: Place) -> str:
     """A path as the tables have it: from the archive's root on."""
     from opentr_pipeline.wording import readable
 
+    if isinstance(archive_root, BucketAddress):
+        return readable(path.removeprefix(f"{archive_root}/").strip("/"))
     where = archive_root / path
     if not where.is_relative_to(archive_root):
         raise StoreError(f"{path} is not in the archive {archive_root}; name what is.")
     return readable(str(where.relative_to(archive_root)))
 
 
-def _archive(context: click.Context, parameter: click.Parameter, said: str | None) -> Path | None:
-    return folder_of(said) if said else None
+def _archive(context: click.Context, parameter: click.Parameter, said: str | None) -> Place | None:
+    return place_of(said) if said else None
 
 
 archive_argument = click.argument("archive", required=False, callback=_archive)
@@ -127,7 +132,10 @@ cluster_option = click.option(
 
 
 def settings_of(
-    archive: Path | None, *, gpu_scale: bool | None = None, typed: "Mapping[str, str] | None" = None
+    archive: Place | None,
+    *,
+    gpu_scale: bool | None = None,
+    typed: "Mapping[str, str] | None" = None,
 ) -> "Settings":
     """The settings, with what was typed.
 
@@ -139,7 +147,8 @@ def settings_of(
     from opentr_pipeline.settings.environment import load_settings
     from opentr_pipeline.settings.given import SLOT_SETTINGS, changed_settings
 
-    named = {"archive_dir": str(archive.absolute())} if archive else {}
+    typed_place = archive.absolute() if isinstance(archive, Path) else archive
+    named = {"archive_dir": str(typed_place)} if archive else {}
     settings = changed_settings(load_settings(), {**named, **(typed or {})})
     if gpu_scale is None:
         from opentr_pipeline.services import dev
@@ -153,7 +162,7 @@ def settings_of(
     return changed_settings(settings, {"gpu_scale_enabled": True})
 
 
-def settings_to_look(archive: Path | None) -> "Settings":
+def settings_to_look(archive: Place | None) -> "Settings":
     """The settings for a command that only looks: of the services that run, where they do.
 
     Whoever asks in another shell has not said there what they were started with.
@@ -166,7 +175,7 @@ def settings_to_look(archive: Path | None) -> "Settings":
     return changed_settings(settings, running) if running else settings
 
 
-def setup_to_look(archive: Path | None) -> "Setup":
+def setup_to_look(archive: Place | None) -> "Setup":
     """The same settings, with what follows from them on this machine."""
     from opentr_pipeline.planning.setup import Setup
 
@@ -174,7 +183,10 @@ def setup_to_look(archive: Path | None) -> "Setup":
 
 
 def setup_of(
-    archive: Path | None, *, gpu_scale: bool | None = None, typed: "Mapping[str, str] | None" = None
+    archive: Place | None,
+    *,
+    gpu_scale: bool | None = None,
+    typed: "Mapping[str, str] | None" = None,
 ) -> "Setup":
     """The same settings, with what follows from them on this machine."""
     from opentr_pipeline.planning.setup import Setup

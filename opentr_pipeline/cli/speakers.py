@@ -1,13 +1,13 @@
 """``opentr speakers``: who speaks in an archive, and what people say of it."""
 
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import Commands, archive_argument, json_option, print_json
+from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.wording import number_text
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def speakers() -> None:
     "--limit", type=click.IntRange(min=1), default=20, help="Voices without a name at most."
 )
 @json_option
-def speakers_list(archive: Path | None, limit: int, as_json: bool) -> None:
+def speakers_list(archive: Place | None, limit: int, as_json: bool) -> None:
     """List people and voices of ARCHIVE by hours, where to hear them, and whose they may be."""
     from opentr_pipeline.cli.voices import Listing
     from opentr_pipeline.commands import command
@@ -160,29 +160,29 @@ def speakers_forget(words: tuple[str, ...]) -> None:
     known.erase(person)
     terminal.say(
         f"{person.name} is forgotten, with {number_text(len(person.voices), 'confirmed voice')}. "
-        f"Not reached: copies and backups of {settings.workspace.output}, and exports that were "
-        "written elsewhere (--output); remove these by hand."
+        f"Not reached: copies and backups of {settings.workspace.output_place}, and exports that "
+        "were written elsewhere (--output); remove these by hand."
     )
 
 
-def _known(archive: Path | None) -> "tuple[Settings, Speakers]":
+def _known(archive: Place | None) -> "tuple[Settings, Speakers]":
     from opentr_pipeline.cli.shared import settings_of
     from opentr_pipeline.speakers.confirming import Speakers
-    from opentr_pipeline.transcripts.store import TranscriptStore
+    from opentr_pipeline.transcripts.published import store_of
 
     settings = settings_of(archive, gpu_scale=False)
-    return settings, Speakers(TranscriptStore(settings.workspace.output))
+    return settings, Speakers(store_of(settings.workspace))
 
 
-def _split(words: tuple[str, ...], count: int) -> tuple[Path | None, tuple[str, ...]]:
+def _split(words: tuple[str, ...], count: int) -> tuple[Place | None, tuple[str, ...]]:
     """The archive, where one more word than needed is typed, and the others."""
-    from opentr_pipeline.cli.shared import folder_of
+    from opentr_pipeline.cli.shared import place_of
 
     if len(words) not in (count, count + 1):
         context = click.get_current_context()
         raise click.UsageError(f"takes {context.command.params[0].metavar}.", context)
     is_named = len(words) > count
-    return (folder_of(words[0]) if is_named else None), words[is_named:]
+    return (place_of(words[0]) if is_named else None), words[is_named:]
 
 
 def _in_archive(path: str, settings: "Settings") -> str:

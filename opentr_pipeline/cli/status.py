@@ -1,7 +1,6 @@
 """``opentr status``: how an archive stands, and what runs."""
 
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +15,7 @@ from opentr_pipeline.cli.shared import (
     until_interrupt,
 )
 from opentr_pipeline.commands import command
+from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.wording import hours, number_text
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ QUIET_TICK_S = 15.0
 @archive_argument
 @json_option
 @click.option("--watch", is_flag=True, help="Show it again every other second, until Ctrl-C.")
-def status(archive: Path | None, as_json: bool, watch: bool) -> None:
+def status(archive: Place | None, as_json: bool, watch: bool) -> None:
     """Say what is done, missing, stale and failed, and what runs."""
     from rich.live import Live
 
@@ -59,7 +59,7 @@ def status(archive: Path | None, as_json: bool, watch: bool) -> None:
         until_interrupt(lambda: console.print(status_line(looking.status())), QUIET_TICK_S)
 
 
-def of_status(archive: Path, status: "Status") -> "RenderableType":
+def of_status(archive: Place, status: "Status") -> "RenderableType":
     """How an archive stands, and what runs."""
     from opentr_pipeline.cli import tables
 

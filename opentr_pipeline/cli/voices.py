@@ -15,7 +15,7 @@ from opentr_pipeline.speakers.heard_voices import Example
 from opentr_pipeline.speakers.people import VoiceKey
 from opentr_pipeline.transcripts.derived_files import unwritten_sentence
 from opentr_pipeline.transcripts.layout import EXPORTS
-from opentr_pipeline.transcripts.store import TranscriptStore
+from opentr_pipeline.transcripts.published import store_of
 
 NUM_EXAMPLES = 3
 
@@ -118,7 +118,7 @@ def renew(settings: Settings, keys: Sequence[str]) -> list[str]:
 
     The rest follows by the sensor, as after any publication; a search looks by itself.
     """
-    store = TranscriptStore(settings.workspace.output)
+    store = store_of(settings.workspace)
     exports, pages = store.root / EXPORTS, Pages(settings)
     sentences: dict[str, None] = {}
     unwritten: list[str] = []

@@ -42,7 +42,7 @@ from opentr_pipeline.search.index import SearchIndex
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.page import PageSettings
 from opentr_pipeline.transcripts.derived_files import unwritten_sentence
-from opentr_pipeline.transcripts.layout import EXPORTS
+from opentr_pipeline.transcripts.layout import EXPORTS, SEARCH
 
 MAX_SENTENCES = 5
 
@@ -68,7 +68,7 @@ def _subtitles(setup: Setup) -> Making:
     def written(key: str) -> Metadata:
         return {**_figures(export.write(key), export.root), **where}
 
-    return Making(written)
+    return Making(written, lambda: store.elsewhere.send(EXPORTS))
 
 
 def _pages(setup: Setup) -> Making:
@@ -82,7 +82,11 @@ def _pages(setup: Setup) -> Making:
             "home": link(made.address(HOME_PAGE)),
         }
 
-    return Making(written, made.write_home)
+    def last() -> None:
+        made.write_home()
+        made.send()
+
+    return Making(written, last)
 
 
 def _figures(done: Exported | Written, root: Path) -> Metadata:
@@ -111,7 +115,7 @@ def _search_index(setup: Setup) -> Making:
             "wall_s": round(refreshed.wall_s, 3),
         }
 
-    return Making(indexed)
+    return Making(indexed, lambda: setup.store.elsewhere.send(SEARCH))
 
 
 # Their descriptions and how they are made, for each partition.
@@ -165,6 +169,7 @@ def _archive_report(settings: Settings, names: Names) -> AssetsDefinition:
         try:
             facts = report_facts(setup.workspace, setup.partitioning)
             report.write(facts, pages)
+            pages.send()
         except OpentrError as error:
             raise refused(error) from None
         link = MetadataValue.url if settings.pages_url else MetadataValue.path

@@ -26,6 +26,7 @@ from opentr_pipeline.planning.plan import Taking
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.upload_runs import Request
 from opentr_pipeline.planning.uploads import Uploads
+from opentr_pipeline.settings.addresses import BucketAddress
 from opentr_pipeline.settings.environment import Settings
 
 USUAL_INTERVAL_S = 30
@@ -54,7 +55,7 @@ def uploads_sensor(settings: Settings, names: Names) -> SensorDefinition:
     @sensor(
         job_name=names.name(MAIN_JOB),
         name=names.name("uploads"),
-        minimum_interval_seconds=interval_s(settings.upload_settle_s),
+        minimum_interval_seconds=look_every_s(settings),
         default_status=DefaultSensorStatus.RUNNING,
         description=UPLOADS.format(settle_s=settings.upload_settle_s),
     )
@@ -62,6 +63,13 @@ def uploads_sensor(settings: Settings, names: Names) -> SensorDefinition:
         return _tick(context, Setup(settings), names)
 
     return find
+
+
+def look_every_s(settings: Settings) -> int:
+    """How often the archive is looked at: each look at a bucket is paid for."""
+    if isinstance(settings.workspace.archive, BucketAddress):
+        return settings.bucket_look_s
+    return interval_s(settings.upload_settle_s)
 
 
 def interval_s(upload_settle_s: int) -> int:

@@ -139,7 +139,8 @@ def show_tables(console: Console, store: TranscriptStore) -> None:
     """Print where the tables are."""
     named = [name for name in ("turns", "speakers") if (store.root / name).is_dir()]
     for name in ("recordings", "transcripts", "segments", "words", *named):
-        console.print(f"{name:12}{store.root / name}", soft_wrap=True, highlight=False)
+        place = store.elsewhere.place(store.root / name)
+        console.print(f"{name:12}{place}", soft_wrap=True, highlight=False)
 
 
 def counts_text(all_work: Sequence[RecordingWork]) -> str:

@@ -18,8 +18,10 @@ from opentr_pipeline.monitoring.doctor import Finding, looked_at, slots_said
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.services.dev import DevServices, StackServices, services_of
+from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.workspace import Workspace
+from opentr_pipeline.transcripts.elsewhere import elsewhere_of
 
 MIN_FREE_BYTES = 1_000_000_000
 # File systems on which a lock of one host may not be seen by another, or not at all.
@@ -42,7 +44,7 @@ def check_all(load: Callable[[], Settings]) -> Iterator[Finding]:
     services = services_of(settings)
     checks: list[tuple[str, Callable[[], str]]] = [
         ("archive", lambda: _archive(workspace.archive)),
-        ("output", lambda: _folder("OUTPUT_DIR", workspace.output)),
+        ("output", lambda: _output(workspace)),
         ("state", lambda: _folder("OPENTR_HOME", workspace.home)),
         ("devices", lambda: slots_said(setup.slots)),
         ("model", lambda: _model(setup.model)),
@@ -61,8 +63,16 @@ def check_all(load: Callable[[], Settings]) -> Iterator[Finding]:
     yield from looked_at(checks)
 
 
-def _archive(archive: Path) -> str:
+def _archive(archive: Place) -> str:
     return f"{len(scan(archive).media_files)} media files in {archive}"
+
+
+def _output(workspace: Workspace) -> str:
+    said = _folder("OUTPUT_DIR", workspace.output)
+    if workspace.output_bucket is None:
+        return said
+    elsewhere_of(workspace).follow_all()
+    return f"{workspace.output_bucket} can be read; the copy in {said}"
 
 
 def _folder(variable: str, folder: Path) -> str:

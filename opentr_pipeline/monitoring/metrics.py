@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from opentr_pipeline.devices.usage import DeviceNow, Reading
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.monitoring.status import Status
+from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.transcripts.transcript import STATUSES
 from opentr_pipeline.wording import readable
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 RUN_STATUSES = ("queued", "starting", "running", "ending")
 
 
-def text(status: Status, archive: Path) -> str:
+def text(status: Status, archive: Place) -> str:
     """The metrics of an archive.
 
     Args:
@@ -33,7 +34,7 @@ def text(status: Status, archive: Path) -> str:
     return generate_latest(_registry(status, archive)).decode()
 
 
-def write(path: Path, status: Status, archive: Path) -> None:
+def write(path: Path, status: Status, archive: Place) -> None:
     """Write them to a file; who reads it sees the old ones or the new ones.
 
     Raises:
@@ -53,7 +54,7 @@ def write(path: Path, status: Status, archive: Path) -> None:
 class _Gauges:
     """Gauges that all have the label ``archive``."""
 
-    def __init__(self, archive: Path) -> None:
+    def __init__(self, archive: Place) -> None:
         from prometheus_client import CollectorRegistry
 
         self.registry = CollectorRegistry()
@@ -80,7 +81,7 @@ class _Gauges:
                 gauge.labels(self._archive, *key).set(value)
 
 
-def _registry(status: Status, archive: Path) -> "CollectorRegistry":
+def _registry(status: Status, archive: Place) -> "CollectorRegistry":
     gauges = _Gauges(archive)
     _work(gauges, status)
     _queue(gauges, status)

@@ -42,9 +42,10 @@ from opentr_pipeline.pages.paragraphs import (
     speakers_of,
     strip_of,
 )
+from opentr_pipeline.settings.addresses import BucketAddress
 from opentr_pipeline.settings.environment import Settings, archive_on_host, output_on_host
 from opentr_pipeline.transcripts.derived_files import Note, WrittenTree
-from opentr_pipeline.transcripts.store import TranscriptStore
+from opentr_pipeline.transcripts.published import store_of
 from opentr_pipeline.transcripts.transcript import STATUSES, Transcript
 from opentr_pipeline.wording import path_of, readable
 
@@ -84,7 +85,7 @@ class Pages:
 
     def __init__(self, settings: Settings) -> None:
         """Name archive and output; nothing is written yet."""
-        store = TranscriptStore(settings.workspace.output)
+        store = store_of(settings.workspace)
         self.root = store.root / FOLDER
         self.tree = WrittenTree(store, self.root)
         self._layout = settings
@@ -96,6 +97,14 @@ class Pages:
     def address(self, page: str) -> str:
         """Where people find a page: by PAGES_URL where that is set, else on the disk."""
         return f"{self._url}/{quote(page)}" if self._url else str(self._root_on_host / page)
+
+    def send(self) -> None:
+        """Have them be where the tables are, in a bucket too.
+
+        Raises:
+            StoreError: the bucket cannot be written.
+        """
+        self.tree.store.elsewhere.send(FOLDER)
 
     def partition_keys(self) -> list[str]:
         """The partitions that are published, or have pages."""
@@ -144,6 +153,8 @@ class Pages:
         whole = self.root / "media"
         if whole.is_symlink():  # to the archive, as it once was; nothing is to be made in there
             whole.unlink()
+        if isinstance(self._archive_root, BucketAddress):  # players would have to sign in
+            return set()
         for entry in entries:
             self.tree.link(entry.media, self._archive_root / path_of(entry.path))
         return {entry.media for entry in entries}

@@ -17,6 +17,7 @@ from opentr_pipeline.devices.cluster_slots import Host, cluster_slots, num_slots
 from opentr_pipeline.errors import ServiceError, SettingsError
 from opentr_pipeline.services import host_look
 from opentr_pipeline.services.ray_cluster import RayCluster, check_installed
+from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.workspace import Workspace
 from opentr_pipeline.transcripts.layout import StoreLayout, disk_sentences
@@ -90,7 +91,7 @@ def _checked(host: Host, said: str, settings: Settings) -> Host:
     return dataclasses.replace(host, version=facts["version"], cards=facts["cards"])
 
 
-def _folders(workspace: Workspace) -> dict[str, Path]:
+def _folders(workspace: Workspace) -> dict[str, Place]:
     """What every host must see under the same path, by the variables that name it."""
     return {
         "ARCHIVE_DIR": workspace.archive,
@@ -105,10 +106,13 @@ def _shared(workspace: Workspace) -> dict[str, str]:
     output = StoreLayout(workspace.output).inner / TOKEN_NAME
     tokens = {"OUTPUT_DIR": output, "OPENTR_HOME": workspace.state / TOKEN_NAME}
     kept = {name: f"{path}\n{_token(path, workspace)}" for name, path in tokens.items()}
-    # Nothing is written into an archive; so of the archive what it holds must be there.
-    media = scan(workspace.archive).media_files[:NUM_MEDIA]
-    seen = [workspace.archive / one.path for one in media] or [workspace.archive]
-    return {**kept, "ARCHIVE_DIR": str(seen[-1]), "MODELS_DIR": str(workspace.models)}
+    kept["MODELS_DIR"] = str(workspace.models)
+    if isinstance(workspace.archive, Path):  # a bucket is the same from everywhere
+        # Nothing is written into an archive; so of the archive what it holds must be there.
+        media = scan(workspace.archive).media_files[:NUM_MEDIA]
+        seen = [workspace.archive / one.path for one in media] or [workspace.archive]
+        kept["ARCHIVE_DIR"] = str(seen[-1])
+    return kept
 
 
 def _token(path: Path, workspace: Workspace) -> str:

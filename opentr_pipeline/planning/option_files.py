@@ -14,13 +14,16 @@ import difflib
 import os
 import re
 import tomllib
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
-from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.archive.storage import storage_of
+from opentr_pipeline.errors import ArchiveError, SettingsError
 from opentr_pipeline.plain_files import open_regular
+from opentr_pipeline.settings.addresses import BucketAddress, Place
 from opentr_pipeline.settings.environment import Settings, must_be
 
 # Keys of a folder's table, and the settings that they replace.
@@ -38,7 +41,7 @@ FOLDER_KEYS = {
 MAX_FILE_BYTES = 1_000_000
 
 
-def read_folder_file(path: Path, archive: Path) -> dict[str, dict[str, object]]:
+def read_folder_file(path: Place, archive: Place) -> dict[str, dict[str, object]]:
     """The settings that each folder replaces, by folder; nothing is inherited yet.
 
     Args:
@@ -59,7 +62,7 @@ def read_folder_file(path: Path, archive: Path) -> dict[str, dict[str, object]]:
     return {folder: _of_folder(folder, table, path, archive) for folder, table in tables.items()}
 
 
-def _of_folder(folder: str, table: Any, path: Path, archive: Path) -> dict[str, object]:
+def _of_folder(folder: str, table: Any, path: Place, archive: Place) -> dict[str, object]:
     if not isinstance(table, dict):
         raise SettingsError(
             f"{path}: {folder} = {table!r} stands outside of a folder's table; put it below a line "
@@ -74,8 +77,13 @@ def _of_folder(folder: str, table: Any, path: Path, archive: Path) -> dict[str, 
     return found
 
 
-def _check_vocabulary(vocabulary: str, path: Path, archive: Path) -> None:
+def _check_vocabulary(vocabulary: str, path: Place, archive: Place) -> None:
     """Whoever may write to the archive is not to choose what else is read."""
+    if isinstance(path, BucketAddress):
+        raise SettingsError(
+            f"{path} names the vocabulary {vocabulary}, and a file in a bucket may name none; "
+            "write its terms as hotwords."
+        )
     if _lies_in(path, archive) and not _lies_in(vocabulary, archive):
         raise SettingsError(
             f"{path} names the vocabulary {vocabulary}, and a file in the archive may name those "
@@ -83,11 +91,16 @@ def _check_vocabulary(vocabulary: str, path: Path, archive: Path) -> None:
         )
 
 
-def _lies_in(path: str | Path, archive: Path) -> bool:
+def _lies_in(path: str | Path, archive: Place) -> bool:
+    if isinstance(archive, BucketAddress):
+        return False
     return Path(os.path.abspath(path)).is_relative_to(os.path.abspath(archive))
 
 
-def _check_folder(folder: str, path: Path, archive: Path) -> None:
+def _check_folder(folder: str, path: Place, archive: Place) -> None:
+    if isinstance(archive, BucketAddress):
+        _check_folder_of_bucket(folder, path, archive)
+        return
     root = os.path.realpath(archive)
     full = f"{root}/{folder}"
     # The real path is another where a link or a dot is on the way; a scan finds nothing there.
@@ -96,6 +109,18 @@ def _check_folder(folder: str, path: Path, archive: Path) -> None:
     near = difflib.get_close_matches(folder, _folders_beside(folder, root), n=1)
     hint = f"did you mean {near[0]!r}?" if near else "write its path from there, / between."
     raise SettingsError(f"{path}: {folder!r} is not a folder of the archive {archive}; {hint}")
+
+
+def _check_folder_of_bucket(folder: str, path: Place, archive: BucketAddress) -> None:
+    try:
+        if "//" not in f"/{folder}/" and storage_of(archive).stat(folder).kind == "folder":
+            return
+    except OSError:
+        pass
+    raise SettingsError(
+        f"{path}: {folder!r} is not a folder of the archive {archive}; write its path from there, "
+        "/ between."
+    )
 
 
 def _folders_beside(folder: str, root: str) -> list[str]:
@@ -112,7 +137,7 @@ def _folders_beside(folder: str, root: str) -> list[str]:
         return []
 
 
-def _check_key(key: str, value: Any, folder: str, path: Path) -> None:
+def _check_key(key: str, value: Any, folder: str, path: Place) -> None:
     if key in FOLDER_KEYS:
         return
     if isinstance(value, dict):
@@ -124,11 +149,11 @@ def _check_key(key: str, value: Any, folder: str, path: Path) -> None:
     raise SettingsError(f"{path}: {key} of the folder {folder!r} is not an option; {hint}")
 
 
-def _value(key: str, value: Any, folder: str, path: Path) -> object:
+def _value(key: str, value: Any, folder: str, path: Place) -> object:
     """A value, checked like the variable that it replaces."""
     # ``audio_stream = 1`` is a number in TOML, and text in a variable.
     given = str(value) if type(value) is int else value
-    if key == "vocabulary_file" and isinstance(given, str) and given:
+    if key == "vocabulary_file" and isinstance(given, str) and given and isinstance(path, Path):
         given = os.path.join(path.parent, os.path.expanduser(given))
     variable = FOLDER_KEYS[key]
     try:
@@ -140,7 +165,7 @@ def _value(key: str, value: Any, folder: str, path: Path) -> object:
     return checked
 
 
-def read_vocabulary(path: Path, said: str, archive: Path) -> list[str]:
+def read_vocabulary(path: Path, said: str, archive: Place) -> list[str]:
     """The terms of a vocabulary: one per line; ``#`` at a line's start or after a space comments.
 
     Args:
@@ -155,11 +180,50 @@ def read_vocabulary(path: Path, said: str, archive: Path) -> list[str]:
     return [term for line in lines if (term := re.split(r"(?:^|\s)#", line)[0].strip())]
 
 
-def _read_text(path: Path, said: str, archive: Path) -> str:
-    # Whoever may write to the archive is not to choose what else is read.
-    inside = os.path.realpath(archive) if _lies_in(path, archive) else ""
+def is_there(place: Place) -> bool:
+    """Whether there is a file with options at a place; a link that leads nowhere is one to refuse.
+
+    Raises:
+        ArchiveError: the bucket does not say.
+    """
+    if isinstance(place, Path):
+        return os.path.lexists(place)
+    folder, name = place.above
     try:
-        with open_regular(path, inside) as stream:
+        return storage_of(folder).stat(name).kind == "file"
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise ArchiveError(f"{place} cannot be looked for: {error.strerror}.") from None
+
+
+def opened(place: Place, archive: Place) -> AbstractContextManager[BinaryIO]:
+    """A file with options, to read.
+
+    Raises:
+        OSError: it cannot be opened, or is not to be read.
+    """
+    if isinstance(place, BucketAddress):
+        folder, name = place.above
+        return storage_of(folder).opened(name)
+    # Whoever may write to the archive is not to choose what else is read.
+    is_inside = isinstance(archive, Path) and _lies_in(place, archive)
+    return open_regular(place, os.path.realpath(str(archive)) if is_inside else "")
+
+
+def _read_text(path: Place, said: str, archive: Place) -> str:
+    """The text of a file with options.
+
+    Args:
+        path: of the file.
+        said: how people named it, for a refusal.
+        archive: where it is in there, it is no link to what lies outside.
+
+    Raises:
+        SettingsError: it is not there, or is no such text.
+    """
+    try:
+        with opened(path, archive) as stream:
             content = stream.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
             raise SettingsError(

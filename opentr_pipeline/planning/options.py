@@ -9,7 +9,7 @@ from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.devices.cards import WorkerSlot
 from opentr_pipeline.devices.compute_types import compute_type
 from opentr_pipeline.errors import ModelError, SettingsError
-from opentr_pipeline.planning.option_files import read_folder_file, read_vocabulary
+from opentr_pipeline.planning.option_files import is_there, read_folder_file, read_vocabulary
 from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.recognition.whisper.tokens import MAX_PROMPT_TOKENS, num_tokens
@@ -77,7 +77,7 @@ def archive_options(
         SettingsError: a file with options is not there or makes no sense.
     """
     default = transcription_options(settings, model, slots)
-    path = folder_file(settings)
+    path = folder_file(settings, is_there)
     if path is None:
         return ArchiveOptions(default)
     by_folder = {
@@ -97,7 +97,7 @@ def settings_by_folder(settings: Settings, typed: Collection[str] = ()) -> dict[
     Raises:
         SettingsError: a file with options is not there or makes no sense.
     """
-    path = folder_file(settings)
+    path = folder_file(settings, is_there)
     if path is None:
         return {}
     replaced: dict[str, dict[str, object]] = {}

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import locked
+from opentr_pipeline.settings.addresses import Place, is_bucket
 from opentr_pipeline.settings.environment import is_in_stack
 from opentr_pipeline.settings.workspace import Workspace
+from opentr_pipeline.transcripts.elsewhere import elsewhere_of
 from opentr_pipeline.transcripts.layout import StoreLayout, disk_sentences
 from opentr_pipeline.whole_files import write_whole
 
@@ -32,9 +34,10 @@ def claim_output(workspace: Workspace) -> None:
         SettingsError: it is another one's.
         StoreError: the folder cannot be written.
     """
-    note, ours = _archive_note(workspace), os.fsencode(workspace.archive)
+    note, ours = _archive_note(workspace), os.fsencode(str(workspace.archive))
     if is_in_stack() or (note.exists() and note.read_bytes() == ours):
         return
+    elsewhere_of(workspace).claim(str(workspace.archive))
     with disk_sentences(workspace.output):
         note.parent.mkdir(parents=True, exist_ok=True)
         with locked(note.with_suffix(".lock")):
@@ -53,13 +56,13 @@ def claim_state(workspace: Workspace) -> None:
         SettingsError: it is about another one.
     """
     _check_state(workspace)
-    _output_note(workspace).write_bytes(os.fsencode(workspace.output))
+    _output_note(workspace).write_bytes(os.fsencode(str(workspace.output_place)))
 
 
 def is_claimed(workspace: Workspace) -> bool:
     """Whether both are kept as they are."""
     notes = _archive_note(workspace), _output_note(workspace)
-    ours = os.fsencode(workspace.archive), os.fsencode(workspace.output)
+    ours = os.fsencode(str(workspace.archive)), os.fsencode(str(workspace.output_place))
     return all(note.exists() for note in notes) and ours == tuple(n.read_bytes() for n in notes)
 
 
@@ -76,25 +79,30 @@ def _check_output(workspace: Workspace) -> None:
     theirs = _other(note, workspace.archive)
     if theirs and not is_in_stack():
         raise SettingsError(
-            f"OUTPUT_DIR={workspace.output} holds the tables of {theirs}, not of "
+            f"OUTPUT_DIR={workspace.output_place} holds the tables of {theirs}, not of "
             f"{workspace.archive}; set another OUTPUT_DIR, or remove {note} if that archive is "
             "this one now."
         )
 
 
 def _check_state(workspace: Workspace) -> None:
-    if theirs := _other(_output_note(workspace), workspace.output):
+    if theirs := _other(_output_note(workspace), workspace.output_place):
         raise SettingsError(
-            f"The tables of {workspace.archive} are in {theirs}, not in {workspace.output}; set "
-            f"OUTPUT_DIR={theirs}, or another OPENTR_HOME for a second output."
+            f"The tables of {workspace.archive} are in {theirs}, not in {workspace.output_place}; "
+            f"set OUTPUT_DIR={theirs}, or another OPENTR_HOME for a second output."
         )
 
 
-def _other(note: Path, ours: Path) -> Path | None:
-    """The folder that a note names, where it is there and is not ours."""
+def _other(note: Path, ours: Place) -> str | Path | None:
+    """The place that a note names, where it is not ours; a folder that is gone is none."""
     try:
-        theirs = Path(os.fsdecode(note.read_bytes()))
+        said = os.fsdecode(note.read_bytes())
     except FileNotFoundError:
         return None
+    if is_bucket(said):
+        return said if said != str(ours) else None
+    theirs = Path(said)
+    if not isinstance(ours, Path):
+        return theirs if theirs.exists() else None
     is_ours = os.path.realpath(theirs) == os.path.realpath(ours)
     return theirs if theirs.exists() and not is_ours else None

@@ -19,6 +19,7 @@ from opentr_pipeline.recognition.budget import Workers
 from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.settings.environment import Settings, is_in_stack
 from opentr_pipeline.settings.workspace import Workspace
+from opentr_pipeline.transcripts.published import store_of
 from opentr_pipeline.transcripts.store import TranscriptStore
 
 
@@ -45,7 +46,7 @@ class Setup:
     @cached_property
     def store(self) -> TranscriptStore:
         """The archive's tables."""
-        return TranscriptStore(self.workspace.output, self.database)
+        return store_of(self.workspace, self.database)
 
     @property
     def database(self) -> Database | None:

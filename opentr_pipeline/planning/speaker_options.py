@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from opentr_pipeline.archive.recordings import Recording
-from opentr_pipeline.plain_files import open_regular
-from opentr_pipeline.planning.option_files import MAX_FILE_BYTES
+from opentr_pipeline.planning.option_files import MAX_FILE_BYTES, is_there, opened
 from opentr_pipeline.planning.options import deepest, settings_by_folder
+from opentr_pipeline.settings.addresses import BucketAddress
 from opentr_pipeline.settings.environment import Settings
-from opentr_pipeline.settings.folder_file import folder_file
+from opentr_pipeline.settings.folder_file import folder_file, own_folder_file
 from opentr_pipeline.speakers import models
 from opentr_pipeline.transcripts.transcript import Content
 
@@ -69,11 +69,14 @@ def settings_name_speakers(settings: Settings) -> bool:
     """Whether speakers are asked for, or the folder file may ask for them; it is not understood."""
     if settings.speakers:
         return True
-    path = folder_file(settings)
+    own = own_folder_file(settings.workspace.archive)
+    if isinstance(own, BucketAddress) and settings.folder_options_file in ("auto", str(own)):
+        return True  # it may: a process that steps are forked from must not ask a bucket
+    path = folder_file(settings, is_there)
     if path is None:
         return False
     try:
-        with open_regular(path) as stream:
+        with opened(path, settings.workspace.archive) as stream:
             return b"speakers" in stream.read(MAX_FILE_BYTES)
     except OSError:  # a run says what is wrong with it
         return False

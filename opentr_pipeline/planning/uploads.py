@@ -21,7 +21,6 @@ from opentr_pipeline.archive.media_files import MediaFile
 from opentr_pipeline.archive.partitioning import MAX_PARTITIONS
 from opentr_pipeline.archive.recordings import Recording, guessed
 from opentr_pipeline.archive.storage import storage_of
-from opentr_pipeline.locks import is_being_written
 from opentr_pipeline.planning import backlog
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.setup import Setup
@@ -63,7 +62,7 @@ class Uploads:
             clock: another one, for tests.
         """
         self._options, self._clock = options, clock or Clock()
-        self._archive = setup.workspace.archive
+        self._storage = storage_of(setup.workspace.archive)
         self._partitioning = setup.partitioning
         self._settle_s = setup.settings.upload_settle_s
         self._run_max_audio_s = setup.settings.run_max_audio_s
@@ -83,10 +82,10 @@ class Uploads:
             OpentrError: the archive cannot be read, or has too many partitions; nothing of what
                 was known is forgotten.
         """
-        storage = storage_of(self._archive)
-        storage.check()
+        self._storage.check()
+        settle_s = -inf if self._storage.has_whole_files else self._settle_s
         with self.ledger.opened():
-            self._watch = Watch(self.ledger, storage, self._settle_s, self._clock)
+            self._watch = Watch(self.ledger, self._storage, settle_s, self._clock)
             self._watch.look()
             for request in self.ledger.requests() - active.keys():
                 self.ledger.end_request(request)
@@ -183,10 +182,9 @@ class Uploads:
 
     def _taken(self, part: Sequence[Due]) -> list[Due]:
         """Those that nobody has touched since, or has open for writing now."""
-        root = self._archive
         same = {file[:2] for file in self._watch.look_again([one.file for one in part])}
         here = [one for one in part if one.file[:2] in same]
-        written = [one for one in here if is_being_written(str(root / one.media_file.path))]
+        written = [one for one in here if self._storage.is_being_written(one.media_file.path)]
         self.ledger.put_files(
             one.file._replace(state="written", since=self._watch.now) for one in written
         )

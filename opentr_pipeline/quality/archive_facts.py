@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from opentr_pipeline.archive.beside import TextBeside
@@ -34,9 +33,11 @@ from opentr_pipeline.quality.partition_facts import (
     published_facts,
 )
 from opentr_pipeline.quality.partition_totals import partition_sums, recall_sums
+from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.settings.workspace import Workspace
 from opentr_pipeline.transcripts.checkpoints import failures
 from opentr_pipeline.transcripts.layout import Generation, file_state, of_one_generation
+from opentr_pipeline.transcripts.published import store_of
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.table_files import GenerationRows, read_columns
 from opentr_pipeline.transcripts.transcript import HEARD_WHOLE
@@ -96,7 +97,7 @@ def archive_facts(
         partitioning: of its references.
         partition_keys: those that Dagster knows, published or not.
     """
-    store = TranscriptStore(workspace.output)
+    store = store_of(workspace)
     references = find_references(workspace.archive, partitioning)
     # Not those whose generations were removed by hand, and whose links lead nowhere.
     published = {key for key in store.partition_keys() if store.state(key)}
@@ -119,7 +120,7 @@ def archive_facts(
 
 
 def _partition_facts(
-    store: TranscriptStore, archive: Path, key: str, references: Sequence[TextBeside]
+    store: TranscriptStore, archive: Place, key: str, references: Sequence[TextBeside]
 ) -> PartitionFacts:
     return of_one_generation(
         store, key, lambda generation: _facts_of(store, archive, key, generation, references)
@@ -128,7 +129,7 @@ def _partition_facts(
 
 def _facts_of(
     store: TranscriptStore,
-    archive: Path,
+    archive: Place,
     key: str,
     generation: Generation,
     references: Sequence[TextBeside],
@@ -174,7 +175,7 @@ def _published_from_dict(facts: dict[str, Any]) -> PublishedFacts:
 
 
 def compare(
-    archive: Path, generation: Generation, references: Sequence[TextBeside]
+    archive: Place, generation: Generation, references: Sequence[TextBeside]
 ) -> list[ReferenceFacts]:
     """Hold the transcripts of a partition against their references."""
     names = "recording_id path status task text"
@@ -183,7 +184,7 @@ def compare(
     return [_compared(archive, one, by_id.get(one.recording_id)) for one in references]
 
 
-def _compared(archive: Path, reference: TextBeside, row: dict[str, Any] | None) -> ReferenceFacts:
+def _compared(archive: Place, reference: TextBeside, row: dict[str, Any] | None) -> ReferenceFacts:
     if row is None:
         name = os.fsencode(reference.path).decode(errors="backslashreplace")
         return ReferenceFacts(name, problem="The recording has no transcript yet.")

@@ -4,17 +4,16 @@ The sums of a partition are kept in ``.store/facts/KEY.json`` with the state of 
 computed from, so that only what has changed is read again; removing the folder costs only time.
 """
 
-import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from opentr_pipeline.archive.partitioning import ROOT_KEY, Partitioning
 from opentr_pipeline.archive.references import WordErrors, word_errors
+from opentr_pipeline.archive.storage import storage_of
 from opentr_pipeline.errors import StoreError, nothing_transcribed
 from opentr_pipeline.quality import pace
 from opentr_pipeline.quality.archive_facts import ArchiveFacts, archive_facts
@@ -33,11 +32,13 @@ from opentr_pipeline.quality.totals import (
 )
 from opentr_pipeline.report.duplicates import Duplicates, duplicates
 from opentr_pipeline.report.speakers import SpeakerTotals, who_speaks
+from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.settings.environment import archive_on_host
 from opentr_pipeline.settings.workspace import Workspace
 from opentr_pipeline.speakers.people_store import PeopleStore
 from opentr_pipeline.transcripts.checkpoints import failures
 from opentr_pipeline.transcripts.layout import file_state, of_one_generation
+from opentr_pipeline.transcripts.published import store_of
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.table_files import GenerationRows
 from opentr_pipeline.wording import readable
@@ -135,7 +136,7 @@ def report_facts(workspace: Workspace, partitioning: Partitioning) -> ReportFact
     Raises:
         StoreError: nothing of the archive is transcribed.
     """
-    store = TranscriptStore(workspace.output)
+    store = store_of(workspace)
     # Makes the sums of what is new, with the same rows.
     checked = archive_facts(workspace, partitioning, [])
     sums, unreadable = _all_sums(store)
@@ -148,7 +149,7 @@ def report_facts(workspace: Workspace, partitioning: Partitioning) -> ReportFact
         total.add(tally)
     times = [one.at.astimezone(now.tzinfo).isoformat(timespec="seconds") for one in outcomes]
     return ReportFacts(
-        archive=readable(os.fspath(archive_on_host(workspace.archive))),
+        archive=readable(str(archive_on_host(workspace.archive))),
         is_archive_there=_is_there(workspace.archive),
         made_at=now.isoformat(timespec="seconds"),
         transcribed_from=times[0] if times else None,
@@ -237,11 +238,10 @@ def _finished(outcome: tuple[str, float, float, float]) -> tuple[str, Finished]:
     return media_fingerprint, Finished(datetime.fromtimestamp(at, UTC), audio_s, wall_s)
 
 
-def _is_there(archive: Path) -> bool:
+def _is_there(archive: Place) -> bool:
     """Whether something is in it: an empty folder is one where a disk is not mounted."""
     try:
-        with os.scandir(archive) as entries:
-            return next(entries, None) is not None
+        return next(iter(storage_of(archive).list("")), None) is not None
     except OSError:
         return False
 

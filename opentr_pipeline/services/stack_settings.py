@@ -13,6 +13,7 @@ from opentr_pipeline.devices.shared_folder import CONTAINERS_USER, slots_folder
 from opentr_pipeline.errors import ServiceError, SettingsError
 from opentr_pipeline.pages.lists import FOLDER as PAGES
 from opentr_pipeline.recognition.models import is_directory_name
+from opentr_pipeline.settings.addresses import BucketAddress
 from opentr_pipeline.settings.environment import Settings, cuda_variable
 from opentr_pipeline.settings.folder_file import NAME as FOLDER_FILE_NAME
 from opentr_pipeline.settings.folder_file import folder_file
@@ -160,10 +161,10 @@ def environment(settings: Settings, cards: HostCards, state: Path) -> dict[str, 
 
 def _files(settings: Settings) -> dict[str, str]:
     """The files that settings name, as the containers see them; they find the archive's own."""
-    archive = settings.workspace.archive
+    archive = _archive_folder(settings.workspace)
     vocabulary, options = settings.whisper_vocabulary_file, folder_file(settings)
     files = {"WHISPER_VOCABULARY_FILE": settings.resolved(vocabulary)} if vocabulary else {}
-    if options and options != archive / FOLDER_FILE_NAME:
+    if isinstance(options, Path) and options != archive / FOLDER_FILE_NAME:
         files["FOLDER_OPTIONS_FILE"] = options
     return {name: _inside(name, path, archive) for name, path in files.items()}
 
@@ -171,8 +172,8 @@ def _files(settings: Settings) -> dict[str, str]:
 def _mounted(workspace: Workspace, state: Path) -> dict[str, str]:
     """The folders that the containers share with this machine."""
     folders = {
-        "ARCHIVE_DIR": workspace.archive,
-        "OUTPUT_DIR": workspace.output,
+        "ARCHIVE_DIR": _archive_folder(workspace),
+        "OUTPUT_DIR": _output_folder(workspace),
         "OPENTR_HOME": state,
         "MODELS_DIR": workspace.models.resolve(),
         "WORKER_SLOTS_DIR": slots_folder(workspace.worker_slots),
@@ -190,6 +191,25 @@ def _mounted(workspace: Workspace, state: Path) -> dict[str, str]:
             f"run as; chmod 1777 {slots}, or set another folder."
         )
     return {name: str(folder) for name, folder in folders.items()}
+
+
+def _archive_folder(workspace: Workspace) -> Path:
+    if isinstance(workspace.archive, BucketAddress):
+        raise _refused("ARCHIVE_DIR", workspace.archive)
+    return workspace.archive
+
+
+def _output_folder(workspace: Workspace) -> Path:
+    if workspace.output_bucket:
+        raise _refused("OUTPUT_DIR", workspace.output_bucket)
+    return workspace.output
+
+
+def _refused(variable: str, address: BucketAddress) -> SettingsError:
+    return SettingsError(
+        f"{variable}={address} is in a bucket, and the production stack takes folders; start dev "
+        "takes buckets."
+    )
 
 
 def _can_write(folder: os.stat_result) -> bool:

@@ -14,11 +14,13 @@ from typing import Literal
 from pydantic import Field, ValidationError, model_validator
 
 from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.settings.addresses import Place, bucket_address
 from opentr_pipeline.settings.cluster import ClusterSettings
 from opentr_pipeline.settings.cues import SubtitleSettings
 from opentr_pipeline.settings.installation import call_folder, example_file, stock, usual_home
 from opentr_pipeline.settings.nights import NightSettings
 from opentr_pipeline.settings.page import PageSettings
+from opentr_pipeline.settings.place_names import PlaceSettings
 from opentr_pipeline.settings.sound import SoundSettings
 from opentr_pipeline.settings.speakers import SpeakerSettings
 from opentr_pipeline.settings.values import (
@@ -46,7 +48,13 @@ RENAMED = {"STATE_DIR": "OPENTR_HOME"}
 
 
 class Settings(
-    ClusterSettings, SoundSettings, SpeakerSettings, SubtitleSettings, NightSettings, PageSettings
+    PlaceSettings,
+    ClusterSettings,
+    SoundSettings,
+    SpeakerSettings,
+    SubtitleSettings,
+    NightSettings,
+    PageSettings,
 ):
     """What a person may set, checked; the field name in capitals is the variable.
 
@@ -54,23 +62,6 @@ class Settings(
         SettingsError: from ``load_settings``, one sentence for the first value refused.
     """
 
-    archive_dir: PathText = Field(
-        "auto",
-        description="The archive: the directory that holds all media. It is only read. auto: the "
-        "sample archive.",
-    )
-    output_dir: PathText = Field("auto", description="Where tables go. auto: below output/.")
-    opentr_home: PathText = Field(
-        "auto",
-        description="Everything else that is kept: Dagster's state, logs, models. May be deleted. "
-        "auto: .opentr in a checkout, else opentr in the user's data folder (~/.local/share).",
-    )
-    models_dir: PathText = Field("auto", description="Fetched models. auto: OPENTR_HOME/models.")
-    worker_slots_dir: PathText = Field(
-        "auto",
-        description="Lock files of the worker slots; all runs and containers of a host must share "
-        "it. auto: a folder in the system's temporary directory.",
-    )
     partition_by: Literal["folder", "day", "month", "hash"] = Field(
         "folder",
         description="What makes a partition: folders, the modified time (UTC), or a hash of the "
@@ -208,15 +199,22 @@ class Settings(
     @cached_property
     def workspace(self) -> Workspace:
         """Where everything of the archive is."""
-        archive = self._folder(self.archive_dir, lambda: stock("samples/archive"))
+        archive = bucket_address(self.archive_dir, self.s3_endpoint_url) or self._folder(
+            self.archive_dir, lambda: stock("samples/archive")
+        )
         home = self._folder(self.opentr_home, lambda: usual_home(os.environ.get("XDG_DATA_HOME")))
+        slug = archive_slug(archive)
+        bucket = bucket_address(self.output_dir, self.s3_endpoint_url)
+        copy = bucket and home / "copies" / slug / archive_slug(bucket)
+        usual = call_folder() / "output" / slug
         return Workspace(
             archive,
-            self._folder(self.output_dir, lambda: call_folder() / "output" / archive_slug(archive)),
+            copy or self._folder(self.output_dir, lambda: usual),
             home,
             self._folder(self.models_dir, lambda: home / "models"),
             self._folder(self.worker_slots_dir, lambda: Path(gettempdir(), "opentr-worker-slots")),
             self.dagster_postgres_url,
+            bucket,
         )
 
     def _folder(self, said: str, usual: Callable[[], Path]) -> Path:
@@ -274,9 +272,10 @@ def is_on_cluster() -> bool:
     return os.environ.get("OPENTR_ON_CLUSTER") == "true"
 
 
-def archive_on_host(archive: Path) -> Path:
+def archive_on_host(archive: Place) -> Place:
     """The archive where people find it, who are outside of the production stack."""
-    return Path(os.environ.get("OPENTR_ARCHIVE_ON_HOST") or archive)
+    named = os.environ.get("OPENTR_ARCHIVE_ON_HOST")
+    return Path(named) if named else archive
 
 
 def output_on_host(output: Path) -> Path:

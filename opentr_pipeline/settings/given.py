@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.settings.addresses import is_bucket
 from opentr_pipeline.settings.environment import Settings, checked_settings
 from opentr_pipeline.settings.folder_file import own_folder_file
 from opentr_pipeline.settings.installation import example_file
@@ -82,7 +83,9 @@ def _paths(texts: Mapping[str, str]) -> list[str]:
     return [
         name
         for name, text in texts.items()
-        if text not in ("", "auto") and _IS_PATH in Settings.model_fields[name].metadata
+        if text not in ("", "auto")
+        and _IS_PATH in Settings.model_fields[name].metadata
+        and not is_bucket(text)
     ]
 
 
@@ -114,7 +117,7 @@ def values_anywhere(settings: Settings) -> dict[str, object]:
         **values,
         **{name: str(settings.resolved(values[name])) for name in _paths(values)},
         "archive_dir": str(places.archive),
-        "output_dir": str(places.output),
+        "output_dir": str(places.output_place),
         "opentr_home": str(places.home),
         "models_dir": str(places.models),
         "worker_slots_dir": str(places.worker_slots),

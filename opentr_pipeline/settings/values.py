@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.settings.addresses import bucket_url, endpoint_url, is_bucket
 from opentr_pipeline.settings.installation import example_file
 
 # The languages that multilingual Whisper models know, as ISO 639 codes.
@@ -37,6 +38,10 @@ def _path(value: str) -> str:
     except RuntimeError:
         raise ValueError("a path; nobody has the home folder that it starts with") from None
     return value
+
+
+def _place(value: str) -> str:
+    return bucket_url(value) if is_bucket(value) else value
 
 
 def _device_id(value: str) -> str:
@@ -157,6 +162,8 @@ Clock = Annotated[str, AfterValidator(_clock)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Memory = Annotated[str, AfterValidator(_memory)]
 PathText = Annotated[str, AfterValidator(_path)]
+PlaceText = Annotated[PathText, AfterValidator(_place)]
+EndpointUrl = Annotated[str, AfterValidator(endpoint_url)]
 DeviceId = Annotated[str, AfterValidator(_default_device)]
 DeviceList = Annotated[str, AfterValidator(_device_list)]
 Language = Annotated[str, AfterValidator(_language)]

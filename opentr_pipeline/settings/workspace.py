@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from opentr_pipeline.settings.addresses import BucketAddress, Place
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -14,24 +16,32 @@ class Workspace:
 
     Attributes:
         archive: the root of all media; only read.
-        output: the tables and what is made from them.
+        output: the tables and what is made from them; where they are in a bucket, this machine's
+            copy.
         home: the state of all archives of this installation.
         models: fetched models, shared by all archives.
         worker_slots: the locks of the worker slots, shared by all who use the devices.
+        output_bucket: where the tables are, if it is no folder.
         database: the URL of Dagster's state in PostgreSQL; empty: it is in ``dagster_home``.
     """
 
-    archive: Path
+    archive: Place
     output: Path
     home: Path
     models: Path
     worker_slots: Path
     database: str = field(default="", repr=False)  # it holds a password
+    output_bucket: BucketAddress | None = None
 
     @cached_property
     def slug(self) -> str:
         """The archive's name in folders of several archives; see ``archive_slug``."""
         return archive_slug(self.archive)
+
+    @property
+    def output_place(self) -> Place:
+        """Where people find the tables."""
+        return self.output_bucket or self.output
 
     @property
     def state(self) -> Path:
@@ -64,8 +74,11 @@ class Workspace:
         return self.home / "bench"
 
 
-def archive_slug(archive: Path) -> str:
+def archive_slug(archive: Place) -> str:
     """A readable name for an archive, the same for the same place: ``radio-1f3a9c2e``."""
-    place = os.fsencode(os.path.realpath(archive))
+    if isinstance(archive, BucketAddress):
+        place = f"{archive.endpoint} {archive}".encode()
+    else:
+        place = os.fsencode(os.path.realpath(archive))
     name = re.sub(r"[^A-Za-z0-9]+", "-", archive.name).strip("-") or "archive"
     return f"{name[:40]}-{hashlib.sha256(place).hexdigest()[:8]}"

@@ -15,7 +15,7 @@ from opentr_pipeline.errors import StoreError
 from opentr_pipeline.locks import locked
 from opentr_pipeline.plain_files import private_folder
 from opentr_pipeline.speakers.people import People, people_from_dict
-from opentr_pipeline.transcripts.layout import StoreLayout, disk_sentences
+from opentr_pipeline.transcripts.layout import PEOPLE, StoreLayout, disk_sentences
 from opentr_pipeline.whole_files import write_whole
 
 PEOPLE_VERSION = 1
@@ -27,7 +27,7 @@ class PeopleStore:
     def __init__(self, layout: StoreLayout) -> None:
         """Name the files; nothing is made until somebody is named."""
         self._layout = layout
-        self.path = layout.inner / "people" / "people.json"
+        self.path = layout.root / PEOPLE
 
     @property
     def table(self) -> Path:
@@ -67,15 +67,24 @@ class PeopleStore:
         with disk_sentences(self._layout.root):
             folder = private_folder(self.path.parent)
             with locked(folder / "lock"):
-                old = self.load()
-                new = make(old)
+                old, new = self._followed(make)
                 if new != old:
-                    facts = {"version": PEOPLE_VERSION, **dataclasses.asdict(new)}
-                    text = json.dumps(facts, ensure_ascii=False, indent=1)
-                    write_whole(self.path, text.encode(), folder / "people.new", is_durable=True)
+                    fresh = folder / "people.new"
+                    write_whole(self.path, _content(new), fresh, is_durable=True)
                 if new != old or (new.persons and not self.table.exists()):
                     self._write_table(new)
+                    self._layout.elsewhere.send("people")
         return new
+
+    def _followed(self, make: Callable[[People], People]) -> tuple[People, People]:
+        """Those before and after, once other hosts know: what they have changed comes first."""
+        elsewhere = self._layout.elsewhere
+        while True:
+            elsewhere.follow_file(PEOPLE)
+            old = self.load()
+            new = make(old)
+            if new == old or elsewhere.commit_file(PEOPLE, _content(new)):
+                return old, new
 
     def _write_table(self, people: People) -> None:
         from opentr_pipeline.transcripts.table_files import replace_rows
@@ -93,3 +102,8 @@ class PeopleStore:
         ]
         self.table.parent.mkdir(parents=True, exist_ok=True)
         replace_rows(self.table, "people", rows, self.path.with_name("table.new"))
+
+
+def _content(people: People) -> bytes:
+    facts = {"version": PEOPLE_VERSION, **dataclasses.asdict(people)}
+    return json.dumps(facts, ensure_ascii=False, indent=1).encode()

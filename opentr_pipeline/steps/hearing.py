@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from opentr_pipeline.archive.recordings import check_unchanged
@@ -15,6 +14,7 @@ from opentr_pipeline.archive.storage import storage_of
 from opentr_pipeline.audio.decoding import Sound
 from opentr_pipeline.errors import MediaError, OpentrError
 from opentr_pipeline.planning.speaker_plan import HearingItem, SpeakerPlan
+from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.speakers.kept_spoken import KeptSpoken
 from opentr_pipeline.steps.speaker_publishing import publish_speakers_of
 from opentr_pipeline.transcripts.store import TranscriptStore
@@ -63,7 +63,7 @@ class HearingRun:
     """Hears the items of a shard and publishes each partition that this completes."""
 
     def __init__(
-        self, archive: Path, store: TranscriptStore, plan: SpeakerPlan, load: Callable[[], Hears]
+        self, archive: Place, store: TranscriptStore, plan: SpeakerPlan, load: Callable[[], Hears]
     ) -> None:
         """Prepare; the networks are loaded when the first recording needs them.
 

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from opentr_pipeline.archive.recordings import check_unchanged
 from opentr_pipeline.archive.storage import storage_of
@@ -19,6 +18,7 @@ from opentr_pipeline.planning.shards import ShardItem
 from opentr_pipeline.recognition.engine import transcribe
 from opentr_pipeline.recognition.recognizer import Recognizer
 from opentr_pipeline.recognition.sources import Source
+from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.steps.outcome import ShardOutcome, status_and_reason
 from opentr_pipeline.steps.publishing import publish_partition
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
@@ -58,7 +58,7 @@ class ShardRun:
 
     def __init__(
         self,
-        archive: Path,
+        archive: Place,
         store: TranscriptStore,
         plan: Plan,
         load: Callable[[], Recognizer],

@@ -3,18 +3,23 @@
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
 
-from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES
+from opentr_pipeline.transcripts.layout import PUBLISHED_TABLES, TRANSCRIPT_TABLES
 from opentr_pipeline.transcripts.schemas import SCHEMAS
 from opentr_pipeline.transcripts.table_files import write_table
 from opentr_pipeline.whole_files import replacing
 
 
-def swap(home: Path, tables: Mapping[str, pa.Table], links: Mapping[str, Path]) -> None:
+def swap(
+    home: Path,
+    tables: Mapping[str, pa.Table],
+    links: Mapping[str, Path],
+    commit: Callable[[dict[str, Path | None]], bool],
+) -> bool:
     """Publish tables in the place of those before; the caller holds the partition's lock.
 
     A table that the generation before did not have is found when ``settle`` has linked it.
@@ -23,6 +28,7 @@ def swap(home: Path, tables: Mapping[str, pa.Table], links: Mapping[str, Path]) 
         home: the folder of the partition's generations.
         tables: all that is to be published.
         links: where each of them is found by readers.
+        commit: asked with the files, once they are there; where it refuses, nothing is published.
     """
     current = home / "current"
     if not current.is_symlink():
@@ -30,7 +36,19 @@ def swap(home: Path, tables: Mapping[str, pa.Table], links: Mapping[str, Path]) 
         empty = {table: SCHEMAS[table].empty_table() for table in TRANSCRIPT_TABLES}
         _point(current, _write(home, empty), home)
     _link({table: links[table] for table in TRANSCRIPT_TABLES}, current, home)
-    _point(current, _write(home, tables), home)
+    generation = _write(home, tables)
+    files = {t: _file(home / generation, t) if t in tables else None for t in PUBLISHED_TABLES}
+    if not commit(files):
+        shutil.rmtree(home / generation, ignore_errors=True)
+        return False
+    _point(current, generation, home)
+    return True
+
+
+def adopt(home: Path, generation: str, links: Mapping[str, Path]) -> None:
+    """Publish a generation that somebody else has made, in a folder of that name."""
+    _point(home / "current", generation, home)
+    settle(home, links)
 
 
 def settle(home: Path, links: Mapping[str, Path]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from opentr_pipeline.errors import StoreError
+from opentr_pipeline.transcripts.elsewhere import Elsewhere, Nowhere
 
 # These change together; ``recordings`` is written by itself.
 TRANSCRIPT_TABLES = ("transcripts", "segments", "words")
@@ -22,6 +23,10 @@ SPEAKER_TABLES = ("turns", "speakers")
 PUBLISHED_TABLES = (*TRANSCRIPT_TABLES, *SPEAKER_TABLES)
 # Where the files of transcripts are, below OUTPUT_DIR, unless another folder is named.
 EXPORTS = "exports"
+# The names that people have given to voices.
+PEOPLE = ".store/people/people.json"
+# Where the search index is.
+SEARCH = ".store/search"
 _ENDING = ".parquet"
 Made = TypeVar("Made")
 
@@ -41,9 +46,10 @@ class Generation:
 class StoreLayout:
     """The files of one archive's tables (see ``store``)."""
 
-    def __init__(self, root: Path) -> None:
-        """Name the output directory; nothing is made until something is written."""
+    def __init__(self, root: Path, elsewhere: Elsewhere | None = None) -> None:
+        """Name the output directory, and where else; nothing is made until something is written."""
         self.root = root
+        self.elsewhere = elsewhere or Nowhere()
         self.inner = root / ".store"
 
     def path(self, table: str, partition_key: str) -> Path:

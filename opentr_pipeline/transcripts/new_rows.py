@@ -44,3 +44,12 @@ def merged(old: dict[str, pa.Table], added: dict[str, pa.Table]) -> dict[str, pa
         keys = [(name, "ascending") for name in SORT_KEYS[table]]
         found[table] = pa.concat_tables([kept, added[table]]).sort_by(keys)
     return found
+
+
+def with_gone(recordings: Sequence[Mapping[str, Any]], old: pa.Table) -> pa.Table:
+    """Rows of ``recordings``, and the old ones of media files that have left the archive."""
+    here = {row["recording_id"] for row in recordings}
+    gone = [row for row in old.to_pylist() if row["recording_id"] not in here]
+    rows = [*recordings, *({**row, "in_archive": False} for row in gone)]
+    rows.sort(key=lambda row: row["recording_id"])
+    return pa.Table.from_pylist(rows, SCHEMAS["recordings"])

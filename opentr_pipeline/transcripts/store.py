@@ -18,6 +18,8 @@ generation that nobody sees. The rows carry ``partition_key``, the paths no ``ke
 readers disagree about the type of a value in a path (``2024``, ``2024-05``).
 """
 
+import functools
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,13 +35,14 @@ from opentr_pipeline.postgres import Database
 from opentr_pipeline.transcripts import generations
 from opentr_pipeline.transcripts.checkpoints import FailedAttempts
 from opentr_pipeline.transcripts.content_index import partitions_with
+from opentr_pipeline.transcripts.elsewhere import Elsewhere
 from opentr_pipeline.transcripts.layout import (
     PUBLISHED_TABLES,
     TRANSCRIPT_TABLES,
     StoreLayout,
     disk_sentences,
 )
-from opentr_pipeline.transcripts.new_rows import NewRows, merged
+from opentr_pipeline.transcripts.new_rows import NewRows, merged, with_gone
 from opentr_pipeline.transcripts.schemas import (
     SCHEMAS,
     by_recording,
@@ -56,7 +59,6 @@ from opentr_pipeline.transcripts.table_files import (
     write_table,
 )
 from opentr_pipeline.transcripts.transcript import Content, Transcript
-from opentr_pipeline.whole_files import replacing
 
 # Makes a transcript that takes the place of a published one.
 Change = Callable[[Transcript], Transcript]
@@ -130,14 +132,17 @@ class StoreIndex:
 class TranscriptStore(StoreLayout):
     """The tables of one archive."""
 
-    def __init__(self, root: Path, database: Database | None = None) -> None:
+    def __init__(
+        self, root: Path, database: Database | None = None, elsewhere: Elsewhere | None = None
+    ) -> None:
         """Name the output directory; nothing is made until something is written.
 
         Args:
             root: it.
             database: that several hosts share; None where there is one host.
+            elsewhere: where the tables are kept as well.
         """
-        super().__init__(root)
+        super().__init__(root, elsewhere)
         self.database = database
         # What is ours: the root may be a folder in which a person keeps other things as well.
         self.folders = [*(root / table for table in SCHEMAS), self.inner]
@@ -199,15 +204,21 @@ class TranscriptStore(StoreLayout):
         Rows of media files that have left the archive stay, with ``in_archive`` false.
         """
         rows = [recording_row(recording) for recording in recordings]
-        target = self.path("recordings", partition_key)
+        target, is_written = self.path("recordings", partition_key), False
         with self._writing(partition_key):
-            old = self.read_partition("recordings", partition_key).to_pylist()
-            here = {row["recording_id"] for row in rows}
-            rows += [{**row, "in_archive": False} for row in old if row["recording_id"] not in here]
-            rows.sort(key=lambda row: row["recording_id"])
             target.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(target, self._home(partition_key) / "recordings.new") as fresh:
-                write_table(fresh, pa.Table.from_pylist(rows, SCHEMAS["recordings"]))
+            while not is_written:
+                self.elsewhere.follow(partition_key)
+                old = self.read_partition("recordings", partition_key)
+                is_written = self._write_recordings(partition_key, target, with_gone(rows, old))
+            self.elsewhere.settle(partition_key)
+
+    def _write_recordings(self, key: str, target: Path, rows: pa.Table) -> bool:
+        fresh = self._home(key) / "recordings.new"
+        write_table(fresh, rows)
+        is_ours = self.elsewhere.commit(key, {"recordings": fresh})
+        (os.replace(fresh, target) if is_ours else fresh.unlink())
+        return is_ours
 
     def read_partition(self, table: str, partition_key: str) -> pa.Table:
         """The rows of one partition, none where it is not published."""
@@ -225,12 +236,17 @@ class TranscriptStore(StoreLayout):
             StoreError: the disk is full, or the directory cannot hold links.
         """
         with self._writing(partition_key):
-            rows = {row[1]: one for row, one in self.index([partition_key]).by_recording.items()}
-            new = [entry for entry in entries if _replaces(entry, rows)]
-            added = self._added(partition_key, new)
-            if added["transcripts"].num_rows or not self.path("words", partition_key).exists():
-                self._swap(partition_key, merged(self.read_together(partition_key), added))
-            generations.settle(self._home(partition_key), self._links(partition_key))
+            while not self._publish(partition_key, entries):
+                pass  # others have published; what they have is followed, and ours added to that
+            self._settle(partition_key)
+
+    def _publish(self, key: str, entries: Sequence[Entry]) -> bool:
+        self.elsewhere.follow(key)
+        rows = {row[1]: one for row, one in self.index([key]).by_recording.items()}
+        added = self._added(key, [entry for entry in entries if _replaces(entry, rows)])
+        if not added["transcripts"].num_rows and self.path("words", key).exists():
+            return True
+        return self._swap(key, merged(self.read_together(key), added))
 
     def change(self, partition_key: str, changes: Mapping[str, Change]) -> None:
         """Put something else in the place of what is published of some recordings.
@@ -245,19 +261,30 @@ class TranscriptStore(StoreLayout):
             StoreError: the disk is full.
         """
         with self._writing(partition_key):
-            old = self.read_together(partition_key)
-            added = NewRows()
-            for recording_id, tables in by_recording(old):
-                if recording_id not in changes:
-                    continue
-                before = transcript_of(tables, recording_id)
-                after = changes[recording_id](before)
-                if after != before:
-                    path = tables["transcripts"]["path"][0].as_py()
-                    added.add(transcript_rows(after, recording_id, partition_key, path))
-            if added:
-                self._swap(partition_key, merged(old, added.tables()))
-                generations.settle(self._home(partition_key), self._links(partition_key))
+            while (is_changed := self._change(partition_key, changes)) is None:
+                pass
+            if is_changed:
+                self._settle(partition_key)
+
+    def _change(self, key: str, changes: Mapping[str, Change]) -> bool | None:
+        """Whether anything was another thing; None where somebody else has published meanwhile."""
+        self.elsewhere.follow(key)
+        old, added = self.read_together(key), NewRows()
+        for recording_id, tables in by_recording(old):
+            if recording_id not in changes:
+                continue
+            before = transcript_of(tables, recording_id)
+            after = changes[recording_id](before)
+            if after != before:
+                path = tables["transcripts"]["path"][0].as_py()
+                added.add(transcript_rows(after, recording_id, key, path))
+        if not added:
+            return False
+        return self._swap(key, merged(old, added.tables())) or None
+
+    def _settle(self, partition_key: str) -> None:
+        generations.settle(self._home(partition_key), self._links(partition_key))
+        self.elsewhere.settle(partition_key)
 
     def _home(self, partition_key: str) -> Path:
         home = self.inner / "partitions" / partition_key
@@ -304,14 +331,15 @@ class TranscriptStore(StoreLayout):
         """Where readers find the tables of a generation."""
         return {table: self.path(table, partition_key) for table in PUBLISHED_TABLES}
 
-    def _swap(self, partition_key: str, tables: dict[str, pa.Table]) -> None:
+    def _swap(self, partition_key: str, tables: dict[str, pa.Table]) -> bool:
         home, links = self._home(partition_key), self._links(partition_key)
         kept = {
             table: rows
             for table, rows in tables.items()
             if table in TRANSCRIPT_TABLES or rows.num_rows or links[table].is_symlink()
         }
-        generations.swap(home, kept, {table: links[table] for table in kept})
+        commit = functools.partial(self.elsewhere.commit, partition_key)
+        return generations.swap(home, kept, {table: links[table] for table in kept}, commit)
 
     @contextmanager
     def _writing(self, partition_key: str) -> Iterator[None]:

@@ -24,6 +24,7 @@ from opentr_pipeline.archive.shared_probes import SharedProbes
 from opentr_pipeline.archive.storage import FolderStorage
 from opentr_pipeline.audio import probe as probes
 from opentr_pipeline.audio.ceilings import MAX_SAMPLE_RATE_HZ, MIN_SAMPLE_RATE_HZ
+from opentr_pipeline.audio.media_streams import Media
 from opentr_pipeline.audio.probe import Probe, probe_file
 from opentr_pipeline.errors import MediaError
 from opentr_pipeline.postgres import Database
@@ -424,7 +425,8 @@ def test_a_file_system_that_counts_no_blocks_hides_no_bytes(
     path = wav(tmp_path / "a.wav", seconds=1.0)
     monkeypatch.setattr(plain_files, "MIN_SPARSE_BYTES", 1000)
     monkeypatch.setattr(plain_files, "BLOCK_BYTES", 0)
-    assert not plain_files.is_mostly_holes(path)
+    with path.open("rb") as stream:
+        assert not plain_files.is_mostly_holes(stream.fileno())
 
 
 def test_one_file_that_cannot_be_read_costs_no_other(tmp_path: Path) -> None:
@@ -460,10 +462,10 @@ def test_a_file_that_changes_while_it_is_read_is_failed_and_not_remembered(
     path = wav(archive / "1.wav")
     real = probe_file
 
-    def slow_probe(path: Path) -> Probe:
+    def slow_probe(media: Media) -> Probe:
         with path.open("ab") as stream:
             stream.write(b"more")
-        return real(path)
+        return real(media)
 
     with monkeypatch.context() as patch:
         patch.setattr(recordings, "probe_file", slow_probe)

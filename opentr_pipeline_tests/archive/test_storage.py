@@ -1,26 +1,75 @@
-"""What every storage promises; another one is held to the same by a line in ``STORAGES``."""
+"""What every storage promises; on a folder and on a bucket of a real server."""
 
 import hashlib
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import obstore
 import pytest
 
+from opentr_pipeline.archive.bucket import BucketStorage
 from opentr_pipeline.archive.media_files import MediaFile, scan
+from opentr_pipeline.archive.objects import object_store
 from opentr_pipeline.archive.recordings import check_unchanged
 from opentr_pipeline.archive.storage import FolderStorage, Listed, Storage, storage_of
 from opentr_pipeline.errors import ArchiveError, MediaError
+from opentr_pipeline.settings.addresses import BucketAddress, Place
+from opentr_pipeline_tests.bucket_server import ask, new_bucket
 
-# Each is given a folder, and answers for what is in it at any moment.
-STORAGES: dict[str, Callable[[Path], Storage]] = {"folder": FolderStorage}
-ODD = os.fsdecode(b"latin \xe9.wav")
+# Names that are easily mistaken for something else where addresses are made of them.
+ODD = "100%25 é#1+?&=~'(1)!.wav"
 
 
-@pytest.fixture(params=STORAGES)
-def storage(request: pytest.FixtureRequest, archive: Path) -> Storage:
-    return STORAGES[request.param](archive)
+@pytest.fixture(params=["folder", "bucket"])
+def place(request: pytest.FixtureRequest, archive: Path) -> Place:
+    """Where the archive is, as a person would name it."""
+    if request.param == "folder":
+        return archive
+    mirror = Mirror(archive, request.getfixturevalue("buckets"))
+    monkeypatch = request.getfixturevalue("monkeypatch")
+    # What is done to the folder is done to the bucket, before anything is asked.
+    for name in ("check", "list", "stat", "opened", "digest"):
+        monkeypatch.setattr(BucketStorage, name, mirror.before(getattr(BucketStorage, name)))
+    return mirror.address
+
+
+@pytest.fixture
+def storage(place: Place) -> Storage:
+    return storage_of(place)
+
+
+class Mirror:
+    """A bucket that holds what a folder does."""
+
+    def __init__(self, folder: Path, server: str) -> None:
+        self._folder, self._server = folder, server
+        self._bucket = new_bucket(server)
+        self.address = BucketAddress(f"s3://{self._bucket}/some/where", server)
+        self._sent: dict[str, bytes] = {}
+
+    def before(self, ask: Callable[..., Any]) -> Callable[..., Any]:
+        def asked(storage: BucketStorage, *told: str) -> Any:
+            self._send()
+            return ask(storage, *told)
+
+        return asked
+
+    def _send(self) -> None:
+        store = object_store(self.address)
+        if not self._folder.exists():
+            obstore.delete(store, list(self._sent))
+            ask(self._server, "DELETE", self._bucket)
+            return
+        files = [path for path in self._folder.rglob("*") if path.is_file()]
+        here = {str(path.relative_to(self._folder)): path.read_bytes() for path in files}
+        for name, content in here.items():
+            if self._sent.get(name) != content:
+                obstore.put(store, name, content)
+        obstore.delete(store, list(self._sent.keys() - here.keys()))
+        self._sent = here
 
 
 @pytest.fixture
@@ -53,8 +102,14 @@ def test_a_folder_that_is_not_there_cannot_be_listed(storage: Storage) -> None:
 def test_a_path_has_size_kind_and_content(storage: Storage, path: str) -> None:
     facts = storage.stat(path)
     assert (facts.kind, facts.size_bytes, facts.refusal) == ("file", len(os.fsencode(path)), "")
-    with storage.opened(path) as local:
-        assert local.read_bytes() == os.fsencode(path)
+    with storage.opened(path) as stream:
+        assert stream.read() == os.fsencode(path)
+        assert (stream.seek(2), stream.read(3), stream.tell()) == (2, os.fsencode(path)[2:5], 5)
+        assert stream.seek(0, os.SEEK_END) == facts.size_bytes
+        assert stream.read() == b""
+        assert stream.name.endswith(path)
+        assert not storage.is_hollow(stream)
+    assert not storage.is_being_written(path)
     assert storage.digest(path) == hashlib.sha256(os.fsencode(path)).hexdigest()
 
 
@@ -62,15 +117,26 @@ def test_a_folder_is_one_and_the_root_as_well(storage: Storage) -> None:
     assert storage.stat("radio").kind == storage.stat("").kind == "folder"
 
 
+def test_a_name_of_other_bytes_than_utf_8_is_kept(archive: Path) -> None:
+    """Of folders alone: other places have none."""
+    odd = os.fsdecode(b"latin \xe9.wav")
+    (archive / odd).write_bytes(b"said")
+    storage = FolderStorage(archive)
+    assert odd in names(storage, "")
+    with storage.opened(odd) as stream:
+        assert stream.read() == b"said"
+
+
 def test_what_is_not_there_is_an_error_of_the_system(storage: Storage) -> None:
-    for ask in (storage.stat, storage.digest):
+    for look in (storage.stat, storage.digest):
         with pytest.raises(OSError, match=r"gone\.wav"):
-            ask("gone.wav")
+            look("gone.wav")
 
 
 def test_listing_and_looking_tell_the_same_bytes_apart(storage: Storage, archive: Path) -> None:
     listed, facts = names(storage, "")["a.wav"], storage.stat("a.wav")
     assert listed.inode == facts.inode
+    assert listed.facts in (facts, None)
     # Written beside it and renamed: another file under the name.
     (archive / "new").write_bytes(b"other")
     (archive / "new").rename(archive / "a.wav")
@@ -107,10 +173,9 @@ def test_an_archive_that_is_not_there_is_refused(storage: Storage, archive: Path
         storage.check()
 
 
-def test_a_scan_is_of_what_the_storage_lists(storage: Storage, archive: Path) -> None:
-    assert storage_of(archive).name == storage.name
-    found = scan(archive).media_files
-    assert [one.path for one in found] == ["a.wav", "radio/b.wav", f"radio/{ODD}"]
+def test_a_scan_is_of_what_the_storage_lists(storage: Storage, place: Place) -> None:
+    found = scan(place).media_files
+    assert [one.path for one in found] == ["a.wav", f"radio/{ODD}", "radio/b.wav"]
     assert [one.size_bytes for one in found] == [storage.stat(one.path).size_bytes for one in found]
 
 

@@ -1,0 +1,126 @@
+"""Where the tables of an archive are kept besides this machine's folder: nowhere, or a bucket.
+
+``store`` asks these questions at each publish; ``bucket_tables`` answers them for buckets. The
+folder then is a copy that follows what is published there, and whoever reads, reads the copy.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from opentr_pipeline.settings.addresses import Place
+from opentr_pipeline.settings.workspace import Workspace
+
+
+class Elsewhere(Protocol):
+    """What a store asks; each of the questions about a partition by who holds its lock."""
+
+    def place(self, path: Path) -> Place:
+        """Where people find a file of the folder."""
+
+    def claim(self, archive: str) -> None:
+        """Keep that these are the tables of one archive, where several hosts can keep anything.
+
+        Raises:
+            SettingsError: they are another one's, or the server ignores conditions.
+            StoreError: the bucket cannot be written.
+        """
+
+    def follow(self, partition_key: str) -> None:
+        """Have the folder hold what is published of a partition.
+
+        Raises:
+            StoreError: the bucket cannot be read.
+        """
+
+    def follow_all(self) -> None:
+        """The same of all partitions, each under its lock.
+
+        Raises:
+            StoreError: the bucket cannot be read.
+        """
+
+    def commit(self, partition_key: str, files: Mapping[str, Path | None]) -> bool:
+        """Publish files in the place of those that the folder follows; None: not any more.
+
+        Args:
+            partition_key: that they are of.
+            files: by table; a table that is not named stays as it is.
+
+        Returns:
+            Whether that is done; else somebody has published since, and is to be followed first.
+
+        Raises:
+            StoreError: the bucket cannot be written.
+        """
+
+    def settle(self, partition_key: str) -> None:
+        """Have other readers find what is published, and remove what was before.
+
+        Raises:
+            StoreError: the bucket cannot be written.
+        """
+
+    def follow_file(self, name: str) -> None:
+        """Have a file of the folder be as it is there; asked by who holds the file's lock.
+
+        Raises:
+            StoreError: the bucket cannot be read.
+        """
+
+    def commit_file(self, name: str, content: bytes) -> bool:
+        """Replace a file there that was followed; see ``commit``.
+
+        Raises:
+            StoreError: the bucket cannot be written.
+        """
+
+    def send(self, folder: str) -> None:
+        """Have a folder of derived files be there as it is here.
+
+        Raises:
+            StoreError: the bucket cannot be written.
+        """
+
+
+class Nowhere:
+    """The folder is all there is."""
+
+    def place(self, path: Path) -> Place:
+        """See ``Elsewhere``."""
+        return path
+
+    def claim(self, archive: str) -> None:
+        """See ``Elsewhere``."""
+
+    def follow(self, partition_key: str) -> None:
+        """See ``Elsewhere``."""
+
+    def follow_all(self) -> None:
+        """See ``Elsewhere``."""
+
+    def commit(self, partition_key: str, files: Mapping[str, Path | None]) -> bool:
+        """See ``Elsewhere``."""
+        return True
+
+    def settle(self, partition_key: str) -> None:
+        """See ``Elsewhere``."""
+
+    def follow_file(self, name: str) -> None:
+        """See ``Elsewhere``."""
+
+    def commit_file(self, name: str, content: bytes) -> bool:
+        """See ``Elsewhere``."""
+        return True
+
+    def send(self, folder: str) -> None:
+        """See ``Elsewhere``."""
+
+
+def elsewhere_of(workspace: Workspace) -> Elsewhere:
+    """Where the tables are kept besides this machine's folder."""
+    if workspace.output_bucket is None:
+        return Nowhere()
+    from opentr_pipeline.transcripts.bucket_tables import BucketTables
+
+    return BucketTables(workspace.output_bucket, workspace.output)

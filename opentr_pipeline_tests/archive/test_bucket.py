@@ -1,0 +1,286 @@
+"""What is of buckets alone; what they share with folders is in ``test_storage``."""
+
+import errno
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import obstore
+import pytest
+
+from opentr_pipeline.archive import bucket, ranges
+from opentr_pipeline.archive.bucket import BucketStorage
+from opentr_pipeline.archive.changes import Clock, Watch
+from opentr_pipeline.archive.ledger import Ledger
+from opentr_pipeline.archive.media_files import scan
+from opentr_pipeline.archive.objects import object_store
+from opentr_pipeline.archive.partitioning import Partitioning
+from opentr_pipeline.archive.recordings import ProbeMemory, probe_all
+from opentr_pipeline.archive.references import find_references
+from opentr_pipeline.audio.decoding import Sound
+from opentr_pipeline.errors import ArchiveError, SettingsError
+from opentr_pipeline.planning.option_files import read_folder_file
+from opentr_pipeline.planning.options import is_there
+from opentr_pipeline.services.stack_settings import _mounted
+from opentr_pipeline.settings.addresses import BucketAddress
+from opentr_pipeline.settings.environment import Settings, load_settings
+from opentr_pipeline.settings.folder_file import folder_file
+from opentr_pipeline.settings.given import given_settings, values_anywhere
+from opentr_pipeline_tests.bucket_server import CREDENTIALS, Between, ask, new_bucket
+from opentr_pipeline_tests.making import wav
+
+FOLDERS = Partitioning("folder", 1, 256)
+
+
+@pytest.fixture
+def between(buckets: str) -> Between:
+    return Between(buckets)
+
+
+@pytest.fixture
+def address(between: Between) -> Iterator[BucketAddress]:
+    """Of an empty place in a bucket; what asks there goes through ``between``."""
+    with between.running() as endpoint:
+        yield BucketAddress(f"s3://{new_bucket(between.server)}/some/where", endpoint)
+
+
+def settings_of(**variables: str) -> Settings:
+    return load_settings(variables, env_file=None)
+
+
+def put(address: BucketAddress, *names: str, content: bytes = b"") -> None:
+    for name in names:
+        obstore.put(object_store(address), name, content or name.encode())
+
+
+def listings(between: Between) -> int:
+    return sum("list-type" in one.path for one in between.asked)
+
+
+def test_a_scan_of_many_folders_asks_once_for_all_that_one_answer_holds(
+    address: BucketAddress, between: Between
+) -> None:
+    put(address, "top.wav", *(f"{n}/deep/{n}.wav" for n in range(20)), "0/.hidden/a.wav", "0/a.txt")
+    between.asked.clear()
+    found = scan(address)
+    assert len(found.media_files) == 21
+    assert found.left_alone == {"hidden or partial": 1, ".txt": 1}
+    assert len(between.asked) == listings(between) == 2, "one to check, one for all folders"
+
+
+def test_what_does_not_fit_ahead_is_listed_folder_by_folder(
+    address: BucketAddress, between: Between, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucket, "MAX_AHEAD", 7)
+    names = [*(f"many/{n}.wav" for n in range(12)), *(f"few/{n}/a.wav" for n in range(5)), "x.wav"]
+    put(address, *names, "many/late/z.wav")
+    storage = BucketStorage(address)
+    assert {one.path for one in storage.list("many")} == {*names[:12], "many/late"}
+    assert {one.path for one in scan(address).media_files} == {*names, "many/late/z.wav"}
+    assert {one.path: one.is_folder for one in storage.list("")} == {
+        "many": True,
+        "few": True,
+        "x.wav": False,
+    }
+
+
+def test_what_stands_for_an_empty_folder_is_no_file_in_it(address: BucketAddress) -> None:
+    put(address, "radio/a.wav")
+    where = address.url.removeprefix("s3://")
+    ask(address.endpoint, "PUT", f"{where}/radio/")
+    storage = BucketStorage(address)
+    assert [one.path for one in storage.list("radio")] == ["radio/a.wav"]
+    assert [one.path for one in scan(address).media_files] == ["radio/a.wav"]
+
+
+def test_a_name_that_no_request_can_have_is_said(address: BucketAddress) -> None:
+    put(address, "a.wav")
+    ask(address.endpoint, "PUT", f"{address.url.removeprefix('s3://')}/odd/./b.wav")
+    with pytest.raises(ArchiveError, match="empty part, a dot alone or a control character"):
+        scan(address)
+
+
+def test_bytes_come_in_blocks_with_one_ahead(
+    address: BucketAddress, between: Between, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranges, "BLOCK_BYTES", 100_000)
+    monkeypatch.setattr(ranges, "MAX_BLOCKS", 3)
+    content = hashlib.shake_256(b"noise").digest(1_000_001)
+    put(address, "a.wav", content=content)
+    between.asked.clear()
+    storage = BucketStorage(address)
+    with storage.opened("a.wav") as stream:
+        assert stream.read(10) == content[:10]
+        assert [one.num_bytes for one in between.asked if one.method == "GET"] == [100_000]
+        stream.seek(999_999)
+        assert stream.read() == content[999_999:]
+        stream.seek(0)
+        assert stream.read() == content
+        stream.seek(650_000)
+        assert stream.read(10) == content[650_000:650_010]
+    fetched = [one for one in between.asked if one.method == "GET"]
+    assert sum(one.num_bytes for one in fetched) <= 1_000_001 + 3 * 100_000
+    with pytest.raises(ValueError, match="closed"):
+        stream.read()
+
+
+def test_an_object_that_is_replaced_while_it_is_read_is_noticed(
+    address: BucketAddress, between: Between, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ranges, "BLOCK_BYTES", 10_000)
+    put(address, "a.wav", content=bytes(50_000))
+    storage = BucketStorage(address)
+    with storage.opened("a.wav") as stream:
+        stream.read(100)
+        put(address, "a.wav", content=b"x" * 50_000)
+        stream.seek(30_000)
+        with pytest.raises(OSError, match="replaced") as refused:
+            stream.read(100)
+        assert refused.value.errno == errno.ESTALE
+    # While a probe reads it: nothing is remembered, a later run looks again.
+    put(address, "a.wav", content=wav(tmp_path / "a.wav", seconds=1.0).read_bytes())
+    files = [("k", one) for one in scan(address).media_files]
+
+    def replace(method: str, path: str) -> None:
+        if method == "GET" and path.endswith("/a.wav"):
+            between.before = lambda method, path: None
+            put(address, "a.wav", content=b"x" * 32_044)
+
+    between.before = replace
+    memory = ProbeMemory(tmp_path / "p.sqlite")
+    (found,) = probe_all(address, files, memory)
+    assert (found.probe.status, found.is_guessed) == ("failed", True)
+    assert "replaced meanwhile" in found.probe.reason
+    assert not memory.recall([files[0][1]])
+
+
+def test_a_file_is_probed_and_decoded_from_what_each_look_fetches_once(
+    address: BucketAddress, between: Between, tmp_path: Path
+) -> None:
+    media = wav(tmp_path / "a.wav", seconds=5.0)
+    put(address, "radio/a.wav", content=media.read_bytes())
+    files = [("radio", one) for one in scan(address).media_files]
+    between.asked.clear()
+    (found,) = probe_all(address, files, ProbeMemory(tmp_path / "p.sqlite"))
+    assert found.media_fingerprint == hashlib.sha256(media.read_bytes()).hexdigest()
+    assert found.probe.duration_s == pytest.approx(5.0)
+    size = media.stat().st_size
+    assert sum(one.num_bytes for one in between.asked) == size, "digest and headers in one read"
+    sound = Sound(lambda: BucketStorage(address).opened("radio/a.wav"))
+    here, there = list(Sound(media).blocks()), list(sound.blocks())
+    assert all((a == b).all() for a, b in zip(here, there, strict=True))
+    assert sum(one.num_bytes for one in between.asked) == 2 * size
+
+
+def test_uploads_settle_at_once_and_replaced_objects_are_news(
+    address: BucketAddress, between: Between, tmp_path: Path
+) -> None:
+    ledger = Ledger(tmp_path / "uploads.sqlite")
+
+    def look() -> dict[str, int]:
+        with ledger.opened():
+            watch = Watch(ledger, BucketStorage(address), -float("inf"), Clock())
+            watch.look()
+            return {state: n for state, n in ledger.counts().items() if n}
+
+    put(address, "radio/a.wav", "radio/b.wav")
+    assert look() == {"settled": 2}
+    between.asked.clear()
+    put(address, "radio/a.wav", content=b"other")
+    put(address, "film/c.wav")
+    obstore.delete(object_store(address), "radio/b.wav")
+    assert look() == {"settled": 2}
+    between.asked.clear()
+    assert look() == {"settled": 2}
+    assert [one.method for one in between.asked] == ["GET"], "a look at what is the same"
+    obstore.delete(object_store(address), ["radio/a.wav", "film/c.wav"])
+    assert look() == {}
+    with ledger.opened():
+        assert [folder.path for folder in ledger.folders()] == [b""]
+
+
+def test_options_and_references_are_found_in_a_bucket(
+    address: BucketAddress, tmp_path: Path
+) -> None:
+    put(address, "radio/a.wav", "radio/a.reference.txt", "film/b.wav")
+    settings = settings_of(ARCHIVE_DIR=address.url, S3_ENDPOINT_URL=address.endpoint)
+    assert settings.workspace.archive == address
+    with pytest.raises(SettingsError, match="production stack takes folders"):
+        _mounted(settings.workspace, tmp_path)
+    # Steps and services, which may be called in another folder, are told the same place.
+    assert given_settings(values_anywhere(settings), tmp_path).workspace.archive == address
+    assert folder_file(settings, is_there) is None
+    put(address, "opentr.toml", content=b'["radio"]\nlanguage = "it"\n')
+    place = folder_file(settings, is_there)
+    assert place == address / "opentr.toml"
+    assert read_folder_file(place, address) == {"radio": {"whisper_language": "it"}}
+    put(address, "opentr.toml", content=b'["radioo"]\nlanguage = "it"\n')
+    with pytest.raises(SettingsError, match="'radioo' is not a folder"):
+        read_folder_file(place, address)
+    put(address, "opentr.toml", content=b'["radio"]\nvocabulary_file = "/etc/passwd"\n')
+    with pytest.raises(SettingsError, match="as hotwords"):
+        read_folder_file(place, address)
+    (texts,) = find_references(address, FOLDERS).values()
+    assert [one.path for one in texts] == ["radio/a.reference.txt"]
+
+
+@pytest.mark.parametrize(
+    "said", ["s3:/tapes", "s3://", "ftp://tapes", "s3://user:secret@tapes", "s3://a/../b"]
+)
+def test_an_address_that_cannot_be_one_is_refused(said: str) -> None:
+    if said == "s3:/tapes":  # a folder, however odd
+        assert isinstance(settings_of(ARCHIVE_DIR=said).workspace.archive, Path)
+        return
+    with pytest.raises(SettingsError, match="ARCHIVE_DIR must be a folder, or a place in a bucket"):
+        settings_of(ARCHIVE_DIR=said)
+    with pytest.raises(SettingsError, match="S3_ENDPOINT_URL must be"):
+        settings_of(S3_ENDPOINT_URL="http://user:secret@host")
+
+
+def test_who_cannot_ask_hears_why_and_nothing_secret(
+    buckets: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ArchiveError, match="404 Not Found") as refused:
+        scan(BucketAddress("s3://no-such-bucket", buckets))
+    assert CREDENTIALS["AWS_SECRET_ACCESS_KEY"] not in str(refused.value)
+    monkeypatch.setitem(sys.modules, "obstore.exceptions", None)
+    with pytest.raises(SettingsError, match="extra buckets"):
+        scan(BucketAddress("s3://somewhere-else", buckets))
+
+
+def test_a_plain_machine_imports_nothing_of_buckets(tmp_path: Path) -> None:
+    wav(tmp_path / "a" / "a.wav", seconds=0.5)
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "import opentr_pipeline.definitions\n"
+        "from opentr_pipeline.archive.media_files import scan\n"
+        "from opentr_pipeline.archive.recordings import ProbeMemory, probe_all\n"
+        f"files = [('k', one) for one in scan(Path({str(tmp_path / 'a')!r})).media_files]\n"
+        f"probe_all(Path({str(tmp_path / 'a')!r}), files, ProbeMemory(Path('p.sqlite')))\n"
+        "assert files and not {'obstore', 'ray', 'boto3'} & sys.modules.keys()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+
+
+def test_a_process_that_steps_are_forked_from_asks_no_bucket(tmp_path: Path) -> None:
+    """Theirs would wait for threads that are not there."""
+    code = "import sys, opentr_pipeline.launching.preload; assert 'obstore' not in sys.modules"
+    asked = {"ARCHIVE_DIR": "s3://tapes/a", "OUTPUT_DIR": "s3://tapes/b"}
+    environ = {**os.environ, **asked, "S3_ENDPOINT_URL": "http://127.0.0.1:9"}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environ)
+
+
+def test_a_fork_of_who_has_asked_says_so(address: BucketAddress) -> None:
+    scan(address)
+    child = os.fork()
+    if not child:
+        try:
+            scan(address)
+        except RuntimeError:
+            os._exit(7)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
