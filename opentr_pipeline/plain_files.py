@@ -92,6 +92,14 @@ def user_name(uid: int) -> str:
         return f"user {uid}"
 
 
+def login_name() -> str:
+    """Who this process works for, as others on this machine call them."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # of another container
+        return f"user {os.geteuid()}"
+
+
 def private_folder(folder: Path) -> Path:
     """A folder that other users see nothing of, made where it is missing.
 

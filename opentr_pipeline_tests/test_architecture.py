@@ -16,7 +16,16 @@ TESTS = PROJECT_ROOT / "opentr_pipeline_tests"
 # The rooms, from the door down to the ground: imports only run down this list.
 ROOMS = (
     *("cli", "monitoring", "launching", "defs", "report", "search", "quality", "steps", "planning"),
-    *("services", "pages", "exports", "speakers", "recognition", "transcripts", "archive"),
+    *(
+        "services",
+        "pages",
+        "corrections",
+        "exports",
+        "speakers",
+        "recognition",
+        "transcripts",
+        "archive",
+    ),
     *("devices", "audio", "settings", "ground"),
 )
 # What stands in no folder: beside ``defs`` what Dagster loads, else the ground under all rooms.
@@ -54,7 +63,7 @@ ENVIRONMENT_FORWARDERS = {
     *("recognition.whisper.model", "services.stack", "speakers.sessions", "services.cluster_node"),
 }
 MAX_LINES_OF_FILE = 300
-LONG_FILES = {"transcripts.store": 387}  # one class and what it hands out
+LONG_FILES = {"transcripts.store": 389}  # one class and what it hands out
 USUAL_LINES_OF_FUNCTION = 40
 MAX_LINES_OF_FUNCTION = 60
 

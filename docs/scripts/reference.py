@@ -21,10 +21,11 @@ ROWS = {
     "recordings": "a media file",
     "transcripts": "a recording's outcome",
     "segments": "a span of speech",
-    "words": "a word, as the model wrote it, with the space before it",
+    "words": "a word with the space before it",
     "turns": "a stretch in which one person speaks; those of several may overlap",
     "speakers": "a voice of a recording",
     "people": "a person who has a name",
+    "corrections": "something that a person has corrected",
 }
 # Units stand in names: by the ending of a column.
 UNITS = {"_s": "seconds", "_hz": "hertz", "_bytes": "bytes", "_at": "UTC", "probability": "0 to 1"}

@@ -35,8 +35,8 @@ MAX_NAME_LENGTH = 40
 # What one begins with never stands inside another, so that a damaged file is read in one go.
 VOICE_TAG = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>\s][^<>\n]*)>")
 # Stand for a voice tag while the other signs of subtitles are taken away.
-_VOICE = "\x02{}\x03"
-_VOICES = re.compile("\x02([^\x02\x03]*)\x03")
+VOICE = "\x02{}\x03"
+VOICES = re.compile("\x02([^\x02\x03]*)\x03")
 
 
 # From when to when, in seconds.
@@ -99,10 +99,10 @@ def read_provided(storage: Storage, path: str) -> ProvidedText:
     raw = bytes_beside(storage, path, NOUN)
     kind = PurePosixPath(path).suffix.lower().lstrip(".")
     if kind in ("srt", "vtt"):
-        tagged = VOICE_TAG.sub(lambda tag: _VOICE.format(tag[1].strip()), decoded(raw, NOUN))
+        tagged = VOICE_TAG.sub(lambda tag: VOICE.format(tag[1].strip()), decoded(raw, NOUN))
         passages = _named_cues(references.subtitle_cues(tagged, kind))
     else:
-        text = _document_text(raw) if kind == "docx" else decoded(raw, NOUN)
+        text = document_text(raw) if kind == "docx" else decoded(raw, NOUN)
         passages = _named([(line, None) for line in text.splitlines()], goes_on=True)
     found = tuple(passage for passage in passages if passage.text.strip())
     if not any(references.comparable_words(passage.text) for passage in found):
@@ -133,19 +133,19 @@ def _named_cues(cues: Iterable[references.Cue]) -> Iterator[Passage]:
     plain: list[tuple[str, Span | None]] = []
     for cue in cues:
         span_s = cue.start_s, cue.end_s
-        if not _VOICES.search(cue.text):
+        if not VOICES.search(cue.text):
             plain.append((cue.text, span_s))
             continue
         yield from _named(plain, goes_on=False)
         plain.clear()
-        before, *tagged = _VOICES.split(cue.text)
+        before, *tagged = VOICES.split(cue.text)
         yield Passage(before, span_s=span_s)
         for name, text in zip(tagged[::2], tagged[1::2], strict=True):
             yield Passage(text, name, span_s)
     yield from _named(plain, goes_on=False)
 
 
-def _document_text(raw: bytes) -> str:
+def document_text(raw: bytes) -> str:
     """The paragraphs of a document of Word, a line each.
 
     Raises:

@@ -1,6 +1,7 @@
 """``opentr``: which commands there are, and where; every step of a run imports this module."""
 
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -19,12 +20,14 @@ GROUPS = {
         "scan": "runs",
         "align": "align",
     },
-    "Read and search": {
+    "Read and correct": {
         "search": "search",
         "speakers": "speakers",
         "pages": "pages",
         "export": "export",
         "report": "report",
+        "import": "corrections",
+        "corrections": "corrections",
     },
     "See how it stands": {
         "status": "status",
@@ -70,7 +73,8 @@ class AllCommands(Commands):
         if cmd_name not in MODULES:
             return super().get_command(ctx, cmd_name)
         module = import_module(f"opentr_pipeline.cli.{MODULES[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        function = cmd_name.replace("-", "_") + "_" * iskeyword(cmd_name)
+        command: click.Command = getattr(module, function)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -30,7 +30,8 @@ def searchable_recordings(
 ) -> dict[str, SearchableRecording]:
     """What is to be found of a partition: recordings in the archive in which somebody speaks."""
     columns = "recording_id path media_fingerprint settings_fingerprint status language "
-    columns += "transcribed_at speakers_fingerprint provided_fingerprint"
+    columns += "transcribed_at speakers_fingerprint provided_fingerprint "
+    columns += "corrections_fingerprint"
     store = TranscriptStore(layout.root)
     media = {
         row["recording_id"]: row for row in store.read_partition("recordings", key).to_pylist()
@@ -43,6 +44,7 @@ def searchable_recordings(
         day = file["modified_at"].date().isoformat() if file["modified_at"] else ""
         state = f"{row['media_fingerprint']} {row['settings_fingerprint']} {row['transcribed_at']}"
         state += f" {row['speakers_fingerprint'] or ''}{row['provided_fingerprint'] or ''}"
+        state += row["corrections_fingerprint"] or ""
         recordings[row["recording_id"]] = SearchableRecording(
             f"{state} {day}", row["path"], day, row["language"] or "", row["media_fingerprint"]
         )

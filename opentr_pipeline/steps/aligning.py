@@ -12,6 +12,7 @@ from functools import cached_property
 from opentr_pipeline.archive.beside import TextBeside
 from opentr_pipeline.archive.provided import find_provided, fingerprint, read_provided
 from opentr_pipeline.archive.storage import storage_of
+from opentr_pipeline.corrections.overlay import Overlay
 from opentr_pipeline.errors import ReferenceTextError
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.speakers.attribution import attributed
@@ -58,6 +59,7 @@ class Aligning:
         self._store = setup.store
         self._storage = storage_of(setup.workspace.archive)
         self._heard = KeptHeard(setup.store.inner)
+        self._overlay = Overlay(setup.store)
         self._texts = {
             (key, text.recording_id): text
             for key, texts in find_provided(setup.workspace.archive, setup.partitioning).items()
@@ -79,7 +81,7 @@ class Aligning:
             if not changes:
                 continue
             before = self._store.state(key)
-            self._store.change(key, changes)
+            self._store.change(key, self._overlay.under_all(changes))
             if self._store.state(key) != before:
                 say_names(self._store, [key])
                 self.done.changed.append(key)

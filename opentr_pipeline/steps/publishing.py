@@ -4,6 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Iterable, Sequence
 
+from opentr_pipeline.corrections.overlay import Overlay, put_corrections
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.planning.backlog import RecordingWork, judge
 from opentr_pipeline.planning.plan import Plan
@@ -48,9 +49,31 @@ def publish_partition(
         if outcome:
             entries.append(Entry(recording.recording_id, recording.media_file.path, outcome))
     _keep_replaced(partition_key, entries, store, index)
+    overlay = Overlay(store)
     entries = _with_texts(partition_key, entries, store, index)
-    store.publish(partition_key, _with_speakers(partition_key, entries, store, index))
+    entries = _with_speakers(partition_key, entries, store, index)
+    store.publish(partition_key, [_with_corrections(entry, overlay) for entry in entries])
+    say_corrections(store, [partition_key])
     say_names(store, [partition_key])
+
+
+def say_corrections(store: TranscriptStore, keys: Iterable[str]) -> None:
+    """Put what people have corrected into what was published, where that can be done.
+
+    What hinders it (a damaged file of edits) costs no transcript: ``opentr corrections`` says it,
+    and puts them in.
+    """
+    try:
+        put_corrections(store, keys)
+    except StoreError as error:
+        _log.warning("Corrections are missing from the tables: %s", error)
+
+
+def _with_corrections(entry: Entry, overlay: Overlay) -> Entry:
+    """Other words with what people have corrected; rows of the same bytes have it already."""
+    if isinstance(entry.outcome, PublishedRow):
+        return entry
+    return dataclasses.replace(entry, outcome=overlay.put_or_say(entry.outcome))
 
 
 def say_names(store: TranscriptStore, keys: Iterable[str]) -> None:
@@ -81,7 +104,12 @@ def _with_texts(
         return list(entries)
     tables, heard = store.read_together(partition_key), KeptHeard(store.inner)
     there = given.intersection(tables["transcripts"]["recording_id"].to_pylist())
-    before = {recording_id: transcript_of(tables, recording_id) for recording_id in there}
+    overlay = Overlay(store)
+    before = {
+        recording_id: plain
+        for recording_id in there
+        if (plain := overlay.without(transcript_of(tables, recording_id)))
+    }
     return [
         dataclasses.replace(entry, outcome=_with_text(entry.outcome, text, heard, store))
         if (text := before.get(entry.recording_id)) and text.provided
@@ -97,10 +125,10 @@ def _with_text(
         tables = store.read_together(outcome.partition_key)
         if outcome.recording_id not in tables["transcripts"]["recording_id"].to_pylist():
             return outcome
-        published = transcript_of(tables, outcome.recording_id)
+        published = Overlay(store).without(transcript_of(tables, outcome.recording_id))
     else:
         published = outcome
-    words = heard.of(published)
+    words = heard.of(published) if published else None
     return aligned(words, provided_text(without_speakers(before))) if words else outcome
 
 
@@ -150,8 +178,10 @@ def _keep_replaced(
         return
     tables = store.read_together(partition_key)
     there = set(tables["transcripts"]["recording_id"].to_pylist())
+    overlay = Overlay(store)
     for recording_id in there.intersection(replaced):
-        checkpoints.save(transcript_of(tables, recording_id))
+        published = transcript_of(tables, recording_id)
+        checkpoints.save(overlay.without(published) or published)
 
 
 def publish_all(plan: Plan, store: TranscriptStore) -> None:

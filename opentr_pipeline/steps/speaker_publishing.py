@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Iterator
 
+from opentr_pipeline.corrections.overlay import Overlay
 from opentr_pipeline.planning.speaker_plan import HearingItem, SpeakerPlan
 from opentr_pipeline.speakers.attribution import attributed
 from opentr_pipeline.speakers.kept_spoken import KeptSpoken
@@ -35,7 +36,7 @@ def publish_speakers_of(partition_key: str, plan: SpeakerPlan, store: Transcript
         elif spoken := kept.final(content):
             changes[recording_id] = functools.partial(attributed, spoken=spoken)
     if changes:
-        store.change(partition_key, changes)
+        store.change(partition_key, Overlay(store).under_all(changes))
         say_names(store, [partition_key])
 
 

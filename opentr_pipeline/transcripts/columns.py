@@ -2,6 +2,8 @@
 
 import pyarrow as pa
 
+from opentr_pipeline.transcripts.edits import KINDS, STATES
+
 _PATH = r"in the archive; what no text can show (control characters, bytes) as \x1b, \xe9, \u202e"
 _ID = [
     ("recording_id", pa.string(), "digest of the path in the archive"),
@@ -57,6 +59,7 @@ COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("provided", pa.bool_(), "the text lay beside the media; only its times were heard"),
         ("provided_fingerprint", pa.string(), "SHA-256 of that file, fitting or not, or empty"),
         ("provided_reason", pa.string(), "a sentence about what of it does not fit"),
+        ("corrections_fingerprint", pa.string(), "SHA-256 of the file of corrections, or empty"),
     ],
     "segments": [
         *_ID,
@@ -65,7 +68,7 @@ COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("end_s", pa.float64(), "from the beginning of the recording"),
         ("channel", pa.int32(), "0 is the first; empty where all channels were mixed"),
         ("language", pa.string(), "of these words; the recording's is the one spoken longest"),
-        ("text", pa.string(), "as the model said it, or as it was given"),
+        ("text", pa.string(), "as the model said it, as it was given, or as it was corrected"),
         ("avg_logprob", pa.float32(), "mean log-probability of the tokens; 0 is certain"),
         ("no_speech_probability", pa.float32(), "that there is no speech at all"),
         ("compression_ratio", pa.float32(), "of the text; loops compress well"),
@@ -80,16 +83,22 @@ COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("segment_index", pa.int32(), "of its segment"),
         ("word_index", pa.int32(), "from 0 in its segment"),
         ("channel", pa.int32(), "of its segment"),
-        ("text", pa.string(), "as the model wrote it, or as it was given; with the space in front"),
+        ("text", pa.string(), "as it is to be read, with the space in front"),
         ("start_s", pa.float64(), "from the beginning of the recording"),
         ("end_s", pa.float64(), "from the beginning of the recording"),
         (
             "probability",
             pa.float32(),
-            "0 to 1, the model's own; 0 of a given word that it did not hear",
+            "0 to 1, the model's own; 0 of a given word that it did not hear, 1 of a corrected one",
         ),
         ("speaker", pa.string(), "who says it; the neighbours decide where no turn reaches it"),
         ("speaker_share", pa.float32(), "of the word that lies in that speaker's turns, 0 to 1"),
+        (
+            "model_text",
+            pa.string(),
+            "what the model wrote there, where a person has corrected it: several words, or none; "
+            "empty where the text is the model's",
+        ),
     ],
     "turns": [
         *_ID,
@@ -110,6 +119,26 @@ COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("name", pa.string(), "of that person, as somebody has confirmed it"),
         ("similarity", pa.float32(), "to their other voices, where a suggestion was confirmed"),
         ("named_by", pa.string(), "hand, or suggestion where one was confirmed"),
+    ],
+    "corrections": [
+        *_ID,
+        ("correction_index", pa.int32(), "from 0, in the order in which they were made"),
+        ("edit_id", pa.string(), "names it, to take it back"),
+        ("kind", pa.string(), ", ".join(KINDS)),
+        ("state", pa.string(), ", ".join(STATES)),
+        ("reason", pa.string(), "a sentence where it is a conflict or undone"),
+        ("channel", pa.int32(), "0 is the first; empty where all channels were mixed"),
+        ("start_s", pa.float64(), "from the beginning of the recording"),
+        ("end_s", pa.float64(), "from the beginning of the recording"),
+        ("before", pa.string(), "some words before the span, as the person saw them"),
+        ("old", pa.string(), "the words of the span, as the person saw them"),
+        ("new", pa.string(), "the words instead of them"),
+        ("after", pa.string(), "some words after the span, as the person saw them"),
+        ("found", pa.string(), "the words that stood there when it was applied"),
+        ("speaker", pa.string(), "who says the words, of the kind speaker"),
+        ("who", pa.string(), "has made it"),
+        ("made_at", pa.timestamp("ms", tz="UTC"), "when"),
+        ("why", pa.string(), "whatever they say about it"),
     ],
     "people": [
         ("person_id", pa.string(), "stays when the name changes"),

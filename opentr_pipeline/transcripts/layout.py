@@ -20,7 +20,9 @@ from opentr_pipeline.transcripts.elsewhere import Elsewhere, Nowhere
 TRANSCRIPT_TABLES = ("transcripts", "segments", "words")
 # And these with them, in the partitions in which speakers were told apart.
 SPEAKER_TABLES = ("turns", "speakers")
-PUBLISHED_TABLES = (*TRANSCRIPT_TABLES, *SPEAKER_TABLES)
+# And this one in those in which somebody has corrected something.
+OPTIONAL_TABLES = (*SPEAKER_TABLES, "corrections")
+PUBLISHED_TABLES = (*TRANSCRIPT_TABLES, *OPTIONAL_TABLES)
 # Where the files of transcripts are, below OUTPUT_DIR, unless another folder is named.
 EXPORTS = "exports"
 # The names that people have given to voices.
@@ -36,7 +38,7 @@ class Generation:
     """What is published of a partition; another publish makes another name.
 
     Attributes:
-        files: the file of each table; those of ``SPEAKER_TABLES`` need not be there.
+        files: the file of each table; those of ``OPTIONAL_TABLES`` need not be there.
     """
 
     name: str

@@ -30,12 +30,18 @@ def matched(given: Sequence[str], heard: Sequence[str]) -> list[Pair]:
         given: words of one text, ready to be compared.
         heard: words of the other.
     """
-    pairs = [pair for pair in _common(given, heard, RUNS) if given[pair[0]] == heard[pair[1]]]
+    pairs = [pair for pair in common(given, heard) if given[pair[0]] == heard[pair[1]]]
     return [pair for row in _believed(_rows(pairs), given) for pair in row]
 
 
-def _common(given: Sequence[str], heard: Sequence[str], runs: Sequence[int]) -> list[Pair]:
-    """The same, chance included."""
+def common(given: Sequence[str], heard: Sequence[str], runs: Sequence[int] = RUNS) -> list[Pair]:
+    """The same, chance included.
+
+    Args:
+        given: words of one text.
+        heard: words of the other.
+        runs: lengths of the runs that are looked for first.
+    """
     if len(given) * len(heard) <= MAX_PAIRS and len(runs) < len(RUNS):
         return _longest_common(given, heard)
     if not runs:
@@ -45,7 +51,7 @@ def _common(given: Sequence[str], heard: Sequence[str], runs: Sequence[int]) -> 
     for before, after in itertools.pairwise([(-1, -1), *anchors, (len(given), len(heard))]):
         mine, theirs = given[before[0] + 1 : after[0]], heard[before[1] + 1 : after[1]]
         if mine and theirs:
-            inner = _common(mine, theirs, runs[1:])
+            inner = common(mine, theirs, runs[1:])
             found += [(before[0] + 1 + i, before[1] + 1 + j) for i, j in inner]
         found.append(after)
     return found[:-1]
@@ -148,3 +154,10 @@ def _distance(rows: Sequence[list[Pair]], one: int, other: int) -> int:
     """Words between two rows, in the text that has more of them there."""
     before, after = rows[min(one, other)][-1], rows[max(one, other)][0]
     return max(after[0] - before[0], after[1] - before[1]) - 1
+
+
+def num_common(given: Sequence[str], heard: Sequence[str]) -> int:
+    """How many words the longest row has that both texts have in order; of a few words each."""
+    from rapidfuzz.distance import LCSseq
+
+    return int(LCSseq.similarity(given, heard))

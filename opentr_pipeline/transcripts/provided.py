@@ -125,24 +125,24 @@ def _words(passages: Sequence[Passage]) -> Iterator[Given]:
     for number, passage in enumerate(passages):
         for run in filter(None, WHITE_SPACE.split(passage.text)):
             space = " "
-            for part in _parts(run):
+            for part in parts(run):
                 yield Given(space + part, number)
                 space = ""
 
 
-def _parts(run: str) -> list[str]:
+def parts(run: str) -> list[str]:
     """What stands between spaces: a word, or characters in scripts that have no spaces."""
-    parts: list[str] = []
+    found: list[str] = []
     is_open = False  # a letter may still join what was last
     for piece in filter(None, UNSPACED.split(run)):
         if UNSPACED.fullmatch(piece):
-            parts.append(piece)
+            found.append(piece)
             is_open = False
-        elif parts and not is_open and not comparable_words(piece):
-            parts[-1] += piece
+        elif found and not is_open and not comparable_words(piece):
+            found[-1] += piece
         else:
-            parts.append(piece)
-    return parts
+            found.append(piece)
+    return found
 
 
 def _segments(

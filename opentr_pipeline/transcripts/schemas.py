@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.audio.probe import Probe
 from opentr_pipeline.transcripts.columns import COLUMNS
+from opentr_pipeline.transcripts.edits import Correction
 from opentr_pipeline.transcripts.transcript import RECORDING_FLAGS, Segment, Transcript, Word
 from opentr_pipeline.transcripts.turns import Turn, Voice, number, voice_from_dict
 from opentr_pipeline.transcripts.turns import label as named
@@ -34,13 +35,16 @@ _FIELDS_OF: dict[str, type] = {
     "words": Word,
     "turns": Turn,
     "speakers": Voice,
+    "corrections": Correction,
 }
+_TIMES = ("transcribed_at", "made_at")
 SORT_KEYS = {
     "transcripts": ["recording_id"],
     "segments": ["recording_id", "segment_index"],
     "words": ["recording_id", "segment_index", "word_index"],
     "turns": ["recording_id", "turn_index"],
     "speakers": ["recording_id", "speaker"],
+    "corrections": ["recording_id", "correction_index"],
 }
 TROUBLE_COLUMNS = "recording_id partition_key path status reason flags num_attempts".split()
 
@@ -61,7 +65,8 @@ def defaults_of(table: str) -> dict[str, Any]:
     return {
         field.name: field.default
         for field in dataclasses.fields(_FIELDS_OF[table])
-        if isinstance(field.default, str | int | float) and field.name != "transcribed_at"
+        if isinstance(field.default, str | int | float)
+        and field.name not in ("transcribed_at", "made_at")
     }
 
 
@@ -115,7 +120,15 @@ def transcript_rows(
             {**_plain(voice, "speakers"), **label, "speaker": named(voice.speaker)}
             for voice in transcript.voices
         ],
+        "corrections": [
+            {**_plain(one, "corrections"), **label, "correction_index": index, **_made(one)}
+            for index, one in enumerate(transcript.corrections)
+        ],
     }
+
+
+def _made(correction: Correction) -> dict[str, Any]:
+    return {"made_at": datetime.fromisoformat(correction.made_at)}
 
 
 def transcript_of(tables: Mapping[str, pa.Table], recording_id: str) -> Transcript:
@@ -139,7 +152,7 @@ def transcript_of(tables: Mapping[str, pa.Table], recording_id: str) -> Transcri
             )
         )
     (row,) = rows["transcripts"]
-    written = {"transcribed_at": row["transcribed_at"].isoformat(timespec="milliseconds")}
+    written = {"transcribed_at": _text_of(row["transcribed_at"])}
     return Transcript(
         **{**_fields(Transcript, row), **written},
         segments=tuple(segments),
@@ -148,7 +161,15 @@ def transcript_of(tables: Mapping[str, pa.Table], recording_id: str) -> Transcri
         voices=tuple(
             voice_from_dict(_numbered(_fields(Voice, row))) for row in rows.get("speakers", ())
         ),
+        corrections=tuple(
+            Correction(**{**_fields(Correction, row), "made_at": _text_of(row["made_at"])})
+            for row in rows.get("corrections", ())
+        ),
     )
+
+
+def _text_of(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds")
 
 
 def _numbered(fields: dict[str, Any]) -> dict[str, Any]:

@@ -8,10 +8,11 @@ Layout below the output directory, one file per table and partition::
     words/KEY.parquet          one row per word
     turns/KEY.parquet          one row per stretch in which one person speaks
     speakers/KEY.parquet       one row per speaker of a recording
+    corrections/KEY.parquet    one row per correction of a person's
     .store/                    ours: generations, checkpoints, locks
 
-The last two are there where speakers were told apart. All tables of a partition but the first
-change together: each of those files is a link through
+The last three are there where speakers were told apart, or something was corrected. All tables of a
+partition but the first change together: each of those files is a link through
 ``.store/partitions/KEY/current``, itself a link to one generation, and publishing replaces that
 one link. So a reader sees the old partition or the new one, and a writer that dies leaves a
 generation that nobody sees. The rows carry ``partition_key``, the paths no ``key=value``, because
@@ -78,6 +79,7 @@ class PublishedRow:
     speakers_fingerprint: str = ""
     speakers_reason: str = ""
     provided_fingerprint: str = ""
+    corrections_fingerprint: str = ""
 
     @property
     def content(self) -> Content:

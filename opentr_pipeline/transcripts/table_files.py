@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from opentr_pipeline.errors import StoreError
-from opentr_pipeline.transcripts.layout import SPEAKER_TABLES, Generation
+from opentr_pipeline.transcripts.layout import OPTIONAL_TABLES, Generation
 from opentr_pipeline.transcripts.schemas import columns_of, defaults_of
 from opentr_pipeline.whole_files import replacing
 
@@ -124,7 +124,7 @@ def read_columns(generation: Generation, table: str, names: str) -> pa.Table:
 def read_published(
     files: Mapping[str, Path], table: str, columns: Sequence[str] = (), known_as: Path | None = None
 ) -> pa.Table:
-    """The same of the files of one generation; without speakers it has none of ``SPEAKER_TABLES``.
+    """The same of the files of one generation; it need not have those of ``OPTIONAL_TABLES``.
 
     Raises:
         FileNotFoundError: the generation is gone.
@@ -132,7 +132,7 @@ def read_published(
     try:
         return read_table(files[table], table, columns, known_as=known_as)
     except FileNotFoundError:
-        if table not in SPEAKER_TABLES or not files["transcripts"].exists():
+        if table not in OPTIONAL_TABLES or not files["transcripts"].exists():
             raise
         return columns_of(table, columns).empty_table()
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from opentr_pipeline.transcripts.edits import Correction
 from opentr_pipeline.transcripts.turns import Spoken, Turn, Voice, voice_from_dict
 
 # What a transcript belongs to: the fingerprint of the media, and that of the settings.
@@ -73,6 +74,8 @@ class Word:
         probability: 0 to 1, the model's own.
         speaker: the label of who says it; empty where nobody has asked.
         speaker_share: of the word that lies in that speaker's turns, 0 to 1.
+        model_text: what the model wrote in its place, where a person has corrected it: perhaps
+            several words, or none; None where the text is what it wrote.
     """
 
     text: str
@@ -81,6 +84,7 @@ class Word:
     probability: float
     speaker: str = ""
     speaker_share: float = 0.0
+    model_text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -180,6 +184,8 @@ class Transcript:
         provided: the text is one that lay beside the media; only the times were heard.
         provided_fingerprint: SHA-256 of that file, also where it did not fit; empty without one.
         provided_reason: a sentence about what of it does not fit.
+        corrections: what people have corrected in it, and what became of that, by time of making.
+        corrections_fingerprint: SHA-256 of the file that keeps these; empty without one.
     """
 
     media_fingerprint: str
@@ -205,6 +211,8 @@ class Transcript:
     provided: bool = False
     provided_fingerprint: str = ""
     provided_reason: str = ""
+    corrections: tuple[Correction, ...] = ()
+    corrections_fingerprint: str = ""
 
     @property
     def spoken(self) -> Spoken | None:
@@ -250,6 +258,9 @@ def from_dict(fields: dict[str, Any]) -> Transcript:
             "recording_flags": tuple(fields.get("recording_flags", ())),
             "turns": tuple(Turn(**turn) for turn in fields.get("turns", ())),
             "voices": tuple(map(voice_from_dict, fields.get("voices", ()))),
+            "corrections": tuple(
+                Correction(**{**one, "voice": ()}) for one in fields.get("corrections", ())
+            ),
         }
     )
 

@@ -1,0 +1,201 @@
+"""``opentr import`` and ``opentr corrections``: what people correct."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from opentr_pipeline import terminal
+from opentr_pipeline.cli.shared import Commands, archive_argument, json_option, print_json
+from opentr_pipeline.wording import number_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from opentr_pipeline.corrections.importing import Imported
+    from opentr_pipeline.corrections.listing import Listed
+    from opentr_pipeline.settings.environment import Settings
+    from opentr_pipeline.transcripts.store import TranscriptStore
+
+who_option = click.option("--who", metavar="NAME", help="Who corrects. Default: the login name.")
+why_option = click.option("--why", default="", metavar="TEXT", help="Whatever there is to say.")
+
+
+@click.command("import")
+@click.argument("words", nargs=-1, required=True, metavar="[ARCHIVE] FILE")
+@click.option(
+    "--recording", default="", metavar="PATH", help="In the archive, where the name is not its own."
+)
+@click.option("--checked", is_flag=True, help="All of it was heard, and the rest is right.")
+@who_option
+@why_option
+def import_(words: tuple[str, ...], recording: str, checked: bool, who: str, why: str) -> None:
+    """Take in a file of `export` that was edited by hand: srt, vtt, txt, docx or json.
+
+    What differs from what is published is kept as corrections, which outlast other models.
+    """
+    from opentr_pipeline.cli.shared import path_in_archive
+    from opentr_pipeline.corrections.importing import Importing
+    from opentr_pipeline.transcripts.store import TranscriptStore
+
+    settings, (file,) = _split(words, 1)
+    path = path_in_archive(recording, settings.workspace.archive) if recording else ""
+    store = TranscriptStore(settings.workspace.output)
+    importing = Importing(store, settings, who or _login(), why, checked)
+    done = importing.run(Path(file), path)
+    changed = {*done.changed, *_named(store, done)}
+    terminal.say(_summary(done))
+    for place in done.unplaced:
+        terminal.complain(f"No one place for: {place.strip()}")
+    _renew(settings, changed)
+    sys.exit(1 if done.unplaced or done.num_conflicts else 0)
+
+
+class _Corrections(Commands):
+    """A group that lists where none of its commands is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; what is no command is what to list."""
+        is_ours = args[:1] and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        return super().parse_args(ctx, args if is_ours else ["list", *args])
+
+
+@click.group("corrections", cls=_Corrections)
+def corrections() -> None:
+    """See what people have corrected, what of it is in conflict, and take it back.
+
+    Corrections are kept apart from what the model said, in files below OUTPUT_DIR/edits, and put
+    again over whatever another model says. Without a command, list.
+    """
+
+
+@corrections.command("list")
+@archive_argument
+@click.option("--recording", default="", metavar="PATH", help="In the archive: of this one alone.")
+@json_option
+def corrections_list(archive: Path | None, recording: str, as_json: bool) -> None:
+    """List corrections by recording, those in conflict first."""
+    from opentr_pipeline.cli.shared import path_in_archive, settings_of
+    from opentr_pipeline.corrections.listing import listed
+    from opentr_pipeline.transcripts.store import TranscriptStore
+
+    settings = settings_of(archive, gpu_scale=False)
+    path = path_in_archive(recording, settings.workspace.archive) if recording else ""
+    found = listed(TranscriptStore(settings.workspace.output), path)
+    if as_json:
+        print_json(found)
+        return
+    console = terminal.console()
+    before = ""
+    for one in found:
+        if one.path != before:
+            console.print(one.path, soft_wrap=True, markup=False, highlight=False)
+            before = one.path
+        console.print(_line(one), soft_wrap=True, markup=False, highlight=False)
+    num_conflicts = sum(one.state == "conflict" for one in found)
+    in_recordings = number_text(len({one.path for one in found}), "recording")
+    terminal.say(
+        f"{number_text(len(found), 'correction')} in {in_recordings}, "
+        f"{num_conflicts} of them in conflict."
+    )
+
+
+@corrections.command("undo")
+@click.argument("words", nargs=-1, required=True, metavar="[ARCHIVE] ID...")
+@who_option
+@why_option
+def corrections_undo(words: tuple[str, ...], who: str, why: str) -> None:
+    """Take corrections back, by the names that the list has for them; they stay in the history."""
+    from opentr_pipeline.cli.shared import folder_of, settings_of
+    from opentr_pipeline.corrections.importing import publish
+    from opentr_pipeline.corrections.listing import undo
+    from opentr_pipeline.transcripts.store import TranscriptStore
+
+    is_archive = len(words) > 1 and Path(words[0]).is_dir()
+    settings = settings_of(folder_of(words[0]) if is_archive else None, gpu_scale=False)
+    store = TranscriptStore(settings.workspace.output)
+    media = undo(store, words[is_archive:], who or _login(), why)
+    changed = publish(store, media)
+    terminal.say(f"{number_text(len(words) - is_archive, 'correction')} undone.")
+    _renew(settings, changed)
+
+
+@corrections.command("apply")
+@archive_argument
+def corrections_apply(archive: Path | None) -> None:
+    """Put corrections into the tables that came by other means, such as git."""
+    from opentr_pipeline.cli.shared import settings_of
+    from opentr_pipeline.corrections.overlay import put_corrections
+    from opentr_pipeline.transcripts.store import TranscriptStore
+
+    settings = settings_of(archive, gpu_scale=False)
+    store = TranscriptStore(settings.workspace.output)
+    changed = put_corrections(store, store.partition_keys())
+    terminal.say(f"{number_text(len(changed), 'partition')} changed.")
+    _renew(settings, changed)
+
+
+def _split(words: tuple[str, ...], count: int) -> "tuple[Settings, tuple[str, ...]]":
+    """The settings of the archive, where one more word than needed is typed, and the others."""
+    from opentr_pipeline.cli.shared import folder_of, settings_of
+
+    if len(words) not in (count, count + 1):
+        context = click.get_current_context()
+        raise click.UsageError(f"takes {context.command.params[0].metavar}.", context)
+    is_named = len(words) > count
+    archive = folder_of(words[0]) if is_named else None
+    return settings_of(archive, gpu_scale=False), words[is_named:]
+
+
+def _login() -> str:
+    from opentr_pipeline.plain_files import login_name
+
+    return login_name()
+
+
+def _named(store: "TranscriptStore", done: "Imported") -> list[str]:
+    """Give voices the names that the file has for them; the partitions that changed."""
+    from opentr_pipeline.speakers.confirming import Speakers
+
+    changed: list[str] = []
+    for speaker, name in done.names.items():
+        known = Speakers(store)
+        changed += known.name(known.voice(done.path, speaker), name, "")
+    return changed
+
+
+def _renew(settings: "Settings", keys: "Iterable[str]") -> None:
+    from opentr_pipeline.cli.voices import renew
+
+    for sentence in renew(settings, sorted(keys)):
+        terminal.complain(sentence)
+
+
+def _summary(done: "Imported") -> str:
+    made = [f"{count} of {kind}" for kind, count in sorted(done.kinds.items())]
+    made += [f"{speaker} is {name}" for speaker, name in done.names.items()]
+    said = f"{done.path}: {', '.join(made) or 'nothing changed'}"
+    if done.num_conflicts:
+        said += f"; {done.num_conflicts} in conflict"
+    if done.num_reverting:
+        said += (
+            f"; {number_text(done.num_reverting, 'place')} said what the model did before it was "
+            "corrected, and stays corrected"
+        )
+    return f"{said}."
+
+
+def _line(one: "Listed") -> str:
+    from opentr_pipeline.wording import duration_text
+
+    what = {
+        "words": f"{one.old.strip()!r} -> {one.new.strip()!r}",
+        "speaker": f"{one.old.strip()!r} is said by {one.speaker}",
+        "break": f"a segment begins before {one.after.strip()!r}",
+        "join": f"no segment begins before {one.after.strip()!r}",
+        "checked": "checked",
+    }[one.kind]
+    said = f"  {one.edit_id}  {duration_text(one.start_s)}  {one.state}  {what}"
+    about = ", ".join(filter(None, (one.who, one.made_at[:10], one.why)))
+    return "\n      ".join(filter(None, (f"{said}  ({about})", one.reason)))

@@ -1,0 +1,158 @@
+r"""Edits on the disk: ``edits/FINGERPRINT.jsonl`` below OUTPUT_DIR, a line for each.
+
+The files are the truth, and what people have said: they depend on no model and no table, and are
+only ever added to, so that git keeps them, and puts together what two people have added. The folder
+may be a link to one elsewhere. Who takes an edit back adds a line that says so::
+
+    {"id": "9b1d…", "kind": "words", "start_s": 12.3, "old": " ferara", "new": " Ferrara", …}
+    {"id": "77c0…", "kind": "undo", "of": "9b1d…", "who": "anna", "made_at": "2026-11-27T…"}
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from opentr_pipeline.corrections.applying import Kept
+from opentr_pipeline.corrections.making import new_id, now
+from opentr_pipeline.errors import StoreError
+from opentr_pipeline.locks import locked
+from opentr_pipeline.transcripts.edits import KINDS, Edit
+from opentr_pipeline.transcripts.layout import StoreLayout, disk_sentences
+
+EDITS = "edits"
+ENDING = ".jsonl"
+# Lines that two people have added are both kept; the order between them does not matter.
+ATTRIBUTES = "*.jsonl text merge=union\n"
+_DEFAULTS = {field.name: field.default for field in fields(Edit) if field.default is not MISSING}
+
+
+class EditFiles:
+    """The edits of one archive."""
+
+    def __init__(self, layout: StoreLayout) -> None:
+        """Name the folder; nothing is made until something is corrected."""
+        self._layout = layout
+        self.folder = layout.root / EDITS
+
+    def media(self) -> set[str]:
+        """The fingerprints of the media that somebody has corrected something in."""
+        try:
+            names = os.listdir(self.folder)
+        except FileNotFoundError:
+            return set()
+        return {name.removesuffix(ENDING) for name in names if name.endswith(ENDING)}
+
+    def path(self, media_fingerprint: str) -> Path:
+        """The file of some media, there or not."""
+        return self.folder / f"{media_fingerprint}{ENDING}"
+
+    def fingerprint(self, media_fingerprint: str) -> str:
+        """A digest of what is kept for some media; empty where nothing is."""
+        raw = self._bytes(media_fingerprint)
+        return hashlib.sha256(raw).hexdigest() if raw else ""
+
+    def load(self, media_fingerprint: str) -> tuple[list[Kept], str]:
+        """The edits of some media in the order in which they were made, and the digest of these.
+
+        Raises:
+            StoreError: a line is damaged.
+        """
+        raw = self._bytes(media_fingerprint)
+        lines = list(self._lines(raw, self.path(media_fingerprint)))
+        return _kept(lines), hashlib.sha256(raw).hexdigest() if raw else ""
+
+    def add(self, media_fingerprint: str, path: str, edits: Sequence[Edit]) -> None:
+        """Keep edits.
+
+        Args:
+            media_fingerprint: of the recording that they are of.
+            path: of it, for people who look at the file.
+            edits: in the order in which they were made.
+
+        Raises:
+            StoreError: the disk is full.
+        """
+        self._append(media_fingerprint, [{**_line(edit), "recording": path} for edit in edits])
+
+    def undo(self, media_fingerprint: str, edit_ids: Iterable[str], who: str, why: str) -> None:
+        """Keep that somebody has taken edits back, or has taken that back.
+
+        Raises:
+            StoreError: the disk is full.
+        """
+        said = {"who": who, "made_at": now(), **({"why": why} if why else {})}
+        self._append(
+            media_fingerprint,
+            [{"id": new_id(), "kind": "undo", "of": one, **said} for one in edit_ids],
+        )
+
+    def _bytes(self, media_fingerprint: str) -> bytes:
+        try:
+            return self.path(media_fingerprint).read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def _append(self, media_fingerprint: str, lines: Sequence[dict[str, Any]]) -> None:
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        with disk_sentences(self._layout.root):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not (attributes := self.folder / ".gitattributes").exists():
+                attributes.write_text(ATTRIBUTES, encoding="utf-8")
+            locks = self._layout.inner / "locks"
+            locks.mkdir(parents=True, exist_ok=True)
+            with locked(locks / "edits"), self.path(media_fingerprint).open("ab+") as stream:
+                if stream.seek(0, os.SEEK_END):
+                    stream.seek(-1, os.SEEK_END)
+                    text = "\n" * (stream.read(1) != b"\n") + text  # an editor has cut the last one
+                stream.write(text.encode())
+                stream.flush()
+                os.fsync(stream.fileno())
+
+    def _lines(self, raw: bytes, path: Path) -> Iterator[dict[str, Any]]:
+        for number, line in enumerate(raw.decode(errors="replace").splitlines(), 1):
+            if not line.strip():
+                continue
+            try:
+                found = json.loads(line)
+                if found["kind"] != "undo":
+                    _edit(found)
+                elif not found["of"]:
+                    raise ValueError("no edit is named")
+            except (ValueError, KeyError, TypeError) as error:
+                raise StoreError(
+                    f"Line {number} of {path} is no correction ({error}); mend it, or take it out: "
+                    "each line is kept for itself."
+                ) from None
+            yield found
+
+
+def _kept(lines: Sequence[dict[str, Any]]) -> list[Kept]:
+    """Edits, with what says that they are undone; a line that is there twice counts once."""
+    undone: dict[str, str] = {}
+    for line in reversed(lines):
+        if line["kind"] == "undo" and line["id"] not in undone:
+            who = line.get("who") or "somebody"
+            undone.setdefault(line["of"], f"Undone by {who} at {line.get('made_at', '')}.")
+    edits = {line["id"]: _edit(line) for line in reversed(lines) if line["kind"] != "undo"}
+    return [Kept(edit, undone.get(edit.edit_id, "")) for edit in reversed(edits.values())]
+
+
+def _line(edit: Edit) -> dict[str, Any]:
+    """An edit without what goes without saying."""
+    said = {name: value for name, value in vars(edit).items() if value != _DEFAULTS.get(name)}
+    return {"id": said.pop("edit_id"), **said}
+
+
+def _edit(line: dict[str, Any]) -> Edit:
+    names = {field.name for field in fields(Edit)} - {"edit_id"}
+    facts = {name: value for name, value in line.items() if name in names}
+    if line["kind"] not in KINDS:
+        raise ValueError(f"kind {line['kind']!r}")
+    facts["voice"] = tuple((start_s, end_s) for start_s, end_s in line.get("voice", ()))
+    facts["start_s"], facts["end_s"] = float(line["start_s"]), float(line["end_s"])
+    facts.setdefault("made_at", "1970-01-01T00:00:00.000+00:00")
+    return Edit(edit_id=str(line["id"]), **facts)
