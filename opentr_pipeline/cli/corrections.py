@@ -136,6 +136,26 @@ def corrections_apply(archive: Path | None) -> None:
     _renew(settings, changed)
 
 
+@corrections.command("words")
+@archive_argument
+@click.option(
+    "--at-least", type=click.IntRange(min=1), default=2, show_default=True, help="Places."
+)
+def corrections_words(archive: Path | None, at_least: int) -> None:
+    """Print what people put again and again in place of the model's words, for a vocabulary.
+
+    One term a line, with how often: put into the file that WHISPER_VOCABULARY_FILE, or a folder's
+    vocabulary_file, names, they make the model write them more often.
+    """
+    from opentr_pipeline.cli.shared import settings_of
+    from opentr_pipeline.corrections.vocabulary import recurring
+    from opentr_pipeline.transcripts.store import TranscriptStore
+
+    settings = settings_of(archive, gpu_scale=False)
+    found = recurring(TranscriptStore(settings.workspace.output), at_least)
+    terminal.say_all("".join(f"{one.text} # {one.num_places} places\n" for one in found))
+
+
 def _split(words: tuple[str, ...], count: int) -> "tuple[Settings, tuple[str, ...]]":
     """The settings of the archive, where one more word than needed is typed, and the others."""
     from opentr_pipeline.cli.shared import folder_of, settings_of

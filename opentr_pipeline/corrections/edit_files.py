@@ -21,9 +21,8 @@ from opentr_pipeline.corrections.making import new_id, now
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.locks import locked
 from opentr_pipeline.transcripts.edits import KINDS, Edit
-from opentr_pipeline.transcripts.layout import StoreLayout, disk_sentences
+from opentr_pipeline.transcripts.layout import EDITS, StoreLayout, disk_sentences
 
-EDITS = "edits"
 ENDING = ".jsonl"
 # Lines that two people have added are both kept; the order between them does not matter.
 ATTRIBUTES = "*.jsonl text merge=union\n"

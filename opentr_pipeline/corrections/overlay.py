@@ -57,7 +57,7 @@ class Overlay:
         edits, fingerprint = self.files.load(transcript.media_fingerprint)
         if not edits:
             return transcript
-        self._kept.keep(transcript.content, without_speakers(transcript), "json", ())
+        self._kept.keep(transcript.content, without_speakers(transcript), "json")
         return corrected(transcript, edits, fingerprint)
 
     def put_or_say(self, transcript: Transcript) -> Transcript:

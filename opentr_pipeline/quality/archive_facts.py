@@ -23,6 +23,7 @@ from opentr_pipeline.archive.references import (
 )
 from opentr_pipeline.archive.storage import storage_of
 from opentr_pipeline.errors import ReferenceTextError, StoreError
+from opentr_pipeline.quality.checked import checked_errors
 from opentr_pipeline.quality.fact_memory import FactMemory
 from opentr_pipeline.quality.partition_facts import (
     ArchiveRowsFacts,
@@ -45,7 +46,7 @@ from opentr_pipeline.transcripts.transcript import HEARD_WHOLE
 
 @dataclass(frozen=True)
 class ReferenceFacts:
-    """A reference and what became of it.
+    """A reference, or what of a recording somebody has checked, and what became of it.
 
     Attributes:
         path: of the recording where there is one, else of the reference.
@@ -159,12 +160,19 @@ def _facts_of(
             [generation.name, *map(repr, references)],
             lambda: list(map(dataclasses.asdict, compare(archive, generation, references))),
         )
+    checked = memory.recall("checked", [generation.name], lambda: checked_errors(generation))
+    by_files = {one["path"] for one in compared}
+    by_people = [
+        {"path": path, "num_words": num_words, "num_errors": errors}
+        for path, num_words, errors in checked
+        if path not in by_files
+    ]
     memory.keep()
     return PartitionFacts(
         key,
         _published_from_dict(published),
         ArchiveRowsFacts(**{**archive_rows, "missing": Trouble(**archive_rows["missing"])}),
-        [ReferenceFacts(**one) for one in compared],
+        [ReferenceFacts(**one) for one in (*compared, *by_people)],
     )
 
 

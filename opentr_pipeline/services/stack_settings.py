@@ -18,7 +18,7 @@ from opentr_pipeline.settings.environment import Settings, cuda_variable
 from opentr_pipeline.settings.folder_file import NAME as FOLDER_FILE_NAME
 from opentr_pipeline.settings.folder_file import folder_file
 from opentr_pipeline.settings.workspace import Workspace
-from opentr_pipeline.transcripts.layout import EXPORTS
+from opentr_pipeline.transcripts.layout import EDITS, EXPORTS
 from opentr_pipeline.transcripts.store import TranscriptStore
 
 ENGINE_SOCKET = Path("/var/run/docker.sock")
@@ -111,7 +111,7 @@ def make_folders(workspace: Workspace, state: Path) -> None:
             ours = TranscriptStore(workspace.output).folders
             for folder in (
                 *ours,
-                *(workspace.output / name for name in (EXPORTS, PAGES)),
+                *(workspace.output / name for name in (EXPORTS, PAGES, EDITS)),
                 state,
             ):
                 hand_over(folder)

@@ -25,6 +25,8 @@ OPTIONAL_TABLES = (*SPEAKER_TABLES, "corrections")
 PUBLISHED_TABLES = (*TRANSCRIPT_TABLES, *OPTIONAL_TABLES)
 # Where the files of transcripts are, below OUTPUT_DIR, unless another folder is named.
 EXPORTS = "exports"
+# What people have corrected, below OUTPUT_DIR; no reset deletes it.
+EDITS = "edits"
 # The names that people have given to voices.
 PEOPLE = ".store/people/people.json"
 # Where the search index is.
