@@ -1,6 +1,7 @@
 """Files as exports write them, perhaps edited by hand: their words, and who says them; pure."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ KINDS_WITH_SEGMENTS = ("txt", "json")
 _KINDS_WITH_CHANGES = ("srt", "txt", "docx")
 # Exports put it where a player would take text for a sign of form.
 _WORD_JOINER = "\u2060"
+# Before each paragraph of a document that an export has written.
+_TIME = re.compile(r"\s*\d+:\d\d(?::\d\d)?\s{2}")
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def lines_of(raw: bytes, kind: str) -> list[EditedLine]:
         ReferenceTextError: it is not what its name says.
     """
     if kind == "docx":
-        lines = [EditedLine(line) for line in document_text(raw).splitlines()]
+        lines = [EditedLine(line) for line in _without_times(document_text(raw).splitlines())]
     elif kind == "txt":
         lines = [EditedLine(line) for line in decoded(raw, NOUN).splitlines()]
     elif kind == "json":
@@ -78,6 +81,12 @@ def lines_of(raw: bytes, kind: str) -> list[EditedLine]:
         tagged = VOICE_TAG.sub(lambda tag: VOICE.format(tag[1].strip()), decoded(raw, NOUN))
         lines = [line for cue in subtitle_cues(tagged, kind) for line in _parts_of(cue.text)]
     return [line for line in lines if line.text.strip()]
+
+
+def _without_times(paragraphs: Sequence[str]) -> list[str]:
+    """What is said in a document; the times before it, and what stands above, is none of it."""
+    timed = [at for at, paragraph in enumerate(paragraphs) if _TIME.match(paragraph)]
+    return [_TIME.sub("", paragraph) for paragraph in paragraphs[timed[0] if timed else 0 :]]
 
 
 def facts_of(raw: bytes) -> dict[str, Any]:

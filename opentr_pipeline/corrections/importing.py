@@ -105,8 +105,7 @@ class Importing:
     ) -> Compared:
         maker = EditMaker(published, self.who, self.why)
         edited = lines_of(raw, kind)
-        # What is no format of an export is compared with the plain text.
-        known = kind if kind in FORMATS else "txt"
+        known = "txt" if kind == "docx" else kind  # whose paragraphs are the lines of that
         document = Document(target.path, published, self.layout, guards_formulas=False)
         exported = lines_of(FORMATS[known](document), known)
         return compare(maker, exported, edited, kind, self.layout)

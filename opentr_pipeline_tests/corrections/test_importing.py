@@ -62,7 +62,9 @@ def said(kind: str) -> Transcript:
 
 
 def docx(lines: list[str]) -> bytes:
-    """A document of Word with a paragraph for each line."""
+    """A document of Word as exports write it: a title, a word about it, times before lines."""
+    timed = (f"{number // 60}:{number % 60:02d}  {line}" for number, line in enumerate(lines))
+    lines = ["A title", "0:30. Written by a machine (Whisper base); hear before you quote.", *timed]
     paragraphs = "".join(f"<w:p><w:r><w:t>{escape(line)}</w:t></w:r></w:p>" for line in lines)
     space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
     stream = io.BytesIO()
