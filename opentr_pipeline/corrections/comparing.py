@@ -1,7 +1,7 @@
 """Edits, made of a published transcript and a file of it that somebody has edited; pure."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from opentr_pipeline.corrections.edited_files import (
@@ -106,6 +106,9 @@ class _Comparison:
                 self._done.unplaced.append(_written(words) or _written(self._before[start:end]))
                 continue
             since, until, before, after = span
+            if since == until and words[0].begins and self._begins(since, moved):
+                after = [self._word(since)]  # else the new words end the segment before
+                until += 1
             channel = self._said[since if since < len(self._said) else since - 1].channel
             from_, to = self._numbers(since, until)
             new = _written([*before, *words, *after])
@@ -157,6 +160,13 @@ class _Comparison:
         if len({one.channel for one in self._said[since:until]}) > 1:
             return None
         return since, until, before_words, after_words
+
+    def _begins(self, at: int, moved: Mapping[int | None, int]) -> bool:
+        """Whether a segment begins with a word, after others have moved it."""
+        if at >= len(self._said) or (at and self._is_one(at - 1)):
+            return False
+        said = self._said[at]
+        return self._maker.row(said.channel)[said.first + moved.get(said.channel, 0)].begins
 
     def _is_one(self, at: int) -> bool:
         """Whether a word of the file and the next one are of one word of the transcript."""
@@ -221,15 +231,18 @@ class _Comparison:
         }
 
     def _edit_borders(self) -> None:
+        last = -1, -1
         for number, other in self._pairs:
+            # A line that begins with other words now begins all the same.
+            was = any(word.begins for word in self._before[last[0] + 1 : number + 1])
+            begins = any(word.begins for word in self._after[last[1] + 1 : other + 1])
+            last = number, other
             place = self._places.get(number)
-            if place is None:
+            if was == begins or place is None or (place and self._is_one(place - 1)):
                 continue
             said = self._said[place]
             row = self._maker.row(said.channel)
-            is_head = place == 0 or not self._is_one(place - 1)
-            was, begins = self._before[number].begins, self._after[other].begins
-            if was != begins and is_head and said.first and row[said.first].begins != begins:
+            if said.first and row[said.first].begins != begins:
                 self._maker.border(said.channel, said.first, begins=begins)
 
 

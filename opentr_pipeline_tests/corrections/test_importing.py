@@ -176,6 +176,16 @@ def test_lines_of_a_text_are_segments_and_names_in_it_speak(tmp_path: Path) -> N
     assert [one.text for one in desk.published.segments if one.text == "river"] == ["river"]
 
 
+def test_words_before_a_line_are_of_that_line(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, said("one"))
+    done = desk.edit("txt", "Note:", "Please note. Note:")
+    assert done.kinds == {"words": 1}
+    segments = desk.published.segments
+    assert segments[0].text == "Good morning to all of you {really}"
+    assert segments[1].text.startswith("Please note. Note: the")
+    assert desk.bring("txt", desk.exported("txt")).kinds == {}
+
+
 def test_a_voice_that_has_another_name_everywhere_is_given_it(tmp_path: Path) -> None:
     desk = Desk(tmp_path, said("voices"))
     for kind in KINDS:
