@@ -8,6 +8,7 @@ import click
 
 from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import Commands, archive_argument, json_option, print_json
+from opentr_pipeline.settings.addresses import Place, is_bucket
 from opentr_pipeline.wording import number_text
 
 if TYPE_CHECKING:
@@ -37,11 +38,11 @@ def import_(words: tuple[str, ...], recording: str, checked: bool, who: str, why
     """
     from opentr_pipeline.cli.shared import path_in_archive
     from opentr_pipeline.corrections.importing import Importing
-    from opentr_pipeline.transcripts.store import TranscriptStore
+    from opentr_pipeline.transcripts.published import store_of
 
     settings, (file,) = _split(words, 1)
     path = path_in_archive(recording, settings.workspace.archive) if recording else ""
-    store = TranscriptStore(settings.workspace.output)
+    store = store_of(settings.workspace)
     importing = Importing(store, settings, who or _login(), why, checked)
     done = importing.run(Path(file), path)
     changed = {*done.changed, *_named(store, done)}
@@ -74,15 +75,15 @@ def corrections() -> None:
 @archive_argument
 @click.option("--recording", default="", metavar="PATH", help="In the archive: of this one alone.")
 @json_option
-def corrections_list(archive: Path | None, recording: str, as_json: bool) -> None:
+def corrections_list(archive: Place | None, recording: str, as_json: bool) -> None:
     """List corrections by recording, those in conflict first."""
     from opentr_pipeline.cli.shared import path_in_archive, settings_of
     from opentr_pipeline.corrections.listing import listed
-    from opentr_pipeline.transcripts.store import TranscriptStore
+    from opentr_pipeline.transcripts.published import store_of
 
     settings = settings_of(archive, gpu_scale=False)
     path = path_in_archive(recording, settings.workspace.archive) if recording else ""
-    found = listed(TranscriptStore(settings.workspace.output), path)
+    found = listed(store_of(settings.workspace), path)
     if as_json:
         print_json(found)
         return
@@ -107,14 +108,14 @@ def corrections_list(archive: Path | None, recording: str, as_json: bool) -> Non
 @why_option
 def corrections_undo(words: tuple[str, ...], who: str, why: str) -> None:
     """Take corrections back, by the names that the list has for them; they stay in the history."""
-    from opentr_pipeline.cli.shared import folder_of, settings_of
+    from opentr_pipeline.cli.shared import place_of, settings_of
     from opentr_pipeline.corrections.importing import publish
     from opentr_pipeline.corrections.listing import undo
     from opentr_pipeline.transcripts.store import TranscriptStore
 
-    is_archive = len(words) > 1 and Path(words[0]).is_dir()
-    settings = settings_of(folder_of(words[0]) if is_archive else None, gpu_scale=False)
-    store = TranscriptStore(settings.workspace.output)
+    is_archive = len(words) > 1 and (is_bucket(words[0]) or Path(words[0]).is_dir())
+    settings = settings_of(place_of(words[0]) if is_archive else None, gpu_scale=False)
+    store = store_of(settings.workspace)
     media = undo(store, words[is_archive:], who or _login(), why)
     changed = publish(store, media)
     terminal.say(f"{number_text(len(words) - is_archive, 'correction')} undone.")
@@ -123,14 +124,14 @@ def corrections_undo(words: tuple[str, ...], who: str, why: str) -> None:
 
 @corrections.command("apply")
 @archive_argument
-def corrections_apply(archive: Path | None) -> None:
+def corrections_apply(archive: Place | None) -> None:
     """Put corrections into the tables that came by other means, such as git."""
     from opentr_pipeline.cli.shared import settings_of
     from opentr_pipeline.corrections.overlay import put_corrections
-    from opentr_pipeline.transcripts.store import TranscriptStore
+    from opentr_pipeline.transcripts.published import store_of
 
     settings = settings_of(archive, gpu_scale=False)
-    store = TranscriptStore(settings.workspace.output)
+    store = store_of(settings.workspace)
     changed = put_corrections(store, store.partition_keys())
     terminal.say(f"{number_text(len(changed), 'partition')} changed.")
     _renew(settings, changed)
@@ -141,7 +142,7 @@ def corrections_apply(archive: Path | None) -> None:
 @click.option(
     "--at-least", type=click.IntRange(min=1), default=2, show_default=True, help="Places."
 )
-def corrections_words(archive: Path | None, at_least: int) -> None:
+def corrections_words(archive: Place | None, at_least: int) -> None:
     """Print what people put again and again in place of the model's words, for a vocabulary.
 
     One term a line, with how often: put into the file that WHISPER_VOCABULARY_FILE, or a folder's
@@ -149,22 +150,22 @@ def corrections_words(archive: Path | None, at_least: int) -> None:
     """
     from opentr_pipeline.cli.shared import settings_of
     from opentr_pipeline.corrections.vocabulary import recurring
-    from opentr_pipeline.transcripts.store import TranscriptStore
+    from opentr_pipeline.transcripts.published import store_of
 
     settings = settings_of(archive, gpu_scale=False)
-    found = recurring(TranscriptStore(settings.workspace.output), at_least)
+    found = recurring(store_of(settings.workspace), at_least)
     terminal.say_all("".join(f"{one.text} # {one.num_places} places\n" for one in found))
 
 
 def _split(words: tuple[str, ...], count: int) -> "tuple[Settings, tuple[str, ...]]":
     """The settings of the archive, where one more word than needed is typed, and the others."""
-    from opentr_pipeline.cli.shared import folder_of, settings_of
+    from opentr_pipeline.cli.shared import place_of, settings_of
 
     if len(words) not in (count, count + 1):
         context = click.get_current_context()
         raise click.UsageError(f"takes {context.command.params[0].metavar}.", context)
     is_named = len(words) > count
-    archive = folder_of(words[0]) if is_named else None
+    archive = place_of(words[0]) if is_named else None
     return settings_of(archive, gpu_scale=False), words[is_named:]
 
 

@@ -21,6 +21,7 @@ from opentr_pipeline.corrections.making import new_id, now
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.locks import locked
 from opentr_pipeline.transcripts.edits import KINDS, Edit
+from opentr_pipeline.transcripts.elsewhere import Nowhere
 from opentr_pipeline.transcripts.layout import EDITS, StoreLayout, disk_sentences
 
 ENDING = ".jsonl"
@@ -96,6 +97,11 @@ class EditFiles:
             return b""
 
     def _append(self, media_fingerprint: str, lines: Sequence[dict[str, Any]]) -> None:
+        if not isinstance(self._layout.elsewhere, Nowhere):
+            raise StoreError(
+                "Corrections are kept in a folder that all hosts see, and OUTPUT_DIR is a bucket; "
+                "set a folder."
+            )
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         with disk_sentences(self._layout.root):
             self.folder.mkdir(parents=True, exist_ok=True)
