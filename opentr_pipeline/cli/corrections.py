@@ -111,7 +111,7 @@ def corrections_undo(words: tuple[str, ...], who: str, why: str) -> None:
     from opentr_pipeline.cli.shared import place_of, settings_of
     from opentr_pipeline.corrections.importing import publish
     from opentr_pipeline.corrections.listing import undo
-    from opentr_pipeline.transcripts.store import TranscriptStore
+    from opentr_pipeline.transcripts.published import store_of
 
     is_archive = len(words) > 1 and (is_bucket(words[0]) or Path(words[0]).is_dir())
     settings = settings_of(place_of(words[0]) if is_archive else None, gpu_scale=False)
