@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -34,7 +34,7 @@ class Heard(NamedTuple):
 class ClusterProject(Project):
     """Three machines: the first has the head, the database and the commands of the archive."""
 
-    def __init__(self, folder: Path, network: VirtualNetwork) -> None:
+    def __init__(self, folder: Path, network: VirtualNetwork, wait_s: float) -> None:
         self.network = network
         self.head, *self.workers = network.hosts
         super().__init__(
@@ -47,7 +47,7 @@ class ClusterProject(Project):
             SHARD_AUDIO_S="12",
             CLUSTER_ADDRESS=f"http://{self.head.address}:8265",
             OPENTR_TEST_HEARD=str(folder / "heard"),
-            OPENTR_TEST_WAIT_S="3",
+            OPENTR_TEST_WAIT_S=str(wait_s),
             WHISPER_MODEL="base",
             PYTHONPATH=WAITING,
             # A /tmp of its own: the slots of each host are its own.
@@ -97,11 +97,11 @@ class ClusterProject(Project):
         """Variables of a host: each notes on its own disk what it has joined."""
         return {"OPENTR_HOME": str(self.folder / f"of-{host.name}")}
 
-    def record(self, num: int, folder: str) -> None:
-        """Recordings of six seconds, of which two make a shard."""
+    def record(self, num: int, folder: str, seconds: float = 6.0) -> None:
+        """Recordings; two of six seconds make a shard."""
         for number in range(num):
             pitch_hz = 200.0 + number + 50 * len(list(self.archive.glob("*")))
-            making.wav(self.archive / folder / f"{number:03d}.wav", 6.0, pitch_hz)
+            making.wav(self.archive / folder / f"{number:03d}.wav", seconds, pitch_hz)
 
     def heard(self) -> list[Heard]:
         """What the steps have heard, in the order in which they noted it."""
@@ -135,14 +135,14 @@ class ClusterProject(Project):
 
 @contextmanager
 def cluster_project(
-    names: tuple[str, ...] = ("head", "host1", "host2"),
+    names: Sequence[str] = ("head", "host1", "host2"), wait_s: float = 3.0
 ) -> Iterator[ClusterProject]:
     """A cluster that is up, its hosts joined; all of it ends with the block."""
     # Not below /tmp, of which every host has one of its own.
     with tempfile.TemporaryDirectory(prefix="opentr-cluster-", dir="/var/tmp") as folder:
         Path(folder).chmod(0o755)
         with VirtualNetwork(names) as network:
-            project = ClusterProject(Path(folder), network)
+            project = ClusterProject(Path(folder), network, wait_s)
             project.start_database()
             project.on(project.head, "cluster", "head", project.head.address)
             for host in project.workers:

@@ -8,6 +8,7 @@ from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import Commands, json_option, print_json, settings_to_look
 from opentr_pipeline.commands import command
 from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.wording import number_text
 
 if TYPE_CHECKING:
     from opentr_pipeline.monitoring.cluster import ClusterState
@@ -97,7 +98,7 @@ def _show(state: "ClusterState") -> None:
     console = terminal.console()
     console.print(table)
     console.print(
-        f"{len(state.hosts)} hosts, {state.num_running} of {state.num_slots} worker slots in use, "
-        f"{state.num_waiting} steps wait in the queue of {state.address}.",
+        f"{number_text(len(state.hosts), 'host')}, {state.num_running} of {state.num_slots} worker "
+        f"slots in use, {number_text(state.num_waiting, 'step')} in the queue of {state.address}.",
         soft_wrap=True,
     )

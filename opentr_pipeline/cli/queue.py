@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 @json_option
 def queue(archive: Place | None, as_json: bool) -> None:
     """Show the runs that wait or work, and who holds the worker slots."""
-    from opentr_pipeline.devices.leases import holders, ranks_waiting
+    from opentr_pipeline.devices.leases import ranks_waiting
     from opentr_pipeline.devices.memory_limits import closed_slots
     from opentr_pipeline.launching.run_state import active_runs
+    from opentr_pipeline.monitoring.cluster import holders_anywhere
 
     setup = setup_to_look(archive)
     runs = active_runs(setup.workspace)
     slots, folder = setup.slots, setup.slots_folder
-    held, waiting = holders(slots, folder), ranks_waiting(slots, folder)
+    held, waiting = holders_anywhere(setup), ranks_waiting(slots, folder)
     closed = closed_slots(slots, folder)
     if as_json:
         more = {"num_worker_slots": len(slots), "slots_in_use": held, "ranks_waiting": waiting}

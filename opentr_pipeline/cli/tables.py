@@ -24,11 +24,11 @@ def holder_text(holder: Holder) -> str:
     slot = f"{holder.worker} {holder.slot}"
     if not holder.run_id:
         return slot
-    keys = ", ".join(holder.partitions[:NUM_KEYS_SHOWN])
+    keys = "".join(f", {key}" for key in holder.partitions[:NUM_KEYS_SHOWN])
     more = " ..." if len(holder.partitions) > NUM_KEYS_SHOWN else ""
     held = duration_text(holder.held_s or 0.0)
     run = holder.run_id[:NUM_ID_LETTERS]
-    return f"{slot}, run {run}, {keys}{more}, since {clock_text(holder.since)} ({held})"
+    return f"{slot}, run {run}{keys}{more}, since {clock_text(holder.since)} ({held})"
 
 
 def speed_text(speed_x: float | None, otherwise: str) -> str:

@@ -87,14 +87,20 @@ def _tick(context: SensorEvaluationContext, setup: Setup, names: Names) -> Senso
         return registered(context.instance, names)
 
     tick = uploads.tick(_under_way(context.instance, names), register)
-    used = slots_in_use(setup.slots, setup.slots_folder)
-    sentence = f"{tick.sentence} {len(used)} of {len(setup.slots)} worker slots in use."
+    sentence = f"{tick.sentence} {_slots_said(setup)}"
     context.log.info(sentence)
     return SensorResult(
         run_requests=[_run_request(request, names) for request in tick.requests],
         skip_reason=None if tick.requests else sentence,
         cursor=context.cursor or f"looking since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     )
+
+
+def _slots_said(setup: Setup) -> str:
+    if setup.settings.cluster_address:  # whose head is asked by commands, not at each tick
+        return f"The cluster has {len(setup.slots)} worker slots."
+    used = slots_in_use(setup.slots, setup.slots_folder)
+    return f"{len(used)} of {len(setup.slots)} worker slots in use."
 
 
 def _under_way(instance: DagsterInstance, names: Names) -> dict[str, bool]:

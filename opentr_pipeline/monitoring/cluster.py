@@ -2,9 +2,13 @@
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from opentr_pipeline.devices.cluster_slots import Host, num_slots_on
+from opentr_pipeline.devices.leases import Holder, holders
+from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.planning import hosts
+from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.services.ray_cluster import Job, RayCluster
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.wording import duration_text
@@ -60,6 +64,31 @@ def cluster_state(settings: Settings) -> ClusterState:
         sum(len(host.steps) for host in found),
         sum(job.status == "PENDING" for job in jobs),
     )
+
+
+def holders_anywhere(setup: Setup) -> list[Holder]:
+    """Who holds the worker slots: of this machine, or of all hosts, as the head knows it.
+
+    A head that is away says nothing; ``health`` does.
+    """
+    settings = setup.settings
+    if not settings.cluster_address:
+        return holders(setup.slots, setup.slots_folder)
+    names = {host.node: host.name for host in hosts.known_hosts(settings)}
+    try:
+        jobs = RayCluster(settings.cluster_address).jobs()
+    except ServiceError:
+        return []
+    archive = str(setup.workspace.archive)
+    return [
+        Holder(job.step.rpartition(".")[2], job.run_id, archive, _time(job), worker=names[job.node])
+        for job in jobs
+        if job.run_id and job.node in names
+    ]
+
+
+def _time(job: Job) -> str:
+    return datetime.fromtimestamp(job.since_s, UTC).isoformat(timespec="seconds")
 
 
 def _state(host: Host, num_slots: int, jobs: list[Job]) -> HostState:

@@ -10,11 +10,12 @@ from typing import Any
 
 from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.commands import command
-from opentr_pipeline.devices.leases import Holder, holders
+from opentr_pipeline.devices.leases import Holder
 from opentr_pipeline.devices.memory_limits import MemoryLimit, batch_limits, closed_slots
 from opentr_pipeline.devices.usage import DeviceNow, devices_now
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.launching.run_state import ActiveRun, active_runs
+from opentr_pipeline.monitoring.cluster import holders_anywhere
 from opentr_pipeline.planning.backlog import known_work_by_partition
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.overview import Overview, count
@@ -94,10 +95,10 @@ class StatusWatch:
             sum(self._pending[content] for content in finished),
             self._num_by_status,
             len(self._slots),
-            holders(self._slots, folder),
+            holders_anywhere(self._setup),
             closed_slots(self._slots, folder),
             batch_limits(self._slots, folder),
-            devices_now(slot.device for slot in self._slots),
+            devices_now(slot.device for slot in self._slots if not self._settings.cluster_address),
             active_runs(self._setup.workspace),
             self._speed_x,
             services.address if services.is_running() else self._page_of_stack,

@@ -9,9 +9,11 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
+from opentr_pipeline.services import log_files
 from opentr_pipeline_tests.cluster_project import (
     NUM_SLOTS,
     ClusterProject,
@@ -50,6 +52,10 @@ def check_all_there(cluster: ClusterProject, num: int) -> None:
     assert words == dict.fromkeys((row["recording_id"] for row in rows), 1)
 
 
+def slot_logs(cluster: ClusterProject) -> list[Path]:
+    return list(log_files.slot_logs(cluster.settings.workspace.dagster_home).glob("*.log"))
+
+
 def test_two_runs_at_once_use_all_slots_of_both_hosts_and_no_more(
     cluster: ClusterProject, record_property: RecordProperty
 ) -> None:
@@ -60,12 +66,16 @@ def test_two_runs_at_once_use_all_slots_of_both_hosts_and_no_more(
     asked = ("dagster", "asset", "materialize", "--select", "transcripts", "--partition")
     runs = [cluster.begin(head, *asked, "film"), cluster.begin(head, "run")]
     wait_for(lambda: len(cluster.heard()) > 1)
-    said = cluster.on(head, "cluster", "status")
-    assert "of 4 worker slots in use" in said
+    said = cluster.on(head, "cluster", "status") + cluster.on(head, "queue")
+    assert said.count("of 4 worker slots in use") == 2
+    assert "host1: " in said or "host1 " in said
     for run in runs:
         printed, _ = run.communicate(timeout=400)
         assert run.returncode == 0, printed
     check_all_there(cluster, 2 * NUM_RECORDINGS)
+    assert {path.stem for path in slot_logs(cluster)} == {
+        f"{host.name}.cpu.slot-{number}" for host in cluster.workers for number in range(NUM_SLOTS)
+    }
     heard = cluster.heard()
     assert len(heard) == 2 * NUM_RECORDINGS, "something was heard twice"
     by_host = {
@@ -75,6 +85,25 @@ def test_two_runs_at_once_use_all_slots_of_both_hosts_and_no_more(
     assert set(at_once.values()) == {NUM_SLOTS}
     took_s = max(one.ended for one in heard) - min(one.began for one in heard)
     record_property("figures", f"cluster: two runs, at once {at_once}, {took_s:.0f} s of steps")
+
+
+def test_start_dev_hands_an_upload_to_the_hosts(
+    cluster: ClusterProject, record_property: RecordProperty
+) -> None:
+    head = cluster.head
+    by_flag = {"CLUSTER_ADDRESS": "", "UPLOAD_SETTLE_S": "2"}
+    cluster.on(head, "dagster", "sensor", "stop", "refreshes", **by_flag)
+    address = cluster.environ["CLUSTER_ADDRESS"]
+    cluster.on(head, "start", "dev", "--cluster", address, **by_flag)
+    try:
+        cluster.record(1, "uploads")
+        came_at = time.time()
+        wait_for(lambda: "uploads/000.wav" in cluster.transcripts())
+        took_s = time.time() - came_at
+    finally:
+        cluster.on(head, "stop", **by_flag)
+    assert cluster.heard()[-1].host in {host.name for host in cluster.workers}
+    record_property("figures", f"cluster: an upload was published after {took_s:.0f} s")
 
 
 def test_a_step_a_host_and_the_head_may_die(
@@ -102,7 +131,7 @@ def test_a_step_a_host_and_the_head_may_die(
     assert time.time() - head_at < 60
     printed, _ = run.communicate(timeout=500)
     assert run.returncode == 0, printed
-    check_all_there(cluster, 3 * NUM_RECORDINGS)
+    check_all_there(cluster, 3 * NUM_RECORDINGS + 1)
     ended_s = time.time() - head_at
     record_property(
         "figures",
