@@ -106,6 +106,7 @@ class BucketTables:
     def follow(self, partition_key: str) -> None:
         """See ``Elsewhere``."""
         tried: Pointer | None = None
+        self._committed.pop(partition_key, None)
         with self._sentences():
             while (pointer := self._pointer(partition_key)) != tried:
                 noted = self._noted(partition_key)
@@ -165,6 +166,11 @@ class BucketTables:
                 now = self._pointer(partition_key)
                 if now.files != fresh.files:  # else it was ours, and the answer got lost
                     obstore.delete(store, list(sent.values()))
+                    if is_same(noted, (now.version or {}).get("e_tag")):
+                        raise StoreError(
+                            f"OUTPUT_DIR={self._address} refuses a condition that holds; what is "
+                            "finished is kept on this machine, and published by the next run."
+                        ) from None
                     return False
                 version = dict(now.version or {})
         self._committed[partition_key] = Pointer(version, fresh.files)

@@ -107,6 +107,9 @@ def test_what_a_host_publishes_others_follow_and_any_reader_opens(
     between.asked.clear()
     three.publish("radio", [entry("a.wav")])
     assert [one.method for one in between.asked] == ["GET", "GET"]
+    between.asked.clear()
+    three.write_recordings("radio", [recording("a.wav")])
+    assert [one.method for one in between.asked] == ["GET", "GET"]
     # Of what counted before nothing is left.
     counting = {name for name in names(address) if name.startswith(".store/partitions/")}
     assert len(counting) == 4, counting
