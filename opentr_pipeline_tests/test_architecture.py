@@ -63,7 +63,7 @@ ENVIRONMENT_FORWARDERS = {
     *("recognition.whisper.model", "services.stack", "speakers.sessions", "services.cluster_node"),
 }
 MAX_LINES_OF_FILE = 300
-LONG_FILES = {"transcripts.store": 389}  # one class and what it hands out
+LONG_FILES = {"transcripts.store": 391}  # one class and what it hands out
 USUAL_LINES_OF_FUNCTION = 40
 MAX_LINES_OF_FUNCTION = 60
 

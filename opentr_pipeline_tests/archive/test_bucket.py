@@ -251,6 +251,7 @@ def test_who_cannot_ask_hears_why_and_nothing_secret(
         scan(BucketAddress("s3://somewhere-else", buckets))
 
 
+@pytest.mark.slow
 def test_a_plain_machine_imports_nothing_of_buckets(tmp_path: Path) -> None:
     wav(tmp_path / "a" / "a.wav", seconds=0.5)
     code = (
@@ -266,6 +267,7 @@ def test_a_plain_machine_imports_nothing_of_buckets(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_process_that_steps_are_forked_from_asks_no_bucket(tmp_path: Path) -> None:
     """Theirs would wait for threads that are not there."""
     code = "import sys, opentr_pipeline.launching.preload; assert 'obstore' not in sys.modules"
