@@ -1,12 +1,13 @@
 """The executor of a cluster: as many transcription steps at once as its hosts have worker slots."""
 
+import contextlib
 import functools
 import logging
 import threading
 import time
 from typing import Any
 
-from dagster import Field, InitExecutorContext, Int, executor
+from dagster import DagsterInstance, Field, InitExecutorContext, Int, executor
 from dagster._core.definitions.executor_definition import multiple_process_executor_requirements
 from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.base import Executor
@@ -63,6 +64,7 @@ def cluster_executor(settings: Settings, num_hearing: int) -> Any:
         asked = init_context.executor_config.get("worker_slots")
         size = ClusterSize(settings, asked if isinstance(asked, int) else None)
         there = size.meet_patiently()
+        end_orphans(init_context.instance, RayCluster(settings.cluster_address))
         address = settings.cluster_address
         asked_of = asked_of_ray(settings, there)
         steps = ClusterSteps(
@@ -80,6 +82,18 @@ def cluster_executor(settings: Settings, num_hearing: int) -> Any:
         )
 
     return on_cluster
+
+
+def end_orphans(instance: DagsterInstance, cluster: RayCluster) -> None:
+    """End the steps of runs that are over: where a run was killed they work on, and hold slots.
+
+    What they have finished is kept. Steps of runs that this instance does not know are others'.
+    """
+    with contextlib.suppress(ServiceError):  # the next run tries again
+        for job in cluster.jobs():
+            run = instance.get_run_by_id(job.run_id) if job.run_id else None
+            if run and run.is_finished:
+                cluster.end(job)
 
 
 class ClusterSize:

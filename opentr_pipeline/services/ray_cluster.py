@@ -155,6 +155,17 @@ class RayCluster:
         ]
         return sorted(jobs, key=lambda job: (not job.node, job.since_s))
 
+    def end(self, job: Job) -> None:
+        """End a job.
+
+        Raises:
+            ServiceError: the head does not answer.
+        """
+        try:
+            self._client.stop_job(job.name)
+        except (OSError, RuntimeError) as error:
+            raise self.gone(error) from None
+
     def say_on_each(
         self, hosts: Sequence[Host], program: str, environment: Mapping[str, str]
     ) -> dict[str, str]:

@@ -18,7 +18,7 @@ from dagster._utils.tags import TagConcurrencyLimitsCounter
 from dagster_ray.core.executor import RayStepHandler
 
 from opentr_pipeline.defs import cluster_executor, hand_over
-from opentr_pipeline.defs.cluster_executor import ClusterSize, step_environment
+from opentr_pipeline.defs.cluster_executor import ClusterSize, end_orphans, step_environment
 from opentr_pipeline.defs.cluster_steps import ClusterSteps
 from opentr_pipeline.defs.gpu_slots import PRIORITIES, PRIORITY_TAG
 from opentr_pipeline.defs.hand_over import HEAD_PATIENCE_S, HandOver
@@ -26,6 +26,7 @@ from opentr_pipeline.devices.cluster_slots import Host, as_on_a_host
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.planning import hosts
 from opentr_pipeline.planning.shards import MAX_SHARDS
+from opentr_pipeline.services.ray_cluster import Job, RayCluster
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.making import settings_of
@@ -234,6 +235,22 @@ def test_the_tag_limit_follows_the_hosts(monkeypatch: pytest.MonkeyPatch) -> Non
     step = types.SimpleNamespace(tags={"gpu": "slot"})
     counter = TagConcurrencyLimitsCounter(run._tag_concurrency_limits, [step] * 11)  # type: ignore[list-item]
     assert not counter.is_blocked(step)  # type: ignore[arg-type]
+
+
+def test_steps_of_runs_that_are_over_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a run was killed they would hold slots; others' runs are left alone."""
+    ended: list[Job] = []
+    jobs = [Job(name, "RUNNING", "n1", name, STEP, 0.0) for name in ("over", "works", "theirs", "")]
+    monkeypatch.setattr(RayCluster, "jobs", lambda self: jobs)
+    monkeypatch.setattr(RayCluster, "end", lambda self, job: ended.append(job))
+    runs = {"over": True, "works": False}
+    instance = types.SimpleNamespace(
+        get_run_by_id=lambda name: (
+            types.SimpleNamespace(is_finished=runs[name]) if name in runs else None
+        )
+    )
+    end_orphans(instance, RayCluster(ADDRESS))  # type: ignore[arg-type]
+    assert [job.name for job in ended] == ["over"]
 
 
 def test_a_plain_machine_imports_nothing_of_a_cluster() -> None:
