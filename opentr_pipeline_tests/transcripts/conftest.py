@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from opentr_pipeline.postgres import Database
+from opentr_pipeline.transcripts import shared_notes
 from opentr_pipeline_tests.postgres import running_postgres
 
 BOTH = pytest.mark.parametrize(
@@ -20,8 +21,9 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def database(request: pytest.FixtureRequest) -> Database | None:
-    """A fresh one, or None for files."""
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Database | None:
+    """A fresh one, or None for files; nothing of this process is renewed by itself."""
+    monkeypatch.setattr(shared_notes, "_renewing", lambda url: None)
     if request.param == "files":
         return None
     import psycopg2

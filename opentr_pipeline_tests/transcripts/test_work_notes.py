@@ -29,9 +29,12 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from opentr_pipeline.postgres import Database
+from opentr_pipeline.transcripts import shared_notes
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline_tests.making import content
 url = sys.argv[2]
+shared_notes.CLAIM_S = float(sys.argv[3])
+shared_notes.RENEW_S = shared_notes.CLAIM_S / 6
 kept = Checkpoints(Path(sys.argv[1]) / ".store", Database(url) if url else None)
 claim = kept.lock(content("sound"))
 print(claim is not None, kept.begin_attempt(content("sound")), flush=True)
@@ -50,10 +53,12 @@ def notes_in(folder: Path, database: Database | None) -> WorkNotes:
 
 
 @contextmanager
-def holder(folder: Path, database: Database | None) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def holder(
+    folder: Path, database: Database | None, claim_s: float = 60.0
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Another process that has claimed a recording and begun an attempt."""
     url = database.url if database else ""
-    command = [sys.executable, "-c", HOLDER, str(folder), url]
+    command = [sys.executable, "-c", HOLDER, str(folder), url, str(claim_s)]
     with subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         yield process, process.stdout.readline().strip()
@@ -186,7 +191,6 @@ def test_a_killed_holder_has_no_claim_and_leaves_its_attempt(
 @pytest.fixture
 def short_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_notes, "CLAIM_S", 0.6)
-    monkeypatch.setattr(shared_notes, "_renewing", lambda url: None)
 
 
 POSTGRES = pytest.mark.parametrize("database", ["postgres"], indirect=True)
@@ -221,20 +225,18 @@ def test_a_lost_host_costs_a_recording_no_attempt(
 
 @pytest.mark.slow
 @POSTGRES
-@pytest.mark.usefixtures("short_claims")
 def test_a_claim_lasts_as_long_as_it_is_renewed(tmp_path: Path, database: Database) -> None:
     notes = notes_in(tmp_path, database)
-    claim = notes.claim(SOUND)
-    assert claim
-    notes.begin_attempt(SOUND)
-    for _ in range(4):
-        time.sleep(0.3)
-        renew(database)
-        assert notes.claim(SOUND) is None
-        assert notes.num_attempts(SOUND) == 1
-    time.sleep(0.7)
-    again = notes.claim(SOUND)
-    assert again
+    with holder(tmp_path, database, claim_s=1.2) as (process, said):
+        assert said == "True 1"
+        for _ in range(8):
+            time.sleep(0.3)
+            assert notes.claim(SOUND) is None
+        os.kill(process.pid, signal.SIGSTOP)  # it hangs, or its host does
+        time.sleep(1.3)
+        claim = notes.claim(SOUND)
+        assert claim
+        claim.release()
 
 
 def test_a_database_that_is_away_is_a_sentence_without_its_password() -> None:
