@@ -27,6 +27,7 @@ import pyarrow as pa
 
 from benchmarks import machine
 from opentr_pipeline.archive.changes import Clock
+from opentr_pipeline.archive.ledger import Ledger
 from opentr_pipeline.archive.media_files import MediaFile, scan
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.audio.probe import Probe
@@ -147,8 +148,8 @@ def _scan(archive: Archive) -> Callable[[], str]:
     return work
 
 
-def _tick(archive: Archive, *, settle: bool) -> Callable[[], str]:
-    """A look of the sensor."""
+def _ticks(archive: Archive) -> Callable[[], str]:
+    """A look of the sensor, some time after the one before."""
     setup, active = Setup(archive.settings), dict[str, bool]()
     clock = Clock(lambda: time.monotonic() + skipped_s)
     keys: list[str] = []
@@ -157,34 +158,39 @@ def _tick(archive: Archive, *, settle: bool) -> Callable[[], str]:
         keys.extend(sorted(found - set(keys)))
         return keys
 
+    skipped_s = 0.0
+
     def look() -> str:
+        nonlocal skipped_s
+        skipped_s += SETTLE_S
         tick = Uploads(setup, OPTIONS, clock).tick(active, register)
         active.update({request.key: request.is_stock for request in tick.requests})
         return tick.sentence
 
-    skipped_s = 0.0
-    ledger = Uploads(setup, OPTIONS, clock).ledger
-    while settle:
-        skipped_s += SETTLE_S
-        look()
-        with ledger.opened():
-            counts = ledger.counts()
-        settle = counts["known"] < sum(counts.values()) or not counts["known"]
     return look
 
 
 def _first_ticks(archive: Archive) -> Callable[[], str]:
     """All looks until everything is known."""
+    look, ledger = _ticks(archive), Ledger(archive.settings.workspace.uploads_ledger)
 
     def work() -> str:
-        return _tick(archive, settle=True)()
+        while True:
+            said = look()
+            with ledger.opened():
+                counts = ledger.counts()
+            if counts["known"] and counts["known"] == sum(counts.values()):
+                return said
 
     return work
 
 
-def _one_tick(archive: Archive) -> Callable[[], str]:
+def _idle_tick(archive: Archive) -> Callable[[], str]:
     """The next look, which finds nothing."""
-    return _tick(archive, settle=False)
+    look = _ticks(archive)
+    for _ in range(4):  # the clock of another process: all folders are read again, as after a start
+        look()
+    return look
 
 
 def _status(archive: Archive) -> Callable[[], str]:
@@ -275,7 +281,7 @@ STEPS: dict[str, Callable[[Archive], Callable[[], str]]] = {
     "first scan": _scan,
     "unchanged scan": _scan,
     "first ticks": _first_ticks,
-    "idle tick": _one_tick,
+    "idle tick": _idle_tick,
     "status": _status,
     "contents": _index,
     "plan of an upload": _plan,
