@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.postgres import Database
+from opentr_pipeline.transcripts.elsewhere import Nowhere
 from opentr_pipeline.transcripts.layout import Generation, StoreLayout, of_one_generation
 from opentr_pipeline.transcripts.table_files import read_published
 
@@ -83,7 +84,9 @@ def partitions_with(
 
 
 def _table(store: StoreLayout, database: Database | None) -> ContentTable:
-    if database is None:
+    # Copies of a bucket follow it each at its own pace, and an index is of one of them.
+    is_copy = not isinstance(store.elsewhere, Nowhere)
+    if database is None or is_copy:
         return ContentFile(store.inner / "contents.sqlite")
     from opentr_pipeline.transcripts.shared_contents import SharedContents
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Set
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.transcripts import content_index
 from opentr_pipeline.transcripts import store as store_module
 from opentr_pipeline.transcripts.content_index import ContentFile, ContentTable, Holding, look_up
+from opentr_pipeline.transcripts.elsewhere import Nowhere
 from opentr_pipeline.transcripts.shared_contents import SharedContents
 from opentr_pipeline.transcripts.store import Entry, PublishedRow, TranscriptStore
 from opentr_pipeline.transcripts.transcript import Content
@@ -29,6 +31,7 @@ WANTED = {content(name, options) for name in NAMES for options in (OTHER_OPTIONS
 PUBLISHER = """
 import itertools, sys
 from pathlib import Path
+from opentr_pipeline.transcripts.elsewhere import Nowhere
 from opentr_pipeline.transcripts.shared_contents import SharedContents
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline_tests.making import content, transcript
@@ -90,6 +93,23 @@ def test_only_partitions_that_hold_the_bytes_are_opened(
     monkeypatch.setattr(content_index, "_holding", pytest.fail)  # nothing has changed
     assert set(store.find_contents({content(NAMES[3]), content("new")})) == {content(NAMES[3])}
     assert opened == ["p3"]
+
+
+class Copied:
+    """A bucket of which the folder is a copy, as far as an index can tell."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(Nowhere(), name)
+
+
+def test_each_copy_of_a_bucket_has_an_index_of_its_own(tmp_path: Path) -> None:
+    pytest.importorskip("psycopg2")
+    away = Database("postgresql://opentr@127.0.0.1:1/none")
+    copied: Any = Copied()
+    store = TranscriptStore(tmp_path / "output", away, copied)
+    store.publish("a", [Entry("r", NAMES[0], transcript(NAMES[0], "word"))])
+    says_the_same(store)
+    assert (store.inner / "contents.sqlite").exists()
 
 
 @pytest.mark.parametrize("damage", ["not a database", "a folder"])
