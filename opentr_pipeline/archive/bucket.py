@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
-from opentr_pipeline.archive.objects import as_system_errors, object_store
+from opentr_pipeline.archive.objects import as_system_errors, object_store, plain_tag
 from opentr_pipeline.archive.ranges import Ranges
 from opentr_pipeline.archive.storage import Facts, Listed, sha256_of
 from opentr_pipeline.errors import ArchiveError
@@ -173,7 +173,7 @@ class BucketStorage:
 
     def _facts(self, meta: "ObjectMeta") -> Facts:
         seconds = int(meta["last_modified"].timestamp())  # some say more digits where they list
-        version = _number(meta["e_tag"] or meta["version"] or "")
+        version = _number(plain_tag(meta["e_tag"]) or meta["version"] or "")
         return Facts(
             "file",
             meta["size"],

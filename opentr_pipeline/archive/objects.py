@@ -3,8 +3,8 @@
 import errno
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +88,24 @@ def as_system_errors(path: str) -> Iterator[None]:
     except refused.BaseError as error:
         said = f"The bucket did not answer: {reason(error)}"
         raise OSError(errno.ETIMEDOUT, said, path) from None
+
+
+def remove(store: "ObjectStore", names: Iterable[str]) -> None:
+    """Remove objects, of which some may be gone already: Azure says so, S3 does not."""
+    import obstore
+
+    every = sorted(names)
+    try:
+        obstore.delete(store, every)
+    except FileNotFoundError:
+        for name in every:
+            with suppress(FileNotFoundError):
+                obstore.delete(store, name)
+
+
+def plain_tag(e_tag: str | None) -> str:
+    """The tag of a version, the same in answers and in listings: Azure's have no quotes there."""
+    return (e_tag or "").strip('"')
 
 
 def version_of(meta: Mapping[str, Any]) -> dict[str, str]:

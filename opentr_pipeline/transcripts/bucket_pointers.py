@@ -3,6 +3,8 @@
 import json
 from dataclasses import dataclass, field
 
+from opentr_pipeline.archive.objects import plain_tag
+
 POINTERS = ".store/pointers"
 
 
@@ -31,7 +33,7 @@ def pointer_path(key: str) -> str:
 
 def is_same(noted: Pointer, e_tag: str | None) -> bool:
     """Whether the copy follows the pointer that has this tag; listings tell no more of it."""
-    return e_tag is not None and (noted.version or {}).get("e_tag") == e_tag
+    return bool(e_tag) and plain_tag((noted.version or {}).get("e_tag")) == plain_tag(e_tag)
 
 
 def version_text(pointer: Pointer) -> str:

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from opentr_pipeline.archive.objects import as_system_errors, object_store, version_of
+from opentr_pipeline.archive.objects import as_system_errors, object_store, remove, version_of
 from opentr_pipeline.errors import SettingsError, StoreError
 from opentr_pipeline.locks import locked
 from opentr_pipeline.settings.addresses import BucketAddress, Place
@@ -165,7 +165,7 @@ class BucketTables:
             except (AlreadyExistsError, PreconditionError):
                 now = self._pointer(partition_key)
                 if now.files != fresh.files:  # else it was ours, and the answer got lost
-                    obstore.delete(store, list(sent.values()))
+                    remove(store, sent.values())
                     if is_same(noted, (now.version or {}).get("e_tag")):
                         raise StoreError(
                             f"OUTPUT_DIR={self._address} refuses a condition that holds; what is "
@@ -212,7 +212,7 @@ class BucketTables:
                 if one["path"] not in counting and one["last_modified"] < since:
                     replaced.add(one["path"])
         if replaced:
-            obstore.delete(store, sorted(replaced))
+            remove(store, replaced)
 
     def follow_file(self, name: str) -> None:
         """See ``Elsewhere``."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from opentr_pipeline.archive.objects import as_system_errors
+from opentr_pipeline.archive.objects import as_system_errors, remove
 from opentr_pipeline.locks import locked
 from opentr_pipeline.transcripts.layout import StoreLayout
 from opentr_pipeline.whole_files import write_whole
@@ -38,8 +38,6 @@ def send_folder(store: "ObjectStore", layout: StoreLayout, folder: str) -> None:
     Raises:
         OSError: the bucket refuses, or a file cannot be read.
     """
-    import obstore
-
     inner, root = layout.inner / "sent", layout.root / folder
     inner.mkdir(parents=True, exist_ok=True)
     note = inner / f"{folder.strip('.').replace('/', '-')}.json"
@@ -51,7 +49,7 @@ def send_folder(store: "ObjectStore", layout: StoreLayout, folder: str) -> None:
             list(threads.map(lambda name: _send(store, root / name, f"{folder}/{name}"), changed))
         if gone := known.keys() - here.keys():
             with as_system_errors(folder):
-                obstore.delete(store, [f"{folder}/{name}" for name in sorted(gone)])
+                remove(store, (f"{folder}/{name}" for name in gone))
         write_whole(note, json.dumps(here).encode())
 
 

@@ -16,7 +16,7 @@ from opentr_pipeline.archive.bucket import BucketStorage
 from opentr_pipeline.archive.changes import Clock, Watch
 from opentr_pipeline.archive.ledger import Ledger
 from opentr_pipeline.archive.media_files import scan
-from opentr_pipeline.archive.objects import object_store
+from opentr_pipeline.archive.objects import object_store, remove
 from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.archive.recordings import ProbeMemory, probe_all
 from opentr_pipeline.archive.references import find_references
@@ -274,6 +274,16 @@ def test_a_process_that_steps_are_forked_from_asks_no_bucket(tmp_path: Path) -> 
     asked = {"ARCHIVE_DIR": "s3://tapes/a", "OUTPUT_DIR": "s3://tapes/b"}
     environ = {**os.environ, **asked, "S3_ENDPOINT_URL": "http://127.0.0.1:9"}
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environ)
+
+
+def test_a_version_is_the_same_in_answers_and_in_listings_of_azure(address: BucketAddress) -> None:
+    put(address, "a.wav")
+    said = obstore.head(object_store(address), "a.wav")
+    bare = {**said, "e_tag": str(said["e_tag"]).strip('"')}
+    storage = BucketStorage(address)
+    assert storage._facts(said) == storage._facts(bare)  # type: ignore[arg-type]
+    remove(object_store(address), ["a.wav", "gone.wav"])
+    assert not scan(address).media_files
 
 
 def test_a_fork_of_who_has_asked_says_so(address: BucketAddress) -> None:
