@@ -26,7 +26,7 @@ from opentr_pipeline.recognition.whisper.model import Whisper
 from opentr_pipeline.recognition.whisper.transcriber import MIN_CUT_LOGPROB
 from opentr_pipeline.settings.environment import load_settings
 
-THRESHOLDS = (-0.2, -0.3, MIN_CUT_LOGPROB, -0.5, -0.6)
+THRESHOLDS = (-0.2, -0.3, -0.4, -0.5, MIN_CUT_LOGPROB)
 BEAM_SIZE = 5
 
 
@@ -63,7 +63,8 @@ class Rule:
         """The text of a window and the seconds that it took."""
         cut, full = pair
         first = cut.decoded
-        is_enough = first.text and not first.is_doubtful and first.avg_logprob >= self.min_logprob
+        is_strange = first.is_doubtful or first.ends_twice or not first.text
+        is_enough = not is_strange and first.avg_logprob >= self.min_logprob
         if is_enough or cut.context_s == full.context_s:
             return first.text, cut.cpu_s
         keeps_cut = self.keeps_likelier and first.is_likelier_than(full.decoded)

@@ -30,7 +30,7 @@ from opentr_pipeline.recognition import fetching
 from opentr_pipeline.recognition.batches import Batches
 from opentr_pipeline.recognition.engine import STRETCH
 from opentr_pipeline.recognition.options import TranscriptionOptions
-from opentr_pipeline.recognition.recognizer import Part
+from opentr_pipeline.recognition.recognizer import Part, share_of_batch
 from opentr_pipeline.recognition.whisper.memory import CPU_BATCH
 from opentr_pipeline.recognition.whisper.model import Whisper
 from opentr_pipeline.recognition.whisper.shapes import SHAPES, ModelShape
@@ -148,7 +148,7 @@ def transcribe(
 ) -> float:
     """Do what the engine does, one thing after the other; seconds of sound."""
     sounds = [Sound(file) for file in files]
-    batches: Batches[tuple[Sound, Part]] = Batches(CPU_BATCH // 2, 1)
+    batches: Batches[tuple[Sound, Part]] = Batches(CPU_BATCH // 2, 1, share_of_batch)
     vars(windows)["_speech"] = stages.timed("voice activity", windows._speech)
     for sound in sounds:
         found = stages.timed("decode media", lambda one: list(one.windows()))(sound)

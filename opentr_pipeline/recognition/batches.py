@@ -1,9 +1,9 @@
 """Windows of many recordings that wait to be decoded together; pure."""
 
 import math
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 # A kind that was passed over so often goes next, full batch or not: its recordings wait for it.
@@ -15,12 +15,15 @@ class Batches(Generic[Item]):
     """Items that wait, by kind; only those of one kind can share a batch.
 
     Attributes:
-        batch_size: most items in a batch.
+        batch_size: most of the largest items in a batch.
         num_workers: that take batches at the same time.
+        share_of: how large an item of a kind is beside the largest, at most 1: of smaller ones more
+            fit into a batch.
     """
 
     batch_size: int
     num_workers: int
+    share_of: Callable[[Any], float] = lambda _: 1.0
     _waiting: dict[Hashable, list[Item]] = field(default_factory=dict)
     _passed_over: dict[Hashable, int] = field(default_factory=dict)
 
@@ -31,7 +34,7 @@ class Batches(Generic[Item]):
     @property
     def has_full_batch(self) -> bool:
         """Whether some kind fills a batch."""
-        return any(len(items) >= self.batch_size for items in self._waiting.values())
+        return any(self._fullness(kind) >= 1 for kind in self._waiting)
 
     def add(self, kind: Hashable, item: Item) -> None:
         """Let an item wait."""
@@ -48,7 +51,7 @@ class Batches(Generic[Item]):
         if not self._waiting:
             return []
         kind = max(self._waiting, key=self._urgency)
-        size = self.batch_size
+        size = self._size(kind)
         if not more_to_come:
             size = min(size, math.ceil(len(self) / self.num_workers))
         items = self._waiting[kind]
@@ -62,8 +65,15 @@ class Batches(Generic[Item]):
             del self._waiting[kind], self._passed_over[kind]
         return batch
 
-    def _urgency(self, kind: Hashable) -> tuple[bool, int, int]:
+    def _size(self, kind: Hashable) -> int:
+        """How many items of a kind fit into a batch."""
+        return int(self.batch_size / self.share_of(kind))
+
+    def _fullness(self, kind: Hashable) -> float:
+        return min(1.0, len(self._waiting[kind]) / self._size(kind))
+
+    def _urgency(self, kind: Hashable) -> tuple[bool, float, int]:
         passed_over = self._passed_over[kind]
         if passed_over > MAX_PASSED_OVER:  # who has waited longest goes first, however few they are
             return True, passed_over, 0
-        return False, min(len(self._waiting[kind]), self.batch_size), passed_over
+        return False, self._fullness(kind), passed_over

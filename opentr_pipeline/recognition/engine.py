@@ -16,14 +16,14 @@ from contextlib import contextmanager
 from opentr_pipeline.audio.windows import Window
 from opentr_pipeline.errors import DeviceError
 from opentr_pipeline.recognition.batches import Batches
-from opentr_pipeline.recognition.recognizer import Part, Recognizer
+from opentr_pipeline.recognition.recognizer import Part, Recognizer, share_of_batch
 from opentr_pipeline.recognition.sources import Source, UnderWay
 from opentr_pipeline.recognition.worker_times import WorkerTimes
 from opentr_pipeline.settings.values import DETECTED_LANGUAGES
 from opentr_pipeline.transcripts.window_results import Heard
 
-# Neighbouring windows whose language is found out together: some eight minutes of speech.
-STRETCH = 16
+# Neighbouring windows whose language is found out together: some seven minutes of speech.
+STRETCH = 32
 
 
 class _OverError(Exception):
@@ -40,7 +40,7 @@ def transcribe(
 
     Args:
         recognizer: a loaded model.
-        batch_size: most windows decoded at the same time, by all workers together.
+        batch_size: most windows of 30 s decoded at the same time, by all workers together.
         sources: taken one by one, as the engine has room for them, from its threads.
         times: what the workers do with their time is added to it.
 
@@ -78,7 +78,7 @@ class _Engine:
         self._num_open = self._num_sources = 0
         self._undetected: deque[UnderWay] = deque()
         self._batches: Batches[tuple[UnderWay, Part]] = Batches(
-            math.ceil(batch_size / num_workers), num_workers
+            math.ceil(batch_size / num_workers), num_workers, share_of_batch
         )
         self._done: deque[Source] = deque()
         self._error: BaseException | None = None

@@ -12,8 +12,8 @@ from opentr_pipeline.transcripts.window_results import Heard
 
 FULL_CONTEXT_S = 30.0
 # The encoder hears a window and some silence after it, not always 30 s: its cost grows with the
-# context. Shorter contexts than these lose words. Source: docs/decisions/0011.
-MIN_CONTEXT_S = 10.0
+# context. Shorter contexts than these lose words. Source: docs/decisions/0011 and 0068.
+MIN_CONTEXT_S = 15.0
 CONTEXT_STEP_S = 5.0
 CONTEXT_PAD_S = 2.0
 
@@ -64,6 +64,12 @@ class Part:
     def widen(self) -> None:
         """Have the model hear the full context."""
         self.context_s, self.encoded, self.is_widened = FULL_CONTEXT_S, None, True
+
+
+def share_of_batch(kind: tuple[Any, ...]) -> float:
+    """How much of a full context's memory and work windows of a kind take; pure."""
+    context_s: float = kind[0]
+    return context_s / FULL_CONTEXT_S
 
 
 class Recognizer(Protocol):

@@ -94,7 +94,7 @@ class Settings(
     whisper_language: Language = Field(
         "auto",
         description="The language spoken, such as en. auto: detected, for some minutes at a time. "
-        "each_window: detected for every 30 s, for recordings that switch often.",
+        "each_window: detected for some ten seconds at a time, for recordings that switch often.",
     )
     whisper_task: Literal["transcribe", "translate"] = Field(
         "transcribe", description="translate writes English, whatever is spoken."

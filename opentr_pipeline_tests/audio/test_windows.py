@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from opentr_pipeline.audio import windows
 from opentr_pipeline.audio.windows import (
+    JOINED_SAMPLES,
     KEPT_PAUSE_SAMPLES,
     MAX_EXTENT_SAMPLES,
     MAX_PAUSE_SAMPLES,
@@ -71,8 +72,9 @@ def test_all_speech_is_in_one_window_in_order(speech: list[Span]) -> None:
 @PROPERTY
 @given(SPEECH)
 def test_a_window_is_short_and_holds_no_long_pause(speech: list[Span]) -> None:
+    """Longer than what is joined only where somebody speaks on without a pause."""
     for group in spans_by_window(speech):
-        assert num_samples(group) <= WINDOW_SAMPLES
+        assert num_samples(group) <= (WINDOW_SAMPLES if group[0] in speech else JOINED_SAMPLES)
         assert group[-1][1] - group[0][0] <= MAX_EXTENT_SAMPLES
         pauses = [b[0] - a[1] for a, b in pairwise(group)]
         assert all(KEPT_PAUSE_SAMPLES < pause <= MAX_PAUSE_SAMPLES for pause in pauses)
@@ -80,17 +82,42 @@ def test_a_window_is_short_and_holds_no_long_pause(speech: list[Span]) -> None:
 
 @PROPERTY
 @given(SPEECH)
-def test_a_window_ends_only_where_the_next_speech_does_not_fit(speech: list[Span]) -> None:
-    by_start = dict(speech)
+def test_no_two_windows_would_fit_into_one(speech: list[Span]) -> None:
     for group, after in pairwise(spans_by_window(speech)):
-        start, end = after[0][0], by_start[after[0][0]]
-        pause = start - group[-1][1]
-        more = end - start + (pause if pause <= KEPT_PAUSE_SAMPLES else 0)
+        pause = after[0][0] - group[-1][1]
+        more = pause if pause <= KEPT_PAUSE_SAMPLES else 0
         assert (
             pause > MAX_PAUSE_SAMPLES
-            or num_samples(group) + more > WINDOW_SAMPLES
-            or end - group[0][0] > MAX_EXTENT_SAMPLES
+            or num_samples(group) + more + num_samples(after) > JOINED_SAMPLES
+            or after[-1][1] - group[0][0] > MAX_EXTENT_SAMPLES
         )
+
+
+@pytest.mark.parametrize(
+    ("pauses_and_lengths_s", "expected"),
+    [
+        # Somebody draws breath within a sentence, and pauses before it.
+        ([(0, 7), (0.9, 4), (0.25, 2)], [1, 2]),
+        # Pauses that are too short to be told apart.
+        ([(0, 7), (0, 2), (0, 2), (0, 5)], [3, 1]),
+        # Not where that leaves less than half of a window, or more than a whole one.
+        ([(0, 3), (0.9, 7), (0.25, 5)], [2, 1]),
+        ([(0, 7), (0.9, 4), (0.25, 11)], [2, 1]),
+        ([(0, 7), (0.5, 3), (2, 2.5), (0.25, 4)], [2, 2]),
+    ],
+)
+def test_a_window_ends_in_the_longest_pause_of_its_second_half(
+    pauses_and_lengths_s: list[tuple[float, float]], expected: list[int]
+) -> None:
+    speech = in_a_row(
+        [
+            (int(pause_s * SAMPLE_RATE_HZ), int(length_s * SAMPLE_RATE_HZ))
+            for pause_s, length_s in pauses_and_lengths_s
+        ]
+    )
+    bounds = [(group[0][0], group[-1][1]) for group in spans_by_window(speech)]
+    held = [sum(first <= start < last for start, _ in speech) for first, last in bounds]
+    assert held == expected
 
 
 # Spans of a window with pauses between them, long ones too, as nothing depends on their length.

@@ -87,6 +87,25 @@ def test_a_full_batch_is_known_and_goes_before_others(
         assert len(batches.take(more_to_come=True)) == batch_size
 
 
+@PROPERTY
+@given(SIZES, st.lists(st.sampled_from([10, 15, 20, 25, 30]), min_size=1, max_size=120))
+def test_of_smaller_items_more_share_a_batch(batch_size: int, sizes: list[int]) -> None:
+    """As much in all as of the largest, and no item more would fit where more wait."""
+    batches: Batches[int] = Batches(batch_size, 1, lambda kind: kind / 30)
+    for size in sizes:
+        batches.add(size, size)
+    is_full = any((sizes.count(size) + 1) * size > 30 * batch_size for size in set(sizes))
+    assert batches.has_full_batch == is_full
+    while waiting := len(batches):
+        batch = batches.take(more_to_come=True)
+        left = sizes.count(batch[0]) - len(batch)
+        assert sum(batch) <= 30 * batch_size
+        assert not left or sum(batch) + batch[0] > 30 * batch_size
+        assert len(batches) == waiting - len(batch)
+        for _ in batch:
+            sizes.remove(batch[0])
+
+
 @pytest.mark.parametrize("num_others", [1, 3, 8, 12, 30])
 def test_a_lone_item_goes_soon_however_much_of_other_kinds_comes(num_others: int) -> None:
     batches: Batches[str] = Batches(4, 2)

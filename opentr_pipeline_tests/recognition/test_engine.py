@@ -174,7 +174,7 @@ def expected(number: int, num_windows: int) -> list[str]:
 
 
 RECORDINGS = st.lists(
-    st.tuples(st.sampled_from([0, 1, 2, 15, 16, 17, 40]), st.sampled_from("aef")),
+    st.tuples(st.sampled_from([0, 1, 2, 31, 32, 33, 70]), st.sampled_from("aef")),
     min_size=1,
     max_size=12,
 )
@@ -194,8 +194,8 @@ def test_what_is_heard_does_not_depend_on_order_batches_or_workers(
         made = Transcriber(num_workers, lambda parts: time.sleep(chance.random() / 2000))
         done = list(transcribe(made, batch_size, iter(sources.values())))
         assert Counter(done) == Counter(sources.values())
-        # All workers together decode no more than asked for, or one window each.
-        assert max(made.batches, default=0) <= math.ceil(batch_size / num_workers)
+        # All workers together hear no more than asked for, or 30 s each; a window takes 15 or more.
+        assert max(made.batches, default=0) <= 2 * math.ceil(batch_size / num_workers)
         assert len(made.heard) == sum(count for count, _ in recordings)
         return {
             number: sorted(

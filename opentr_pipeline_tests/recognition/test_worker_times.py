@@ -81,7 +81,7 @@ def test_a_slow_model_never_waits_but_for_its_first_window() -> None:
         times.now_s += 1000.0
 
     last = source(9, 0, sound=Sound([window(9, 0)], all_there.set), options=ENGLISH)
-    sources = [*(source(n, 1, options=ENGLISH) for n in range(9)), last]
+    sources = [*(source(n, 1, options=ENGLISH) for n in range(29)), last]
     in_time(lambda: list(transcribe(Transcriber(1, hear), 2, iter(sources), times)))
     assert times.num_batches >= 5
     assert times.total_s >= 5000.0

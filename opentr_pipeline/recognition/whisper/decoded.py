@@ -1,5 +1,6 @@
 """What the model made of one window; pure."""
 
+import re
 from dataclasses import dataclass
 
 from opentr_pipeline.transcripts.transcript import (
@@ -7,6 +8,10 @@ from opentr_pipeline.transcripts.transcript import (
     MAX_NO_SPEECH_PROBABILITY,
     MIN_AVG_LOGPROB,
 )
+
+# Words that are said twice in a row only by those who mean it; shorter ones often are.
+MIN_TWICE_WORDS = 3
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,16 @@ class Decoded:
         return self.is_endless or self.compression_ratio > MAX_COMPRESSION_RATIO
 
     @property
+    def ends_twice(self) -> bool:
+        """Whether its last words stand there twice, as they do where a short context ends.
+
+        The model is then certain of them: what is likelier does not tell.
+        """
+        words = _WORD.findall(self.text.casefold())
+        lengths = range(MIN_TWICE_WORDS, len(words) // 2 + 1)
+        return any(words[-length:] == words[-2 * length : -length] for length in lengths)
+
+    @property
     def may_be_silence(self) -> bool:
         """Whether it is empty, or the model doubts that anybody speaks."""
         return not self.text or self.no_speech_probability > MAX_NO_SPEECH_PROBABILITY
@@ -44,10 +59,11 @@ class Decoded:
     def is_likelier_than(self, full: "Decoded") -> bool:
         """Whether these words of a cut context are to be believed before those of the full one.
 
-        Whether anything is said at all is for the full one to decide.
+        Whether anything is said at all, or twice, is for the full one to decide.
         """
         may_be_silence = self.may_be_silence or full.may_be_silence
-        return not may_be_silence and not self.is_doubtful and self.likelihood > full.likelihood
+        is_strange = may_be_silence or self.is_doubtful or self.ends_twice
+        return not is_strange and self.likelihood > full.likelihood
 
     @property
     def is_doubtful(self) -> bool:

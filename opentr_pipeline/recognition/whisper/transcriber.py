@@ -26,8 +26,8 @@ from opentr_pipeline.transcripts.transcript import Segment, Word
 from opentr_pipeline.transcripts.window_results import Heard
 
 # A window less certain of its words is heard again with the full context.
-# Source: docs/decisions/0011.
-MIN_CUT_LOGPROB = -0.4
+# Source: docs/decisions/0011 and 0068.
+MIN_CUT_LOGPROB = -0.6
 # Source: the steps of openai/whisper's fallback.
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
 NOTHING = Decoded((), "", 0.0, 0.0, 0.0, is_endless=False)
@@ -199,7 +199,8 @@ class Transcriber:
 
 def _is_worse_for_it(decoded: Decoded) -> bool:
     """Whether a cut context may have cost words; no words at all score as certain."""
-    return decoded.is_doubtful or not decoded.text or decoded.avg_logprob < MIN_CUT_LOGPROB
+    is_strange = decoded.is_doubtful or decoded.ends_twice or not decoded.text
+    return is_strange or decoded.avg_logprob < MIN_CUT_LOGPROB
 
 
 def _by_context(parts: Sequence[Part]) -> Iterable[list[Part]]:

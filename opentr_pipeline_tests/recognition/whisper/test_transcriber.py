@@ -32,6 +32,7 @@ BAD = dataclasses.replace(GOOD, text="bad words", avg_logprob=-1.5)
 WORSE = dataclasses.replace(GOOD, text="worse words", avg_logprob=-2.5)
 LOOP = dataclasses.replace(GOOD, text="la la la la", compression_ratio=9.0)
 ENDLESS = dataclasses.replace(GOOD, text="and on and on", is_endless=True)
+TWICE = dataclasses.replace(GOOD, text="They were changed. They were changed.", avg_logprob=-0.01)
 SILENCE = dataclasses.replace(GOOD, text="you", avg_logprob=-1.5, no_speech_probability=0.9)
 NOTHING = Decoded((), "", -0.3, 0.05, 0.0, False)
 
@@ -234,9 +235,9 @@ def test_few_windows_are_asked_for_the_language() -> None:
 def test_a_cut_window_that_is_not_sure_of_its_language_is_asked_in_full() -> None:
     unsure = {"en": MIN_CUT_PROBABILITY - 0.1, "es": 0.3}
     parts, model = settle("", (6.0, unsure), (5.0, {"en": 0.9}), (29.0, {"es": 0.5, "en": 0.4}))
-    assert model.asked_in == [(2, 30.0), (0, 10.0), (0, 30.0), (1, 10.0)]
+    assert model.asked_in == [(2, 30.0), (0, 15.0), (0, 30.0), (1, 15.0)]
     # It is heard as it was asked; the others are as short as before.
-    assert [one.context_s for one in parts] == [30.0, 10.0, 30.0]
+    assert [one.context_s for one in parts] == [30.0, 15.0, 30.0]
     assert len({one.kind for one in parts}) == 2
 
 
@@ -293,10 +294,10 @@ def test_each_window_finds_out_its_own_language() -> None:
 
 def test_what_is_said_in_a_cut_context_is_taken_where_the_model_is_sure() -> None:
     _, model = hear(lambda number, context_s, temperature: GOOD, part(1, 6.0))
-    assert tries(model) == [(10.0, 0.0)]
+    assert tries(model) == [(15.0, 0.0)]
 
 
-@pytest.mark.parametrize("first", [UNSURE, BAD, LOOP, ENDLESS])
+@pytest.mark.parametrize("first", [UNSURE, BAD, LOOP, ENDLESS, TWICE])
 def test_a_window_that_lost_by_a_cut_context_is_heard_with_the_full_one(first: Decoded) -> None:
     def says(number: int, context_s: float, temperature: float) -> Decoded:
         return GOOD if context_s == FULL_CONTEXT_S or number == 2 else first
@@ -315,6 +316,8 @@ def test_a_window_that_lost_by_a_cut_context_is_heard_with_the_full_one(first: D
         (UNSURE, GOOD, False),
         (BAD, WORSE, False),
         (LOOP, UNSURE, False),
+        (TWICE, GOOD, False),
+        (TWICE, dataclasses.replace(TWICE, avg_logprob=-0.1), False),
         # Whether anything is said is for the full context to decide.
         (UNSURE, NOTHING, False),
         (UNSURE, dataclasses.replace(SILENCE, avg_logprob=-0.9), False),
@@ -338,10 +341,10 @@ def test_of_a_cut_and_the_full_context_the_likelier_words_stay(
 
     model = Aligning(says)
     (heard,) = Transcriber(model).hear([part(1, 6.0)])  # type: ignore[arg-type]
-    assert tries(model)[:2] == [(10.0, 0.0), (30.0, 0.0)]
+    assert tries(model)[:2] == [(15.0, 0.0), (30.0, 0.0)]
     kept = cut if is_kept else full
     assert "".join(segment.text for segment in heard.segments) == kept.text
-    assert model.placed_in == (0.0 if not kept.tokens else 10.0 if is_kept else 30.0)
+    assert model.placed_in == (0.0 if not kept.tokens else 15.0 if is_kept else 30.0)
 
 
 def test_a_window_without_any_words_is_heard_with_the_full_context() -> None:
@@ -549,7 +552,7 @@ def test_windows_that_became_of_two_contexts_are_heard_together() -> None:
     heard = Transcriber(model).hear(parts)  # type: ignore[arg-type]
     assert [one.place for one in heard] == [one.window.place for one in parts]
     contexts = {number: context_s for number, context_s, _, _ in model.decoded}
-    assert contexts == {1: 30.0, 2: 10.0, 3: 10.0}
+    assert contexts == {1: 30.0, 2: 15.0, 3: 15.0}
     for number, (one, language) in enumerate(zip(heard, ["en", "en", "es"], strict=True), 1):
         assert {word.probability for word in said(one).words} == {mark(number, language)}
 
