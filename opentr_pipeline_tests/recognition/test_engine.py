@@ -568,21 +568,22 @@ def test_what_is_known_is_not_heard_again(options: Any, places: Iterable[int]) -
 
 def test_what_is_new_in_a_known_stretch_has_its_language() -> None:
     made = Transcriber()
-    again = source(1, 40, known=known_windows(1, range(20), "es"))
+    known = known_windows(1, range(STRETCH + 4), "es")
+    again = source(1, 2 * STRETCH + 8, known=known)
     in_time(lambda: list(transcribe(made, 4, iter([again]))))
     by_place = {one.start // (30 * SAMPLE_RATE_HZ): one for one in again.heard}
     assert {by_place[place].language for place in range(2 * STRETCH)} == {"es"}
     assert {by_place[place].language_probability for place in range(2 * STRETCH)} == {0.625}
     # The next one is found out, after the language that is known.
     ((start, before, _),) = made.settled[1]
-    assert (start, before) == (window(1, 32).place[0], "es")
+    assert (start, before) == (window(1, 2 * STRETCH).place[0], "es")
 
 
 def test_the_language_is_found_out_stretch_by_stretch_in_order() -> None:
     made = Transcriber(4, settle=lambda parts: time.sleep(random.random() / 300))
-    sources = [source(number, num_windows) for number, num_windows in enumerate([70, 5, 33])]
+    sources = [source(number, num_windows) for number, num_windows in enumerate([130, 5, 65])]
     in_time(lambda: list(transcribe(made, 4, iter(sources))))
-    for number, num_windows in enumerate([70, 5, 33]):
+    for number, num_windows in enumerate([130, 5, 65]):
         stretches = made.settled[number]
         starts = [window(number, place).place[0] for place in range(0, num_windows, STRETCH)]
         assert [start for start, _, _ in stretches] == starts
