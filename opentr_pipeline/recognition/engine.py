@@ -23,7 +23,7 @@ from opentr_pipeline.settings.values import DETECTED_LANGUAGES
 from opentr_pipeline.transcripts.window_results import Heard
 
 # Neighbouring windows whose language is found out together: some seven minutes of speech.
-STRETCH = 32
+STRETCH = 24
 
 
 class _OverError(Exception):

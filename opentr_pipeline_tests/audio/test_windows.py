@@ -97,13 +97,13 @@ def test_no_two_windows_would_fit_into_one(speech: list[Span]) -> None:
     ("pauses_and_lengths_s", "expected"),
     [
         # Somebody draws breath within a sentence, and pauses before it.
-        ([(0, 7), (0.9, 4), (0.25, 2)], [1, 2]),
+        ([(0, 10), (0.9, 5), (0.25, 3)], [1, 2]),
         # Pauses that are too short to be told apart.
-        ([(0, 7), (0, 2), (0, 2), (0, 5)], [3, 1]),
+        ([(0, 10), (0, 2), (0, 3), (0, 6)], [3, 1]),
         # Not where that leaves less than half of a window, or more than a whole one.
-        ([(0, 3), (0.9, 7), (0.25, 5)], [2, 1]),
-        ([(0, 7), (0.9, 4), (0.25, 11)], [2, 1]),
-        ([(0, 7), (0.5, 3), (2, 2.5), (0.25, 4)], [2, 2]),
+        ([(0, 4), (0.9, 10), (0.25, 6)], [2, 1]),
+        ([(0, 10), (0.9, 5), (0.25, 15)], [2, 1]),
+        ([(0, 10), (0.5, 4), (2, 3), (0.25, 5)], [2, 2]),
     ],
 )
 def test_a_window_ends_in_the_longest_pause_of_its_second_half(
