@@ -20,7 +20,7 @@ SAMPLE_RATE_HZ = 16_000
 WINDOW_SAMPLES = 30 * SAMPLE_RATE_HZ
 # Neighbouring speech is joined up to this, which is heard in a context of 20 s: a second of it
 # costs the encoder two thirds of what it costs in 30 s. Only who speaks on without a pause is heard
-# longer. Source: docs/decisions/0070.
+# longer. Source: docs/decisions/0073.
 JOINED_SAMPLES = 18 * SAMPLE_RATE_HZ
 # A pause that ends a span of speech. Source: faster-whisper's choice for its batched pipeline.
 MIN_SILENCE_MS = 160

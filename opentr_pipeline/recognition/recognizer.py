@@ -12,7 +12,7 @@ from opentr_pipeline.transcripts.window_results import Heard
 
 FULL_CONTEXT_S = 30.0
 # The encoder hears a window and some silence after it, not always 30 s: its cost grows with the
-# context. Shorter contexts than these lose words. Source: docs/decisions/0011 and 0070.
+# context. Shorter contexts than these lose words. Source: docs/decisions/0011 and 0073.
 MIN_CONTEXT_S = 15.0
 CONTEXT_STEP_S = 5.0
 CONTEXT_PAD_S = 2.0

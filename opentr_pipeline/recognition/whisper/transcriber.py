@@ -26,7 +26,7 @@ from opentr_pipeline.transcripts.transcript import Segment, Word
 from opentr_pipeline.transcripts.window_results import Heard
 
 # A window less certain of its words is heard again with the full context.
-# Source: docs/decisions/0011 and 0070.
+# Source: docs/decisions/0011 and 0073.
 MIN_CUT_LOGPROB = -0.6
 # Source: the steps of openai/whisper's fallback.
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
