@@ -65,6 +65,10 @@ class ReferenceTextError(OpentrError):
     """A reference beside the media cannot be compared; the checks show the sentence."""
 
 
+class DocumentError(OpentrError):
+    """A transcript cannot be written as a document of some kind."""
+
+
 class QueryError(OpentrError):
     """A search that cannot be answered as it was typed."""
 

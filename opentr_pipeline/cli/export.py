@@ -12,11 +12,14 @@ from opentr_pipeline.settings.addresses import Place
 
 
 def _formats(_: object, __: object, said: str) -> tuple[str, ...]:
+    from opentr_pipeline.exports.documents import check_possible
     from opentr_pipeline.exports.formats import FORMATS
 
     chosen = tuple(dict.fromkeys(said.lower().replace(" ", "").split(",")))
     if not set(chosen) <= FORMATS.keys():
         raise click.BadParameter(f"some of {','.join(FORMATS)}, got {said!r}")
+    for ending in chosen:
+        check_possible(ending)
     return chosen
 
 
@@ -26,7 +29,7 @@ def _formats(_: object, __: object, said: str) -> tuple[str, ...]:
 @click.option(
     "--format",
     "formats",
-    metavar="srt,vtt,txt,json,tsv,csv",
+    metavar="srt,vtt,txt,json,tsv,csv,docx,pdf",
     default="srt,vtt,txt",
     show_default=True,
     callback=_formats,
@@ -87,6 +90,8 @@ def export(
         f"files written, {done.num_unchanged} unchanged, {done.num_removed} removed; "
         f"{done.num_wordless} recordings without words have none."
     )
+    if done.left_out:
+        terminal.say(f"Left out: {len(done.left_out)} documents, such as {done.left_out[0]}")
     for sentence in sentences:
         terminal.complain(sentence)
     sys.exit(1 if sentences else 0)

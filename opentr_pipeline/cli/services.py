@@ -46,6 +46,7 @@ def _start(setup: "Setup") -> None:
     from opentr_pipeline.archive import media_files as archives
     from opentr_pipeline.launching import archive_run
     from opentr_pipeline.services import dev
+    from opentr_pipeline.site.beside import link_of_pages
 
     dev.DevServices.of(setup.settings).check_none_runs()
     options = options_of(setup, fetch=True, to_start=True)
@@ -61,6 +62,7 @@ def _start(setup: "Setup") -> None:
         f"{options.default.model}, {num_slots} worker slot{'s' if num_slots > 1 else ''}; "
         f"{command('stop')} ends it."
     )
+    terminal.say(f"The pages of the archive are beside it, at {link_of_pages(running)}")
     say_who_may_enter(setup.settings)
 
 

@@ -9,6 +9,7 @@ from opentr_pipeline.errors import StoreError
 from opentr_pipeline.exports.tree import Export, formats_there
 from opentr_pipeline.pages.lists import REPORT_PAGE
 from opentr_pipeline.pages.pages import Pages
+from opentr_pipeline.search.site_index import SiteIndex
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.speakers.confirming import Speakers, Suggested
 from opentr_pipeline.speakers.heard_voices import Example
@@ -120,6 +121,7 @@ def renew(settings: Settings, keys: Sequence[str]) -> list[str]:
     """
     store = store_of(settings.workspace)
     exports, pages = store.root / EXPORTS, Pages(settings)
+    index = SiteIndex(store, pages.root)
     sentences: dict[str, None] = {}
     unwritten: list[str] = []
     for key in keys:
@@ -130,6 +132,10 @@ def renew(settings: Settings, keys: Sequence[str]) -> list[str]:
         with _noting(sentences):
             if pages.tree.noted(key).names:
                 unwritten += pages.write(key).unwritten
+                index.write(key)
+    with _noting(sentences):
+        if index.is_there:
+            index.write_volumes()
     if unwritten:
         sentences[unwritten_sentence(unwritten, store.root)] = None
     return list(sentences)

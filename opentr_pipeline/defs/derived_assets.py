@@ -39,8 +39,10 @@ from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.report import page as report
 from opentr_pipeline.report.facts import report_facts
 from opentr_pipeline.search.index import SearchIndex
+from opentr_pipeline.search.site_index import SiteIndex
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.page import PageSettings
+from opentr_pipeline.site.beside import pages_url
 from opentr_pipeline.transcripts.derived_files import unwritten_sentence
 from opentr_pipeline.transcripts.layout import EXPORTS, SEARCH
 
@@ -72,17 +74,21 @@ def _subtitles(setup: Setup) -> Making:
 
 
 def _pages(setup: Setup) -> Making:
-    made = Pages(setup.settings)
-    link = MetadataValue.url if setup.settings.pages_url else MetadataValue.path
+    made = Pages(setup.settings, pages_url(setup.settings))
+    index = SiteIndex(setup.store, made.root)
+    link = MetadataValue.url if made.is_served else MetadataValue.path
 
     def written(key: str) -> Metadata:
+        figures = _figures(made.write(key), made.root)
+        index.write(key)
         return {
-            **_figures(made.write(key), made.root),
+            **figures,
             "page": link(made.address(list_page(key, 0))),
             "home": link(made.address(HOME_PAGE)),
         }
 
     def last() -> None:
+        index.write_volumes()
         made.write_home()
         made.send()
 
@@ -97,7 +103,7 @@ def _figures(done: Exported | Written, root: Path) -> Metadata:
     """
     if done.unwritten:
         raise StoreError(unwritten_sentence(done.unwritten, root))
-    return {name: value for name, value in vars(done).items() if name != "unwritten"}
+    return {name: value for name, value in vars(done).items() if not isinstance(value, list)}
 
 
 def _search_index(setup: Setup) -> Making:
@@ -165,14 +171,14 @@ def _archive_report(settings: Settings, names: Names) -> AssetsDefinition:
 
     def archive_report() -> MaterializeResult[Any]:
         die_with_the_run()
-        setup, pages = Setup(settings), Pages(settings)
+        setup, pages = Setup(settings), Pages(settings, pages_url(settings))
         try:
             facts = report_facts(setup.workspace, setup.partitioning)
             report.write(facts, pages)
             pages.send()
         except OpentrError as error:
             raise refused(error) from None
-        link = MetadataValue.url if settings.pages_url else MetadataValue.path
+        link = MetadataValue.url if pages.is_served else MetadataValue.path
         page = link(pages.address(REPORT_PAGE))
         return MaterializeResult(metadata={"page": page, **metadata.of_report(facts)})
 

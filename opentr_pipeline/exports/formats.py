@@ -1,4 +1,4 @@
-r"""A transcript as the bytes of a file: SRT, WebVTT, plain text, JSON, TSV, CSV; pure.
+r"""A transcript as the bytes of a file: SRT, WebVTT, plain text, JSON, TSV, CSV, DOCX, PDF; pure.
 
 A format is a name, which is the ending of its files, and a function to bytes: what is no text, such
 as a document with pages, is one as well.
@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from opentr_pipeline.exports.cues import Cue, cues_of
+from opentr_pipeline.exports.documents import docx, pdf
+from opentr_pipeline.exports.titles import shown_title
 from opentr_pipeline.settings.cues import SubtitleSettings
 from opentr_pipeline.transcripts.shown_names import changes_of, names_of, told_names
 from opentr_pipeline.transcripts.transcript import Segment, Transcript
@@ -39,12 +41,19 @@ class Document:
         path: of the media file in the archive.
         layout: lengths and times of a cue.
         guards_formulas: marks text as text, where a spreadsheet would take it for a formula.
+        given_title: by the media file; empty: its name is what there is.
     """
 
     path: str
     transcript: Transcript
     layout: SubtitleSettings
     guards_formulas: bool = True
+    given_title: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the recording is called."""
+        return self.given_title or shown_title(self.path, ())
 
     @cached_property
     def cues(self) -> list[Cue]:
@@ -174,4 +183,6 @@ FORMATS: dict[str, Callable[[Document], bytes]] = {
     "json": _encoded(_json),
     "tsv": _encoded(_tsv),
     "csv": _encoded(_csv),
+    "docx": lambda document: docx(document.title, document.transcript),
+    "pdf": lambda document: pdf(document.title, document.transcript),
 }

@@ -5,9 +5,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from opentr_pipeline.errors import DocumentError
 from opentr_pipeline.exports.formats import FORMATS, Document
+from opentr_pipeline.exports.titles import shown_title
 from opentr_pipeline.settings.cues import SubtitleSettings
-from opentr_pipeline.transcripts.derived_files import Note, WrittenTree, file_name, folder_name
+from opentr_pipeline.transcripts.derived_files import (
+    Note,
+    WrittenTree,
+    file_name,
+    folder_name,
+    portable,
+)
 from opentr_pipeline.transcripts.store import TranscriptStore
 
 # What the asset keeps; ``opentr export`` writes the others as well.
@@ -22,6 +30,7 @@ class Exported:
         num_recordings: with words, so that they have files.
         num_wordless: recordings in which nobody speaks, or that could not be heard.
         unwritten: a word about each file whose place somebody has taken.
+        left_out: a sentence about each document that its format cannot hold.
     """
 
     num_recordings: int = 0
@@ -30,6 +39,7 @@ class Exported:
     num_unchanged: int = 0
     num_removed: int = 0
     unwritten: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
     def add(self, other: "Exported") -> None:
         """Count another partition's."""
@@ -46,6 +56,7 @@ class Export:
         formats: keys of ``FORMATS``.
         paths: folders and media files in the archive to write nothing else than; empty: all.
         guards_formulas: see ``formats.Document``.
+        is_portable: names are such that every file system takes them.
     """
 
     store: TranscriptStore
@@ -54,6 +65,7 @@ class Export:
     layout: SubtitleSettings
     paths: Sequence[str] = ()
     guards_formulas: bool = True
+    is_portable: bool = False
 
     @cached_property
     def _tree(self) -> WrittenTree:
@@ -81,25 +93,49 @@ class Export:
             return Exported(**noted.facts, num_unchanged=len(ours))
         done = Exported()
         wanted = self._tree.transcripts(partition_key, self._is_asked_for)
-        for path, _, transcript in wanted:
+        titles = self._titles(partition_key)
+        for path, recording_id, transcript in wanted:
             if not transcript.segments or transcript.status == "no_speech":
                 done.num_wordless += 1
                 continue
             done.num_recordings += 1
-            document = Document(path, transcript, self.layout, self.guards_formulas)
-            for ending in self.formats:
-                name = file_name(path, ending)
-                is_news = self._tree.put(name, FORMATS[ending](document), done.unwritten)
-                done.num_written += is_news is True
-                done.num_unchanged += is_news is False
-                if is_news is not None or name in ours:
-                    kept.add(name)
+            title = titles.get(recording_id, "")
+            document = Document(path, transcript, self.layout, self.guards_formulas, title)
+            kept |= self._write_document(document, ours, done)
         if stale := set(noted.names) - kept:
             done.num_removed = self._tree.remove(stale, partition_key)
         facts = {name: getattr(done, name) for name in ("num_recordings", "num_wordless")}
         note = Note("" if done.unwritten else made_from, sorted(kept), facts)
         self._tree.keep(partition_key, note)
         return done
+
+    def _write_document(self, document: Document, ours: set[str], done: Exported) -> set[str]:
+        """Write a transcript in all formats that can hold it; the names that it has now."""
+        kept = set()
+        path = portable(document.path) if self.is_portable else document.path
+        for ending in self.formats:
+            name = file_name(path, ending)
+            try:
+                content = FORMATS[ending](document)
+            except DocumentError as error:
+                done.left_out.append(f"{name}: {error}")
+                continue
+            is_news = self._tree.put(name, content, done.unwritten)
+            done.num_written += is_news is True
+            done.num_unchanged += is_news is False
+            if is_news is not None or name in ours:
+                kept.add(name)
+        return kept
+
+    def _titles(self, partition_key: str) -> dict[str, str]:
+        """What recordings are called by themselves, where a format has a place for it."""
+        if not set(self.formats) & {"docx", "pdf"}:
+            return {}
+        columns = ["recording_id", "path", "tags"]
+        table = self.store.read_partition("recordings", partition_key).select(columns)
+        return {
+            one["recording_id"]: shown_title(one["path"], one["tags"]) for one in table.to_pylist()
+        }
 
     def _made_from(self, partition_key: str) -> str:
         """What the files of a partition depend on; empty where they are to be made anyhow."""

@@ -14,10 +14,12 @@ from dagster_webserver.app import create_app_from_workspace_process_context
 from starlette.applications import Starlette
 
 from opentr_pipeline.errors import ServiceError
+from opentr_pipeline.pages.lists import FOLDER
 from opentr_pipeline.services.guard import Door, Guard
 from opentr_pipeline.services.listening import SERVICE
 from opentr_pipeline.services.page_link import read_token, token_folder
 from opentr_pipeline.settings.environment import Settings, is_in_stack, load_settings
+from opentr_pipeline.site.server import pages_routes
 
 
 def guarded(app: Starlette, settings: Settings) -> Starlette:
@@ -38,12 +40,20 @@ def guarded(app: Starlette, settings: Settings) -> Starlette:
     return app
 
 
+def _add_pages(app: Starlette, settings: Settings) -> None:
+    """The pages of the archive beside Dagster's own, before what that answers for any address."""
+    if not is_in_stack():  # whose page does not see the archive
+        root = settings.workspace.output / FOLDER
+        app.router.routes[:0] = pages_routes(root, settings.workspace.archive)
+
+
 def _serve(settings: Settings, sockets: list[socket.socket] | None, *said: Any) -> None:
     """What ``dagster-webserver`` does in the end, on a socket that may be there already."""
     context, host, port, path_prefix, log_level, poll_rate = said
     app = create_app_from_workspace_process_context(
         context, path_prefix, poll_rate, lifespan=cli._lifespan
     )
+    _add_pages(app, settings)
     server = uvicorn.Server(
         uvicorn.Config(guarded(app, settings), host=host, port=port, log_level=log_level)
     )

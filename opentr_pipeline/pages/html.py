@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parents[1] / "templates"
 
 
-def render(template: str, **facts: Any) -> str:
+def render(template: str, language: str = "en", **facts: Any) -> str:
     """The text of a page; whatever comes from an archive is escaped.
 
     Args:
         template: the name of a file in ``templates``.
+        language: of those who read it, as far as it is ours to choose words.
         facts: what it speaks about; one that it needs and is not given is an error.
     """
-    return _environment().get_template(template).render(facts)
+    return _environment(language).get_template(template).render(facts)
 
 
 def static_file(name: str) -> str:
@@ -37,11 +38,12 @@ def templates_digest() -> str:
 
 
 @cache
-def _environment() -> "Environment":
+def _environment(language: str) -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     from opentr_pipeline.commands import command
-    from opentr_pipeline.wording import duration_text
+    from opentr_pipeline.pages.words import find_texts, translator
+    from opentr_pipeline.wording import duration_text, length_text
 
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
@@ -52,6 +54,10 @@ def _environment() -> "Environment":
     )
     environment.globals["version"] = __version__
     environment.globals["command"] = command
+    environment.globals["language"] = language
+    environment.globals["_"] = translator(language)
+    environment.globals["find_texts"] = lambda: find_texts(language)
     environment.filters["duration"] = duration_text
+    environment.filters["amount"] = length_text
     environment.filters["href"] = quote
     return environment

@@ -9,18 +9,21 @@ from typing import Any
 from urllib.parse import unquote
 
 from opentr_pipeline.archive.media_files import MEDIA_EXTENSIONS
+from opentr_pipeline.exports.titles import made_on, shown_title
 from opentr_pipeline.pages.paragraphs import written_language
-from opentr_pipeline.transcripts.derived_files import file_name
+from opentr_pipeline.transcripts.derived_files import file_name, portable
 from opentr_pipeline.transcripts.transcript import HEARD, STATUSES
 
 FOLDER = "pages"  # below OUTPUT_DIR
+MEDIA = "media"  # below that, links to the recordings that were taken
+DOWNLOADS = "downloads"  # below that, transcripts as files
+SITE_PATH = "/pages"  # where Dagster's page has them beside it
 NUM_ROWS = 200  # on a page of a partition
 NUM_FIRST_ROWS = 12  # of each partition on the home page
 NUM_HOME_ROWS = 100  # a larger archive's home page shows partitions alone
 NUM_FIRST_LETTERS = 160
 HOME_PAGE = "index.html"
 REPORT_PAGE = "report.html"
-
 # Sums over recordings, as JSON keeps them.
 Totals = dict[str, Any]
 
@@ -31,6 +34,8 @@ class ListEntry:
 
     Attributes:
         folder: the path as far as its last slash.
+        title: by the file itself, else its name as people would write it.
+        day: when it was made, as far as the file itself says so.
         page: its page, from the tree's root on.
         media: the link to the media file, likewise.
         duration_s: of the sound that could be decoded.
@@ -42,6 +47,8 @@ class ListEntry:
     path: str
     folder: str
     name: str
+    title: str
+    day: str
     page: str
     media: str
     duration_s: float
@@ -59,6 +66,8 @@ class ListEntry:
             row["path"],
             folder + slash,
             name,
+            shown_title(row["path"], row.get("tags")),
+            made_on(row.get("tags"), None),
             page_of(row["path"]),
             media_name(row["path"], row["recording_id"]),
             row["duration_s"] or 0.0,
@@ -98,8 +107,13 @@ class Chapter:
 
 
 def page_of(path: str) -> str:
-    """The page of a recording, from the tree's root on."""
-    return f"recordings/{file_name(path, 'html')}"
+    """The page of a recording, from the tree's root on; a name that every file system takes."""
+    return f"recordings/{file_name(portable(path), 'html')}"
+
+
+def download_of(path: str, ending: str) -> str:
+    """A file of the transcript, from the tree's root on."""
+    return f"{DOWNLOADS}/{file_name(portable(path), ending)}"
 
 
 def media_name(path: str, recording_id: str) -> str:
@@ -110,7 +124,7 @@ def media_name(path: str, recording_id: str) -> str:
     """
     ending = PurePosixPath(path).suffix
     is_known = ending[1:].lower() in MEDIA_EXTENSIONS
-    return f"media/{recording_id[:2]}/{recording_id}{ending * is_known}"
+    return f"{MEDIA}/{recording_id[:2]}/{recording_id}{ending * is_known}"
 
 
 def list_page(partition_key: str, place: int) -> str:

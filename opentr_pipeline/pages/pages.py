@@ -5,6 +5,7 @@ Layout below ``OUTPUT_DIR/pages``::
     index.html, index-2.html ...        the archive: its partitions with their first recordings
     partitions/KEY/1.html ...           all recordings of a partition
     recordings/film/a.mp3.html          a recording
+    downloads/film/a.mp3.srt ...        its transcript as files
     media/1f/1f3a....mp3                a link to the media file of a recording
     theme.css, recording.css, ...       what the pages share
 
@@ -13,48 +14,45 @@ follows links. Each leads to one recording and none to a folder, so that nobody 
 is in the archive.
 """
 
-import base64
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from opentr_pipeline.exports.formats import FORMATS, Document
+from opentr_pipeline.exports.documents import is_possible
+from opentr_pipeline.exports.tree import Export
 from opentr_pipeline.pages.html import render, static_file, templates_digest
 from opentr_pipeline.pages.lists import (
+    DOWNLOADS,
     FOLDER,
+    MEDIA,
     NUM_FIRST_ROWS,
     NUM_ROWS,
     REPORT_PAGE,
     Chapter,
     ListEntry,
     added,
+    download_of,
     home_page,
     home_pages,
     list_page,
     title_of,
     totals_of,
 )
-from opentr_pipeline.pages.paragraphs import (
-    DOUBTFUL_PROBABILITY,
-    paragraphs_of,
-    speakers_of,
-    strip_of,
-)
-from opentr_pipeline.settings.addresses import BucketAddress
+from opentr_pipeline.pages.recording_facts import facts_of, shown_tags
+from opentr_pipeline.settings.addresses import BucketAddress, Place
 from opentr_pipeline.settings.environment import Settings, archive_on_host, output_on_host
 from opentr_pipeline.transcripts.derived_files import Note, WrittenTree
 from opentr_pipeline.transcripts.published import store_of
-from opentr_pipeline.transcripts.transcript import STATUSES, Transcript
 from opentr_pipeline.wording import path_of, readable
 
-SHARED = ("theme.css", "recording.css", "recording.js")
-# What the container itself says of a recording, in the order in which it is shown.
-TAGS = ("title", "artist", "album", "date")
+SHARED = ("theme.css", "recording.css", "recording.js", "search.js", "languages.js")
+# What visitors take away; documents where what makes them is installed.
+DOWNLOADED = ("srt", "vtt", "txt", "docx", "pdf")
 UNKNOWN_MEDIA = {"in_archive": True, "has_video": False, "tags": ()}
 # Of what is noted for the home page; what earlier releases noted waits until it is made anew.
-FACTS_FORM = 1
+FACTS_FORM = 2
 HOME = "@home"  # the name of its lock; no partition is called so
 
 
@@ -83,19 +81,26 @@ class Written:
 class Pages:
     """The pages of one archive."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Name archive and output; nothing is written yet."""
+    def __init__(self, settings: Settings, url: str = "") -> None:
+        """Name archive and output; nothing is written yet.
+
+        Args:
+            settings: of the archive.
+            url: where its pages are served, unless ``PAGES_URL`` says so.
+        """
         store = store_of(settings.workspace)
         self.root = store.root / FOLDER
         self.tree = WrittenTree(store, self.root)
+        formats = tuple(filter(is_possible, DOWNLOADED))
+        self._downloads = Export(store, self.root / DOWNLOADS, formats, settings, is_portable=True)
         self._layout = settings
-        self._url = settings.pages_url
+        self._url = settings.pages_url or url
         self._root_on_host = output_on_host(store.root) / FOLDER
         self._archive_root = archive_on_host(settings.workspace.archive)
         self._archive = self._archive_root.name
 
     def address(self, page: str) -> str:
-        """Where people find a page: by PAGES_URL where that is set, else on the disk."""
+        """Where people find a page: where it is served, else on the disk."""
         return f"{self._url}/{quote(page)}" if self._url else str(self._root_on_host / page)
 
     def send(self) -> None:
@@ -105,6 +110,16 @@ class Pages:
             StoreError: the bucket cannot be written.
         """
         self.tree.store.elsewhere.send(FOLDER)
+
+    @property
+    def is_served(self) -> bool:
+        """Whether addresses are links."""
+        return bool(self._url)
+
+    @property
+    def archive_root(self) -> Place:
+        """The archive where people find it."""
+        return self._archive_root
 
     def partition_keys(self) -> list[str]:
         """The partitions that are published, or have pages."""
@@ -117,15 +132,19 @@ class Pages:
             StoreError: the disk is full, or the tree cannot be written.
         """
         with self.tree.writing(partition_key):
+            downloaded = self._downloads.write(partition_key)
             noted = self.tree.noted(partition_key)
             where = readable(str(self._archive_root))
-            others = templates_digest(), self._layout.cue_layout, where
+            others = [templates_digest(), self._layout.cue_layout, where]
+            others += [self._layout.pages_language, *self._downloads.formats]
             made_from = self.tree.made_from(partition_key, *others)
             is_same = made_from and noted.made_from == made_from
             if is_same and all(map(self.tree.is_there, noted.names)):
                 num_recordings = noted.facts["totals"]["num_recordings"]
                 return Written(num_recordings, num_unchanged=_num_pages(noted.names))
-            return self._write(partition_key, noted, made_from)
+            done = self._write(partition_key, noted, made_from)
+            done.unwritten += downloaded.unwritten
+            return done
 
     def _write(self, key: str, noted: Note, made_from: str) -> Written:
         rows = self._rows(key)
@@ -150,7 +169,7 @@ class Pages:
 
     def _link_media(self, entries: Sequence[ListEntry]) -> set[str]:
         """Lead players to the media of some recordings; the names of the links."""
-        whole = self.root / "media"
+        whole = self.root / MEDIA
         if whole.is_symlink():  # to the archive, as it once was; nothing is to be made in there
             whole.unlink()
         if isinstance(self._archive_root, BucketAddress):  # players would have to sign in
@@ -192,39 +211,18 @@ class Pages:
                     next=entries[place + 1] if place + 1 < len(entries) else None,
                     list_page=list_page(key, place),
                     list_title=title_of(key),
-                    tags=_shown_tags(rows[place]["tags"]),
-                    **self._of_transcript(
-                        entries[place], transcript, bool(rows[place]["has_video"])
+                    tags=shown_tags(rows[place]["tags"]),
+                    downloads=self._downloads_of(entries[place].path),
+                    **facts_of(
+                        entries[place], transcript, bool(rows[place]["has_video"]), self._layout
                     ),
                 ),
             )
 
-    def _of_transcript(
-        self, entry: ListEntry, transcript: Transcript, has_video: bool
-    ) -> dict[str, Any]:
-        """What the page of a recording says about its transcript."""
-        # What the model wrote where nobody speaks stays in the tables.
-        is_silent = transcript.status == "no_speech"
-        paragraphs = [] if is_silent else paragraphs_of(transcript)
-        captions = ""
-        if has_video and paragraphs:
-            vtt = FORMATS["vtt"](Document(entry.path, transcript, self._layout))
-            # In the page: browsers load no captions from a file beside it on a disk.
-            captions = f"data:text/vtt;base64,{base64.b64encode(vtt).decode()}"
-        return {
-            "meaning": STATUSES[transcript.status],
-            "reason": transcript.reason,
-            "model": Path(transcript.model).name,
-            "task": transcript.task,
-            "transcribed_at": transcript.transcribed_at,
-            "has_video": has_video,
-            "captions": captions,
-            "paragraphs": paragraphs,
-            "speakers": [] if is_silent else list(speakers_of(transcript).values()),
-            "num_doubts": sum(one.num_doubts for one in paragraphs),
-            "strip": strip_of(transcript),
-            "doubtful_probability": f"{DOUBTFUL_PROBABILITY:.0%}",
-        }
+    def _downloads_of(self, path: str) -> dict[str, str]:
+        """The files of a transcript that are there, by their formats."""
+        names = {ending: download_of(path, ending) for ending in self._downloads.formats}
+        return {ending: name for ending, name in names.items() if self.tree.is_there(name)}
 
     def _lists(self, key: str, entries: Sequence[ListEntry]) -> Iterator[tuple[str, str]]:
         """Name and text of each page that lists the recordings of a partition."""
@@ -275,13 +273,9 @@ class Pages:
 
     def _page(self, template: str, name: str, **facts: Any) -> str:
         root = "../" * name.count("/")
-        return render(template, root=root, archive=self._archive, **facts)
+        language = self._layout.pages_language
+        return render(template, language, root=root, archive=self._archive, **facts)
 
 
 def _num_pages(names: Iterable[str]) -> int:
     return sum(name.endswith(".html") for name in names)
-
-
-def _shown_tags(tags: Iterable[tuple[str, str]] | None) -> list[str]:
-    said = {name.lower(): value.strip() for name, value in tags or ()}
-    return [said[name] for name in TAGS if said.get(name)]

@@ -150,7 +150,7 @@ def written_language(task: str, spoken: str) -> str:
 
 
 def _doubt(probability: float) -> str:
-    return "" if probability >= DOUBTFUL_PROBABILITY else f"{probability:.0%} certain"
+    return "" if probability >= DOUBTFUL_PROBABILITY else f"{probability:.0%}"
 
 
 def strip_of(transcript: Transcript) -> Strip:

@@ -41,6 +41,7 @@ from opentr_pipeline.transcripts.layout import file_state, of_one_generation
 from opentr_pipeline.transcripts.published import store_of
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.table_files import GenerationRows
+from opentr_pipeline.transcripts.transcript import HEARD
 from opentr_pipeline.wording import readable
 
 MAX_FAILED_SHOWN = 10
@@ -104,6 +105,15 @@ class ReportFacts:
     word_errors: WordErrors | None
     reference_problems: dict[str, str]
     unreadable: dict[str, str]
+
+    @property
+    def num_unheard(self) -> int:
+        """Recordings that were tried and of which nothing can be heard."""
+        return sum(
+            tally.num_recordings
+            for status, tally in self.by_status.items()
+            if status != MISSING and status not in HEARD
+        )
 
     @property
     def numbers(self) -> dict[str, int | float]:

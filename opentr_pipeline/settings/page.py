@@ -1,11 +1,14 @@
 """What Dagster's page says of the assets, besides what they are."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from opentr_pipeline.settings.values import YesNo
+
+# There is a catalogue of words for each but the first, in which they are written.
+PAGES_LANGUAGES = ("en", "de", "es", "fr", "it")
 
 
 def _owners(value: str) -> str:
@@ -56,6 +59,10 @@ class PageSettings(BaseModel):
         "where nothing was made anew: nothing came, or nothing looks any more.",
     )
 
+    pages_language: Literal[PAGES_LANGUAGES] = Field(  # type: ignore[valid-type]
+        PAGES_LANGUAGES[0],
+        description="The language in which the pages of the archive speak to their readers.",
+    )
     page_token: YesNo = Field(
         True,
         description="Dagster's page opens by the link that start prints, and to programs of the "

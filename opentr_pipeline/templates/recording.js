@@ -60,7 +60,8 @@ function showWhilePlaying() {
 
 // Bring a word, or a range in one, to the middle unless it can be seen well.
 function reveal(what) {
-  const player = document.querySelector(".player").getBoundingClientRect();
+  const player = [...document.querySelectorAll(".player, audio")]
+    .map((node) => node.getBoundingClientRect()).find(({ width }) => width);
   const isBeside = player.right <= segments[0].getBoundingClientRect().left;
   const { top, bottom } = what.getBoundingClientRect();
   if (top > (isBeside ? 0 : player.bottom) + 24 && bottom < innerHeight - 96) return;
@@ -75,11 +76,19 @@ function follow(isWanted) {
   if (isWanted) reveal((current ?? words[Math.max(0, numberAt(media.currentTime))]).node);
 }
 
+let wanted = 0;
+
 function jump(seconds) {
+  wanted = Math.min(seconds, media.duration || seconds);
   media.currentTime = seconds;
   show();
   follow(true);
   movePlayhead();
+}
+
+// A server that sends files as a whole leaves the player at the beginning, whatever it is told.
+function sayWhetherThere() {
+  byId("stuck").hidden = media.currentTime > wanted - 1.5;
 }
 
 function play() {
@@ -172,8 +181,10 @@ function goToPlace(step) {
 
 function sayPlaces() {
   const isAsked = byId("search").value.trim();
+  const shown = byId("transcript").dataset;
   if (!places.length) CSS.highlights.delete("found-now");
-  byId("found").textContent = places.length ? `${place + 1} of ${places.length}` : isAsked && "not found";
+  byId("found").textContent = places.length
+    ? shown.place.replace("{number}", place + 1).replace("{all}", places.length) : isAsked && shown.none;
 }
 
 // From doubt to doubt, from segment to segment.
@@ -224,8 +235,59 @@ const KEYS = {
   f: () => follow(true),
 };
 
+// To hand on: a link to this moment, a quote that says where it is from and who wrote it down.
+function addressOf(seconds) {
+  return `${location.href.split("#")[0]}#t=${Math.round(seconds * 100) / 100}`;
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch { // by http from another machine
+    const field = document.body.appendChild(Object.assign(document.createElement("textarea"), { value: text }));
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  }
+  byId("copied").textContent = byId("transcript").dataset.copied;
+  setTimeout(() => { byId("copied").textContent = ""; }, 3000);
+}
+
+function timeText(seconds) {
+  const whole = Math.floor(seconds), two = (number) => String(number).padStart(2, "0");
+  const minutes = Math.floor(whole / 60) % 60, hours = Math.floor(whole / 3600);
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+// The words that are selected, else the segment that is said or was said last.
+function quotedWords() {
+  const selection = getSelection();
+  if (!selection.isCollapsed) {
+    const chosen = words.filter(({ node }) => selection.containsNode(node, true));
+    if (chosen.length) return chosen;
+  }
+  const { segment } = current ?? words[Math.max(0, numberAt(media.currentTime))];
+  return words.filter((word) => word.segment === segment);
+}
+
+function quote() {
+  const chosen = quotedWords(), { segment, at } = chosen[0];
+  const { title, archive, day, machine } = byId("transcript").dataset;
+  const segmentsOf = [...new Set(chosen.map((word) => word.segment))];
+  const said = segmentsOf.map((one) => {
+    const nodes = new Set(chosen.filter((word) => word.segment === one).map(({ node }) => node));
+    return [...one.querySelector(".said").childNodes]
+      .filter((node) => node.nodeType === Node.TEXT_NODE || nodes.has(node))
+      .map((node) => node.textContent).join("").replace(/\s+/g, " ").trim();
+  }).join(" ");
+  const name = speakerButtons.find((one) => one.dataset.speaker === segment.dataset.speaker)
+    ?.querySelector(".name").textContent;
+  const source = [name, title, archive, day, timeText(at)].filter(Boolean).join(", ");
+  return `“${said}”\n${source}. ${machine}.\n${addressOf(at)}`;
+}
+
 function onKey(event) {
-  if (event.target.closest("input, button, summary, audio, video")) return;
+  if (event.target.closest("input, select, button, summary, audio, video")) return;
   if (event.ctrlKey || event.metaKey || event.altKey || !byId("keys").checked) return;
   const act = KEYS[event.key.toLowerCase()];
   if (act) {
@@ -252,6 +314,7 @@ function onClick(event) {
   const at = link ? Number(link.hash.slice(3)) : startOf.get(event.target);
   if (at === undefined || !getSelection().isCollapsed) return;
   jump(at);
+  history.replaceState(null, "", addressOf(at));
   play();
 }
 
@@ -260,6 +323,7 @@ function listen() {
   for (const name of ["seeked", "timeupdate"]) {
     media.addEventListener(name, () => { show(); movePlayhead(); });
   }
+  media.addEventListener("seeked", sayWhetherThere);
   addEventListener("hashchange", toFragment);
   addEventListener("keydown", onKey);
   listenToScrolling();
@@ -272,6 +336,10 @@ function listen() {
   for (const button of speakerButtons) {
     button.addEventListener("click", (event) => stepToSpeaker(button.dataset.speaker, event.shiftKey));
   }
+  byId("speed").addEventListener("change", (event) => { media.playbackRate = Number(event.target.value); });
+  media.addEventListener("ratechange", () => { byId("speed").value = media.playbackRate; });
+  byId("copy-link").addEventListener("click", () => copy(addressOf(media.currentTime)));
+  byId("copy-quote").addEventListener("click", () => copy(quote()));
   byId("doubt")?.addEventListener("click", () => step(doubts, false));
   byId("search").addEventListener("input", search);
   byId("search").addEventListener("keydown", (event) => {

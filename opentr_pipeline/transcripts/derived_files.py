@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # Source: NAME_MAX of Linux's file systems.
 MAX_NAME_BYTES = 255
 # Of all files that stand in trees beside folders of the archive's.
-ENDINGS = ("srt", "vtt", "txt", "json", "tsv", "csv", "html")
+ENDINGS = ("srt", "vtt", "txt", "json", "tsv", "csv", "html", "docx", "pdf")
 # Without the longest ending and its dot.
 MAX_STEM_BYTES = MAX_NAME_BYTES - 5
 # What has the name of such a file, or of a folder that would have had.
@@ -39,6 +39,9 @@ _CUT = re.compile("~[0-9a-f]{32}$")
 # These concern every file of a tree.
 _OF_THE_DISK = {*(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)}
 NUM_NAMED = 3
+# What Windows and USB sticks take in no name, and what looks like what is put in its place.
+# Source: Microsoft, Naming Files, Paths, and Namespaces.
+_NOT_PORTABLE = re.compile(r"""[<>:"\\|?*\x00-\x1f]|[. ](?=/)|%(?=[0-9A-F]{2})""")
 
 
 @dataclass(frozen=True)
@@ -218,6 +221,11 @@ def file_name(path: str, ending: str) -> str:
     """
     folder, slash, name = path.rpartition("/")
     return f"{folder_name(folder)}{slash}{_fitting(name)}.{ending}"
+
+
+def portable(path: str) -> str:
+    """A path of which every file system takes each name: ``who?.mp3`` becomes ``who%3F.mp3``."""
+    return _NOT_PORTABLE.sub(lambda found: f"%{ord(found[0]):02X}", path)
 
 
 def folder_name(path: str) -> str:

@@ -259,7 +259,7 @@ def test_the_command_says_where_and_how_many(store: TranscriptStore, tmp_path: P
 
 def test_the_command_refuses_what_is_not_there(store: TranscriptStore) -> None:
     for arguments, told in (
-        (["--format", "docx"], "srt,vtt,txt,json,tsv,csv, got 'docx'"),
+        (["--format", "odt"], "srt,vtt,txt,json,tsv,csv,docx,pdf, got 'odt'"),
         (["nowhere"], "Nothing of nowhere in"),
         (["/etc"], "is not in the archive"),
     ):

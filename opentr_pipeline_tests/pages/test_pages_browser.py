@@ -4,6 +4,9 @@ import dataclasses
 import functools
 import http.server
 import re
+import shutil
+import subprocess
+import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,12 +14,18 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import uvicorn
 from playwright.sync_api import Browser, Locator, Page, expect
+from starlette.applications import Starlette
 
 from opentr_pipeline.audio.probe import Probe
 from opentr_pipeline.exports.formats import FORMATS, Document
+from opentr_pipeline.pages.copies import copy_with_media
 from opentr_pipeline.pages.pages import Pages
+from opentr_pipeline.search.site_index import SiteIndex
+from opentr_pipeline.services.listening import listen
 from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.site.server import pages_routes
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word
 from opentr_pipeline_tests.conftest import RecordProperty, wait_for
@@ -115,7 +124,10 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         ],
     )
     pages = Pages(made)
+    index = SiteIndex(store, pages.root)
     pages.write("@root")
+    index.write("@root")
+    index.write_volumes()
     pages.write_home()
     return made
 
@@ -438,7 +450,7 @@ def test_a_page_has_landmarks_and_names(opened: Callable[..., Page]) -> None:
         expect(page.get_by_role(role, name=name)).to_have_count(1)  # type: ignore[arg-type]
     for role in ("main", "search", "contentinfo", "banner"):
         expect(page.get_by_role(role)).to_have_count(1)  # type: ignore[arg-type]
-    expect(page.get_by_role("heading", level=1)).to_have_text("tape.wav")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Tape")
     expect(page.get_by_role("searchbox", name="Search")).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="To the content")).to_be_focused()
@@ -451,50 +463,64 @@ def test_a_narrow_window_scrolls_in_one_direction(opened: Callable[..., Page]) -
         assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
-class WithRanges(http.server.SimpleHTTPRequestHandler):
-    """As web servers do, it answers with a part of a file, so that a player can go there."""
-
-    def do_GET(self) -> None:
-        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        path = Path(self.translate_path(self.path))
-        if not wanted or not path.is_file():
-            super().do_GET()
-            return
-        content = path.read_bytes()
-        first = int(wanted[1])
-        last = min(int(wanted[2] or len(content)), len(content) - 1)
-        self.send_response(206)
-        self.send_header("Content-Type", self.guess_type(str(path)))
-        self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
-        self.send_header("Content-Length", str(last + 1 - first))
-        self.end_headers()
-        self.wfile.write(content[first : last + 1])
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
+@pytest.fixture(scope="module")
+def served(settings: Settings) -> Iterator[str]:
+    """The address of the pages as ``opentr pages --serve`` serves them."""
+    output = settings.workspace.output
+    app = Starlette(routes=pages_routes(output / "pages", settings.workspace.archive))
+    listening = listen(0)
+    assert listening
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}/pages"
+    server.should_exit = True
+    thread.join()
 
 
 @pytest.fixture(scope="module")
-def served(settings: Settings) -> Iterator[str]:
-    """The address of the pages behind a web server."""
-    handler = functools.partial(WithRanges, directory=str(settings.workspace.output / "pages"))
+def copied(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages with their media in a folder, as ``opentr pages --with-media`` makes it."""
+    folder = tmp_path_factory.mktemp("stick")
+    copy_with_media(settings.workspace.output / "pages", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def without_ranges(copied: Path) -> Iterator[str]:
+    """The address of the same behind a server that sends files as a whole."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(copied))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 
 
+def test_a_copy_plays_from_a_disk_and_says_where_a_server_cannot_go_to_a_time(
+    browser: Browser, copied: Path, without_ranges: str
+) -> None:
+    page = browser.new_page()
+    address = f"{copied.as_uri()}/recordings/tape.wav.html"
+    for place, is_there in ((address, True), (f"{without_ranges}/recordings/tape.wav.html", False)):
+        page.goto(f"{place}#t=30")
+        page.wait_for_function("media.readyState >= 1 && !media.seeking")
+        expect(page.get_by_role("alert").filter(has_text="byte ranges")).to_have_count(1 - is_there)
+        assert (at_s(page) == 30.0) is is_there
+    page.close()
+
+
 def test_pages_work_behind_a_web_server(browser: Browser, served: str) -> None:
     page = browser.new_page()
-    page.goto(served)
-    page.get_by_role("link", name="meeting.flac").click()
+    page.goto(f"{served}/")
+    page.get_by_role("link", name="Meeting").click()
     page.evaluate(REMEMBER_MARKS)
     word(page, "at14400").click()
     page.wait_for_function("window.marks.includes('at14402')")
     assert page.evaluate("window.marks")[:2] == ["at14400", "at14401"]
+    assert page.evaluate("location.hash") == "#t=14400"
     page.evaluate("media.pause()")  # else it scrolls after what is said, under the mouse
     page.get_by_role("link", name="Next").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("old.wma")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Old")
     page.close()
 
 
@@ -541,3 +567,96 @@ def test_speakers_have_names_colours_and_turns(opened: Callable[..., Page], sche
     assert min(page.evaluate(CONTRASTS)) >= 4.5
     page.set_viewport_size({"width": 360, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_links_and_quotes_say_where_they_are_from(
+    browser: Browser, served: str, settings: Settings
+) -> None:
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    address = f"{served}/recordings/talk.wav.html"
+    page.goto(f"{address}#t=9.5")
+    wait_until_at(page, 9.5)
+
+    def copied(name: str) -> str:
+        page.get_by_role("button", name=name).click()
+        expect(page.locator("#copied")).to_have_text("Copied.")
+        return str(page.evaluate("navigator.clipboard.readText()"))
+
+    assert copied("Copy link") == f"{address}#t=9.5"
+    quote = copied("Copy quote").splitlines()
+    start_s = page.evaluate("quotedWords()[0].at")
+    assert quote[1] == ("SPEAKER_01, Talk, archive, 0:08. Transcribed by a machine (Whisper base).")
+    assert quote[2] == f"{address}#t={start_s:g}"
+    second = page.locator(".said").nth(1)
+    assert quote[0] == f"“{second.inner_text()}”"
+    page.evaluate(
+        """() => {
+            const nodes = document.querySelectorAll(".said")[0].children;
+            getSelection().setBaseAndExtent(nodes[1].firstChild, 0, nodes[2].firstChild, 2);
+        }"""
+    )
+    words = [page.locator(".said").first.locator("span").nth(n).inner_text() for n in (1, 2)]
+    assert copied("Copy quote").splitlines()[0] == f"“{' '.join(words)}”"
+    page.get_by_label("Speed").select_option("1.5")
+    assert page.evaluate("media.playbackRate") == 1.5
+    page.get_by_text("Download", exact=True).click()
+    links = page.locator(".downloads a")
+    expect(links).to_have_text(["SRT", "VTT", "TXT", "DOCX", "PDF"])
+    with page.expect_download() as download:
+        links.first.click()
+    assert download.value.suggested_filename == "talk.wav.srt"
+    document = download.value.path().read_text()
+    assert "Anna Rossi:" in document
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Deque's checker of accessibility, from npm's registry."""
+    if not shutil.which("npm"):
+        pytest.skip("npm, which fetches axe-core (on Debian: apt-get install npm)")
+    folder = tmp_path_factory.mktemp("axe")
+    command = ["npm", "pack", "--silent", f"axe-core@{AXE}"]
+    done = subprocess.run(command, cwd=folder, check=False, capture_output=True, timeout=120)
+    if done.returncode:
+        pytest.skip(f"axe-core cannot be fetched: {done.stderr.decode()[-200:]}")
+    with tarfile.open(folder / f"axe-core-{AXE}.tgz") as package:
+        script = package.extractfile("package/axe.min.js")
+        assert script
+        return script.read().decode()
+
+
+AXE = "4.14.1"
+# WCAG 2.1, levels A and AA, and what axe counts among good practice.
+AXE_RUN = """async () => {
+    const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"];
+    const { violations } = await axe.run({ runOnly: rules });
+    return violations.map(({ id, nodes }) => [id, ...nodes.slice(0, 3).map(({ html, any }) => (
+        `${html} ${any[0]?.message ?? ""}`))].join(": "));
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(
+    browser: Browser, settings: Settings, axe: str, scheme: str
+) -> None:
+    root = settings.workspace.output / "pages"
+    pages = ["index.html#query=at3", "partitions/@root/1.html"]
+    pages += [f"recordings/{name}.html" for name in ("talk.wav", "film.webm", "old.wma")]
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # type: ignore[arg-type]
+    page = context.new_page()
+    found = {}
+    for name in pages:
+        for width in (1200, 360):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.goto(f"{root.as_uri()}/{name}")
+            page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+            if "query" in name:
+                expect(page.locator("#hits mark")).not_to_have_count(0)
+            page.evaluate(axe)
+            if violations := page.evaluate(AXE_RUN):
+                found[f"{name} {width}"] = violations
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+    context.close()
+    assert found == {}

@@ -55,7 +55,7 @@ def test_words_have_their_starts_and_say_where_they_are_doubtful() -> None:
     assert one.starts == "6124 6224"
     assert [(word.space, word.text, word.doubt) for word in one.words] == [
         (" ", "clear", ""),
-        (" ", "doubtful", "49% certain"),
+        (" ", "doubtful", "49%"),
     ]
     assert one.num_doubts == 1
 

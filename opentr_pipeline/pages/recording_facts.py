@@ -1,0 +1,59 @@
+"""What the page of a recording says of it and of its transcript."""
+
+import base64
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from opentr_pipeline.exports.documents import about
+from opentr_pipeline.exports.formats import FORMATS, Document
+from opentr_pipeline.exports.titles import tags_of
+from opentr_pipeline.pages.lists import ListEntry
+from opentr_pipeline.pages.paragraphs import (
+    DOUBTFUL_PROBABILITY,
+    paragraphs_of,
+    speakers_of,
+    strip_of,
+)
+from opentr_pipeline.settings.cues import SubtitleSettings
+from opentr_pipeline.transcripts.transcript import HEARD, STATUSES, Transcript
+
+# What the container itself says of a recording, in the order in which it is shown.
+TAGS = ("artist", "album")
+
+
+def facts_of(
+    entry: ListEntry, transcript: Transcript, has_video: bool, layout: SubtitleSettings
+) -> dict[str, Any]:
+    """What the page of a recording says about its transcript."""
+    # What the model wrote where nobody speaks stays in the tables.
+    is_silent = transcript.status == "no_speech"
+    paragraphs = [] if is_silent else paragraphs_of(transcript)
+    captions = ""
+    if has_video and paragraphs:
+        vtt = FORMATS["vtt"](Document(entry.path, transcript, layout))
+        note = f"WEBVTT\n\nNOTE {about(transcript)}\n".encode()
+        vtt = vtt.replace(b"WEBVTT\n", note, 1)
+        # In the page: browsers load no captions from a file beside it on a disk.
+        captions = f"data:text/vtt;base64,{base64.b64encode(vtt).decode()}"
+    return {
+        "meaning": STATUSES[transcript.status],
+        "reason": transcript.reason,
+        "model": Path(transcript.model).name,
+        "is_heard": transcript.status in HEARD,
+        "task": transcript.task,
+        "transcribed_at": transcript.transcribed_at,
+        "has_video": has_video,
+        "captions": captions,
+        "paragraphs": paragraphs,
+        "speakers": [] if is_silent else list(speakers_of(transcript).values()),
+        "num_doubts": sum(one.num_doubts for one in paragraphs),
+        "strip": strip_of(transcript),
+        "doubtful_probability": f"{DOUBTFUL_PROBABILITY:.0%}",
+    }
+
+
+def shown_tags(tags: Iterable[tuple[str, str]] | None) -> list[str]:
+    """What the container itself says, in the order in which it is shown."""
+    said = tags_of(tags)
+    return [said[name] for name in TAGS if name in said]
