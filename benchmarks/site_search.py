@@ -46,7 +46,7 @@ LINE = {
     "downloadThroughput": 10_000_000 / 8,
     "uploadThroughput": 1_000_000 / 8,
 }
-NUM_ASKED = 8  # of each kind of query
+NUM_ASKED = 5  # of each kind of query
 KINDS = (
     *("word, common", "word, usual", "word, rare", "two words", "common and usual"),
     *("phrase of 3", "phrase of 6", "prefix of 3", "1 character", "2 characters", "4 characters"),

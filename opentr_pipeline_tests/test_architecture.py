@@ -270,7 +270,10 @@ def test_one_module_decides_what_recognizes_speech() -> None:
                 *("quality.partition_facts", "quality.partition_totals"),
             },
         ),
-        ("av", {"audio.probe", "audio.decoding", "audio.streams", "audio.blocks"}),
+        (
+            "av",
+            {"audio.probe", "audio.decoding", "audio.streams", "audio.blocks", "audio.chapters"},
+        ),
         (
             "ctranslate2",
             {f"recognition.whisper.{name}" for name in ("ballast", "model", "noise")},

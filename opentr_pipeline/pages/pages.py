@@ -40,7 +40,7 @@ from opentr_pipeline.pages.lists import (
     title_of,
     totals_of,
 )
-from opentr_pipeline.pages.recording_facts import facts_of, shown_tags
+from opentr_pipeline.pages.recording_facts import Chapters, all_chapters, facts_of, shown_tags
 from opentr_pipeline.settings.addresses import BucketAddress, Place
 from opentr_pipeline.settings.environment import Settings, archive_on_host, output_on_host
 from opentr_pipeline.transcripts.derived_files import Note, WrittenTree
@@ -151,7 +151,9 @@ class Pages:
         entries = [ListEntry.of_row(row) for row in rows]
         done = Written(len(entries))
         names = set()
-        for texts in (self._recordings(key, rows, entries), self._lists(key, entries)):
+        chapters = all_chapters(rows, self._archive_root, noted.facts.get("chapters", {}))
+        recordings = self._recordings(key, rows, entries, chapters)
+        for texts in (recordings, self._lists(key, entries)):
             for name, text in texts:
                 is_news = self.tree.put(name, text.encode(), done.unwritten)
                 done.num_written += is_news is True
@@ -164,6 +166,7 @@ class Pages:
             done.num_removed = _num_pages(gone)
         first = [vars(entry) for entry in entries[:NUM_FIRST_ROWS]]
         facts = {"form": FACTS_FORM, "totals": totals_of(entries), "first": first}
+        facts["chapters"] = chapters
         self.tree.keep(key, Note("" if done.unwritten else made_from, sorted(names), facts))
         return done
 
@@ -192,7 +195,11 @@ class Pages:
         return sorted(here, key=lambda row: str(row["path"]))
 
     def _recordings(
-        self, key: str, rows: Sequence[dict[str, Any]], entries: Sequence[ListEntry]
+        self,
+        key: str,
+        rows: Sequence[dict[str, Any]],
+        entries: Sequence[ListEntry],
+        chapters: Chapters,
     ) -> Iterator[tuple[str, str]]:
         """Name and text of the page of each recording."""
         places = {row["recording_id"]: place for place, row in enumerate(rows)}
@@ -213,6 +220,7 @@ class Pages:
                     list_title=title_of(key),
                     tags=shown_tags(rows[place]["tags"]),
                     downloads=self._downloads_of(entries[place].path),
+                    chapters=chapters.get(rows[place]["media_fingerprint"], []),
                     **facts_of(
                         entries[place], transcript, bool(rows[place]["has_video"]), self._layout
                     ),

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from opentr_pipeline.audio.chapters import ChapterMark, chapters_of
 from opentr_pipeline.exports.documents import about
 from opentr_pipeline.exports.formats import FORMATS, Document
 from opentr_pipeline.exports.titles import tags_of
@@ -15,11 +16,15 @@ from opentr_pipeline.pages.paragraphs import (
     speakers_of,
     strip_of,
 )
+from opentr_pipeline.settings.addresses import BucketAddress, Place
 from opentr_pipeline.settings.cues import SubtitleSettings
 from opentr_pipeline.transcripts.transcript import HEARD, STATUSES, Transcript
+from opentr_pipeline.wording import path_of
 
 # What the container itself says of a recording, in the order in which it is shown.
 TAGS = ("artist", "album")
+# What media files say of their parts, by their content.
+Chapters = dict[str, list[ChapterMark]]
 
 
 def facts_of(
@@ -57,3 +62,16 @@ def shown_tags(tags: Iterable[tuple[str, str]] | None) -> list[str]:
     """What the container itself says, in the order in which it is shown."""
     said = tags_of(tags)
     return [said[name] for name in TAGS if name in said]
+
+
+def all_chapters(rows: Iterable[dict[str, Any]], archive: Place, noted: Chapters) -> Chapters:
+    """The chapters of each recording's content; media of a folder are opened that are new."""
+    if isinstance(archive, BucketAddress):
+        return {}
+    known = {}
+    for row in rows:
+        content = row["media_fingerprint"]
+        known[content] = (
+            noted[content] if content in noted else chapters_of(archive / path_of(row["path"]))
+        )
+    return known

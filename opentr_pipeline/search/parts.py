@@ -26,6 +26,7 @@ class Shown(NamedTuple):
         page: its page, from the root of the pages on.
         day: when it was made, as far as it is known: ``2024-06-17``, ``2024-06``, ``2024``.
         names: of its speakers, by label; of those that are worth telling.
+        own_day: the day that its file itself holds, which is shown; a file's own day is not.
     """
 
     title: str
@@ -35,6 +36,7 @@ class Shown(NamedTuple):
     status: str
     language: str
     names: dict[str, str]
+    own_day: str = ""
 
     @property
     def facets(self) -> Iterator[tuple[str, str]]:

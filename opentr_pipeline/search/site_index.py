@@ -11,6 +11,7 @@ A browser asks the volumes for parts that hold all words, and looks those throug
 decision 73.
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -38,7 +39,7 @@ MANIFEST = "manifest.js"
 WHOLE = "@whole"  # the name of its lock; no partition is called so
 # In a list to choose from; folders within folders are left out first.
 NUM_CHOICES = 500
-FORM = "1"  # of the files; another has them made anew
+FORM = "2"  # of the files; another has them made anew
 
 
 class _Entry(NamedTuple):
@@ -135,7 +136,10 @@ class SiteIndex:
 
     def _volume(self, number: int, names: Sequence[str]) -> tuple[str, dict[str, dict[str, int]]]:
         """Make a volume, unless it is there; its folder, and parts by what they are found by."""
-        contents = [(self.tree.root / ".units" / f"{name}.json").read_bytes() for name in names]
+        contents = []
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):  # taken out just now; who did joins anew
+                contents.append((self.tree.root / ".units" / f"{name}.json").read_bytes())
         digest = hashlib.sha256(b"\n".join([FORM.encode(), *contents])).hexdigest()[:8]
         folder = f"{number}-{digest}"
         summary = self.tree.root / ".units" / f"{folder}.summary"
@@ -182,6 +186,7 @@ def _shown(path: str, transcript: Transcript, row: Mapping[str, Any]) -> Shown:
         transcript.status,
         written_language(transcript.task, transcript.language),
         told_names(transcript),
+        made_on(row.get("tags"), None),
     )
 
 

@@ -1,7 +1,7 @@
 """The pages as an application: files of the tree, and media by their links, with byte ranges.
 
 Starlette's own file server does the work: parts of files, what a browser has already, types. Here
-is decided what it may give away. See decision 72.
+is decided what it may give away. See decision 75.
 """
 
 import os

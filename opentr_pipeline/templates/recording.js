@@ -60,7 +60,7 @@ function showWhilePlaying() {
 
 // Bring a word, or a range in one, to the middle unless it can be seen well.
 function reveal(what) {
-  const player = [...document.querySelectorAll(".player, audio")]
+  const player = [...document.querySelectorAll(".player, audio, video")]
     .map((node) => node.getBoundingClientRect()).find(({ width }) => width);
   const isBeside = player.right <= segments[0].getBoundingClientRect().left;
   const { top, bottom } = what.getBoundingClientRect();

@@ -117,6 +117,7 @@ function partsOf(postings, into = new Map()) {
 }
 
 function shardsFor({ text, isOpen }, firsts) {
+  if (!firsts.length) return [];
   let first = firsts.findLastIndex((one) => one <= text);
   if (first < 0) first = 0;
   let last = first;
@@ -194,7 +195,7 @@ function placesOf({ tokens, isOpen }, flat) {
   return found;
 }
 
-function hitsIn([[title, path, page, day, status, usual, names], own, end, segments], terms, wanted) {
+function hitsIn([[title, path, page, day, , usual, names, ownDay], own, end, segments], terms, wanted) {
   if (!mayBeWithin(day || "0", wanted) && (wanted.from || wanted.to)) return [];
   const spoken = segments.map(([start, text, steps, who, language]) => (
     { start, text, steps, name: names[who] ?? "", language: language ?? usual, tokens: tokensOf(text) }));
@@ -211,7 +212,7 @@ function hitsIn([[title, path, page, day, status, usual, names], own, end, segme
       place - 1 <= first.owner && last.owner <= place + 1)));
     const marks = near.flat().filter(({ first, last }) => first.owner <= place && place <= last.owner);
     if (!near.every((places) => places.length) || !marks.length) continue;
-    hits.push({ title, path, page, day, ...contextOf(spoken, place, near.flat()), name: segment.name, language: segment.language });
+    hits.push({ title, path, page, day: ownDay, ...contextOf(spoken, place, near.flat()), name: segment.name, language: segment.language });
     place += 1; // the neighbour is shown with it
   }
   return hits;

@@ -3,10 +3,13 @@
 import dataclasses
 import os
 from collections.abc import Iterator
+from fractions import Fraction
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
+import av
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from dagster import DagsterInstance, materialize
@@ -14,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opentr_pipeline.archive.partitioning import ROOT_KEY
+from opentr_pipeline.audio.chapters import chapters_of
 from opentr_pipeline.audio.probe import Probe
 from opentr_pipeline.cli.app import main
 from opentr_pipeline.definitions import defs
@@ -296,7 +300,7 @@ def test_long_lists_have_pages(settings: Settings, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(lists, "NUM_HOME_ROWS", 100)
     write(settings)
     assert "index-2.html" not in pages_of(settings)
-    assert "All 3 recordings" in Document(root_of(settings) / "index.html").text
+    assert "All recordings (3): film" in Document(root_of(settings) / "index.html").text
 
 
 @PROPERTY
@@ -419,3 +423,45 @@ def test_the_asset_says_what_could_not_be_made_and_no_more(
 def test_recordings_in_no_folder_have_the_name_that_their_partition_has_elsewhere() -> None:
     assert lists.title_of(ROOT_KEY) == ROOT_KEY
     assert lists.title_of("a%20b%2Fc") == "a b/c"
+
+
+def test_chapters_of_a_recording_are_links_and_read_once(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book(settings.workspace.archive / "film" / "a 50%.wav", {0: "Beginning", 1: "The <sea>"})
+    write(settings)
+    path = root_of(settings) / "recordings" / "film" / "a 50%.wav.html"
+    for _ in range(2):
+        page = Document(path)
+        assert [one["href"] for one in page.all("a", **{"class": "chapter"})] == [
+            "#t=0.0",
+            "#t=1.0",
+        ]
+        assert "0:01 The <sea>" in page.text
+        monkeypatch.setattr("opentr_pipeline.pages.recording_facts.chapters_of", lambda _: 1 / 0)
+        path.unlink()
+        write(settings)
+    assert chapters_of(settings.workspace.archive / "film" / "gone.wav") == []
+    assert chapters_of(settings.workspace.archive / "top.wav") == []
+
+
+def book(path: Path, chapters: dict[int, str]) -> None:
+    """Two seconds of silence in Matroska, whatever its name, with chapters."""
+    marks = [
+        {
+            "id": start_s + 1,
+            "start": 1000 * start_s,
+            "end": 1000 * (start_s + 1),
+            "time_base": Fraction(1, 1000),
+            "metadata": {"title": title},
+        }
+        for start_s, title in chapters.items()
+    ]
+    with av.open(str(path), "w", format="matroska") as container:
+        sound = container.add_stream("libopus", rate=48_000, layout="mono")
+        container.set_chapters(marks)  # type: ignore[arg-type]
+        for _ in range(100):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 960), "int16"), "s16", "mono")
+            frame.sample_rate = 48_000
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))

@@ -27,6 +27,7 @@ from opentr_pipeline.defs.handed_on import HANDED_ON, handed_on
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.errors import QueryError, StoreError
+from opentr_pipeline.pages.lists import page_of
 from opentr_pipeline.search.index import SearchIndex
 from opentr_pipeline.search.passages import Wanted
 from opentr_pipeline.search.query import Found, search
@@ -381,7 +382,7 @@ def _on_a_terminal(command: list[str]) -> str:
 def test_a_hit_leads_to_the_page_of_its_recording(archive: Path, tmp_path: Path) -> None:
     name = "radio/a #1?/ü [b].wav"
     _publish(TranscriptStore(tmp_path / "output"), name, "one two three. it's, an old lantern")
-    page = tmp_path / "output" / "pages" / "recordings" / f"{name}.html"
+    page = tmp_path / "output" / "pages" / page_of(name)
     page.parent.mkdir(parents=True)
     page.touch()
     result = CliRunner().invoke(main, ["search", str(archive), "lantern", "--json"])
@@ -390,7 +391,7 @@ def test_a_hit_leads_to_the_page_of_its_recording(archive: Path, tmp_path: Path)
     assert hit["page"] == f"{page}#t=5.0"
 
     shown = _on_a_terminal([*OPENTR, "search", str(archive), "lantern"])
-    link = f"{page.parent.parent.as_uri()}/a%20%231%3F/%C3%BC%20%5Bb%5D.wav.html#t=5.0"
+    link = f"{page.parent.parent.as_uri()}/a%20%231%253F/%C3%BC%20%5Bb%5D.wav.html#t=5.0"
     assert f";{link}\x1b\\" in shown
     assert "\x1b" not in CliRunner().invoke(main, ["search", str(archive), "lantern"]).stdout
 
