@@ -328,7 +328,10 @@ def test_one_module_decides_what_recognizes_speech() -> None:
         ("dagster_ray", {"defs.cluster_steps"}),
         ("ray", {"services.ray_cluster", "services.cluster_node"}),
         ("uvicorn", {"launching.guarded_page", "site.standing"}),
-        ("starlette", {"services.guard", "launching.guarded_page", "site.server"}),
+        (
+            "starlette",
+            {"services.guard", "launching.guarded_page", "site.server", "site.correcting"},
+        ),
     ],
 )
 def test_a_library_has_one_door(library: str, door: set[str]) -> None:

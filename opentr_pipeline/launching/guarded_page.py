@@ -19,6 +19,7 @@ from opentr_pipeline.services.guard import Door, Guard
 from opentr_pipeline.services.listening import SERVICE
 from opentr_pipeline.services.page_link import read_token, token_folder
 from opentr_pipeline.settings.environment import Settings, is_in_stack, load_settings
+from opentr_pipeline.site.correcting import routes_of
 from opentr_pipeline.site.server import pages_routes
 
 
@@ -44,7 +45,7 @@ def _add_pages(app: Starlette, settings: Settings) -> None:
     """The pages of the archive beside Dagster's own, before what that answers for any address."""
     if not is_in_stack():  # whose page does not see the archive
         root = settings.workspace.output / FOLDER
-        app.router.routes[:0] = pages_routes(root, settings.workspace.archive)
+        app.router.routes[:0] = pages_routes(root, settings.workspace.archive, routes_of(settings))
 
 
 def _serve(settings: Settings, sockets: list[socket.socket] | None, *said: Any) -> None:

@@ -63,6 +63,11 @@ class PageSettings(BaseModel):
         PAGES_LANGUAGES[0],
         description="The language in which the pages of the archive speak to their readers.",
     )
+    pages_correct: YesNo = Field(
+        False,
+        description="Whoever is let in may correct transcripts on the pages that start dev and "
+        "pages --serve have. Needs PAGE_TOKEN=true.",
+    )
     page_token: YesNo = Field(
         True,
         description="Dagster's page opens by the link that start prints, and to programs of the "

@@ -6,6 +6,7 @@ is decided what it may give away. See decision 75.
 
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -88,21 +89,22 @@ async def _not_found(*_: object) -> Response:
     return PlainTextResponse(f"There is no such page; {command('pages')} makes them.", 404)
 
 
-def pages_routes(root: Path, archive: Place) -> list[BaseRoute]:
-    """The pages as a part of an application, below ``SITE_PATH``."""
+def pages_routes(root: Path, archive: Place, more: Sequence[BaseRoute] = ()) -> list[BaseRoute]:
+    """The pages as a part of an application, below ``SITE_PATH``; see ``application``."""
     to_home = RedirectResponse(f"{SITE_PATH}/")  # links within the pages begin there
     return [
         Route(SITE_PATH, endpoint=lambda _: to_home),
-        Mount(SITE_PATH, application(root, archive)),
+        Mount(SITE_PATH, application(root, archive, more)),
     ]
 
 
-def application(root: Path, archive: Place) -> Starlette:
+def application(root: Path, archive: Place, more: Sequence[BaseRoute] = ()) -> Starlette:
     """The pages as an application.
 
     Args:
         root: of the pages.
         archive: the folder that the links to media lead into.
+        more: what answers before the files do.
     """
     tree = Mount("/", _PagesTree(root, archive))
-    return Starlette(routes=[tree], exception_handlers={404: _not_found})
+    return Starlette(routes=[*more, tree], exception_handlers={404: _not_found})

@@ -20,13 +20,15 @@ def serve(settings: Settings, port: int) -> None:
         port: of loopback; 0 for any that is free.
 
     Raises:
-        ServiceError: the port is taken.
+        ServiceError: the port is taken, or everybody could correct.
     """
     import uvicorn
 
     from opentr_pipeline.services.guard import Door, Guard
+    from opentr_pipeline.site.correcting import routes_of
     from opentr_pipeline.site.server import application
 
+    more = routes_of(settings)
     listening = listen(port)
     if listening is None:
         raise ServiceError(f"Port {port} is taken by another program; name a free one with --port.")
@@ -35,6 +37,6 @@ def serve(settings: Settings, port: int) -> None:
         token = secrets.token_urlsafe(24) if settings.page_token else ""
         door = Door(token, START, settings.hosts, f"opentr_{port}")
         archive = settings.workspace.archive
-        app = Guard(application(settings.workspace.output / FOLDER, archive), door)
+        app = Guard(application(settings.workspace.output / FOLDER, archive, more), door)
         terminal.say(f"The pages are at {link(f'http://{HOST}:{port}', token)}; Ctrl+C ends it.")
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
