@@ -11,7 +11,7 @@ from opentr_pipeline_tests.conftest import Project, RecordProperty
 from opentr_pipeline_tests.steps.test_aligning_real import joined, prompts_of
 
 pytestmark = pytest.mark.slow
-NUM_PROMPTS, MAX_TERMS = 12, 20
+NUM_PROMPTS = 12
 
 
 def test_corrections_outlast_another_beam_and_teach(
@@ -23,8 +23,8 @@ def test_corrections_outlast_another_beam_and_teach(
     made = project(archive, WHISPER_BEAM_SIZE="1")
     made.opentr("run")
     exports = made.store.root / "exports/desk"
-    made.opentr("export", "--format", "txt,srt,vtt,json")
-    for ending in ("txt", "srt", "vtt", "json"):
+    made.opentr("export", "--format", "txt,srt")
+    for ending in ("txt", "srt"):
         said = made.opentr("import", str(exports / f"talk.wav.{ending}"))
         assert said == "desk/talk.wav: nothing changed.\n"
     file = exports / "talk.wav.txt"
@@ -48,12 +48,12 @@ def test_corrections_outlast_another_beam_and_teach(
     assert plain["num_words"] >= len(wanted) - 2
     terms = made.opentr("corrections", "words", "--at-least", "1")
     vocabulary = tmp_path / "vocabulary.txt"
-    vocabulary.write_text("\n".join(terms.splitlines()[:MAX_TERMS]), encoding="utf-8")
+    vocabulary.write_text(terms, encoding="utf-8")
     made.opentr("run", WHISPER_BEAM_SIZE="5", WHISPER_VOCABULARY_FILE=str(vocabulary))
     taught = _errors(made)
     record_property(
         "figures",
-        f"word errors of the model by what was checked: {plain['rate']:.1%}; with {MAX_TERMS} of "
+        f"word errors of the model by what was checked: {plain['rate']:.1%}; with "
         f"{len(terms.splitlines())} corrected words as a vocabulary {taught['rate']:.1%}",
     )
     assert taught["num_words"] == plain["num_words"]
