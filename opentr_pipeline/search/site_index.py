@@ -8,7 +8,7 @@ Layout below ``OUTPUT_DIR/pages/search``::
     .units/KEY.0.json           postings of a partition, of which volumes are made
 
 A browser asks the volumes for parts that hold all words, and looks those through itself. See
-decision 73.
+decision 76.
 """
 
 import contextlib
