@@ -137,6 +137,31 @@ def corrections_apply(archive: Place | None) -> None:
     _renew(settings, changed)
 
 
+@corrections.command("next")
+@archive_argument
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Phrases at most."
+)
+@json_option
+def corrections_next(archive: Place | None, limit: int, as_json: bool) -> None:
+    """List what to hear first: phrases in doubt that nobody has corrected or checked."""
+    from opentr_pipeline.cli.shared import settings_of
+    from opentr_pipeline.corrections.doubts import doubts
+    from opentr_pipeline.transcripts.published import store_of
+    from opentr_pipeline.wording import duration_text
+
+    settings = settings_of(archive, gpu_scale=False)
+    found = doubts(store_of(settings.workspace), limit)
+    if as_json:
+        print_json(found)
+        return
+    console = terminal.console()
+    for one in found:
+        why = f"  {', '.join(one.flags)}" if one.flags else ""
+        line = f"{one.path} {duration_text(one.start_s)}{why}  {one.text}"
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
 @corrections.command("words")
 @archive_argument
 @click.option(

@@ -1,6 +1,7 @@
 """``opentr import`` and ``opentr corrections``, as somebody types them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,19 @@ def test_a_file_is_edited_taken_in_listed_and_taken_back(store: TranscriptStore)
     told("corrections", "undo", "nobody", code=2)
     (store.root / "edits" / f"{'0' * 64}.jsonl").write_text("")
     assert told("corrections", "apply") == "0 partitions changed.\n"
+
+
+def test_what_is_most_in_doubt_comes_first_until_somebody_was_there(store: TranscriptStore) -> None:
+    sure = transcript("other", text="thank you. it is so")
+    segments = [replace(sure.segments[0], avg_logprob=-2.0), sure.segments[1]]
+    store.publish("radio", [Entry("r2", "radio/b.mp3", replace(sure, segments=tuple(segments)))])
+    assert told("corrections", "next", "--limit", "2") == (
+        "radio/b.mp3 0:00  low_confidence  thank you\n"
+        "radio/a.mp3 0:00  we went to ferara by train\n"
+    )
+    told("export", "--format", "txt")
+    file = store.root / "exports/radio/b.mp3.txt"
+    file.write_text(file.read_text().replace("thank you", "Thank you all"))
+    told("import", str(file))
+    listed = json.loads(told("corrections", "next", "--json"))
+    assert [one["path"] for one in listed] == ["radio/a.mp3", "radio/a.mp3", "radio/b.mp3"]
