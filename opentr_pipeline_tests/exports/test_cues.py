@@ -395,6 +395,7 @@ def test_json_holds_words_probabilities_and_flags() -> None:
         "probability": 0.5,
         "speaker": "",
         "speaker_share": 0.0,
+        "model_text": None,
     }
 
 
