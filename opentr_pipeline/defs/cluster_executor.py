@@ -29,6 +29,8 @@ from opentr_pipeline.settings.given import changed_settings, values_anywhere
 
 HEALTH_S = 10
 RETRY_S = 5.0
+# A host that cannot be looked at is gone from Ray's list by then, if it is gone.
+HOST_PATIENCE_S = 120.0
 # Hosts come and go while a long run works.
 MEET_S = 30.0
 # Runs that let others go first have no more steps in Ray's queue than this part of the slots.
@@ -120,12 +122,14 @@ class ClusterSize:
         Raises:
             OpentrError: it did not for long, or a host cannot do the work.
         """
-        give_up_at = time.monotonic() + HEAD_PATIENCE_S
+        began = time.monotonic()
         while True:
             try:
                 return self._meet()
             except ServiceError:
-                if time.monotonic() > give_up_at:
+                is_there = RayCluster(self._settings.cluster_address).answers()
+                patience_s = HOST_PATIENCE_S if is_there else HEAD_PATIENCE_S
+                if time.monotonic() - began > patience_s:
                     raise
                 time.sleep(RETRY_S)
 

@@ -237,6 +237,29 @@ def test_the_tag_limit_follows_the_hosts(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not counter.is_blocked(step)  # type: ignore[arg-type]
 
 
+def test_a_run_waits_for_a_head_that_starts_and_not_long_for_a_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    num_asked = 0
+
+    def meet(settings: object) -> list[Host]:
+        nonlocal num_asked
+        num_asked += 1
+        if num_asked < 3:
+            raise ServiceError("away")
+        return [Host("n1", "10.0.0.1", 0, 1, "one")]
+
+    monkeypatch.setattr(hosts, "meet", meet)
+    monkeypatch.setattr(cluster_executor, "RETRY_S", 0.0)
+    monkeypatch.setattr(cluster_executor, "HOST_PATIENCE_S", 0.0)
+    size = ClusterSize(settings_of(CLUSTER_ADDRESS="http://127.0.0.1:9"), None)
+    assert [host.name for host in size.meet_patiently()] == ["one"]
+    num_asked = 0
+    monkeypatch.setattr(RayCluster, "answers", lambda self: True)
+    with pytest.raises(ServiceError, match="away"):
+        size.meet_patiently()
+
+
 def test_steps_of_runs_that_are_over_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a run was killed they would hold slots; others' runs are left alone."""
     ended: list[Job] = []
