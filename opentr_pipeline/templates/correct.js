@@ -28,7 +28,9 @@
       });
     }
     words.sort((one, other) => one.at - other.at);
+    current?.segment.classList.remove("current");
     current = undefined;
+    show();
   }
 
   function showPhrase(segment, phrase) {
@@ -171,7 +173,8 @@
 
   if (segments.length) {
     KEYS.e = edit;
-    document.documentElement.classList.add("can-correct");
+    document.querySelector(".tools dl")?.append(
+      made("dt", {}, made("kbd", { textContent: "E" })), made("dd", { textContent: "correct the phrase" }));
     addEventListener("focus", look);
     setInterval(look, EVERY_MS);
     look();

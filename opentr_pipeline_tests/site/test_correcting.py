@@ -110,6 +110,7 @@ def test_two_people_correct_at_once_and_nobodys_work_is_lost(
     browser: Browser, served: str, settings: Settings
 ) -> None:
     problems: list[str] = []
+    Pages(settings).write_home()
     anna = opened(browser, served, "anna", "ferara", problems)
     berta = opened(browser, served, "berta", "ferara", problems)
     carla = opened(browser, served, "carla", "fine", problems)
