@@ -43,6 +43,7 @@ class Eye:
             ARCHIVE_DIR=folder / "archive",
             OUTPUT_DIR=folder / "output",
             OPENTR_HOME=folder / "state",
+            WORKER_SLOTS_DIR=folder / "slots",
             MODELS_DIR=models_root,
             GPU_DEVICE_ID="cpu",
             UPLOAD_SETTLE_S=SETTLE_S,
