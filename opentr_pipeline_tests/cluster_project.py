@@ -23,12 +23,13 @@ NUM_SLOTS = 2
 
 
 class Heard(NamedTuple):
-    """A recording that a step heard, on which host and when."""
+    """A recording that a step heard: on which host, when, and what its processes had computed."""
 
     host: str
     process: int
     began: float
     ended: float
+    cpu_s: float
 
 
 class ClusterProject(Project):
