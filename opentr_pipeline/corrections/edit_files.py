@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,21 @@ class EditFiles:
             [{"id": new_id(), "kind": "undo", "of": one, **said} for one in edit_ids],
         )
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep others from correcting in this archive, from what is seen to what is published.
+
+        Raises:
+            StoreError: the disk is full.
+        """
+        with disk_sentences(self._layout.root), locked(self._lock("correcting")):
+            yield
+
+    def _lock(self, name: str) -> Path:
+        locks = self._layout.inner / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        return locks / name
+
     def _bytes(self, media_fingerprint: str) -> bytes:
         try:
             return self.path(media_fingerprint).read_bytes()
@@ -102,23 +118,22 @@ class EditFiles:
                 "Corrections are kept in a folder that all hosts see, and OUTPUT_DIR is a bucket; "
                 "set a folder."
             )
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        raw = _encoded("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
         with disk_sentences(self._layout.root):
             self.folder.mkdir(parents=True, exist_ok=True)
             if not (attributes := self.folder / ".gitattributes").exists():
                 attributes.write_text(ATTRIBUTES, encoding="utf-8")
-            locks = self._layout.inner / "locks"
-            locks.mkdir(parents=True, exist_ok=True)
-            with locked(locks / "edits"), self.path(media_fingerprint).open("ab+") as stream:
+            with locked(self._lock("edits")), self.path(media_fingerprint).open("ab+") as stream:
                 if stream.seek(0, os.SEEK_END):
                     stream.seek(-1, os.SEEK_END)
-                    text = "\n" * (stream.read(1) != b"\n") + text  # an editor has cut the last one
-                stream.write(text.encode())
+                    raw = b"\n" * (stream.read(1) != b"\n") + raw  # an editor has cut the last one
+                stream.write(raw)
                 stream.flush()
                 os.fsync(stream.fileno())
 
     def _lines(self, raw: bytes, path: Path) -> Iterator[dict[str, Any]]:
-        for number, line in enumerate(raw.decode(errors="replace").splitlines(), 1):
+        # Not at other signs that part lines: what people write holds them.
+        for number, line in enumerate(raw.decode(errors="replace").split("\n"), 1):
             if not line.strip():
                 continue
             try:
@@ -127,12 +142,22 @@ class EditFiles:
                     _edit(found)
                 elif not found["of"]:
                     raise ValueError("no edit is named")
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise StoreError(
                     f"Line {number} of {path} is no correction ({error}); mend it, or take it out: "
                     "each line is kept for itself."
                 ) from None
             yield found
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise StoreError(
+            f"A correction holds half of a character, {text[error.start]!a}, which no file keeps; "
+            "write it without."
+        ) from None
 
 
 def _kept(lines: Sequence[dict[str, Any]]) -> list[Kept]:

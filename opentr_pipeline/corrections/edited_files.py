@@ -28,6 +28,8 @@ KINDS_WITH_SEGMENTS = ("txt", "json")
 _KINDS_WITH_CHANGES = ("srt", "txt", "docx")
 # Exports put it where a player would take text for a sign of form.
 _WORD_JOINER = "\u2060"
+# Signs that stand for nothing to be read, and part no words either.
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 # Before each paragraph of a document that an export has written.
 _TIME = re.compile(r"\s*\d+:\d\d(?::\d\d)?\s{2}")
 
@@ -74,13 +76,19 @@ def lines_of(raw: bytes, kind: str) -> list[EditedLine]:
     if kind == "docx":
         lines = [EditedLine(line) for line in _without_times(document_text(raw).splitlines())]
     elif kind == "txt":
-        lines = [EditedLine(line) for line in decoded(raw, NOUN).splitlines()]
+        lines = [EditedLine(line) for line in readable(decoded(raw, NOUN)).splitlines()]
     elif kind == "json":
         lines = [EditedLine(_text(one), _named(one)) for one in facts_of(raw)["segments"]]
     else:
-        tagged = VOICE_TAG.sub(lambda tag: VOICE.format(tag[1].strip()), decoded(raw, NOUN))
+        text = readable(decoded(raw, NOUN))
+        tagged = VOICE_TAG.sub(lambda tag: VOICE.format(tag[1].strip()), text)
         lines = [line for cue in subtitle_cues(tagged, kind) for line in _parts_of(cue.text)]
     return [line for line in lines if line.text.strip()]
+
+
+def readable(text: str) -> str:
+    """A text without signs of control."""
+    return _CONTROLS.sub("", text)
 
 
 def _without_times(paragraphs: Sequence[str]) -> list[str]:
@@ -100,9 +108,8 @@ def facts_of(raw: bytes) -> dict[str, Any]:
         if not isinstance(facts["path"], str):
             raise TypeError
         for segment in facts["segments"]:
-            if not isinstance(_text(segment) + _named(segment), str):
-                raise TypeError
-    except (ValueError, KeyError, TypeError):
+            _text(segment), _named(segment)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ReferenceTextError(
             f"The {NOUN} is no JSON as exports write it; mend it, or edit another format."
         ) from None
@@ -111,13 +118,11 @@ def facts_of(raw: bytes) -> dict[str, Any]:
 
 
 def _text(segment: dict[str, Any]) -> str:
-    text: str = segment["text"]
-    return text
+    return readable(segment["text"])
 
 
 def _named(segment: dict[str, Any]) -> str:
-    name: str = segment.get("speaker_name") or segment.get("speaker") or ""
-    return name
+    return readable(segment.get("speaker_name") or segment.get("speaker") or "")
 
 
 def _parts_of(cue: str) -> Iterator[EditedLine]:

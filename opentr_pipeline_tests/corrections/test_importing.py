@@ -220,3 +220,27 @@ def test_a_file_of_another_recording_and_one_that_is_nobodys_are_refused(tmp_pat
     importing = Importing(desk.store, SETTINGS, "anna")
     with pytest.raises(StoreError, match="none of srt, vtt"):
         importing.run(tmp_path / "a.pdf")
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85"])
+def test_signs_that_part_lines_elsewhere_lock_nothing(tmp_path: Path, sign: str) -> None:
+    desk = Desk(tmp_path, said("one"))
+    file = tmp_path / "a.mp3.txt"
+    file.write_bytes(desk.exported("txt").replace(b"ferara", b"Ferrara"))
+    Importing(desk.store, SETTINGS, f"an{sign}na", f"heard{sign}it").run(file)
+    (kept,) = desk.published.corrections
+    assert (kept.who, kept.why) == (f"an{sign}na", f"heard{sign}it")
+    assert "Ferrara" in desk.published.text
+
+
+def test_what_no_text_holds_is_left_out_or_refused(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, said("one"))
+    raw = desk.exported("json").decode()
+    done = desk.bring("json", raw.replace("ferara", r"Fer\u0000ra\u0007ra").encode())
+    assert (done.kinds, "of Ferrara &" in desk.published.text) == ({"words": 1}, True)
+    state = desk.store.state("radio")
+    with pytest.raises(StoreError, match="half of a character"):
+        desk.bring("json", raw.replace("ferara", r"Ferra\ud800ra").encode())
+    with pytest.raises(StoreError, match="no JSON as exports write it"):
+        desk.bring("json", b'{"path":' + b"[" * 100_000)
+    assert desk.store.state("radio") == state
