@@ -34,13 +34,20 @@ def check_possible(settings: Settings) -> None:
     """Refuse a cluster that cannot work, before anybody is asked.
 
     Raises:
-        SettingsError: the extra is not installed, or Dagster's state is in SQLite.
+        SettingsError: the extra is not installed, Dagster's state is in SQLite, or the output is in
+            a bucket.
     """
     check_installed()
     if not settings.dagster_postgres_url and not settings.postgres_password:
         raise SettingsError(
             f"CLUSTER_ADDRESS={settings.cluster_address} needs Dagster's state in PostgreSQL, "
             "which its hosts can reach, not in SQLite; set DAGSTER_POSTGRES_URL."
+        )
+    # Its copy here is in the state, which the hosts share: nobody has tried several at one copy.
+    if settings.workspace.output_bucket:
+        raise SettingsError(
+            f"CLUSTER_ADDRESS={settings.cluster_address} needs an output folder that its hosts "
+            f"share, and OUTPUT_DIR={settings.workspace.output_place} is a bucket; set a folder."
         )
 
 

@@ -138,6 +138,12 @@ def test_a_cluster_with_sqlite_is_refused(settings: Settings) -> None:
     assert "PostgreSQL" in refusal(lambda: hosts.meet(in_sqlite))
 
 
+def test_a_cluster_with_tables_in_a_bucket_is_refused(settings: Settings) -> None:
+    in_bucket = settings.model_copy(update={"output_dir": "s3://tapes/tables"})
+    said = refusal(lambda: hosts.check_possible(in_bucket))
+    assert "OUTPUT_DIR=s3://tapes/tables is a bucket; set a folder." in said
+
+
 def test_a_cluster_without_its_library_is_refused(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
