@@ -229,6 +229,8 @@ def _summary(done: "Imported") -> str:
             f"; {number_text(done.num_reverting, 'place')} said what the model did before it was "
             "corrected, and stays corrected"
         )
+    if done.again:
+        said += f"; corrected before, and otherwise now: {', '.join(done.again)}"
     return f"{said}."
 
 

@@ -4,19 +4,20 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from opentr_pipeline.corrections.as_before import Change, Models, changes, steady
 from opentr_pipeline.corrections.edited_files import (
     KINDS_WITH_SEGMENTS,
-    EditedLine,
+    EditedFile,
     EditedWord,
     new_names,
     words_of,
 )
 from opentr_pipeline.corrections.exported_words import said_by
 from opentr_pipeline.corrections.making import EditMaker
-from opentr_pipeline.corrections.word_places import Place, said_by_model
 from opentr_pipeline.settings.cues import SubtitleSettings
 from opentr_pipeline.transcripts.matching import Pair, common
 from opentr_pipeline.transcripts.shown_names import names_of, told_names
+from opentr_pipeline.transcripts.transcript import Transcript
 
 # A file that says less than this share of the words is of another recording.
 MIN_SAME = 0.4
@@ -30,6 +31,7 @@ class Compared:
         share: of the words that are the same, of the longer of both.
         names: of voices, by label, that have another name wherever they speak.
         num_reverting: places that say what the model said before they were corrected; as they are.
+        again: what was corrected before, and says something else now.
         unplaced: what was changed where the words are of no one place.
     """
 
@@ -37,6 +39,7 @@ class Compared:
     share: float = 1.0
     names: dict[str, str] = field(default_factory=dict)
     num_reverting: int = 0
+    again: list[str] = field(default_factory=list)
     unplaced: list[str] = field(default_factory=list)
 
     @property
@@ -46,36 +49,28 @@ class Compared:
 
 
 def compare(
-    maker: EditMaker,
-    exported: Sequence[EditedLine],
-    edited: Sequence[EditedLine],
-    kind: str,
-    layout: SubtitleSettings,
+    maker: EditMaker, file: EditedFile, layout: SubtitleSettings, plain: Transcript | None = None
 ) -> Compared:
     """Make edits of what somebody has changed in a file.
 
     Args:
         maker: of the published transcript.
-        exported: the file as it would be written now.
-        edited: the file as it is.
-        kind: of the file.
+        file: as it would be written now, and as it is.
         layout: of cues.
+        plain: the published transcript without corrections; None: it is kept no more.
     """
-    return _Comparison(maker, exported, edited, kind, layout).run()
+    return _Comparison(maker, file, layout, plain or maker.transcript).run()
 
 
 class _Comparison:
     """The words of a file as it was and as it is, and those of the transcript."""
 
     def __init__(
-        self,
-        maker: EditMaker,
-        exported: Sequence[EditedLine],
-        edited: Sequence[EditedLine],
-        kind: str,
-        layout: SubtitleSettings,
+        self, maker: EditMaker, file: EditedFile, layout: SubtitleSettings, plain: Transcript
     ) -> None:
+        exported, edited, kind = file.exported, file.edited, file.kind
         self._done, self._maker, self._kind = Compared(maker), maker, kind
+        self._models = Models(maker, plain)
         known = set(told_names(maker.transcript).values())
         self._before = words_of(exported, kind, known)
         self._after = words_of(edited, kind, known | new_names(edited, exported, known))
@@ -99,7 +94,7 @@ class _Comparison:
 
     def _edit_words(self) -> None:
         moved: dict[int | None, int] = {}
-        for (start, end), (first, last) in self._hunks():
+        for (start, end), (first, last) in list(self._hunks()):
             words = self._after[first:last]
             span = self._span(start, end)
             if span is None:
@@ -110,29 +105,48 @@ class _Comparison:
                 after = [self._word(since)]  # else the new words end the segment before
                 until += 1
             channel = self._said[since if since < len(self._said) else since - 1].channel
-            from_, to = self._numbers(since, until)
-            new = _written([*before, *words, *after])
+            from_, to = (number + moved.get(channel, 0) for number in self._numbers(since, until))
             row = self._maker.row(channel)
-            by = moved.get(channel, 0)
-            if self._is_reverting(row[from_ + by : to + by], new):
-                self._done.num_reverting += 1
-                continue
             length = len(row)
-            self._maker.words(channel, from_ + by, to + by, new)
-            moved[channel] = by + len(row) - length
+            self._put(channel, from_, to, [*before, *words, *after])
+            moved[channel] = moved.get(channel, 0) + len(row) - length
 
-    def _is_reverting(self, row: Sequence[Place], new: str) -> bool:
-        """Whether a file from before a correction would take it back."""
-        models = "".join(said_by_model(place.word) for place in row)
-        is_corrected = any(place.word.model_text is not None for place in row)
-        return is_corrected and models.split() == new.split()
+    def _put(self, channel: int | None, from_: int, to: int, words: Sequence[EditedWord]) -> None:
+        """Make edits of other words in the place of some, and of none that are as before."""
+        row = self._maker.row(channel)
+        found = [Change(0, to - from_, 0, len(words), is_again=False)]
+        if any(place.word.model_text is not None for place in row[from_:to]):
+            found, num_before = changes(row[from_:to], [word.text for word in words])
+            self._done.num_reverting += num_before
+        for one in reversed(found):
+            start, end, new = (
+                from_ + one.start,
+                from_ + one.end,
+                _written(words[one.first : one.last]),
+            )
+            if one.is_again:
+                old = "".join(place.word.text for place in row[start:end])
+                self._done.again.append(f"{old.strip()!r} -> {new.strip()!r}")
+            if start == end < to and words[one.first].begins and row[start].begins:
+                new += row[start].word.text
+                end += 1
+            self._maker.words(channel, start, end, new)
 
     def _hunks(self) -> Iterator[tuple[Pair, Pair]]:
         """Where the file is another: from and to in what it was, and in what it is."""
         ends = (len(self._before), len(self._after))
-        for one, other in itertools.pairwise([(-1, -1), *self._pairs, ends]):
+        pairs = steady(self._pairs, ends, self._is_corrected)
+        for one, other in itertools.pairwise([(-1, -1), *pairs, ends]):
             if other[0] - one[0] > 1 or other[1] - one[1] > 1:
                 yield (one[0] + 1, other[0]), (one[1] + 1, other[1])
+
+    def _is_corrected(self, number: int) -> bool:
+        place = self._places.get(number)
+        if place is None:
+            return False
+        said = self._said[place]
+        row = self._maker.row(said.channel)[said.first : said.last + 1]
+        return any(one.word.model_text is not None for one in row)
 
     def _span(
         self, start: int, end: int
@@ -191,14 +205,30 @@ class _Comparison:
         self._done.names = self._renamed(wanted)
         names = names_of(self._maker.transcript)
         shown = {name: names[label] for label, name in self._done.names.items()}
+        shown = names | shown  # a label from before it had a name
         meant = [
             "" if speaker in ("", word.speaker) or shown.get(speaker) == word.speaker else speaker
             for speaker, word in zip(wanted, self._before, strict=True)
+        ]
+        as_before = [
+            bool(speaker) and speaker == self._speaker_before(number)
+            for number, speaker in enumerate(meant)
+        ]
+        self._done.num_reverting += sum(is_before for is_before, _ in itertools.groupby(as_before))
+        meant = [
+            "" if is_before else speaker
+            for speaker, is_before in zip(meant, as_before, strict=True)
         ]
         for speaker, group in itertools.groupby(enumerate(meant), lambda one: one[1]):
             places = [self._places[number] for number, _ in group if number in self._places]
             if speaker:
                 self._say(places, speaker)
+
+    def _speaker_before(self, number: int) -> str:
+        """Who said a word of the file as it was before anything was corrected; empty: as now."""
+        if (place := self._places.get(number)) is None:
+            return ""
+        return self._models.speaker(self._said[place])
 
     def _say(self, places: Sequence[int], speaker: str) -> None:
         for channel, group in itertools.groupby(
@@ -242,7 +272,11 @@ class _Comparison:
                 continue
             said = self._said[place]
             row = self._maker.row(said.channel)
-            if said.first and row[said.first].begins != begins:
+            if not said.first or row[said.first].begins == begins:
+                continue
+            if self._models.begins(said) is begins:
+                self._done.num_reverting += 1
+            else:
                 self._maker.border(said.channel, said.first, begins=begins)
 
 

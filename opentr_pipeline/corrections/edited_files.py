@@ -63,6 +63,21 @@ class EditedLine:
     speaker: str = ""
 
 
+@dataclass(frozen=True)
+class EditedFile:
+    """A file of a recording.
+
+    Attributes:
+        exported: as it would be written now.
+        edited: as it is.
+        kind: one of ``KINDS``.
+    """
+
+    exported: Sequence[EditedLine]
+    edited: Sequence[EditedLine]
+    kind: str
+
+
 def lines_of(raw: bytes, kind: str) -> list[EditedLine]:
     """The lines of a file that hold something.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from opentr_pipeline.archive.beside import MAX_BYTES
 from opentr_pipeline.corrections.comparing import Compared, compare
-from opentr_pipeline.corrections.edited_files import KINDS, NOUN, facts_of, lines_of
+from opentr_pipeline.corrections.edited_files import KINDS, NOUN, EditedFile, facts_of, lines_of
 from opentr_pipeline.corrections.making import EditMaker
 from opentr_pipeline.corrections.overlay import Overlay, put_corrections
 from opentr_pipeline.errors import ReferenceTextError, StoreError
@@ -44,6 +44,7 @@ class Imported:
         names: see ``Compared``; to be given to the voices.
         num_conflicts: of these edits.
         num_reverting: see ``Compared``.
+        again: see ``Compared``.
         unplaced: see ``Compared``.
         changed: the partitions in which something was published.
     """
@@ -52,6 +53,7 @@ class Imported:
     kinds: Counter[str]
     names: dict[str, str]
     num_reverting: int
+    again: list[str]
     unplaced: list[str]
     num_conflicts: int = 0
     changed: list[str] = field(default_factory=list)
@@ -108,7 +110,8 @@ class Importing:
         known = "txt" if kind == "docx" else kind  # whose paragraphs are the lines of that
         document = Document(target.path, published, self.layout, guards_formulas=False)
         exported = lines_of(FORMATS[known](document), known)
-        return compare(maker, exported, edited, kind, self.layout)
+        plain = Overlay(self.store).without(published)
+        return compare(maker, EditedFile(exported, edited, kind), self.layout, plain)
 
     def _keep(self, target: PublishedRecording, compared: Compared) -> Imported:
         maker = compared.maker
@@ -121,6 +124,7 @@ class Importing:
             Counter(edit.kind for edit in edits),
             compared.names,
             compared.num_reverting,
+            compared.again,
             compared.unplaced,
         )
         if edits:

@@ -244,3 +244,46 @@ def test_what_no_text_holds_is_left_out_or_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no JSON as exports write it"):
         desk.bring("json", b'{"path":' + b"[" * 100_000)
     assert desk.store.state("radio") == state
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_old_file_takes_back_nothing_beside_what_it_edits(tmp_path: Path, kind: str) -> None:
+    desk = Desk(tmp_path, said("one"))
+    old = FORMATS["txt" if kind == "docx" else kind](
+        Document("radio/a.mp3", desk.published, SETTINGS)
+    ).decode()
+
+    def bring_old(word: str, other: str) -> Imported:
+        changed = old.replace(word, other)
+        assert changed != old
+        return desk.bring(kind, docx(changed.splitlines()) if kind == "docx" else changed.encode())
+
+    desk.edit(kind, "by train", "by tram")
+    desk.edit(kind, "of you", "you")
+    assert "to all you {really}" in desk.published.text
+    done = bring_old("there", "thither")
+    assert (done.kinds, done.num_reverting, done.again) == ({"words": 1}, 2, [])
+    assert "go thither by tram, at" in desk.published.text
+    done = bring_old("you {really}", "us {really}")
+    assert done.kinds == {"words": 1}
+    assert "to all us {really}" in desk.published.text
+    assert "go thither by tram, at" in desk.published.text
+    done = bring_old("train", "ship")
+    assert (done.kinds, done.again) == ({"words": 1}, ["'tram,' -> 'ship,'"])
+
+
+def test_an_old_file_takes_back_no_border_and_no_speaker(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, said("people"))
+    old = desk.exported("json")
+    facts = json.loads(old)
+    facts["segments"][0]["speaker_name"] = "Carla"
+    assert desk.bring("json", json.dumps(facts).encode()).kinds == {"speaker": 1}
+    split = json.loads(desk.exported("json"))
+    first = split["segments"][0]
+    head, tail = first["text"].split(" of ", 1)
+    split["segments"][:1] = [{**first, "text": head}, {**first, "text": f"of {tail}"}]
+    assert desk.bring("json", json.dumps(split).encode()).kinds == {"break": 1}
+    late = desk.bring("json", old.replace(b"ferara", b"Ferrara"))
+    assert (late.kinds, late.num_reverting) == ({"words": 1}, 2)
+    shown = [(one.speaker, one.text) for one in desk.published.segments]
+    assert shown[:2] == [("Carla", head), ("Carla", f"of {tail}")]
