@@ -197,7 +197,7 @@ class Models:
     def begins(self, said: Said) -> bool | None:
         """Whether a segment began with a word; None: it was not there."""
         place = self._of[said.channel].get(said.first)
-        return place and place.begins
+        return place.begins if place else None
 
     def speaker(self, said: Said) -> str:
         """Who said a word, as it was shown; empty: whoever does now, or it was not there."""
