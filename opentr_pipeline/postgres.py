@@ -6,6 +6,7 @@ it holds a password.
 
 import functools
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -58,9 +59,8 @@ class Database:
                     yield cursor
                 self._made.add(schema)
             except psycopg2.Error as error:
-                reason = str(error).strip().partition("\n")[0]
                 raise StoreError(
-                    f"The shared state in PostgreSQL cannot be used: {reason}; see "
+                    f"The shared state in PostgreSQL cannot be used: {_reason(error)}; see "
                     "DAGSTER_POSTGRES_URL."
                 ) from None
 
@@ -78,6 +78,13 @@ class Database:
         if self._connection is None:
             self._connection = psycopg2.connect(self.url, connect_timeout=10, keepalives_idle=30)
         return self._connection
+
+
+def _reason(error: Exception) -> str:
+    """What the driver says, without what it quotes of an address that it does not understand."""
+    reason = str(error).strip().partition("\n")[0]
+    is_quoted = re.search("://|@|^invalid ", reason)
+    return "its address is not understood" if is_quoted else reason
 
 
 @functools.cache

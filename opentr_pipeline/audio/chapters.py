@@ -1,9 +1,11 @@
 """Chapters that a container holds: when each begins, and what it is called."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 from opentr_pipeline.audio.probe import open_media
+from opentr_pipeline.plain_files import open_regular
 
 MAX_CHAPTERS = 500
 MAX_TITLE_LETTERS = 200
@@ -16,15 +18,28 @@ class ChapterMark(NamedTuple):
     title: str
 
 
-def chapters_of(path: Path) -> list[ChapterMark]:
-    """The chapters of a media file, by time; none where it has one at most, or cannot be read."""
+def chapters_of(path: Path, archive: Path) -> list[ChapterMark] | None:
+    """The chapters of a media file, by time; none where it has one at most, or makes no sense.
+
+    Args:
+        path: of the file.
+        archive: which no link may leave.
+
+    Returns:
+        None where the file cannot be read now; another time it may be.
+    """
     import av
 
     try:
-        with open_media(path) as container:
+        with (
+            open_regular(path, os.path.realpath(archive)) as stream,
+            open_media(stream) as container,
+        ):
             marks = [_mark(one) for one in container.chapters()[:MAX_CHAPTERS]]
-    except (av.FFmpegError, OSError, ValueError):  # pages are made of what there is
+    except (av.FFmpegError, ValueError):  # pages are made of what there is
         return []
+    except OSError:
+        return None
     named = sorted(mark for mark in marks if mark.title)
     return named if len(named) > 1 else []
 

@@ -84,6 +84,6 @@ def _copy(made: "Pages", folder: Path) -> list[str]:
     from opentr_pipeline.pages.copies import copy_with_media
     from opentr_pipeline.pages.lists import HOME_PAGE
 
-    copied = copy_with_media(made.root, folder)
+    copied = copy_with_media(made.root, made.archive_root, folder)
     terminal.say(f"{copied.sentence} Open {(folder.resolve() / HOME_PAGE).as_uri()}")
     return copied.sentences

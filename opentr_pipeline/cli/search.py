@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opentr_pipeline import terminal
-from opentr_pipeline.cli.shared import json_option, print_json, settings_of
+from opentr_pipeline.cli.shared import json_option, place_of, print_json, settings_of
+from opentr_pipeline.settings.addresses import Place, is_bucket
 from opentr_pipeline.wording import number_text
 
 if TYPE_CHECKING:
@@ -104,11 +105,11 @@ def _summary(found: "Found") -> str:
     return f"{len(found.hits)} places, the best of the first {found.num_places} that were met."
 
 
-def _split(words: tuple[str, ...]) -> tuple[Path | None, str]:
-    """The archive and the query: a first word of several that is a folder is the archive."""
-    first = Path(words[0])
-    is_archive = len(words) > 1 and first.is_dir()
-    return first if is_archive else None, " ".join(map(_phrase, words[is_archive:]))
+def _split(words: tuple[str, ...]) -> tuple[Place | None, str]:
+    """The archive and the query: a first word of several that is a place is the archive."""
+    is_archive = len(words) > 1 and (is_bucket(words[0]) or Path(words[0]).is_dir())
+    archive = place_of(words[0]) if is_archive else None
+    return archive, " ".join(map(_phrase, words[is_archive:]))
 
 
 def _phrase(word: str) -> str:

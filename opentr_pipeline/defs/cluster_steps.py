@@ -128,7 +128,8 @@ class ClusterSteps(RayStepHandler):
                 if "already exists" not in str(error):  # the answer to the last try was lost
                     raise
 
-        self._hand_over.add(self._place(context), hand)
+        end = super().terminate_step
+        self._hand_over.add(self._place(context), hand, lambda: list(end(context)))
 
     def _judged(
         self, context: StepHandlerContext, submission: str, found: Any

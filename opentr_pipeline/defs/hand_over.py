@@ -9,8 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
-from opentr_pipeline.errors import ServiceError
+from typing import NamedTuple
 
 HAND_OVER_S = 1.0
 # A head that was restarted is back long before; a run that waits longer keeps others waiting.
@@ -20,13 +19,18 @@ REPORT_S = 6.0
 _log = logging.getLogger("dagster")
 
 
+class _Step(NamedTuple):
+    submit: Callable[[], object]
+    withdraw: Callable[[], object]
+
+
 @dataclass
 class HandOver:
     """The steps of one run that wait here.
 
     Attributes:
         address: of the head, for sentences.
-        room: steps that Ray should be given now; raises OSError, RuntimeError or ServiceError.
+        room: steps that Ray should be given now; raises where the head is away.
         look_again: is called now and then; hosts come and go.
         goes_first: whether the run is one for uploads.
     """
@@ -35,22 +39,23 @@ class HandOver:
     room: Callable[[], int]
     look_again: Callable[[], object]
     goes_first: bool = False
-    _waiting: dict[str, Callable[[], object]] = field(default_factory=dict)
+    _waiting: dict[str, _Step] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _thread: threading.Thread | None = None
     _gone_since: float | None = None
     _room_left: int = 0
     _asked_at: float = -REPORT_S
 
-    def add(self, name: str, submit: Callable[[], object]) -> None:
+    def add(self, name: str, submit: Callable[[], object], withdraw: Callable[[], object]) -> None:
         """Hand a step over as soon as it may.
 
         Args:
             name: of the step.
-            submit: hands it over, or raises OSError or RuntimeError.
+            submit: hands it over, or raises.
+            withdraw: ends it again, where it was dropped while it was being handed over.
         """
         with self._lock:
-            self._waiting[name] = submit
+            self._waiting[name] = _Step(submit, withdraw)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, daemon=True, name="hand-over")
                 self._thread.start()
@@ -90,7 +95,7 @@ class HandOver:
                 self._look_for_room(len(waiting))
                 self._submit(waiting)
                 self.is_there()
-            except (OSError, RuntimeError, ServiceError) as error:
+            except Exception as error:
                 self.is_gone(error)
             time.sleep(HAND_OVER_S)
 
@@ -101,11 +106,12 @@ class HandOver:
             self._asked_at = time.monotonic()
             self._room_left = self.room()
 
-    def _submit(self, waiting: dict[str, Callable[[], object]]) -> None:
-        for name, submit in waiting.items():
+    def _submit(self, waiting: dict[str, _Step]) -> None:
+        for name, step in waiting.items():
             if self._room_left <= 0:
                 return
             if self.waits(name):
-                submit()
-                self.drop(name)
+                step.submit()
                 self._room_left -= 1
+                if not self.drop(name):  # somebody ended the step meanwhile
+                    step.withdraw()

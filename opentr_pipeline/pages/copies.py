@@ -7,8 +7,12 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from opentr_pipeline.errors import StoreError
+from opentr_pipeline.pages.lists import MEDIA
+from opentr_pipeline.plain_files import open_regular
+from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.transcripts.layout import disk_sentences
 from opentr_pipeline.whole_files import replacing
 from opentr_pipeline.wording import number_text, size_text
@@ -64,19 +68,21 @@ class Copied:
         return found
 
 
-def copy_with_media(pages: Path, folder: Path) -> Copied:
+def copy_with_media(pages: Path, archive: Place, folder: Path) -> Copied:
     """Make a folder the same as the pages, with each medium in the place of the link to it.
 
     What is there already with the same size and time is left; what is not a page any more goes.
 
     Args:
         pages: the root of their tree.
+        archive: which no link to a medium may leave.
         folder: new, empty, or such a copy.
 
     Raises:
         StoreError: the folder holds something else, or the disk is full.
     """
     done = Copied()
+    within = {True: os.path.realpath(str(archive)), False: os.path.realpath(pages)}
     with disk_sentences(folder, str(folder)):
         _take(folder, pages)
         names = sorted(_names(pages))
@@ -84,7 +90,8 @@ def copy_with_media(pages: Path, folder: Path) -> Copied:
         done.refused += sorted(alike)
         for name in names:
             if name not in alike:
-                _copy(pages / name, folder / name, name, done)
+                is_media = name.startswith(f"{MEDIA}/")
+                _copy(pages / name, within[is_media], folder / name, name, done)
         _remove_others(folder, set(names), done)
     return done
 
@@ -132,19 +139,26 @@ def _names(root: Path) -> Iterator[str]:
                 yield os.path.relpath(os.path.join(where, name), root)
 
 
-def _copy(source: Path, target: Path, name: str, done: Copied) -> None:
+def _copy(source: Path, inside: str, target: Path, name: str, done: Copied) -> None:
     try:
-        found = source.stat()
-    except OSError:
+        stream = open_regular(source, inside)
+    except OSError:  # gone, or a link to something else by now
         done.missing.append(name)
         return
+    with stream:
+        _copy_stream(stream, target, name, done)
+
+
+def _copy_stream(stream: BinaryIO, target: Path, name: str, done: Copied) -> None:
+    found = os.fstat(stream.fileno())
     if _is_same(found, target):
         done.num_unchanged += 1
         return
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target, target.with_name(".new")) as fresh:
-            shutil.copyfile(source, fresh)
+            with fresh.open("wb") as copied:
+                shutil.copyfileobj(stream, copied)
             os.utime(fresh, ns=(found.st_atime_ns, found.st_mtime_ns))
     except OSError as error:
         if error.errno not in _REFUSALS:

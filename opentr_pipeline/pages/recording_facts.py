@@ -71,7 +71,9 @@ def all_chapters(rows: Iterable[dict[str, Any]], archive: Place, noted: Chapters
     known = {}
     for row in rows:
         content = row["media_fingerprint"]
-        known[content] = (
-            noted[content] if content in noted else chapters_of(archive / path_of(row["path"]))
-        )
+        found = noted.get(content)
+        if found is None:
+            found = chapters_of(archive / path_of(row["path"]), archive)
+        if found is not None:
+            known[content] = found
     return known

@@ -46,7 +46,7 @@ class _PagesTree(StaticFiles):
         super().__init__(directory=root, html=True, check_dir=False)
         self._root = root
         # Of a bucket nothing is linked to.
-        self._archive = Path(os.path.normpath(archive)) if isinstance(archive, Path) else None
+        self._archive = Path(os.path.realpath(archive)) if isinstance(archive, Path) else None
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
         parts = Path(path).parts
@@ -58,7 +58,8 @@ class _PagesTree(StaticFiles):
 
     def _media_file(self, link: Path) -> tuple[str, os.stat_result | None]:
         """The file that a link leads to, where that is one of the archive's."""
-        target = Path(os.path.normpath(link.readlink()))
+        # To the end: a medium may have become a link out of the archive since it was taken.
+        target = Path(os.path.realpath(link))
         if not self._archive or self._archive not in target.parents:
             return "", None
         try:

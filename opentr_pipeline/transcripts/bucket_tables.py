@@ -24,6 +24,7 @@ from typing import Any
 from opentr_pipeline.archive.objects import as_system_errors, object_store, remove, version_of
 from opentr_pipeline.errors import SettingsError, StoreError
 from opentr_pipeline.locks import locked
+from opentr_pipeline.plain_files import private_folder
 from opentr_pipeline.settings.addresses import BucketAddress, Place
 from opentr_pipeline.transcripts import generations
 from opentr_pipeline.transcripts.bucket_claims import ARCHIVE, check_conditions, claimed_by
@@ -95,7 +96,9 @@ class BucketTables:
                         moved.append(key)
         with ThreadPoolExecutor(NUM_AT_ONCE) as threads:
             list(threads.map(self._follow_locked, moved))
-        self.follow_file(PEOPLE)  # who changes it follows it again, under its lock
+        # Else it could be replaced here while somebody changes it, and their names be lost.
+        with locked(private_folder((self._layout.root / PEOPLE).parent) / "lock"):
+            self.follow_file(PEOPLE)
 
     def _follow_locked(self, partition_key: str) -> None:
         locks = self._layout.inner / "locks"

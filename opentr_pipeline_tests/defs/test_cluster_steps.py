@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -42,11 +42,17 @@ class Head:
 
     def __init__(self) -> None:
         self.is_there = True
+        self.on_submit: Callable[[], object] = int
         self.jobs: dict[str, Any] = {}
 
     def submit_job(self, submission_id: str) -> None:
         self._answer()
+        self.on_submit()
         self.jobs[submission_id] = "PENDING"
+
+    def stop_job(self, submission_id: str) -> None:
+        self._answer()
+        self.jobs[submission_id] = "STOPPED"
 
     def get_job_info(self, submission_id: str) -> Any:
         self._answer()
@@ -71,7 +77,12 @@ class Steps:
             handler.client.submit_job(handler._get_ray_job_submission_id(context))
             yield from ()
 
+        def end(handler: RayStepHandler, context: Any) -> Iterator[Any]:
+            handler.client.stop_job(handler._get_ray_job_submission_id(context))
+            yield from ()
+
         monkeypatch.setattr(RayStepHandler, "launch_step", submit)
+        monkeypatch.setattr(RayStepHandler, "terminate_step", end)
         monkeypatch.setattr(hand_over, "HAND_OVER_S", 0.01)
         monkeypatch.setattr(hand_over, "REPORT_S", 0.02)
         self.head, self.num_begun, self.tags = Head(), 1, tags
@@ -163,6 +174,24 @@ def test_a_head_that_is_away_is_waited_for_and_not_for_ever(
     # Dagster tries the step again, and that ends the run.
     with pytest.raises(ServiceError, match="has not answered for 10 minutes"):
         list(one.steps.launch_step(one.context()))
+
+
+def test_a_step_that_is_ended_while_it_is_handed_over_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = Steps(monkeypatch)
+    one.head.on_submit = lambda: list(one.steps.terminate_step(one.context()))
+    job = one.launch()
+    wait_for(lambda: one.head.jobs[job] == "STOPPED", 5)
+
+
+def test_no_error_has_a_run_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Steps(monkeypatch)
+    one.head.on_submit = lambda: {}["unforeseen"]
+    list(one.steps.launch_step(one.context()))
+    wait_for(lambda: one.over.gone_s, 5)
+    one.head.on_submit = int
+    wait_for(lambda: one.head.jobs, 5)
 
 
 @pytest.mark.parametrize(("rank", "num"), [("usual", 2), ("backfills", 2), ("uploads", 6)])

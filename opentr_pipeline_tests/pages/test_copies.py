@@ -24,8 +24,9 @@ def pages(tmp_path: Path) -> Path:
     (root / "index.html").write_text("home")
     (root / "recordings" / "a" / "tape.wav.html").write_text("tape")
     (root / ".written" / "a.json").write_text("{}")
-    (tmp_path / "tape.wav").write_bytes(b"sound")
-    (root / "media" / "1f" / "1f.wav").symlink_to(tmp_path / "tape.wav")
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / "tape.wav").write_bytes(b"sound")
+    (root / "media" / "1f" / "1f.wav").symlink_to(tmp_path / "archive" / "tape.wav")
     return root
 
 
@@ -39,7 +40,7 @@ def files(folder: Path) -> dict[str, str]:
 
 def test_a_copy_holds_media_and_follows_what_changes(pages: Path, tmp_path: Path) -> None:
     folder = tmp_path / "stick"
-    copied = copy_with_media(pages, folder)
+    copied = copy_with_media(pages, tmp_path / "archive", folder)
     assert (copied.num_copied, copied.size_bytes, copied.sentences) == (3, 13, [])
     assert files(folder) == {
         "index.html": "home",
@@ -49,24 +50,28 @@ def test_a_copy_holds_media_and_follows_what_changes(pages: Path, tmp_path: Path
     assert not any(path.is_symlink() for path in folder.rglob("*"))
     (pages / "recordings" / "a" / "tape.wav.html").unlink()
     (pages / "index.html").write_text("changed")
-    os.utime(tmp_path / "tape.wav", (1, 1))
-    again = copy_with_media(pages, folder)
+    os.utime(tmp_path / "archive" / "tape.wav", (1, 1))
+    again = copy_with_media(pages, tmp_path / "archive", folder)
     assert (again.num_copied, again.num_unchanged, again.num_removed) == (2, 0, 1)
     assert files(folder) == {"index.html": "changed", "media/1f/1f.wav": "sound"}
     assert not (folder / "recordings").exists()
-    assert copy_with_media(pages, folder).num_unchanged == 2
+    assert copy_with_media(pages, tmp_path / "archive", folder).num_unchanged == 2
 
 
 def test_media_that_are_gone_are_said_and_a_strangers_folder_is_left(
     pages: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "tape.wav").unlink()
-    (sentence,) = copy_with_media(pages, tmp_path / "stick").sentences
+    (tmp_path / "archive" / "tape.wav").unlink()
+    (sentence,) = copy_with_media(pages, tmp_path / "archive", tmp_path / "stick").sentences
     assert "1 media file of the pages cannot be read: media/1f/1f.wav" in sentence
+    (tmp_path / "secret").write_text("outside")
+    (tmp_path / "archive" / "tape.wav").symlink_to(tmp_path / "secret")
+    again = copy_with_media(pages, tmp_path / "archive", tmp_path / "stick")
+    assert again.missing == ["media/1f/1f.wav"], "it has become a link out of the archive"
     with pytest.raises(StoreError, match="holds something else already"):
-        copy_with_media(pages, tmp_path)
+        copy_with_media(pages, tmp_path / "archive", tmp_path)
     with pytest.raises(StoreError, match="name another folder"):
-        copy_with_media(pages, pages / "below")
+        copy_with_media(pages, tmp_path / "archive", pages / "below")
 
 
 def test_names_that_a_stick_takes_for_the_same_are_said(
@@ -74,7 +79,7 @@ def test_names_that_a_stick_takes_for_the_same_are_said(
 ) -> None:
     (pages / "recordings" / "a" / "TAPE.wav.html").write_text("another")
     monkeypatch.setattr(copies, "_takes_cases_for_the_same", lambda _: True)
-    copied = copy_with_media(pages, tmp_path / "stick")
+    copied = copy_with_media(pages, tmp_path / "archive", tmp_path / "stick")
     assert copied.refused == ["recordings/a/tape.wav.html"]
     assert "1 file could not be copied" in copied.sentences[0]
 

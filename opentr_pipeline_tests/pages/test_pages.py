@@ -29,6 +29,7 @@ from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.pages import lists
 from opentr_pipeline.pages.lists import Chapter, ListEntry, added, home_pages, totals_of
 from opentr_pipeline.pages.pages import Pages, Written
+from opentr_pipeline.pages.recording_facts import all_chapters
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline_tests.making import PROPERTY, recording, settings_of, transcript, wav
@@ -428,6 +429,12 @@ def test_recordings_in_no_folder_have_the_name_that_their_partition_has_elsewher
 def test_chapters_of_a_recording_are_links_and_read_once(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    archive = settings.workspace.archive
+    assert isinstance(archive, Path)
+    assert chapters_of(archive / "top.wav", archive) == []
+    rows = [{"media_fingerprint": "1f", "path": "film/gone.wav"}]
+    assert all_chapters(rows, archive, {}) == {}, "another time it may be there"
+    assert chapters_of(archive / "top.wav", archive / "film") is None, "a link out of the archive"
     book(settings.workspace.archive / "film" / "a 50%.wav", {0: "Beginning", 1: "The <sea>"})
     write(settings)
     path = root_of(settings) / "recordings" / "film" / "a 50%.wav.html"
@@ -438,11 +445,9 @@ def test_chapters_of_a_recording_are_links_and_read_once(
             "#t=1.0",
         ]
         assert "0:01 The <sea>" in page.text
-        monkeypatch.setattr("opentr_pipeline.pages.recording_facts.chapters_of", lambda _: 1 / 0)
+        monkeypatch.setattr("opentr_pipeline.pages.recording_facts.chapters_of", lambda *_: 1 / 0)
         path.unlink()
         write(settings)
-    assert chapters_of(settings.workspace.archive / "film" / "gone.wav") == []
-    assert chapters_of(settings.workspace.archive / "top.wav") == []
 
 
 def book(path: Path, chapters: dict[int, str]) -> None:

@@ -6,11 +6,30 @@ import pytest
 
 from opentr_pipeline.archive.recordings import ProbeMemory
 from opentr_pipeline.archive.shared_probes import SharedProbes
+from opentr_pipeline.errors import StoreError
 from opentr_pipeline.planning.setup import Setup
+from opentr_pipeline.postgres import Database
 from opentr_pipeline_tests.making import settings_of
 
 URL = "postgresql://opentr:secret@db.invalid/opentr"
 CLUSTER = {"CLUSTER_ADDRESS": "http://head:8265"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://opentr:secret@db:port:1/opentr",
+        "postgresql://opentr:secret/more@db/opentr",
+        "postgresql://opentr:secret%zz@db/opentr",
+        "postgresql:/opentr:secret@db/opentr",
+    ],
+)
+def test_no_password_is_said_of_an_address_that_makes_no_sense(url: str) -> None:
+    pytest.importorskip("psycopg2")
+    with pytest.raises(StoreError) as said, Database(url).transaction(""):
+        pass
+    assert "secret" not in str(said.value)
+    assert "its address is not understood" in str(said.value)
 
 
 @pytest.mark.parametrize(

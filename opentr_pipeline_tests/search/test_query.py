@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opentr_pipeline.cli.app import main
+from opentr_pipeline.cli.search import _split
 from opentr_pipeline.definitions import defs
 from opentr_pipeline.defs.derived_assets import derived_assets
 from opentr_pipeline.defs.handed_on import HANDED_ON, handed_on
@@ -32,6 +33,7 @@ from opentr_pipeline.search.index import SearchIndex
 from opentr_pipeline.search.passages import Wanted
 from opentr_pipeline.search.query import Found, search
 from opentr_pipeline.search.terms import terms_of, tokens_of
+from opentr_pipeline.settings.addresses import BucketAddress
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline.transcripts.transcript import Transcript
@@ -347,6 +349,11 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "archive").mkdir()
     monkeypatch.setenv("ARCHIVE_DIR", str(tmp_path / "archive"))
     return tmp_path / "archive"
+
+
+def test_a_bucket_is_an_archive_and_no_word() -> None:
+    archive, query = _split(("s3://tapes/radio", "light", "house"))
+    assert (archive, query) == (BucketAddress("s3://tapes/radio"), "light house")
 
 
 def test_what_the_command_shows(archive: Path) -> None:

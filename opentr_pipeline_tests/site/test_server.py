@@ -20,6 +20,7 @@ def folder(tmp_path: Path) -> Path:
     (archive / "tape.flac").write_bytes(SOUND)
     (archive / "secret.txt").write_text("not taken")
     (tmp_path / "outside.wav").write_bytes(SOUND)
+    (archive / "moved.wav").symlink_to(tmp_path / "outside.wav")
     (pages / "index.html").write_text("home")
     (pages / ".written" / "@root.json").write_text("{}")
     links = {
@@ -28,6 +29,7 @@ def folder(tmp_path: Path) -> Path:
         "3f.wav": archive / ".." / "outside.wav",
         "4f.wav": archive / "gone.wav",
         "5f.wav": archive,
+        "6f.wav": archive / "moved.wav",
     }
     for name, target in links.items():
         (pages / "media" / "1f" / name).symlink_to(target)
@@ -55,7 +57,7 @@ def test_a_part_of_a_recording_is_answered_with_that_part(client: TestClient) ->
 def test_nothing_else_of_the_archive_or_the_disk_can_be_had(client: TestClient) -> None:
     assert client.get("/").text == "home"
     for path in (
-        *(f"/media/1f/{number}f.wav" for number in (2, 3, 4, 5)),
+        *(f"/media/1f/{number}f.wav" for number in (2, 3, 4, 5, 6)),
         *("/whole/secret.txt", "/whole", "/media/", "/.written/@root.json"),
         *("/../archive/secret.txt", "/%2e%2e/archive/secret.txt", "/media/../../outside.wav"),
         "/%00",

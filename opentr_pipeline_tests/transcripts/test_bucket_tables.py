@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 
 from opentr_pipeline.archive.objects import object_store
 from opentr_pipeline.errors import SettingsError, StoreError
+from opentr_pipeline.locks import locked
 from opentr_pipeline.settings.addresses import BucketAddress
 from opentr_pipeline.speakers.people import NamedVoice, People, Person
 from opentr_pipeline.speakers.people_store import PeopleStore
@@ -267,6 +269,19 @@ def test_names_of_people_are_added_to_those_of_other_hosts(
     assert [person.name for person in PeopleStore(hosts("three")).load().persons] == [
         *("Ada", "Bea", "Cem"),
     ]
+
+
+def test_who_follows_all_waits_for_who_changes_the_names_of_people(
+    hosts: Callable[[str], TranscriptStore], tmp_path: Path, address: BucketAddress
+) -> None:
+    store = hosts("one")
+    folder = PeopleStore(store).path.parent
+    with ThreadPoolExecutor(1) as threads:
+        with locked(folder / "lock"):
+            following = threads.submit(BucketTables(address, tmp_path / "one").follow_all)
+            with pytest.raises(TimeoutError):
+                following.result(0.3)
+        following.result(10)
 
 
 def test_derived_files_are_sent_when_they_have_changed(
