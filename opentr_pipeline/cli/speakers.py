@@ -87,12 +87,13 @@ def speakers_name(words: tuple[str, ...], note: str) -> None:
 @click.argument("words", nargs=-1, required=True, metavar="[ARCHIVE] NAME INTO")
 def speakers_merge(words: tuple[str, ...]) -> None:
     """Make one person of two, called INTO; where nobody is called so, NAME is from now on."""
+    from opentr_pipeline.cli.named_edits import merge
     from opentr_pipeline.speakers.people import tidy
 
     archive, (name, into) = _split(words, 2)
     settings, known = _known(archive)
     person = known.person(name)
-    changed = known.merge(person, into)
+    changed = merge(known, person, into)
     terminal.say(f"{person.name} is {tidy(into)} now.")
     _renew(settings, changed)
 
@@ -144,15 +145,17 @@ def speakers_forget(words: tuple[str, ...]) -> None:
     """Remove a person's name and voice from all tables, pages, exports, the index and the report.
 
     The vectors of voices that sound like theirs go as well, and none of these is made again. What
-    is said stays, and so do the labels.
+    is said stays, and so do the labels. Corrections name the label instead, or go.
     """
-    from opentr_pipeline.cli.voices import renew_report
+    from opentr_pipeline.cli.named_edits import forget, to_forget
+    from opentr_pipeline.cli.voices import renew_index, renew_report
 
     archive, (name,) = _split(words, 1)
-    settings, known = _known(archive)
-    person = known.person(name)
-    changed = known.forget(person)
+    settings, known = _known(archive, may_be_none=True)
+    person = to_forget(known, name)
+    changed = forget(known, person)
     is_whole = _renew(settings, changed)
+    is_whole &= _complained(renew_index(settings))
     renew_report(settings)
     if not is_whole:
         terminal.complain(f"{person.name} is still named there; run the same command again then.")
@@ -160,18 +163,19 @@ def speakers_forget(words: tuple[str, ...]) -> None:
     known.erase(person)
     terminal.say(
         f"{person.name} is forgotten, with {number_text(len(person.voices), 'confirmed voice')}. "
-        f"Not reached: copies and backups of {settings.workspace.output_place}, and exports that "
-        "were written elsewhere (--output); remove these by hand."
+        f"Not reached: copies and backups of {settings.workspace.output_place}, its corrections in "
+        "git's history, exports that were written elsewhere (--output) and copies made by pages "
+        "--with-media; remove these by hand."
     )
 
 
-def _known(archive: Place | None) -> "tuple[Settings, Speakers]":
+def _known(archive: Place | None, *, may_be_none: bool = False) -> "tuple[Settings, Speakers]":
     from opentr_pipeline.cli.shared import settings_of
     from opentr_pipeline.speakers.confirming import Speakers
     from opentr_pipeline.transcripts.published import store_of
 
     settings = settings_of(archive, gpu_scale=False)
-    return settings, Speakers(store_of(settings.workspace))
+    return settings, Speakers(store_of(settings.workspace), may_be_none=may_be_none)
 
 
 def _split(words: tuple[str, ...], count: int) -> tuple[Place | None, tuple[str, ...]]:
@@ -195,7 +199,10 @@ def _renew(settings: "Settings", changed: "Sequence[str]") -> bool:
     """Make anew what shows names; whether all of it could be."""
     from opentr_pipeline.cli.voices import renew
 
-    sentences = renew(settings, changed)
+    return _complained(renew(settings, changed))
+
+
+def _complained(sentences: "Sequence[str]") -> bool:
     for sentence in sentences:
         terminal.complain(sentence)
     return not sentences

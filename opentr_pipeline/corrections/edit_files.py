@@ -1,8 +1,9 @@
 r"""Edits on the disk: ``edits/FINGERPRINT.jsonl`` below OUTPUT_DIR, a line for each.
 
 The files are the truth, and what people have said: they depend on no model and no table, and are
-only ever added to, so that git keeps them, and puts together what two people have added. The folder
-may be a link to one elsewhere. Who takes an edit back adds a line that says so::
+only ever added to, so that git keeps them, and puts together what two people have added. The one
+exception is ``rename_speaker``: who is forgotten is not to stay in them. The folder may be a link
+to one elsewhere. Who takes an edit back adds a line that says so::
 
     {"id": "9b1d…", "kind": "words", "start_s": 12.3, "old": " ferara", "new": " Ferrara", …}
     {"id": "77c0…", "kind": "undo", "of": "9b1d…", "who": "anna", "made_at": "2026-11-27T…"}
@@ -11,7 +12,7 @@ may be a link to one elsewhere. Who takes an edit back adds a line that says so:
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -21,9 +22,11 @@ from opentr_pipeline.corrections.applying import Kept
 from opentr_pipeline.corrections.making import new_id, now
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.locks import locked
+from opentr_pipeline.speakers.people import Span, tidy
 from opentr_pipeline.transcripts.edits import KINDS, Edit
 from opentr_pipeline.transcripts.elsewhere import Nowhere
 from opentr_pipeline.transcripts.layout import EDITS, StoreLayout, disk_sentences
+from opentr_pipeline.whole_files import write_whole
 
 ENDING = ".jsonl"
 # Lines that two people have added are both kept; the order between them does not matter.
@@ -101,6 +104,24 @@ class EditFiles:
         with disk_sentences(self._layout.root), locked(self._lock("correcting")):
             yield
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep others from changing files of edits.
+
+        Raises:
+            StoreError: the disk is full.
+        """
+        with disk_sentences(self._layout.root), locked(self._lock("edits")):
+            yield
+
+    def lines(self, media_fingerprint: str) -> list[dict[str, Any]]:
+        """What is kept for some media, as it is kept.
+
+        Raises:
+            StoreError: a line is damaged.
+        """
+        return list(self._lines(self._bytes(media_fingerprint), self.path(media_fingerprint)))
+
     def _lock(self, name: str) -> Path:
         locks = self._layout.inner / "locks"
         locks.mkdir(parents=True, exist_ok=True)
@@ -118,12 +139,12 @@ class EditFiles:
                 "Corrections are kept in a folder that all hosts see, and OUTPUT_DIR is a bucket; "
                 "set a folder."
             )
-        raw = _encoded("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+        raw = _encoded(_text(lines))
         with disk_sentences(self._layout.root):
             self.folder.mkdir(parents=True, exist_ok=True)
             if not (attributes := self.folder / ".gitattributes").exists():
                 attributes.write_text(ATTRIBUTES, encoding="utf-8")
-            with locked(self._lock("edits")), self.path(media_fingerprint).open("ab+") as stream:
+            with self.writing(), self.path(media_fingerprint).open("ab+") as stream:
                 if stream.seek(0, os.SEEK_END):
                     stream.seek(-1, os.SEEK_END)
                     raw = b"\n" * (stream.read(1) != b"\n") + raw  # an editor has cut the last one
@@ -186,3 +207,47 @@ def _edit(line: dict[str, Any]) -> Edit:
     facts["start_s"], facts["end_s"] = float(line["start_s"]), float(line["end_s"])
     facts.setdefault("made_at", "1970-01-01T00:00:00.000+00:00")
     return Edit(edit_id=str(line["id"]), **facts)
+
+
+def _text(lines: Iterable[dict[str, Any]]) -> str:
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+
+
+def says_speaker(files: EditFiles, name: str) -> bool:
+    """Whether a correction says that words are somebody's, by their name.
+
+    Raises:
+        StoreError: a line is damaged.
+    """
+    return any(_is_of(line, name) for media in files.media() for line in files.lines(media))
+
+
+def rename_speaker(
+    files: EditFiles, name: str, meant: Callable[[str], tuple[str, tuple[Span, ...]]]
+) -> None:
+    """Have corrections say another name, or the label of a voice, in the place of a name.
+
+    Args:
+        files: of the archive; what is in git's history or another copy stays there.
+        name: however it is written.
+        meant: gives for the fingerprint of media who speaks instead, and where a voice is heard
+            that is meant by a label; where nobody does, the corrections go.
+
+    Raises:
+        StoreError: a line is damaged, or the disk is full.
+    """
+    with files.writing():
+        for media in sorted(files.media()):
+            lines = files.lines(media)
+            if not any(_is_of(line, name) for line in lines):
+                continue
+            speaker, voice = meant(media)
+            instead = {"speaker": speaker, "voice": voice}
+            new = [{**line, **instead} if _is_of(line, name) else line for line in lines]
+            kept = [line for line in new if line["kind"] != "speaker" or line.get("speaker")]
+            write_whole(files.path(media).resolve(), _encoded(_text(kept)), is_durable=True)
+
+
+def _is_of(line: dict[str, Any], name: str) -> bool:
+    said = tidy(str(line.get("speaker", ""))).casefold()
+    return line["kind"] == "speaker" and said == tidy(name).casefold()

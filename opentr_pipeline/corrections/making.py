@@ -12,6 +12,7 @@ from opentr_pipeline.speakers.naming import spans_of
 from opentr_pipeline.speakers.people import longest
 from opentr_pipeline.transcripts.edits import Correction, Edit
 from opentr_pipeline.transcripts.transcript import Transcript
+from opentr_pipeline.transcripts.turns import label
 
 # Signs count as words, so that enough is kept where many stand between words.
 KEPT_WORDS = 2 * CONTEXT_WORDS
@@ -55,8 +56,14 @@ class EditMaker:
         return self._make("words", channel, start, end, new=new)
 
     def speaker(self, channel: int | None, start: int, end: int, speaker: str) -> Correction:
-        """Somebody else says some words: a name, or the label of a voice."""
+        """Somebody else says some words: a name, or the label of a voice.
+
+        A name that a voice of the recording has is kept as that voice, so that corrections follow
+        when somebody is called otherwise, or is forgotten.
+        """
         voices = spans_of(self.transcript)
+        named = {voice.name: label(voice.speaker) for voice in self.transcript.voices}
+        speaker = named.get(speaker) or speaker
         voice = longest(voices[speaker]) if speaker in voices else ()
         return self._make("speaker", channel, start, end, speaker=speaker, voice=voice)
 

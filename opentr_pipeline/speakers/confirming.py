@@ -45,8 +45,12 @@ class Suggested:
 class Speakers:
     """The voices of an archive as they are published, and who its people are."""
 
-    def __init__(self, store: TranscriptStore) -> None:
+    def __init__(self, store: TranscriptStore, *, may_be_none: bool = False) -> None:
         """Read them.
+
+        Args:
+            store: of the archive.
+            may_be_none: names are elsewhere as well.
 
         Raises:
             SpeakerError: speakers are told apart in no recording.
@@ -56,7 +60,7 @@ class Speakers:
         self.people = PeopleStore(store).load()
         self.turns = HeardTurns(store)
         self._all = heard_voices(store)
-        if not self._all and not self.people.persons:
+        if not self._all and not self.people.persons and not may_be_none:
             raise SpeakerError(
                 "Speakers are told apart in no recording yet; set SPEAKERS=true and run "
                 f"{command('run')}."
@@ -141,7 +145,7 @@ class Speakers:
         """
         if not tidy(name):
             return self._change(lambda people: people.without_voice(voice.key))
-        _check(name)
+        check_name(name)
         if visible(tidy(note)) != tidy(note) or len(note) > MAX_NOTE:
             raise SpeakerError(f"A note is at most {MAX_NOTE} letters that can be shown.")
         named = self._named(voice, BY_HAND, None)
@@ -176,7 +180,7 @@ class Speakers:
 
     def merge(self, person: Person, into: str) -> list[str]:
         """Make one person of two, or call one otherwise; the partitions that changed."""
-        _check(into)
+        check_name(into)
         return self._change(lambda people: people.merged(person, into))
 
     def forget(self, person: Person) -> list[str]:
@@ -203,6 +207,12 @@ class Speakers:
             contents = {one.media_fingerprint for one in self.people.forgotten}
         spoke_in = {one.partition_key for one in self._all if one.media_fingerprint in contents}
         return sorted(spoke_in.union(changed))
+
+    def without_voice(self, name: str) -> Person:
+        """Somebody who has no voice here, kept so that forgetting them can be gone on with."""
+        person = Person(_new_id(), tidy(name))
+        PeopleStore(self.store).change(lambda people: people.without(person, ()))
+        return person
 
     def erase(self, person: Person) -> None:
         """Take out the name of somebody who is forgotten, once nothing else shows it."""
@@ -240,7 +250,7 @@ class Speakers:
         return longest(self.turns.of(voice).get(voice.speaker, ()))
 
 
-def _check(name: str) -> None:
+def check_name(name: str) -> None:
     """Refuse what could not be shown as a name.
 
     Raises:

@@ -12,6 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from opentr_pipeline.cli.app import main
+from opentr_pipeline.corrections.edit_files import EditFiles
+from opentr_pipeline.corrections.making import EditMaker
 from opentr_pipeline.exports.tree import Export
 from opentr_pipeline.pages.pages import Pages
 from opentr_pipeline.settings.environment import Settings
@@ -19,6 +21,7 @@ from opentr_pipeline.speakers.confirming import Speakers
 from opentr_pipeline.speakers.naming import put_names
 from opentr_pipeline.speakers.people_store import PeopleStore
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
+from opentr_pipeline.transcripts.elsewhere import Nowhere
 from opentr_pipeline.transcripts.schemas import transcript_of
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline_tests.making import recording, settings_of
@@ -138,12 +141,19 @@ def test_nothing_is_left_of_who_is_forgotten(settings: Settings) -> None:
     # What waits to be published somewhere has her as well.
     kept = transcript_of(store.read_together("film"), recording("film/c.wav").recording_id)
     Checkpoints(store.inner).save(kept)
+    # Somebody has said so of words as well: one line of hers, and one where no voice is hers.
+    for path in ("radio/a.wav", "radio/b.wav"):
+        corrected(settings, path)
     before = leftovers(store.root)
+    assert {path.parts[0] for path in map(Path, before)} >= {"edits", "corrections", "segments"}
     assert {"exports/film/c.wav.csv", "people/people.parquet", "speakers/film.parquet"} <= before
     assert {".store/people/people.json", "pages/report.html", "speakers/calls.parquet"} <= before
     said = opentr(settings, "speakers", "forget", NAME.lower())
     assert f"{NAME} is forgotten, with 2 confirmed voices. Not reached: copies and" in said
+    assert "copies made by pages --with-media" in said
     assert leftovers(store.root) == set()
+    (row,) = rows(settings, "corrections")
+    assert (row["speaker"], row["state"]) == ("SPEAKER_00", "applied")
     # Ben has his name and vector, Eve hers; the others sounded like who is forgotten.
     assert set(named(settings).values()) == {"Ben", None}
     assert sum(bool(row["embedding"]) for row in rows(settings, "speakers")) == 2
@@ -158,10 +168,57 @@ def test_nothing_is_left_of_who_is_forgotten(settings: Settings) -> None:
     assert refused == f"opentr: Nobody is called '{NAME}' here; opentr speakers lists them.\n"
 
 
-def leftovers(root: Path) -> set[str]:
+def corrected(settings: Settings, path: str, name: str = NAME) -> None:
+    """Somebody has said that words are Anna's, and it is kept by her name."""
+    maker, media = maker_of(settings, path)
+    maker.speaker(None, 4, 8, "SPEAKER_00")
+    said = [dataclasses.replace(one, speaker=name, voice=()) for one in maker.edits]
+    EditFiles(TranscriptStore(settings.workspace.output)).add(media, path, said)
+    opentr(settings, "corrections", "apply")
+
+
+def maker_of(settings: Settings, path: str) -> tuple[EditMaker, str]:
+    store = TranscriptStore(settings.workspace.output)
+    (row,) = (row for row in rows(settings, "transcripts") if row["path"] == path)
+    made = transcript_of(store.read_together("radio"), row["recording_id"])
+    return EditMaker(made), row["media_fingerprint"]
+
+
+def test_who_is_called_otherwise_is_so_in_corrections_and_forgotten_there(
+    settings: Settings,
+) -> None:
+    opentr(settings, "speakers", "name", "radio/a.wav", "SPEAKER_00", NAME)
+    opentr(settings, "export", "--format", "txt")
+    for path in ("radio/a.wav", "radio/b.wav"):
+        corrected(settings, path, "anna  rossi" if path == "radio/b.wav" else NAME)
+    opentr(settings, "speakers", "merge", NAME, "Dr. Rossini")
+    root = settings.workspace.output
+    assert {json.loads(line)["speaker"] for line in lines(root)} == {"Dr. Rossini"}
+    speakers = {row["speaker"] for row in rows(settings, "segments")}
+    assert "Dr. Rossini" in speakers
+    assert NAME not in text_of(settings, "exports/radio/a.wav.txt")
+    # What is corrected from now on means the voice, and so follows by itself.
+    maker, _ = maker_of(settings, "radio/a.wav")
+    maker.speaker(None, 4, 8, "Dr. Rossini")
+    assert (maker.edits[0].speaker, len(maker.edits[0].voice)) == ("SPEAKER_00", 2)
+    # Where no voice has the name, corrections alone are gone through; the same again finds nobody.
+    opentr(settings, "speakers", "name", "radio/a.wav", "SPEAKER_00", "")
+    said = opentr(settings, "speakers", "forget", "dr. rossini")
+    assert "dr. rossini is forgotten, with 0 confirmed voices." in said
+    assert leftovers(root, vectors=()) == set()
+    opentr(settings, "speakers", "forget", "Dr. Rossini", code=2)
+
+
+def lines(root: Path) -> list[str]:
+    return [line for path in (root / "edits").glob("*.jsonl") for line in path.open()]
+
+
+HERS = [vector("anna", *how) for how in ((1.0,), (0.8, "b"), (0.7, "c"), (0.65, "d"))]
+
+
+def leftovers(root: Path, vectors: Sequence[tuple[float, ...]] = HERS) -> set[str]:
     """Files that hold the name, the note or a vector of hers, packed or not."""
-    hers = [vector("anna", *how) for how in ((1.0,), (0.8, "b"), (0.7, "c"), (0.65, "d"))]
-    told = [b"Rossi", b"of Turin", *(form for one in hers for form in forms(one[:3]))]
+    told = [b"Rossi", b"of Turin", *(form for one in vectors for form in forms(one[:3]))]
     found = set()
     for path in root.rglob("*"):
         if not path.is_file():
@@ -180,6 +237,34 @@ def forms(values: Sequence[float]) -> set[bytes]:
     digits = {f"{abs(value):.9f}"[:8] for value in values}
     rounded = {f"{abs(value):.6f}" for value in values}
     return packed | {text.encode() for text in digits | rounded}
+
+
+def test_what_is_made_anew_is_sent_where_the_tables_are(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[str, bool]] = []
+    page = settings.workspace.output / "pages/recordings/radio/a.wav.html"
+
+    def send(self: Nowhere, folder: str) -> None:
+        sent.append((folder, page.exists() and NAME in page.read_text()))
+
+    monkeypatch.setattr(Nowhere, "send", send)
+    opentr(settings, "speakers", "name", "radio/a.wav", "SPEAKER_00", NAME)
+    assert {folder for folder, _ in sent} == {"people"}, "only what is there"
+    opentr(settings, "export", "--format", "txt")
+    opentr(settings, "pages")
+    opentr(settings, "report")
+    opentr(settings, "search", "says")
+    sent.clear()
+    opentr(settings, "speakers", "merge", NAME, "Carla")
+    assert {folder for folder, _ in sent} == {"people", "exports", "pages"}
+    opentr(settings, "speakers", "merge", "Carla", NAME)
+    sent.clear()
+    opentr(settings, "speakers", "forget", NAME)
+    folders = [folder for folder, _ in sent]
+    assert set(folders) == {"people", "exports", "pages", ".store/search"}
+    assert folders.count("pages") == 2, "the report is written after the others"
+    assert ("pages", True) not in sent
 
 
 def test_names_outlast_other_numbers_and_other_models(settings: Settings) -> None:
