@@ -14,6 +14,7 @@ import pytest
 from opentr_pipeline import __version__
 from opentr_pipeline.cli.app import MODULES
 from opentr_pipeline.quality.checks import CHECKS
+from opentr_pipeline.recognition.engine import STRETCH
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.transcripts.schemas import SCHEMAS, describe
@@ -226,6 +227,7 @@ def test_every_room_has_a_page_and_a_box_in_the_drawing(site: Path) -> None:
 
 def test_what_is_assumed_of_a_card_stands_where_the_guide_says() -> None:
     section = text_of("docs/guides/cards.md").partition("## What is assumed of a card")[2]
+    assert f"a stretch of {STRETCH} windows" in section
     rows = [row.split("|") for row in section.partition("\n## ")[0].splitlines() if "`:" in row]
     assert len(rows) > 5
     for row in rows:
