@@ -21,6 +21,7 @@ from opentr_pipeline.transcripts.transcript import Transcript
 
 # A document of our own makes of a text more bytes than it has.
 MAX_FILE_BYTES = 10 * MAX_BYTES
+MEDIA_COLUMNS = ["recording_id", "in_archive"]
 COLUMNS = ["recording_id", "partition_key", "path", "media_fingerprint"]
 
 
@@ -91,16 +92,20 @@ class Importing:
         raw = _bytes_of(file)
         try:
             target = self._target(file, recording or _path_in(raw, kind))
-            plain = self._published(target)
-            compared = self._compared(raw, kind, target, plain)
+            with Overlay(self.store).files.alone():
+                # What was kept, and cut short before it was published, would be kept again.
+                pending = publish(self.store, {target.media_fingerprint})
+                compared = self._compared(raw, kind, target, self._published(target))
+                if not compared.fits:
+                    raise StoreError(
+                        f"{file} is not what {target.path} says: {compared.share:.0%} of the words "
+                        "are the same; name its recording with --recording, or export it anew."
+                    )
+                done = self._keep(target, compared)
         except ReferenceTextError as error:
             raise StoreError(f"{file}: {error}") from None
-        if not compared.fits:
-            raise StoreError(
-                f"{file} is not what {target.path} says: {compared.share:.0%} of the words are the "
-                "same; name its recording with --recording, or export it anew."
-            )
-        return self._keep(target, compared)
+        done.changed = sorted({*pending, *done.changed})
+        return done
 
     def _compared(
         self, raw: bytes, kind: str, target: PublishedRecording, published: Transcript
@@ -157,10 +162,16 @@ class Importing:
         return named[0]
 
 
-def recordings(store: TranscriptStore) -> list[PublishedRecording]:
-    """Every recording that has a transcript."""
-    rows = store.read("transcripts", COLUMNS).to_pylist()
-    return [PublishedRecording(**row) for row in rows]
+def recordings(store: TranscriptStore, partition_key: str = "") -> list[PublishedRecording]:
+    """Every recording in the archive that has a transcript; with a key, those of one partition."""
+    media, rows = (
+        store.read_partition(table, partition_key).select(columns).to_pylist()
+        if partition_key
+        else store.read(table, columns).to_pylist()
+        for table, columns in (("recordings", MEDIA_COLUMNS), ("transcripts", COLUMNS))
+    )
+    gone = {row["recording_id"] for row in media if row["in_archive"] is False}
+    return [PublishedRecording(**row) for row in rows if row["recording_id"] not in gone]
 
 
 def publish(store: TranscriptStore, media: set[str]) -> list[str]:
@@ -169,8 +180,7 @@ def publish(store: TranscriptStore, media: set[str]) -> list[str]:
     Raises:
         StoreError: the disk is full, or a file of edits is damaged.
     """
-    keys = {one.partition_key for one in recordings(store) if one.media_fingerprint in media}
-    return put_corrections(store, keys)
+    return put_corrections(store, store.partitions_with(media))
 
 
 def _named_as(

@@ -5,15 +5,16 @@ nothing is done, and both texts are there to be looked at: nobody's work is lost
 """
 
 import itertools
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from opentr_pipeline.corrections.edited_files import readable
 from opentr_pipeline.corrections.importing import PublishedRecording, publish, recordings
 from opentr_pipeline.corrections.making import EditMaker
 from opentr_pipeline.corrections.overlay import Overlay
 from opentr_pipeline.corrections.word_places import Place
 from opentr_pipeline.errors import StoreError
+from opentr_pipeline.speakers.confirming import check_name
 from opentr_pipeline.transcripts.matching import common
 from opentr_pipeline.transcripts.provided import WHITE_SPACE, parts
 from opentr_pipeline.transcripts.schemas import transcript_of
@@ -23,6 +24,7 @@ from opentr_pipeline.transcripts.transcript import Transcript
 
 # Pages have the times of words in hundredths of a second.
 SAME_S = 0.011
+MAX_WHO = 200  # letters
 
 
 class ChangedMeanwhileError(StoreError):
@@ -64,12 +66,50 @@ class Wanted:
     speaker: str | None = None
 
 
+class Known:
+    """Recordings that pages are open of: who looks every few seconds has no archive read."""
+
+    def __init__(self, store: TranscriptStore) -> None:
+        """Nothing is known yet.
+
+        Args:
+            store: of the archive.
+        """
+        self._store = store
+        self._found: dict[str, tuple[str, PublishedRecording]] = {}
+
+    def phrases(self, path: str) -> "Phrases":
+        """Those of a recording; its partition alone is read where something has changed there.
+
+        Raises:
+            StoreError: it has no transcript, or is no longer in the archive.
+        """
+        before, recording = self._found.get(path, ("", None))
+        now = self._store.state(recording.partition_key) if recording else ""
+        if recording is None or not now:
+            recording = Phrases.of(self._store, path).recording
+        elif now != before:
+            here = recordings(self._store, recording.partition_key)
+            found = [one for one in here if one.path == path]
+            recording = found[-1] if found else Phrases.of(self._store, path).recording
+        self._found[path] = now, recording
+        return Phrases(self._store, recording)
+
+
 class Phrases:
     """The phrases of one recording that is published."""
 
-    _one_at_a_time = threading.Lock()
+    def __init__(self, store: TranscriptStore, recording: PublishedRecording) -> None:
+        """Nothing is read yet.
 
-    def __init__(self, store: TranscriptStore, path: str) -> None:
+        Args:
+            store: of the archive.
+            recording: of it, that is published.
+        """
+        self._store, self.recording = store, recording
+
+    @classmethod
+    def of(cls, store: TranscriptStore, path: str) -> "Phrases":
         """Find the recording.
 
         Args:
@@ -79,18 +119,17 @@ class Phrases:
         Raises:
             StoreError: it has no transcript.
         """
-        self._store = store
         found = [one for one in recordings(store) if one.path == path]
         if not found:
             raise StoreError(f"{path} has no transcript; run it first.")
-        self.recording: PublishedRecording = found[-1]
+        return cls(store, found[-1])
 
     def version(self) -> str:
         """What changes when somebody corrects something, or a model hears it anew."""
         return self._store.state(self.recording.partition_key)
 
     def all(self) -> list[Phrase]:
-        """What is published of the recording now."""
+        """What is published of the recording now, as its page shows it."""
         transcript = self._published()
         names = names_of(transcript)
         return [
@@ -99,11 +138,13 @@ class Phrases:
                 one.end_s,
                 one.channel,
                 tuple((word.text, word.start_s) for word in one.words)
-                or ((one.text, one.start_s),),
+                if one.words_say_the_text
+                else ((one.text, one.start_s),),
                 names.get(one.speaker, ""),
                 any(word.model_text is not None for word in one.words),
             )
-            for one in transcript.segments
+            for one in sorted(transcript.segments, key=lambda segment: segment.start_s)
+            if one.text.strip()
         ]
 
     def correct(self, wanted: Wanted, who: str, why: str = "") -> list[str]:
@@ -111,9 +152,14 @@ class Phrases:
 
         Raises:
             ChangedMeanwhileError: it does not say any more what they saw.
+            SpeakerError: nobody is called as the speaker is.
             StoreError: the disk is full.
         """
-        with self._one_at_a_time:
+        if len(who) > MAX_WHO:
+            raise StoreError(f"Who corrects has {len(who)} letters; use {MAX_WHO} at most.")
+        media = self.recording.media_fingerprint
+        with Overlay(self._store).files.alone():
+            pending = publish(self._store, {media})  # kept, and cut short before it was published
             maker = EditMaker(self._published(), who, why)
             row, start, end = _phrase(maker, wanted)
             channel = next(
@@ -123,15 +169,17 @@ class Phrases:
                 names = names_of(maker.transcript)
                 speaker = maker.correcting.places.speaker(row[start])
                 if wanted.speaker != names.get(speaker, speaker):
+                    if wanted.speaker not in names.values():
+                        check_name(wanted.speaker)
                     labels = {name: label for label, name in names.items()}
                     maker.speaker(channel, start, end, labels.get(wanted.speaker, wanted.speaker))
-            for first, last, text in reversed(list(_changes(row[start:end], wanted.text))):
-                maker.words(channel, start + first, start + last, text)
+            text = readable(wanted.text)
+            for first, last, new in reversed(list(_changes(row[start:end], text))):
+                maker.words(channel, start + first, start + last, new)
             if not maker.edits:
-                return []
-            media = self.recording.media_fingerprint
+                return pending
             Overlay(self._store).files.add(media, self.recording.path, maker.edits)
-            return publish(self._store, {media})
+            return sorted({*pending, *publish(self._store, {media})})
 
     def _published(self) -> Transcript:
         tables = self._store.read_together(self.recording.partition_key)
@@ -142,7 +190,8 @@ def _phrase(maker: EditMaker, wanted: Wanted) -> tuple[list[Place], int, int]:
     """The words of a phrase: their row, and from which number to which."""
     for row in maker.correcting.places.channels.values():
         for start, place in enumerate(row):
-            if not place.begins or abs(place.word.start_s - wanted.start_s) > SAME_S:
+            is_near = abs(place.word.start_s - wanted.start_s) <= SAME_S  # never of no number
+            if not (place.begins and is_near):
                 continue
             end = next((at for at in range(start + 1, len(row)) if row[at].begins), len(row))
             said = "".join(one.word.text for one in row[start:end])

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from opentr_pipeline.corrections.phrases import ChangedMeanwhileError, Phrases, Wanted
+from opentr_pipeline.corrections.phrases import ChangedMeanwhileError, Known, Phrases, Wanted
 from opentr_pipeline.errors import OpentrError, ServiceError
 from opentr_pipeline.pages.html import static_file
 from opentr_pipeline.pages.pages import Pages
@@ -40,6 +40,11 @@ def routes_of(settings: Settings) -> list[BaseRoute]:
             "PAGES_CORRECT=true lets whoever is let in write, and PAGE_TOKEN=false lets in "
             "everybody; set one of them otherwise."
         )
+    if settings.workspace.output_bucket:
+        raise ServiceError(
+            "PAGES_CORRECT=true keeps corrections in a folder that all hosts see, and OUTPUT_DIR "
+            "is a bucket; set PAGES_CORRECT=false, or a folder."
+        )
 
     def renew(keys: list[str]) -> None:
         for key in keys:
@@ -57,11 +62,12 @@ def correcting_routes(
         store: of the archive.
         renew: makes the pages of partitions anew, after the answer.
     """
+    known = Known(store)
 
     def phrases(request: Request) -> Response:
         """What is published of a recording, unless it is what the page has already."""
         try:
-            found = Phrases(store, request.query_params.get("path", ""))
+            found = known.phrases(request.query_params.get("path", ""))
         except OpentrError as error:
             return _refusal(error, 404)
         return _told(found, request.query_params.get("version", ""))
@@ -77,10 +83,10 @@ def correcting_routes(
             said = json.loads(raw)
             who, wanted = str(said.pop("who")), said.pop("path")
             asked = Wanted(**{name: _CHECKED[name](value) for name, value in said.items()})
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return JSONResponse({"problem": "This is no correction."}, 400)
         try:
-            found = Phrases(store, wanted)
+            found = known.phrases(wanted)
             changed = found.correct(asked, who)
         except ChangedMeanwhileError as error:
             return _refusal(error, 409)

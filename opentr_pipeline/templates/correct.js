@@ -108,6 +108,7 @@
 
     onKey(event) {
       event.stopPropagation();
+      if (event.isComposing) return; // Enter takes what is being composed, and keeps nothing yet
       if (event.key === "Escape") this.close();
       else if (event.key === " " && event.ctrlKey) playPhrase(this.segment);
       else if (event.key === "Enter" && !event.shiftKey && event.target.tagName !== "BUTTON") this.keep(event.altKey);
