@@ -145,8 +145,12 @@ def _named_cues(cues: Iterable[references.Cue]) -> Iterator[Passage]:
     yield from _named(plain, goes_on=False)
 
 
-def document_text(raw: bytes) -> str:
+def document_text(raw: bytes, noun: str = NOUN) -> str:
     """The paragraphs of a document of Word, a line each.
+
+    Args:
+        raw: the document.
+        noun: what it is to who reads that it is none.
 
     Raises:
         ReferenceTextError: it is none, or is too large when it is unpacked.
@@ -163,7 +167,7 @@ def document_text(raw: bytes) -> str:
         *(NotImplementedError, OSError, EOFError, RecursionError, zlib.error),
     ):
         raise ReferenceTextError(
-            f"The {NOUN} is no document of Word that can be read; save it as text in UTF-8."
+            f"The {noun} is no document of Word that can be read; save it as text in UTF-8."
         ) from None
 
 

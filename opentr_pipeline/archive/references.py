@@ -31,6 +31,9 @@ UNSPACED = re.compile(
 APOSTROPHES = str.maketrans("", "", "'`´ʼ‘’＇")
 # Times of single words in WebVTT; two in a line make pysubs2 1.8 take it for the times of a cue.
 TIME_TAGS = re.compile(r"<[\d:.]+>")
+# What begins no sign of form is said; a sign that no text has stands for it meanwhile.
+NO_TAG = re.compile(r"<(?!/?(?:[ibuscv]|font|ruby|rt|lang)(?:[\s.>]|$)|[\d:.]+>)", re.IGNORECASE)
+LESS = "\x04"
 EMPTY_LINES = re.compile(r"\n{3,}")
 # Of the interval of a word error rate, drawn again and again from the recordings.
 # Source: Bisani and Ney, Bootstrap estimates for confidence intervals in ASR performance
@@ -88,10 +91,11 @@ def subtitle_cues(text: str, kind: str) -> list[Cue]:
     import pysubs2
 
     # In what is left open, and in rows of empty lines, pysubs2 1.8 looks for an end from each one.
-    closed = EMPTY_LINES.sub("\n\n", "\n".join(map(_closed, text.splitlines())))
+    lines = NO_TAG.sub(LESS, text).splitlines()
+    closed = EMPTY_LINES.sub("\n\n", "\n".join(map(_closed, lines)))
     subtitles = pysubs2.SSAFile.from_string(TIME_TAGS.sub("", closed), format_=kind)
     return [
-        Cue(html.unescape(event.plaintext), event.start / 1000, event.end / 1000)
+        Cue(html.unescape(event.plaintext).replace(LESS, "<"), event.start / 1000, event.end / 1000)
         for event in subtitles
         if event.is_text
     ]

@@ -229,6 +229,9 @@ def _summary(done: "Imported") -> str:
             f"; {number_text(done.num_reverting, 'place')} said what the model did before it was "
             "corrected, and stays corrected"
         )
+    if done.said_names:
+        names = ", ".join(f"{name}:" for name in done.said_names)
+        said += f"; taken as said, though it looks like a speaker: {names}"
     if done.again:
         said += f"; corrected before, and otherwise now: {', '.join(done.again)}"
     return f"{said}."

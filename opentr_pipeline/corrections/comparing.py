@@ -10,6 +10,7 @@ from opentr_pipeline.corrections.edited_files import (
     EditedFile,
     EditedWord,
     new_names,
+    said_names,
     words_of,
 )
 from opentr_pipeline.corrections.exported_words import said_by
@@ -31,6 +32,7 @@ class Compared:
         share: of the words that are the same, of the longer of both.
         names: of voices, by label, that have another name wherever they speak.
         num_reverting: places that say what the model said before they were corrected; as they are.
+        said_names: what looks like a name before a line, and is taken as said.
         again: what was corrected before, and says something else now.
         unplaced: what was changed where the words are of no one place.
     """
@@ -40,6 +42,7 @@ class Compared:
     names: dict[str, str] = field(default_factory=dict)
     num_reverting: int = 0
     again: list[str] = field(default_factory=list)
+    said_names: list[str] = field(default_factory=list)
     unplaced: list[str] = field(default_factory=list)
 
     @property
@@ -73,7 +76,9 @@ class _Comparison:
         self._models = Models(maker, plain)
         known = set(told_names(maker.transcript).values())
         self._before = words_of(exported, kind, known)
-        self._after = words_of(edited, kind, known | new_names(edited, exported, known))
+        names = known | new_names(edited, exported, known)
+        self._done.said_names = said_names(edited, exported, names)
+        self._after = words_of(edited, kind, names)
         self._said = said_by(maker, kind, layout)
         texts = [word.text for word in self._before]
         said = [one.text for one in self._said]

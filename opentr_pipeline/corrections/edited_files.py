@@ -89,7 +89,7 @@ def lines_of(raw: bytes, kind: str) -> list[EditedLine]:
         ReferenceTextError: it is not what its name says.
     """
     if kind == "docx":
-        lines = [EditedLine(line) for line in _without_times(document_text(raw).splitlines())]
+        lines = [EditedLine(line) for line in _without_times(document_text(raw, NOUN).splitlines())]
     elif kind == "txt":
         lines = [EditedLine(line) for line in readable(decoded(raw, NOUN)).splitlines()]
     elif kind == "json":
@@ -152,7 +152,7 @@ def new_names(
 ) -> set[str]:
     """Names that stand before what somebody says in one file, and nowhere in another.
 
-    In capitals, in front of several lines, or where a name that was known is gone.
+    In capitals, in front of several lines or of all, or where a name that was known is gone.
 
     Args:
         lines: of the edited file.
@@ -166,8 +166,21 @@ def new_names(
         for name, count in counts.items()
         if len(name) <= MAX_NAME_LENGTH
         and name not in were
-        and (name.isupper() or count > 1 or is_renamed)
+        and (name.isupper() or count > 1 or count == len(lines) or is_renamed)
     }
+
+
+def said_names(
+    lines: Sequence[EditedLine], before: Sequence[EditedLine], names: Set[str]
+) -> list[str]:
+    """What looks like a name before a line of one file alone, and is taken as said.
+
+    Args:
+        lines: of the edited file.
+        before: of the file as it was.
+        names: that are taken as names.
+    """
+    return sorted(_named_lines(lines).keys() - _named_lines(before).keys() - names)
 
 
 def _named_lines(lines: Sequence[EditedLine]) -> Counter[str]:

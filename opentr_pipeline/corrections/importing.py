@@ -46,6 +46,7 @@ class Imported:
         num_conflicts: of these edits.
         num_reverting: see ``Compared``.
         again: see ``Compared``.
+        said_names: see ``Compared``.
         unplaced: see ``Compared``.
         changed: the partitions in which something was published.
     """
@@ -55,6 +56,7 @@ class Imported:
     names: dict[str, str]
     num_reverting: int
     again: list[str]
+    said_names: list[str]
     unplaced: list[str]
     num_conflicts: int = 0
     changed: list[str] = field(default_factory=list)
@@ -130,6 +132,7 @@ class Importing:
             compared.names,
             compared.num_reverting,
             compared.again,
+            compared.said_names,
             compared.unplaced,
         )
         if edits:

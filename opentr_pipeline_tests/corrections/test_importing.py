@@ -287,3 +287,21 @@ def test_an_old_file_takes_back_no_border_and_no_speaker(tmp_path: Path) -> None
     assert (late.kinds, late.num_reverting) == ({"words": 1}, 2)
     shown = [(one.speaker, one.text) for one in desk.published.segments]
     assert shown[:2] == [("Carla", head), ("Carla", f"of {tail}")]
+
+
+def test_a_name_before_the_only_line_speaks_and_before_one_of_many_is_told(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "one", transcript(text="good morning to all of you"))
+    (tmp_path / "one").mkdir(exist_ok=True)
+    assert desk.edit("txt", "good", "Anna: good").kinds == {"speaker": 1}
+    many = Desk(tmp_path, said("one"))
+    done = many.edit("txt", "Good", "Anna: Good")
+    assert (done.kinds, done.said_names) == ({"words": 1}, ["Anna"])
+
+
+def test_what_is_no_sign_of_form_is_said(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, said("one"))
+    done = desk.edit("srt", "there", "A < C <script> <i>there</i>")
+    assert done.kinds == {"words": 1}
+    assert "We'll go A < C <script> there by train" in desk.published.text
+    with pytest.raises(StoreError, match="The edited file is no document of Word"):
+        desk.bring("docx", b"no document")
