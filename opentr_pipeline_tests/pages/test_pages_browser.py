@@ -480,7 +480,7 @@ def served(settings: Settings) -> Iterator[str]:
 def copied(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pages with their media in a folder, as ``opentr pages --with-media`` makes it."""
     folder = tmp_path_factory.mktemp("stick")
-    copy_with_media(settings.workspace.output / "pages", folder)
+    copy_with_media(settings.workspace.output / "pages", settings.workspace.archive, folder)
     return folder
 
 
