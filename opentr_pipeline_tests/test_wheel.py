@@ -19,9 +19,15 @@ from opentr_pipeline_tests.runs import SAMPLES
 pytestmark = pytest.mark.slow
 # What a clone of the project does not have.
 NOT_CLONED = (
-    *(".git", ".venv*", ".env", ".opentr", ".hypothesis", ".*_cache", "__pycache__"),
-    *("output", "site", "build", "*.egg-info"),
+    *(".git", ".venv*", ".env", ".opentr", ".hypothesis"),
+    *(".*_cache", "__pycache__", "*.egg-info"),
 )
+NOT_CLONED_TOP = ("output", "site", "build")
+
+
+def not_cloned(folder: str, names: list[str]) -> set[str]:
+    top = NOT_CLONED_TOP if Path(folder) == PROJECT_ROOT else ()
+    return shutil.ignore_patterns(*NOT_CLONED, *top)(folder, names)
 
 
 def pip(python: str | Path, *arguments: str | Path) -> None:
@@ -64,8 +70,7 @@ class Installed:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from a copy, so that nothing of a build stays in the checkout."""
     folder = tmp_path_factory.mktemp("built")
-    ignore = shutil.ignore_patterns(*NOT_CLONED)
-    shutil.copytree(PROJECT_ROOT, folder / "source", symlinks=True, ignore=ignore)
+    shutil.copytree(PROJECT_ROOT, folder / "source", symlinks=True, ignore=not_cloned)
     pip(sys.executable, "wheel", "--no-deps", "--wheel-dir", folder, folder / "source")
     (made,) = folder.glob("*.whl")
     return made
