@@ -12,7 +12,7 @@ from opentr_pipeline.quality import problems
 from opentr_pipeline.quality.checks import CHECKS
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.values import allowed
-from opentr_pipeline.transcripts import provided, transcript
+from opentr_pipeline.transcripts import given_times, transcript
 from opentr_pipeline.transcripts.schemas import SCHEMAS, describe
 from opentr_pipeline.transcripts.table_files import SCHEMA_VERSION
 
@@ -121,7 +121,7 @@ def _statuses() -> str:
         "likely_silence": f"probability of no speech over {transcript.MAX_NO_SPEECH_PROBABILITY}",
         "boilerplate": "the whole segment is one of the sentences that Whisper is known to invent",
         "unmatched_text": "words of a given text in a row of which none was heard: "
-        f"{provided.UNMATCHED_WORDS} or more",
+        f"{given_times.UNMATCHED_WORDS} or more",
     }
     return _page(
         "Statuses and flags",
