@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from opentr_pipeline.corrections.applying import Kept
-from opentr_pipeline.corrections.making import new_id, now
+from opentr_pipeline.corrections.making import new_id
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.locks import locked
 from opentr_pipeline.speakers.people import Span, tidy
@@ -27,6 +27,7 @@ from opentr_pipeline.transcripts.edits import KINDS, Edit
 from opentr_pipeline.transcripts.elsewhere import Nowhere
 from opentr_pipeline.transcripts.layout import EDITS, StoreLayout, disk_sentences
 from opentr_pipeline.whole_files import write_whole
+from opentr_pipeline.wording import now
 
 ENDING = ".jsonl"
 # Lines that two people have added are both kept; the order between them does not matter.

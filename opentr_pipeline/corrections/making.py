@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from opentr_pipeline.corrections.applying import Correcting, text_of
 from opentr_pipeline.corrections.locating import CONTEXT_WORDS
@@ -13,6 +12,7 @@ from opentr_pipeline.speakers.people import longest
 from opentr_pipeline.transcripts.edits import Correction, Edit
 from opentr_pipeline.transcripts.transcript import Transcript
 from opentr_pipeline.transcripts.turns import label
+from opentr_pipeline.wording import now
 
 # Signs count as words, so that enough is kept where many stand between words.
 KEPT_WORDS = 2 * CONTEXT_WORDS
@@ -21,11 +21,6 @@ KEPT_WORDS = 2 * CONTEXT_WORDS
 def new_id() -> str:
     """A name that no other edit has."""
     return secrets.token_hex(6)
-
-
-def now() -> str:
-    """The time, as it is kept."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 @dataclass

@@ -21,14 +21,20 @@ from opentr_pipeline.locks import Patience
 from opentr_pipeline.postgres import Database
 from opentr_pipeline.transcripts.layout import disk_sentences
 from opentr_pipeline.transcripts.transcript import Content
-from opentr_pipeline.transcripts.work_notes import Claim, FileNotes, WorkNotes, sweep
+from opentr_pipeline.transcripts.work_notes import (
+    Claim,
+    ContentFiles,
+    FileNotes,
+    WorkNotes,
+    sweep,
+)
 from opentr_pipeline.whole_files import write_whole
 
 OUTCOME_KINDS = ("json", "failed")
 Outcome = TypeVar("Outcome")
 
 
-class KeptOutcomes(Generic[Outcome]):
+class KeptOutcomes(ContentFiles, Generic[Outcome]):
     """The outcomes of one kind of work on one archive, by content and options."""
 
     # Endings of outcomes that nobody needs after so long.
@@ -49,8 +55,7 @@ class KeptOutcomes(Generic[Outcome]):
             from_dict: the inverse of ``dataclasses.asdict`` for an outcome.
             database: that several hosts share; None where there is one host.
         """
-        self._output_root = store_folder.parent
-        self._folder = store_folder / name
+        super().__init__(store_folder / name, store_folder.parent)
         self._notes: WorkNotes = FileNotes(self._folder, self._output_root)
         if database:
             from opentr_pipeline.transcripts.shared_notes import SharedNotes
@@ -58,17 +63,6 @@ class KeptOutcomes(Generic[Outcome]):
             self._notes = SharedNotes(database, name)
         self._from_dict = from_dict
         self._patience = Patience()
-
-    def _path(self, content: Content, kind: str) -> Path:
-        media_fingerprint, settings_fingerprint = content
-        return self._folder / settings_fingerprint / f"{media_fingerprint}.{kind}"
-
-    def _made_path(self, content: Content, kind: str) -> Path:
-        """The same, in a folder that is there."""
-        path = self._path(content, kind)
-        with disk_sentences(self._output_root):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        return path
 
     def keep(self, content: Content, outcome: Any, kind: str) -> None:
         """Keep an outcome; it is whole or not there, even after a power cut.

@@ -92,8 +92,8 @@ class _Lock:
         os.close(self._descriptor)
 
 
-class FileNotes:
-    """The notes as files; see ``kept_outcomes`` and ``checkpoints``."""
+class ContentFiles:
+    """Files of a folder, several of each content."""
 
     def __init__(self, folder: Path, output_root: Path) -> None:
         """Name the folder of the outcomes; nothing is made until something is written.
@@ -114,6 +114,10 @@ class FileNotes:
         with disk_sentences(self._output_root):
             path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+
+class FileNotes(ContentFiles):
+    """The notes as files; see ``kept_outcomes`` and ``checkpoints``."""
 
     def claim(self, content: Content) -> Claim | None:
         """See ``WorkNotes``."""
