@@ -135,7 +135,7 @@ class Decoder:
             self.allowance.sound(samples.shape[1] / SAMPLE_RATE_HZ)
             if samples.dtype == np.int16:
                 samples = samples.astype(np.float32) / 32768.0
-            else:  # which may hold what is no number
+            elif not np.isfinite(samples).all():
                 samples = np.nan_to_num(samples, posinf=0.0, neginf=0.0)
             yield self._names(), samples
 

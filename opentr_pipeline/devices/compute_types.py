@@ -43,14 +43,16 @@ def fast_types(device: Device) -> list[str]:
 def _best(device: Device) -> str:
     """What is fastest.
 
-    From 7.5 on all cards multiply bytes in tensor cores; 7.0 has them for halves alone.
-    Source: CTranslate2, docs/quantization.md and its ``gpu_has_int8_tensor_cores``.
+    From 7.5 on all cards multiply bytes in tensor cores; 7.0 has them for halves alone. From 9.0 on
+    halves are faster than what it costs to make bytes of them.
+    Source: CTranslate2, docs/quantization.md and its ``gpu_has_int8_tensor_cores``; an H100, in
+    docs/measurements.md.
     """
     if device.is_cpu:
         return "int8"
     if device.capability is None:  # nobody says what it can; that, every card can
         return "float32"
-    if device.capability >= (7, 5):
+    if (9, 0) > device.capability >= (7, 5):
         return "int8_float16"
     if device.capability >= (7, 0):
         return "float16"

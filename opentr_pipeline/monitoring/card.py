@@ -29,7 +29,7 @@ from opentr_pipeline.recognition.whisper.memory import worker_bytes
 from opentr_pipeline.recognition.whisper.shapes import ModelShape
 from opentr_pipeline.wording import now
 
-BATCH_SIZES = (1, 2, 4, 8, 16, 24, 32)
+BATCH_SIZES = (1, 4, 8, 16, 32, 64)
 NUMS_LISTENERS = (1, 2, 4, 8, 16)
 TURN_S = 8.0
 # Recordings that everything but the workers hears; their speech fills the largest batch.
@@ -150,7 +150,8 @@ def measure(
     other = [_in_arithmetic(bench, takes, name, size, turns.turn_s / 2) for name in others]
     say("Workers at once ...")
     sized = dataclasses.replace(bench, batch_size=size)
-    workers = scaling.measure(sized, archive, turns, say)
+    known = dataclasses.replace(turns, speed_x=_enough(stages).engine_x)
+    workers = scaling.measure(sized, archive, known, say)
     left, tried = 0, list[Try]()
     if not bench.device.is_cpu:  # whose memory is everybody's
         say("Out of memory on purpose ...")

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentr_pipeline.audio.decoding import Sound
 from opentr_pipeline.audio.listeners import Listeners
-from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, WINDOW_SAMPLES, Window
+from opentr_pipeline.audio.windows import JOINED_SAMPLES, SAMPLE_RATE_HZ, Window
 from opentr_pipeline.devices.cards import WorkerSlot, cpu_threads
 from opentr_pipeline.devices.failures import device_errors
 from opentr_pipeline.devices.usage import look_at, looks_at, peak_memory_bytes, sampled
 from opentr_pipeline.monitoring.scaling_workers import Bench, Take, answer, hear
+from opentr_pipeline.recognition.recognizer import FULL_CONTEXT_S, context_s
 from opentr_pipeline.recognition.whisper.features import LogMel
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ MIN_REPEATS = 3
 CARD_LOOK_S = 0.02
 # Of audio, heard before the engine is measured with a batch size.
 WARM_UP_S = 300.0
-WINDOW_S = WINDOW_SAMPLES / SAMPLE_RATE_HZ
+# The longest window that is joined of several spans, and in what it is heard.
+WINDOW_S = JOINED_SAMPLES / SAMPLE_RATE_HZ
+CONTEXT_S = context_s(WINDOW_S)
 Value = TypeVar("Value")
 
 
@@ -39,7 +42,7 @@ class StageRow:
 
     Attributes:
         features_x: log-mel, on one thread; beside a card they are made by the listeners.
-        encode_x: through the host's memory, as the engine does; its neighbours likewise.
+        encode_x: as the engine does; its neighbours likewise.
         engine_x: of the whole engine with one worker, on real media.
         utilization_percent: mean of the device meanwhile.
         memory_bytes: the most that the worker had of the device's memory.
@@ -69,7 +72,7 @@ class FrontEnd:
 def stage_rows(
     bench: Bench, takes: Sequence[Take], batch_sizes: Sequence[int], turn_s: float
 ) -> list[StageRow]:
-    """Measure the stages on windows of 30 s cut from real speech, smallest batch first.
+    """Measure the stages on windows of 18 s cut from real speech, smallest batch first.
 
     Args:
         bench: model, device and options.
@@ -126,11 +129,14 @@ def _stages(
     threads = cpu_threads([WorkerSlot(device, 0)])
     whisper = Whisper(bench.model, device, bench.options, threads)
     recognizer = Transcriber(whisper)
-    windows = _windows(takes, batch_sizes[-1])
+    windows = _windows(takes, _num_windows(batch_sizes[-1]))
     for size in batch_sizes:
         with sampled(looks_at(device), CARD_LOOK_S) as all_usages, device_errors():
-            row = _stage_row(whisper, bench, windows[:size])
-            share = size * WINDOW_S * turn_s / _batch_s(row, size)
+            row = _stage_row(whisper, bench, windows[: _num_windows(size)])
+            share = turn_s / sum(
+                1 / speed_x for speed_x in (row.encode_x, row.decode_x, row.align_x)
+            )
+            row = dataclasses.replace(row, batch_size=size)
             sized = dataclasses.replace(bench, batch_size=size)
             usage_name = "cpu" if device.is_cpu else "gpu"
             # The first batch on a card costs more than any other, and listeners are started.
@@ -151,7 +157,7 @@ def _stages(
 def _stage_row(whisper: "Whisper", bench: Bench, windows: "Sequence[Samples]") -> StageRow:
     options, languages = bench.options, ["en"] * len(windows)
     features, features_s = _timed(
-        lambda: [whisper.features(samples, WINDOW_S) for samples in windows]
+        lambda: [whisper.features(samples, CONTEXT_S) for samples in windows]
     )
     encoded, encode_s = _timed(lambda: whisper.encode(features))
     decoded, decode_s = _timed(lambda: whisper.decode(encoded, languages, options))
@@ -175,9 +181,9 @@ def _stage_row(whisper: "Whisper", bench: Bench, windows: "Sequence[Samples]") -
     )
 
 
-def _batch_s(row: StageRow, size: int) -> float:
-    """What a batch takes, one stage after the other."""
-    return sum(size * WINDOW_S / speed_x for speed_x in (row.encode_x, row.decode_x, row.align_x))
+def _num_windows(batch_size: int) -> int:
+    """Of such windows in a batch of so many full ones."""
+    return int(batch_size * FULL_CONTEXT_S / CONTEXT_S)
 
 
 def _timed(stage: Callable[[], Value]) -> tuple[Value, float]:
@@ -201,10 +207,10 @@ def _windows(takes: Sequence[Take], number: int) -> "list[Samples]":
         for window in Sound(take.path).windows():
             speech.append(window.samples)
             num_samples += len(window.samples)
-            if num_samples >= number * WINDOW_SAMPLES:
+            if num_samples >= number * JOINED_SAMPLES:
                 whole = np.concatenate(speech)
                 return [
-                    whole[place * WINDOW_SAMPLES : (place + 1) * WINDOW_SAMPLES]
+                    whole[place * JOINED_SAMPLES : (place + 1) * JOINED_SAMPLES]
                     for place in range(number)
                 ]
     raise AssertionError("recordings are repeated without end")

@@ -10,17 +10,17 @@ from opentr_pipeline.monitoring.scaling import Row
 # figure that says whether it holds.
 ASSUMPTIONS = (
     (
-        "Encoded sound may go through the host's memory.",
-        "recognition/whisper/model.py, Whisper._encoded: to_cpu=True",
-        "encode, which includes it, is no more than half of a batch's time",
+        "PyTorch's encoder is far from being the limit.",
+        "recognition/whisper/card_encoder.py, CardEncoder",
+        "encode is at least twice as fast as decode",
     ),
     (
-        "One thread a process drives the card.",
-        "recognition/whisper/model.py, Whisper.__init__: num_workers",
+        "Two threads a process drive the card.",
+        "recognition/whisper/model.py, CARD_WORKERS",
         "two workers are less than 1.3 times as fast as one",
     ),
     (
-        "Batches of 8 are as fast as larger ones for wide models.",
+        "Batches of 16 are as fast as larger ones for wide models.",
         "recognition/whisper/memory.py, USEFUL_BATCHES",
         "the batch of the verdict is no larger",
     ),
@@ -30,7 +30,7 @@ ASSUMPTIONS = (
         "align is at least four times as fast as encode and decode together",
     ),
     (
-        "int8_float16 is the fastest arithmetic from capability 7.5 on.",
+        "float16 is the fastest arithmetic from capability 9.0 on, int8_float16 from 7.5.",
         "devices/compute_types.py, _best",
         "the arithmetic of the verdict",
     ),
@@ -49,7 +49,7 @@ def markdown(measured: CardBench) -> str:
         if measured.is_real
         else (
             "noise in its shape: speed and memory are real, words are not; "
-            "every window is 100 words long"
+            "every window is 60 words long"
         )
     )
     title = f"# {measured.model} on {measured.device}, {measured.measured_at[:10]}"
@@ -63,7 +63,8 @@ def markdown(measured: CardBench) -> str:
         "## Workers at once",
         _workers(measured),
         "## Stages by batch size",
-        "Seconds of sound in a second, windows of 30 s; the engine as a whole on real media.",
+        "Seconds of sound in a second, windows of 18 s heard in 20 s, three for two of a batch; "
+        "the engine as a whole on real media.",
         _stages(measured),
         "## Front end",
         _front_end(measured),

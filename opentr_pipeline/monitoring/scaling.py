@@ -101,11 +101,13 @@ class Turns:
         numbers: of workers; one is measured always.
         turn_s: that one worker is to take.
         is_steady: the device, so that once is enough.
+        speed_x: of one worker where it is known; else it is tried.
     """
 
     numbers: Sequence[int]
     turn_s: float = TURN_S
     is_steady: bool = False
+    speed_x: float = 0.0
 
 
 def measure(bench: Bench, archive: Path, turns: Turns, say: Callable[[str], object]) -> Scaling:
@@ -122,11 +124,11 @@ def measure(bench: Bench, archive: Path, turns: Turns, say: Callable[[str], obje
     """
     numbers = sorted({1, *turns.numbers})
     there = media(archive)
-    alone = _trial(bench, there)
-    takes = _gathered(there, turns.turn_s * alone.speed_x, MIN_RECORDINGS_PER_WORKER * numbers[-1])
+    speed_x = turns.speed_x or _trial(bench, there).speed_x
+    takes = _gathered(there, turns.turn_s * speed_x, MIN_RECORDINGS_PER_WORKER * numbers[-1])
     audio_s = sum(take.duration_s for take in takes)
     order = numbers if turns.is_steady else (*numbers, *reversed(numbers))
-    left_s = len(order) * audio_s / alone.speed_x
+    left_s = len(order) * audio_s / speed_x
     say(
         f"{len(takes)} recordings, {audio_s / 60:.1f} min of audio, in each of {len(order)} "
         f"turns; at most {math.ceil(left_s / 60)} min."

@@ -13,8 +13,9 @@ def card(major: int, minor: int) -> Device:
 
 UNKNOWN = Device("0", "GPU-x", "A card")
 BEST = [
-    (card(12, 0), "int8_float16"),
-    (card(9, 0), "int8_float16"),
+    (card(12, 0), "float16"),
+    (card(9, 0), "float16"),
+    (card(8, 9), "int8_float16"),
     (card(7, 5), "int8_float16"),
     (card(7, 0), "float16"),
     (card(6, 2), "float32"),
@@ -52,7 +53,7 @@ def test_what_is_best_for_two_runs_on_both(one: Device, other: Device) -> None:
 )
 def test_what_does_not_run_is_refused_with_what_does(wanted: str, device: Device) -> None:
     with pytest.raises(SettingsError) as caught:
-        compute_type(wanted, {card(9, 0), device})
+        compute_type(wanted, {card(8, 9), device})
     said = str(caught.value)
     assert said.startswith(f"WHISPER_COMPUTE_TYPE={wanted} does not run on {device.description};")
     assert said.endswith(f"set auto, which means {compute_type('auto', {device})} here.")

@@ -1,7 +1,8 @@
 """A loaded Whisper model: sound -> encoded -> language, tokens, word times (faster-whisper's door).
 
-Encoded sound is a float array of shape (1, num_frames, width), 50 frames a second, on the host: it
-is small beside the work that it saves, and windows of many recordings can be stacked.
+Encoded sound is a float array of shape (1, num_frames, width), 50 frames a second: NumPy's on the
+host, or PyTorch's on a card. It is small beside the work that it saves, and windows of many
+recordings can be stacked.
 """
 
 import contextlib
@@ -19,20 +20,19 @@ from opentr_pipeline.devices.failures import is_out_of_memory
 from opentr_pipeline.errors import ModelError, OutOfMemoryError
 from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.recognition.options import TranscriptionOptions
+from opentr_pipeline.recognition.whisper.card_encoder import card_encoder, stacked_on_card
 from opentr_pipeline.recognition.whisper.decoded import Decoded
 from opentr_pipeline.recognition.whisper.features import FRAMES_PER_S, LogMel
 from opentr_pipeline.recognition.whisper.heap import share_the_heap
+from opentr_pipeline.recognition.whisper.model_file import files_without_encoder
 from opentr_pipeline.recognition.whisper.word_bounds import at_their_times
 from opentr_pipeline.recognition.whisper.word_times import trimmed
 from opentr_pipeline.transcripts.transcript import Word
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from opentr_pipeline.audio.windows import Samples
 
-    Encoded = np.ndarray[Any, Any]
-
+Encoded = Any  # NumPy's array, or PyTorch's
 # More than anybody says in a second; a decoder that goes on beyond it is in a loop.
 MAX_TOKENS_PER_S = 25
 MAX_TOKENS = 448
@@ -44,7 +44,8 @@ CLOSING_MARKS = "\"'.。,，!！?？:：”)]}、…»।؟"
 # card each has a process, and hears some 150 times as fast as the sound plays.
 CPU_LISTENERS = 1
 MAX_CARD_LISTENERS = 12
-CARD_WORKERS = 1
+# Batches that a card does at a time: while words of one are placed by the host the next is decoded.
+CARD_WORKERS = 2
 
 
 class Whisper:
@@ -72,8 +73,7 @@ class Whisper:
         import ctranslate2
         from faster_whisper import WhisperModel
 
-        # Several batches at once, one thread each, keep cores busier than one batch on all cores;
-        # a card does one batch at a time.
+        # Several batches at once, one thread each, keep cores busier than one batch on all cores.
         self.num_workers = min(cpu_threads, MAX_CPU_WORKERS) if device.is_cpu else CARD_WORKERS
         self.num_listeners = (
             CPU_LISTENERS if device.is_cpu else min(max(1, cpu_threads - 1), MAX_CARD_LISTENERS)
@@ -83,8 +83,12 @@ class Whisper:
         self._tokenizers: dict[tuple[str, str], Any] = {}
         ctranslate2.set_random_seed(0)
         try:
+            self._card_encoder = (
+                None if device.is_cpu else card_encoder(model.folder, options.compute_type)
+            )
             self._model = WhisperModel(
                 str(model.folder),
+                files=files_without_encoder(model.folder) if self._card_encoder else None,
                 device="cpu" if device.is_cpu else "cuda",
                 compute_type=options.compute_type,
                 cpu_threads=max(1, cpu_threads // self.num_workers),
@@ -113,6 +117,8 @@ class Whisper:
             self._listeners.close()
         with contextlib.suppress(RuntimeError):  # a device that failed may fail at this as well
             self._model.model.unload_model()
+            if self._card_encoder:
+                self._card_encoder.unload()
 
     @property
     def is_multilingual(self) -> bool:
@@ -123,31 +129,32 @@ class Whisper:
         """What the encoder takes of a window: float32, shape (num_mels, num_frames)."""
         return self._log_mel.of(samples, context_s)
 
-    def encode(self, features: Sequence["Samples"]) -> list["Encoded"]:
+    def encode(self, features: Sequence["Samples"]) -> list[Encoded]:
         """Encode the features of windows with one context, each as if it were alone."""
-        return [encoded for group in self._groups(features) for encoded in self._encoded(group)]
+        encode = self._card_encoder or self._encoded
+        return [encoded for group in self._groups(features) for encoded in encode(group)]
 
     def _groups(self, windows: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """What is encoded, or aligned, at once: on a CPU a batch is slower than one by one."""
         return [windows] if self._is_on_card else [[one] for one in windows]
 
-    def _encoded(self, features: Sequence["Samples"]) -> list["Encoded"]:
+    def _encoded(self, features: Sequence["Samples"]) -> list[Encoded]:
         import ctranslate2
         import numpy as np
 
-        output = self._model.model.encode(_storage(np.stack(features)), to_cpu=True)
+        output = self._model.model.encode(_stacked([one[None] for one in features]), to_cpu=True)
         if output.dtype == ctranslate2.DataType.bfloat16:  # NumPy does not know it
             output = output.to(ctranslate2.DataType.float32)
         return [encoded[None] for encoded in np.asarray(output)]
 
-    def languages(self, encoded: "Encoded") -> dict[str, float]:
+    def languages(self, encoded: Encoded) -> dict[str, float]:
         """The probability of each language."""
-        (heard,) = self._model.model.detect_language(_storage(encoded))
+        (heard,) = self._model.model.detect_language(_stacked([encoded]))
         return {token[2:-2]: probability for token, probability in heard}
 
     def decode(
         self,
-        encoded: Sequence["Encoded"],
+        encoded: Sequence[Encoded],
         languages: Sequence[str],
         options: TranscriptionOptions,
         temperature: float = 0.0,
@@ -160,8 +167,6 @@ class Whisper:
             options: of all of them: task, beam, and the text that the model is to start from.
             temperature: above 0 the tokens are drawn by chance, and the likeliest draw is taken.
         """
-        import numpy as np
-
         prompts = [self._prompt(language, options) for language in languages]
         context_s = encoded[0].shape[1] / FRAMES_PER_S * 2
         num_prompt = len(prompts[0])
@@ -175,7 +180,7 @@ class Whisper:
                 "sampling_temperature": temperature,
             }
         results = self._model.model.generate(
-            _storage(np.concatenate(encoded)),
+            _stacked(encoded),
             prompts,
             # CTranslate2 allows half of it, or what the prompt leaves of it.
             max_length=max(2 * max_tokens, max_tokens + num_prompt - 1),
@@ -210,15 +215,13 @@ class Whisper:
 
     def align(
         self,
-        encoded: Sequence["Encoded"],
+        encoded: Sequence[Encoded],
         decoded: Sequence[Decoded],
         languages: Sequence[str],
         windows: Sequence[Window],
         task: str,
     ) -> list[list[Word]]:
         """Words of windows of one context with times from the window's start."""
-        import numpy as np
-
         words: list[list[Word]] = [[] for _ in decoded]
         for language in sorted(set(languages)):  # the alignment takes one language at a time
             spoken = [place for place, other in enumerate(languages) if other == language]
@@ -226,7 +229,7 @@ class Whisper:
                 found = self._model.find_alignment(
                     self._tokenizer(language, task),
                     [list(decoded[place].tokens) for place in places],
-                    _storage(np.concatenate([encoded[place] for place in places])),
+                    _stacked([encoded[place] for place in places]),
                     [math.ceil(windows[place].duration_s * FRAMES_PER_S) for place in places],
                 )
                 for place, timings in zip(places, found, strict=True):
@@ -273,10 +276,14 @@ def use_card(device: Device) -> None:
     cuda_libraries.load()
 
 
-def _storage(array: "np.ndarray[Any, Any]") -> Any:
+def _stacked(arrays: Sequence[Encoded]) -> Any:
+    """One array for CTranslate2, on the device where they are."""
     import ctranslate2
+    import numpy as np
 
-    return ctranslate2.StorageView.from_array(array)
+    if isinstance(arrays[0], np.ndarray):
+        return ctranslate2.StorageView.from_array(np.concatenate(arrays))
+    return ctranslate2.StorageView.from_array(stacked_on_card(arrays))
 
 
 def _words(timings: Sequence[dict[str, Any]]) -> list[Word]:

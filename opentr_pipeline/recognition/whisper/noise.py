@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     Weights = np.ndarray[Any, Any]
 
-# Of a full window, on the slow side. Source: ``base`` on meetings and read speech: 2.8 a second in
-# the median window, 3.5 in the densest tenth.
-NUM_TEXT_TOKENS = 100
+# Of a window of 18 s, on the slow side. Source: ``base`` on meetings and read speech: 2.8 a second
+# in the median window, 3.5 in the densest tenth.
+NUM_TEXT_TOKENS = 60
 # What of the published models the alignment looks at: 6 to 23 heads.
 NUM_ALIGNMENT_HEADS = 10
 KERNEL = 3  # of both convolutions

@@ -1,11 +1,10 @@
 """How large a Whisper model is: from its name, or from its file."""
 
 import re
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+
+from opentr_pipeline.recognition.whisper.model_file import read_model_file
 
 # Of the input in 30 s, after the convolutions. Source: openai/whisper, ModelDimensions.
 NUM_FRAMES = 1500
@@ -36,10 +35,15 @@ class ModelShape:
 
     @property
     def num_parameters(self) -> int:
-        """Of the layers, convolutions and embeddings; norms and biases are too few to matter."""
-        per_block = self.width**2
-        blocks = 12 * self.num_encoder_layers + 16 * self.num_decoder_layers + 3
-        return blocks * per_block + self.width * (self.vocabulary + NUM_FRAMES + MAX_TEXT + 3 * 128)
+        """Of both halves; norms and biases are too few to matter."""
+        decoder = 16 * self.num_decoder_layers * self.width**2
+        return self.num_encoder_parameters + decoder + self.width * (self.vocabulary + MAX_TEXT)
+
+    @property
+    def num_encoder_parameters(self) -> int:
+        """Of the convolutions, positions and layers that hear the sound."""
+        layers = (12 * self.num_encoder_layers + 3) * self.width**2
+        return layers + self.width * (NUM_FRAMES + 3 * self.num_mels)
 
 
 # Source: the dimensions in OpenAI's and Distil-Whisper's published configurations.
@@ -67,17 +71,17 @@ def known_shape(name: str) -> ModelShape | None:
     return SHAPES.get(name.removesuffix(".en")) or SHAPES.get(name)
 
 
-def read_shape(model_file: Path) -> ModelShape | None:
+def read_shape(path: Path) -> ModelShape | None:
     """The shape of a model in CTranslate2 format; None where the file is not understood.
 
     Args:
-        model_file: its ``model.bin``; only the headers of its tables are read.
+        path: of its ``model.bin``; only the headers of its variables are read.
     """
     try:
-        with model_file.open("rb") as file:
-            tables = dict(_tables(file))
-    except (OSError, struct.error, UnicodeDecodeError):
+        variables = read_model_file(path).variables
+    except (OSError, ValueError):
         return None
+    tables = {variable.name: variable.dimensions for variable in variables}
     found = [re.match(r"(en|de)coder/layer_(\d+)/", name) for name in tables]
     layers = {(one[1], one[2]) for one in found if one}
     embeddings = tables.get("decoder/embeddings/weight", ())
@@ -85,26 +89,3 @@ def read_shape(model_file: Path) -> ModelShape | None:
         return None
     count = {side: sum(one == side for one, _ in layers) for side in ("en", "de")}
     return ModelShape(count["en"], count["de"], embeddings[1], embeddings[0])
-
-
-def _tables(file: BinaryIO) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Name and dimensions of each table. Source: CTranslate2, specs/model_spec.py, version 6."""
-    file.seek(4)  # the version of the format
-    _name(file)
-    _, count = _numbers(file, "II")
-    for _ in range(count):
-        name = _name(file)
-        (rank,) = _numbers(file, "B")
-        dimensions = _numbers(file, f"{rank}I")
-        _, num_bytes = _numbers(file, "BI")
-        yield name, dimensions
-        file.seek(num_bytes, 1)
-
-
-def _name(file: BinaryIO) -> str:
-    (length,) = _numbers(file, "H")
-    return file.read(length).rstrip(b"\0").decode()
-
-
-def _numbers(file: BinaryIO, form: str) -> tuple[int, ...]:
-    return struct.unpack(f"<{form}", file.read(struct.calcsize(f"<{form}")))

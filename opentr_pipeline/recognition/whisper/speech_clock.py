@@ -60,11 +60,12 @@ class SpeechClock:
         """Of speech in the window."""
         return float(self.readings[-1])
 
-    def reading(self, time_s: float) -> float:
-        """What the clock shows at a time of the window."""
+    def reading(self, times_s: "Numbers | float") -> "Numbers":
+        """What the clock shows at times of the window: the same shape."""
         import numpy as np
 
-        return float(np.interp(time_s / FRAME_S, np.arange(len(self.readings)), self.readings))
+        frames = np.asarray(times_s) / FRAME_S
+        return np.interp(frames, np.arange(len(self.readings)), self.readings)
 
     def start_s(self, reading: float) -> float:
         """When the clock goes on from a reading."""

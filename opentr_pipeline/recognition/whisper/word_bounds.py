@@ -9,10 +9,10 @@ Source: docs/decisions/0063, with what each of them is worth.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from opentr_pipeline.audio.windows import Window
-from opentr_pipeline.recognition.whisper.speech_clock import MIN_PAUSE_S, SpeechClock
+from opentr_pipeline.recognition.whisper.speech_clock import ALMOST_S, MIN_PAUSE_S, SpeechClock
 from opentr_pipeline.transcripts.transcript import Word
 
 if TYPE_CHECKING:
@@ -43,13 +43,6 @@ MARKS = tuple(".,;:!?…。，、；：！？؟।،")
 HARDLY_A_PAUSE_S = 0.75 * MIN_PAUSE_S
 
 
-class Bounds(NamedTuple):
-    """Bounds of words, one more than there are words, by the window's clock; and their cost."""
-
-    readings: list[float]
-    cost: float
-
-
 def at_their_times(words: Sequence[Word], window: Window, model: str) -> list[Word]:
     """Words with times at which they are said.
 
@@ -62,12 +55,7 @@ def at_their_times(words: Sequence[Word], window: Window, model: str) -> list[Wo
     if not words or not clock.total_s:
         return list(words)
     tried = [SHIFTS_S[model]] if model in SHIFTS_S else TRIED_SHIFTS_S
-    found = {shift_s: _shifted(words, clock, shift_s) for shift_s in tried}
-
-    def cost(shift_s: float) -> float:
-        return found[shift_s].cost + ((shift_s - USUAL_SHIFT_S) / UNUSUAL_S) ** 2
-
-    readings = found[min(found, key=cost)].readings
+    readings = _best_readings(words, clock, tried).tolist()
     return [
         dataclasses.replace(word, start_s=start_s, end_s=max(start_s, clock.end_s(end)))
         for word, start_s, end in zip(
@@ -81,83 +69,97 @@ def num_letters(text: str) -> int:
     return max(1, sum(character.isalnum() for character in text))
 
 
-def _shifted(words: Sequence[Word], clock: SpeechClock, shift_s: float) -> Bounds:
+def _best_readings(
+    words: Sequence[Word], clock: SpeechClock, shifts_s: Sequence[float]
+) -> "Numbers":
+    """Bounds of the words with the shift that agrees best: shape (num_words + 1,)."""
     import numpy as np
 
-    aligned_s = [*(word.start_s for word in words), words[-1].end_s]
-    aligned = [clock.reading(at_s + shift_s) for at_s in aligned_s]
+    tried = np.array(shifts_s)
+    aligned_s = np.array([*(word.start_s for word in words), words[-1].end_s])
+    aligned = clock.reading(aligned_s + tried[:, None])
     letters = np.array([num_letters(word.text) for word in words])
-    letter_s = np.median(np.diff(aligned) / letters)
+    letter_s = np.median(np.diff(aligned) / letters, axis=1, keepdims=True)
     usual_s = np.maximum(letters * letter_s, SHORT_WORD_S)
-    gains = [PAUSE_GAIN * (AFTER_MARK if one.text.endswith(MARKS) else 1.0) for one in words]
-    return _best(aligned, usual_s, [PAUSE_GAIN, *gains], clock)
+    marks = [AFTER_MARK if word.text.endswith(MARKS) else 1.0 for word in words]
+    places = _places(aligned, clock)
+    gains = PAUSE_GAIN * np.array([1.0, *marks])[:, None] * _pause_gains(places, clock)
+    placing = np.abs(places - aligned[..., None]) / MOVED_S - gains
+    found, costs = _cheapest(places, placing, _length_costs(places, usual_s, gains > 0))
+    best: Numbers = found[(costs + ((tried - USUAL_SHIFT_S) / UNUSUAL_S) ** 2).argmin()]
+    return best
 
 
-def _best(
-    aligned: Sequence[float], usual_s: "Numbers", gains: Sequence[float], clock: SpeechClock
-) -> Bounds:
-    """The bounds of the least cost, by dynamic programming.
+def _cheapest(
+    places: "Numbers", placing: "Numbers", lengths: "Numbers"
+) -> "tuple[Numbers, Numbers]":
+    """The bounds of the least cost with each shift, by dynamic programming.
 
     Args:
-        aligned: where the alignment has them, by the clock.
-        usual_s: the length of each word, were it as usual.
-        gains: by a pause at each bound.
-        clock: of the window.
+        places: where a bound may be: shape (num_shifts, num_bounds, num_places).
+        placing: what each place costs, likewise.
+        lengths: what each word costs that begins at one place and ends at another: shape
+            (num_shifts, num_words, num_places of the end, num_places of the start).
+
+    Returns:
+        The bounds, shape (num_shifts, num_bounds), and their costs.
     """
     import numpy as np
 
-    places = [_places(one, clock) for one in aligned]
-    costs = _placing_costs(places[0], aligned[0], gains[0], clock)
+    costs = placing[:, 0]
     steps = []
-    for number, usual in enumerate(usual_s, 1):
-        lengths = _length_costs(places[number - 1], places[number], usual, clock)
-        through = costs[:, None] + lengths
-        steps.append(through.argmin(axis=0))
-        placing = _placing_costs(places[number], aligned[number], gains[number], clock)
-        costs = through.min(axis=0) + placing
-    at = int(costs.argmin())
-    readings = [float(places[-1][at])]
-    for number in range(len(steps) - 1, -1, -1):
-        at = int(steps[number][at])
-        readings.append(float(places[number][at]))
-    return Bounds(readings[::-1], float(np.min(costs)))
+    for number in range(lengths.shape[1]):
+        through = costs[:, None, :] + lengths[:, number]
+        steps.append(through.argmin(axis=2))
+        least = np.take_along_axis(through, steps[-1][..., None], 2)[..., 0]
+        costs = least + placing[:, number + 1]
+    shifts = np.arange(len(places))
+    at = costs.argmin(axis=1)
+    readings = [places[shifts, -1, at]]
+    for number, step in reversed(list(enumerate(steps))):
+        at = step[shifts, at]
+        readings.append(places[shifts, number, at])
+    return np.stack(readings[::-1], axis=1), costs.min(axis=1)
 
 
-def _places(aligned: float, clock: SpeechClock) -> "Numbers":
-    """Where a bound may be."""
+def _places(aligned: "Numbers", clock: SpeechClock) -> "Numbers":
+    """Where each bound may be, in order; some places twice."""
     import numpy as np
 
-    around = aligned + np.arange(-REACH_S, REACH_S + STEP_S / 2, STEP_S)
-    near = clock.stops[np.abs(clock.stops - aligned) <= REACH_S]
-    return np.unique(np.clip(np.concatenate([around, near]), 0.0, clock.total_s))
+    around = aligned[..., None] + np.arange(-REACH_S, REACH_S + STEP_S / 2, STEP_S)
+    far_s = np.abs(clock.stops - aligned[..., None])
+    num_near = int((far_s <= REACH_S).sum(axis=-1).max(initial=0))
+    nearest = np.argsort(far_s, axis=-1)[..., :num_near]
+    is_near = np.take_along_axis(far_s, nearest, -1) <= REACH_S
+    near = np.where(is_near, clock.stops[nearest], aligned[..., None])
+    return np.sort(np.clip(np.concatenate([around, near], axis=-1), 0.0, clock.total_s))
 
 
-def _placing_costs(places: "Numbers", aligned: float, gain: float, clock: SpeechClock) -> "Numbers":
-    """What it costs to have a bound at each of its places."""
+def _pause_gains(places: "Numbers", clock: SpeechClock) -> "Numbers":
+    """What is gained at places where the clock stops, by how long it does; 0 elsewhere."""
     import numpy as np
 
-    gains = gain * np.log(np.maximum(clock.lengths_s / HARDLY_A_PAUSE_S, 1.0))
-    costs: Numbers = np.abs(places - aligned) / MOVED_S - _is_at(places, clock) @ gains
-    return costs
+    gains = np.zeros(places.shape)
+    for stop, length_s in zip(clock.stops, clock.lengths_s, strict=True):
+        is_at = np.abs(places - stop) < ALMOST_S
+        gains[is_at] += np.log(max(length_s / HARDLY_A_PAUSE_S, 1.0))
+    return gains
 
 
-def _length_costs(
-    starts: "Numbers", ends: "Numbers", usual_s: float, clock: SpeechClock
-) -> "Numbers":
-    """What it costs that a word lasts from any of some places to any of others."""
+def _length_costs(places: "Numbers", usual_s: "Numbers", is_pause: "Numbers") -> "Numbers":
+    """What it costs that a word lasts from any of its first places to any of its last.
+
+    In single precision, which is twice as fast: these are as many as a thousand for each word.
+    """
     import numpy as np
 
-    lengths_s = ends[None, :] - starts[:, None]
-    usual = np.where(_is_at(ends, clock).any(axis=1), BEFORE_PAUSE * usual_s, usual_s)
-    costs = LENGTH_COST * np.log(np.maximum(lengths_s, MIN_WORD_S) / usual) ** 2
-    backwards = IMPOSSIBLE * (1 + np.maximum(-lengths_s, 0.0))
-    found: Numbers = np.where(lengths_s >= MIN_WORD_S, costs, backwards)
+    there = places.astype(np.float32)
+    lengths_s = there[:, 1:, :, None] - there[:, :-1, None, :]
+    usual = np.where(is_pause[:, 1:], BEFORE_PAUSE, 1.0) * usual_s[..., None]
+    strange = np.log(np.maximum(lengths_s, np.float32(MIN_WORD_S)))
+    strange -= np.log(usual, dtype=np.float32)[..., None]
+    costs = np.float32(LENGTH_COST) * np.square(strange, out=strange)
+    backwards = lengths_s < np.float32(MIN_WORD_S - ALMOST_S)
+    costs[backwards] = IMPOSSIBLE * (1 + np.maximum(-lengths_s[backwards], 0))
+    found: Numbers = costs
     return found
-
-
-def _is_at(places: "Numbers", clock: SpeechClock) -> "Numbers":
-    """Of each place whether it is at each stop of the clock: bool, shape (places, stops)."""
-    import numpy as np
-
-    is_at: Numbers = np.abs(places[:, None] - clock.stops[None, :]) < 1e-6
-    return is_at

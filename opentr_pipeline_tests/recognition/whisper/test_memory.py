@@ -21,21 +21,21 @@ CPU_BATCHES = st.integers(0, 4)
 @pytest.mark.parametrize(
     ("model", "compute_type", "batch_size", "measured_mb"),
     [
-        ("large-v3-turbo", "int8_float16", 8, 3500),
-        ("large-v3-turbo", "int8_float16", 16, 5400),
-        ("large-v3-turbo", "int8_float16", 32, 9100),
-        ("large-v2", "float16", 1, 4525),
-        ("large-v2", "float16", 8, 6090),
-        ("large-v2", "int8_float16", 1, 2926),
-        ("large-v2", "int8_float16", 8, 4500),
+        ("large-v3-turbo", "int8_float16", 8, 3769),
+        ("large-v3-turbo", "int8_float16", 16, 5166),
+        ("large-v3-turbo", "int8_float16", 32, 7983),
+        ("large-v3-turbo", "int8_float16", 64, 13425),
+        ("large-v2", "int8_float16", 16, 10149),
+        ("large-v2", "int8_float16", 32, 18242),
+        ("large-v2", "float16", 32, 18359),
     ],
 )
-def test_a_card_as_others_measured_it(
+def test_a_card_as_it_was_measured(
     model: str, compute_type: str, batch_size: int, measured_mb: int
 ) -> None:
-    """See ``memory``; too much is safer than too little."""
+    """An H100; too much is safer than too little."""
     estimate = worker_bytes(SHAPES[model], compute_type, batch_size, beam_size=5)
-    assert 0.94 <= estimate / 1e6 / measured_mb <= 1.18
+    assert 1.0 <= estimate / 1e6 / measured_mb <= 1.1
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,8 @@ def test_more_work_never_needs_less(
     need = worker_bytes(shape, compute_type, batch_size, beam_size, cpu_batches)
     assert need < worker_bytes(shape, compute_type, batch_size + 1, beam_size, cpu_batches)
     assert need <= worker_bytes(shape, compute_type, batch_size, beam_size + 1, cpu_batches)
-    assert need <= worker_bytes(shape, "float32", batch_size, beam_size, cpu_batches)
+    if cpu_batches or not compute_type.endswith("float16"):  # which another library encodes
+        assert need <= worker_bytes(shape, "float32", batch_size, beam_size, cpu_batches)
 
 
 @PROPERTY
@@ -86,8 +87,8 @@ def test_the_largest_batch_fits_and_one_more_does_not(
 
 def test_batches_that_are_useful() -> None:
     sizes = {model: useful_batch(SHAPES[model]) for model in ("large-v3-turbo", "medium", "base")}
-    assert sizes == {"large-v3-turbo": 8, "medium": 16, "base": 24}
-    assert useful_batch(ModelShape(2, 2, 2048)) == 8
+    assert sizes == {"large-v3-turbo": 16, "medium": 16, "base": 24}
+    assert useful_batch(ModelShape(2, 2, 2048)) == 16
 
 
 MEMINFO = "MemTotal:  24000000 kB\nMemFree: 1000000 kB\nMemAvailable:  20000000 kB\nHugePages: 0\n"

@@ -41,7 +41,7 @@ def model_file(path: Path, tables: dict[str, tuple[int, ...]]) -> Path:
     for table, dimensions in tables.items():
         content += name(table) + struct.pack(f"<B{len(dimensions)}I", len(dimensions), *dimensions)
         content += struct.pack("<BI", 4, 7) + bytes(7)
-    path.write_bytes(content)
+    path.write_bytes(content + struct.pack("<I", 0))
     return path
 
 
