@@ -13,6 +13,7 @@ from opentr_pipeline.audio.ceilings import MAX_OTHER_STREAMS, Allowance
 from opentr_pipeline.audio.extents import extents_of
 from opentr_pipeline.audio.media_streams import reading, size_of
 from opentr_pipeline.audio.mixing import Mix, mixed, other_mixes
+from opentr_pipeline.audio.peaks import Peaks
 from opentr_pipeline.audio.probe import open_media
 from opentr_pipeline.audio.streams import DISK_ERRORS, LATE_STREAM, Decoder
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, SpeechFinder, Window
@@ -44,6 +45,7 @@ class Sound:
         is_claimed: whether what headers claim is this sound: that of the best stream, and all
             of the file.
         allowance: what of it may still be heard.
+        peaks: how loud it was so far.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Sound:
         self.num_left = self.num_other = 0
         self._number, self._num_channels = 0, 1
         self.allowance = Allowance(max_duration_s)
+        self.peaks = Peaks()
 
     @property
     def duration_s(self) -> float:
@@ -182,6 +185,7 @@ class Sound:
                 for block in blocks_of(self._parts(file), int(BLOCK_S * SAMPLE_RATE_HZ)):
                     self._num_samples += block.shape[1]
                     self.is_flat = self.is_flat and not block.any()
+                    self.peaks.add(block)
                     yield block
         except av.FFmpegError as error:
             if isinstance(error, OSError) and error.errno in DISK_ERRORS:

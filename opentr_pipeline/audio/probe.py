@@ -80,15 +80,17 @@ class Probe:
 
 
 @contextmanager
-def open_media(media: Media, extent: Extent | None = None) -> Iterator[Any]:
+def open_media(media: Media, extent: Extent | None = None, decoders: str = "") -> Iterator[Any]:
     """Open a container with FFmpeg's libraries, which get the bytes of this file from us.
 
     They open nothing themselves: a playlist or an index in disguise would have us read other files
-    or the network. They decode no pictures: one of some kilobytes may fill the memory.
+    or the network. They decode no pictures, unless these are asked for: one of some kilobytes may
+    fill the memory.
 
     Args:
         media: the file.
         extent: of the container in it, where it is not the whole file or holds more than it says.
+        decoders: those that may be used, with commas between; empty: those of sound.
 
     Raises:
         av.FFmpegError: not a container that the libraries know.
@@ -97,7 +99,7 @@ def open_media(media: Media, extent: Extent | None = None) -> Iterator[Any]:
     import av
 
     _bound_allocations()
-    options = {"protocol_whitelist": "none", "codec_whitelist": _sound_decoders()}
+    options = {"protocol_whitelist": "none", "codec_whitelist": decoders or _sound_decoders()}
     has_header = _has_header(media)  # opened here first, for FFmpeg says EPERM of damage
     kind = None if has_header else RAW_TELEPHONE.get(suffix_of(media))
     if kind:
@@ -177,7 +179,7 @@ def _headers(container: Any, file: BinaryIO) -> Probe:
     facts = Probe(
         container=container.format.name,
         num_audio_streams=len(streams.audio),
-        has_video=any(not _is_cover(stream) for stream in streams.video),
+        has_video=any(not is_cover(stream) for stream in streams.video),
         tags=_tags(container.metadata),
     )
     stream = streams.best("audio")
@@ -199,7 +201,7 @@ def _tags(metadata: dict[str, str]) -> dict[str, str]:
     return {str(key)[:MAX_TAG_LETTERS]: str(value)[:MAX_TAG_LETTERS] for key, value in tags}
 
 
-def _is_cover(stream: Any) -> bool:
+def is_cover(stream: Any) -> bool:
     """A picture embedded in a music file counts as a video stream with one frame."""
     return "attached_pic" in str(stream.disposition).lower()
 

@@ -119,9 +119,10 @@ def _on_one_line(segment: Segment) -> str:
 
 
 def _json(document: Document) -> str:
-    """All that is known."""
+    """All that is known of what is said."""
     transcript = document.transcript
     facts = {"path": document.path, **dataclasses.asdict(transcript)}
+    del facts["peaks"]  # of the sound, whatever is said in it
     facts["flags"] = transcript.flags
     for voice in facts["voices"]:
         del voice["embedding"]  # tells who somebody is; the tables alone keep it

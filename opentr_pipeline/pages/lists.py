@@ -16,6 +16,7 @@ from opentr_pipeline.transcripts.transcript import HEARD, STATUSES
 
 FOLDER = "pages"  # below OUTPUT_DIR
 MEDIA = "media"  # below that, links to the recordings that were taken
+POSTERS = "posters"  # below that, a picture of each film
 DOWNLOADS = "downloads"  # below that, transcripts as files
 SITE_PATH = "/pages"  # where Dagster's page has them beside it
 NUM_ROWS = 200  # on a page of a partition
@@ -24,6 +25,11 @@ NUM_HOME_ROWS = 100  # a larger archive's home page shows partitions alone
 NUM_FIRST_LETTERS = 160
 HOME_PAGE = "index.html"
 REPORT_PAGE = "report.html"
+# Of ``transcripts``, what lists are made from.
+LISTED = (
+    *("recording_id", "media_fingerprint", "path", "status", "reason", "text"),
+    *("language", "task", "duration_s"),
+)
 # Sums over recordings, as JSON keeps them.
 Totals = dict[str, Any]
 
@@ -42,6 +48,7 @@ class ListEntry:
         language: the one spoken.
         text_language: the one that the transcript is in.
         first_words: some of what is said, or why nothing is there.
+        poster: a picture of the film, from the tree's root on; empty where there is none.
     """
 
     path: str
@@ -56,6 +63,7 @@ class ListEntry:
     text_language: str
     status: str
     first_words: str
+    poster: str = ""
 
     @classmethod
     def of_row(cls, row: dict[str, Any]) -> "ListEntry":
@@ -75,6 +83,7 @@ class ListEntry:
             written_language(row["task"], row["language"] or ""),
             row["status"],
             said[:NUM_FIRST_LETTERS],
+            row.get("poster", ""),
         )
 
 
@@ -125,6 +134,11 @@ def media_name(path: str, recording_id: str) -> str:
     ending = PurePosixPath(path).suffix
     is_known = ending[1:].lower() in MEDIA_EXTENSIONS
     return f"{MEDIA}/{recording_id[:2]}/{recording_id}{ending * is_known}"
+
+
+def poster_name(recording_id: str) -> str:
+    """The picture of a film, from the tree's root on."""
+    return f"{POSTERS}/{recording_id[:2]}/{recording_id}.jpg"
 
 
 def list_page(partition_key: str, place: int) -> str:

@@ -7,6 +7,7 @@ Layout below ``OUTPUT_DIR/pages``::
     recordings/film/a.mp3.html          a recording
     downloads/film/a.mp3.srt ...        its transcript as files
     media/1f/1f3a....mp3                a link to the media file of a recording
+    posters/1f/1f3a....jpg              a picture of a film
     theme.css, recording.css, ...       what the pages share
 
 All addresses are relative, so that the tree works from a disk and behind any web server that
@@ -26,6 +27,7 @@ from opentr_pipeline.pages.html import render, static_file, templates_digest
 from opentr_pipeline.pages.lists import (
     DOWNLOADS,
     FOLDER,
+    LISTED,
     MEDIA,
     NUM_FIRST_ROWS,
     NUM_ROWS,
@@ -40,6 +42,7 @@ from opentr_pipeline.pages.lists import (
     title_of,
     totals_of,
 )
+from opentr_pipeline.pages.posters import write_posters
 from opentr_pipeline.pages.recording_facts import Chapters, all_chapters, facts_of, shown_tags
 from opentr_pipeline.settings.addresses import BucketAddress, Place
 from opentr_pipeline.settings.environment import Settings, archive_on_host, output_on_host
@@ -52,7 +55,7 @@ SHARED = ("theme.css", "recording.css", "recording.js", "search.js", "languages.
 DOWNLOADED = ("srt", "vtt", "txt", "docx", "pdf")
 UNKNOWN_MEDIA = {"in_archive": True, "has_video": False, "tags": ()}
 # Of what is noted for the home page; what earlier releases noted waits until it is made anew.
-FACTS_FORM = 2
+FACTS_FORM = 3
 HOME = "@home"  # the name of its lock; no partition is called so
 
 
@@ -148,9 +151,12 @@ class Pages:
 
     def _write(self, key: str, noted: Note, made_from: str) -> Written:
         rows = self._rows(key)
+        done = Written(len(rows))
+        posters = write_posters(
+            self.tree, rows, self._archive_root, noted.facts.get("posters", {}), done.unwritten
+        )
         entries = [ListEntry.of_row(row) for row in rows]
-        done = Written(len(entries))
-        names = set()
+        names = {entry.poster for entry in entries if entry.poster}
         chapters = all_chapters(rows, self._archive_root, noted.facts.get("chapters", {}))
         recordings = self._recordings(key, rows, entries, chapters)
         for texts in (recordings, self._lists(key, entries)):
@@ -166,7 +172,7 @@ class Pages:
             done.num_removed = _num_pages(gone)
         first = [vars(entry) for entry in entries[:NUM_FIRST_ROWS]]
         facts = {"form": FACTS_FORM, "totals": totals_of(entries), "first": first}
-        facts["chapters"] = chapters
+        facts |= {"chapters": chapters, "posters": posters}
         self.tree.keep(key, Note("" if done.unwritten else made_from, sorted(names), facts))
         return done
 
@@ -189,7 +195,7 @@ class Pages:
         media = {row["recording_id"]: row for row in found}
         rows = [
             {**UNKNOWN_MEDIA, **row, **media.get(row["recording_id"], {})}
-            for row in store.read_partition("transcripts", key).to_pylist()
+            for row in store.read_partition("transcripts", key).select(list(LISTED)).to_pylist()
         ]
         here = [row for row in rows if row["in_archive"] is not False]
         return sorted(here, key=lambda row: str(row["path"]))

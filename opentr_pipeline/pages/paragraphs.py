@@ -11,6 +11,12 @@ from opentr_pipeline.transcripts.turns import label
 # Words that the model gives less than even chances are marked.
 DOUBTFUL_PROBABILITY = 0.5
 NUM_BINS = 500
+# Of a bin that is speech; less is no bar.
+MIN_SHARE = 0.02
+# Where something is even though it is silent, a bar is a line; sound that is never louder than this
+# (of 255) is not drawn as if it were.
+MIN_HEIGHT = 0.04
+QUIET = 13
 # So many speakers of a recording have a colour each in ``recording.css``, then they come again.
 NUM_COLOURS = 8
 
@@ -90,13 +96,17 @@ class ShownSpeaker:
 class Strip:
     """Where in a recording there is speech, and where it is doubtful.
 
+    A bar is as high as the sound is loud; where that is not known, as much as there is speech.
+
     Attributes:
         speech: an SVG path over ``width`` by ``height``; a bar for each bin with speech.
         doubts: the same for speech in flagged segments, and doubtful words.
+        other: the same for what is no speech; empty where it is not known how loud it is.
     """
 
     speech: str
     doubts: str
+    other: str = ""
     width: int = NUM_BINS
     height: int = 24
 
@@ -154,11 +164,27 @@ def _doubt(probability: float) -> str:
 
 
 def strip_of(transcript: Transcript) -> Strip:
-    """Where in a recording there is speech, and where it is doubtful."""
+    """How loud a recording is over time, where there is speech, and where it is doubtful."""
     bin_s = max(transcript.duration_s, 0.01) / NUM_BINS
     doubtful = itertools.chain.from_iterable(map(_doubtful_spans, transcript.segments))
     spoken = itertools.chain.from_iterable(map(_spans, transcript.segments))
-    return Strip(_bars(_shares(spoken, bin_s)), _bars(_shares(doubtful, bin_s)))
+    speech, doubts = _shares(spoken, bin_s), _shares(doubtful, bin_s)
+    if not transcript.peaks:
+        return Strip(_bars(speech), _bars(doubts))
+    loud = _loudness(transcript.peaks)
+    silence = [float(share <= MIN_SHARE) for share in speech]
+    return Strip(_bars(speech, loud), _bars(doubts, loud), _bars(silence, loud))
+
+
+def _loudness(peaks: Sequence[int]) -> list[float]:
+    """Of each bin, 0 to 1: the loudest has 1, but not where all is next to silence."""
+    loudest = max(*peaks, QUIET)
+    ends = [-(-number * len(peaks) // NUM_BINS) for number in range(1, NUM_BINS + 1)]
+    starts = [number * len(peaks) // NUM_BINS for number in range(NUM_BINS)]
+    return [
+        max(MIN_HEIGHT, max(peaks[start:end]) / loudest)
+        for start, end in zip(starts, ends, strict=True)
+    ]
 
 
 def _spans(segment: Segment) -> Iterator[tuple[float, float]]:
@@ -189,11 +215,11 @@ def _shares(spans: Iterable[tuple[float, float]], bin_s: float) -> list[float]:
     return [min(1.0, one / bin_s) for one in covered_s]
 
 
-def _bars(shares: Sequence[float]) -> str:
-    """Bars from the middle up and down, as an SVG path."""
+def _bars(shares: Sequence[float], heights: Sequence[float] = ()) -> str:
+    """Bars from the middle up and down, as an SVG path; as high as the shares by themselves."""
     middle = Strip.height / 2
     return "".join(
-        f"M{number + 0.5:g} {middle - share * middle:.1f}V{middle + share * middle:.1f}"
-        for number, share in enumerate(shares)
-        if share > 0.02
+        f"M{number + 0.5:g} {middle - height * middle:.1f}V{middle + height * middle:.1f}"
+        for number, (share, height) in enumerate(zip(shares, heights or shares, strict=True))
+        if share > MIN_SHARE
     )

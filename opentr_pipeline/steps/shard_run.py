@@ -258,7 +258,7 @@ class ShardRun:
             check_unchanged(self._archive, item.media_file, item.media_fingerprint)
             if source.error:
                 raise source.error
-            transcript = compose(source.heard, source.sound.duration_s)
+            transcript = compose(source.heard, source.sound.duration_s, source.sound.peaks.evenly())
             status, reason = status_and_reason(transcript, source.sound, item)
         except MediaError as error:
             transcript, status, reason = _NOTHING, error.status, str(error)

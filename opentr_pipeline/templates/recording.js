@@ -100,8 +100,8 @@ function toFragment() {
   if (at) jump(Number(at[1]));
 }
 
-// The strip of speech and doubts over time.
-const strip = document.querySelector(".strip");
+// The strip of sound, speech and doubts over time; a slider for those who use keys.
+const strip = document.querySelector(".strip"), seek = byId("seek");
 
 function movePlayhead() {
   const playhead = strip.querySelector(".playhead");
@@ -109,6 +109,23 @@ function movePlayhead() {
   playhead.removeAttribute("hidden");
   playhead.setAttribute("x1", place);
   playhead.setAttribute("x2", place);
+  const second = Math.floor(media.currentTime);
+  if (second === Number(seek.ariaValueNow)) return;
+  seek.ariaValueNow = second;
+  seek.ariaValueText = timeText(second);
+}
+
+const SEEKING = {
+  ArrowLeft: (at) => at - 5, ArrowDown: (at) => at - 5, PageDown: (at) => at - 60, Home: () => 0,
+  ArrowRight: (at) => at + 5, ArrowUp: (at) => at + 5, PageUp: (at) => at + 60, End: (at, end) => end,
+};
+
+function onSeekKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || !SEEKING[event.key]) return;
+  event.preventDefault();
+  event.stopPropagation(); // else the page scrolls, and goes there a second time
+  const end = Number(strip.dataset.duration);
+  jump(Math.min(end, Math.max(0, SEEKING[event.key](media.currentTime, end))));
 }
 
 // Search: marks, case and spaces do not matter.
@@ -328,6 +345,7 @@ function listen() {
   addEventListener("keydown", onKey);
   listenToScrolling();
   byId("transcript").addEventListener("click", onClick);
+  seek.addEventListener("keydown", onSeekKey);
   strip.addEventListener("click", (event) => {
     const { left, width } = strip.getBoundingClientRect();
     jump((event.clientX - left) / width * strip.dataset.duration);

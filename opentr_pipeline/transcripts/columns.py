@@ -60,6 +60,12 @@ COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("provided_fingerprint", pa.string(), "SHA-256 of that file, fitting or not, or empty"),
         ("provided_reason", pa.string(), "a sentence about what of it does not fit"),
         ("corrections_fingerprint", pa.string(), "SHA-256 of the file of corrections, or empty"),
+        (
+            "peaks",
+            pa.list_(pa.uint8()),
+            "the largest amplitude in each of at most 1,000 stretches that are as long as each "
+            "other, 255 is full scale; empty where an earlier release heard it",
+        ),
     ],
     "segments": [
         *_ID,

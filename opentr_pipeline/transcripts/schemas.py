@@ -152,7 +152,10 @@ def transcript_of(tables: Mapping[str, pa.Table], recording_id: str) -> Transcri
             )
         )
     (row,) = rows["transcripts"]
-    written = {"transcribed_at": _text_of(row["transcribed_at"])}
+    written = {
+        "transcribed_at": _text_of(row["transcribed_at"]),
+        "peaks": tuple(row.get("peaks") or ()),
+    }
     return Transcript(
         **{**_fields(Transcript, row), **written},
         segments=tuple(segments),

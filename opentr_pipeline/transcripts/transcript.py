@@ -186,6 +186,8 @@ class Transcript:
         provided_reason: a sentence about what of it does not fit.
         corrections: what people have corrected in it, and what became of that, by time of making.
         corrections_fingerprint: SHA-256 of the file that keeps these; empty without one.
+        peaks: how loud the sound is over time, see ``audio.peaks``; none where an earlier release
+            heard it.
     """
 
     media_fingerprint: str
@@ -213,6 +215,7 @@ class Transcript:
     provided_reason: str = ""
     corrections: tuple[Correction, ...] = ()
     corrections_fingerprint: str = ""
+    peaks: tuple[int, ...] = ()
 
     @property
     def spoken(self) -> Spoken | None:
@@ -257,6 +260,7 @@ def from_dict(fields: dict[str, Any]) -> Transcript:
             "segments": tuple(map(segment_from_dict, fields["segments"])),
             "recording_flags": tuple(fields.get("recording_flags", ())),
             "turns": tuple(Turn(**turn) for turn in fields.get("turns", ())),
+            "peaks": tuple(fields.get("peaks", ())),
             "voices": tuple(map(voice_from_dict, fields.get("voices", ()))),
             "corrections": tuple(
                 Correction(**{**one, "voice": ()}) for one in fields.get("corrections", ())

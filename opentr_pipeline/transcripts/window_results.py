@@ -67,12 +67,15 @@ def heard_from_dict(fields: dict[str, Any]) -> Heard:
     return Heard(**{**fields, "segments": segments, "spans": spans})
 
 
-def compose(all_heard: Iterable[Heard], duration_s: float) -> Transcript:
+def compose(
+    all_heard: Iterable[Heard], duration_s: float, peaks: tuple[int, ...] = ()
+) -> Transcript:
     """The transcript of a recording from its windows, in any order.
 
     Args:
         all_heard: of all windows.
         duration_s: the media's, not the last segment's.
+        peaks: of its sound.
 
     Returns:
         Status ``ok``, ``suspect`` or ``no_speech``, ``failed`` where the engine failed at every
@@ -98,6 +101,7 @@ def compose(all_heard: Iterable[Heard], duration_s: float) -> Transcript:
         speech_s=sum(one.speech_s for one in windows),
         wall_s=sum(one.wall_s for one in windows),
         segments=tuple(sorted(segments, key=lambda segment: segment.start_s)),
+        peaks=peaks,
     )
     transcript = dataclasses.replace(transcript, recording_flags=_flags(transcript, windows))
     status, reason = _verdict(transcript, windows)

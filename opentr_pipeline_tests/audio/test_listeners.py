@@ -45,6 +45,8 @@ def test_windows_are_those_of_the_sound_with_the_features_of_each(listeners: Lis
         assert other.features.shape == (80, context_s(one.duration_s) * FRAMES_PER_S)
     assert (there.duration_s, there.num_errors) == (here.duration_s, here.num_errors)
     assert there.duration_s > 10
+    assert there.peaks.evenly() == here.peaks.evenly()
+    assert len(set(there.peaks.evenly())) > 50
 
 
 def test_what_is_wrong_with_a_file_is_said_as_ever(listeners: Listeners, tmp_path: Path) -> None:

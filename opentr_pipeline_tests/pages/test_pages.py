@@ -27,11 +27,13 @@ from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.pages import lists
+from opentr_pipeline.pages.copies import copy_with_media
 from opentr_pipeline.pages.lists import Chapter, ListEntry, added, home_pages, totals_of
 from opentr_pipeline.pages.pages import Pages, Written
 from opentr_pipeline.pages.recording_facts import all_chapters
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
+from opentr_pipeline_tests.audio.test_posters import film
 from opentr_pipeline_tests.making import PROPERTY, recording, settings_of, transcript, wav
 
 LATER = "2024-06-17T10:20:30.123+00:00"
@@ -448,6 +450,42 @@ def test_chapters_of_a_recording_are_links_and_read_once(
         monkeypatch.setattr("opentr_pipeline.pages.recording_facts.chapters_of", lambda *_: 1 / 0)
         path.unlink()
         write(settings)
+
+
+@pytest.mark.slow
+def test_posters_of_films_are_made_once_and_handed_on(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    archive, root = settings.workspace.archive, root_of(settings)
+    assert isinstance(archive, Path)
+    publish(settings, "films", **{"x/talk.mkv": "one", "x/night.mkv": "two", "x/odd.mkv": "three"})
+    names = ("x/talk.mkv", "x/night.mkv", "x/odd.mkv")
+    rows = [recording(name, name, partition_key="films") for name in names]
+    video = Probe(has_video=True)
+    films = [dataclasses.replace(row, probe=video) for row in rows]
+    TranscriptStore(settings.workspace.output).write_recordings("films", films)
+    film(archive / "x/talk.mkv", "mpeg4")
+    film(archive / "x/night.mkv", "mpeg4", is_black=True)
+    (archive / "x/odd.mkv").write_bytes(b"no film")
+    write(settings)
+    name = lists.poster_name(rows[0].recording_id)
+    assert [str(path.relative_to(root)) for path in root.glob("posters/*/*")] == [name]
+    page = root / "recordings/x/talk.mkv.html"
+    assert [one["poster"] for one in Document(page).all("video")] == [f"../../{name}"]
+    assert "poster" not in Document(root / "recordings/x/night.mkv.html").all("video")[0]
+    for listed in (root / "index.html", root / "partitions/films/1.html"):
+        assert [one["alt"] for one in Document(listed).all("img")] == [""]
+    test_every_link_leads_to_a_file(settings)
+    copy_with_media(root, archive, tmp_path / "stick")
+    assert (tmp_path / "stick" / name).read_bytes() == (root / name).read_bytes()
+    monkeypatch.setattr("opentr_pipeline.pages.posters.poster_of", lambda *_: 1 / 0)
+    page.unlink()  # made again, the poster not
+    write(settings)
+    assert Document(page).all("video")[0]["poster"]
+    films[0] = dataclasses.replace(films[0], probe=Probe())
+    TranscriptStore(settings.workspace.output).write_recordings("films", films)
+    write(settings)
+    assert not (root / name).exists()
 
 
 def book(path: Path, chapters: dict[int, str]) -> None:

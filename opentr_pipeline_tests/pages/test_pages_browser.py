@@ -69,14 +69,15 @@ def silence(path: Path, seconds: int) -> None:
 
 
 def film(path: Path, seconds: int) -> None:
-    """Grey pictures with silence beside them, WebM."""
+    """Half grey, half yellow pictures with silence beside them, WebM."""
     with av.open(str(path), "w") as container:
         pictures = container.add_stream("libvpx", rate=5)
         pictures.width, pictures.height, pictures.pix_fmt = 160, 120, "yuv420p"
         sound = container.add_stream("libopus", rate=48_000, layout="mono")
-        grey = np.full((120, 160, 3), 90, "uint8")
+        picture = np.full((120, 160, 3), 90, "uint8")
+        picture[:, 80:] = (250, 230, 40)
         for _ in range(seconds * 5):
-            container.mux(pictures.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+            container.mux(pictures.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         for _ in range(seconds * 50):
             frame = av.AudioFrame.from_ndarray(
                 np.zeros((1, 960), "int16"), format="s16", layout="mono"
@@ -98,7 +99,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     (made.workspace.archive / "old.wma").write_bytes(b"no browser plays that")
     arabic = Segment(0.0, 2.0, "مرحبا بالعالم", -0.2, 0.1, 1.5, language="ar")
     outcomes = {
-        "tape.wav": spoken(5),
+        "tape.wav": spoken(5, peaks=tuple(range(0, 250, 2))),
         "meeting.flac": spoken(LONG_S // int(PERIOD_S)),
         "film.webm": spoken(2),
         "old.wma": transcript(segments=(arabic,), language="ar", duration_s=2.0),
@@ -348,6 +349,28 @@ def test_the_strip_leads_to_a_time(opened: Callable[..., Page]) -> None:
     page.wait_for_function("Math.abs(media.currentTime - 30) < 0.5")
 
 
+def test_the_sound_is_drawn_and_keys_go_through_it(opened: Callable[..., Page]) -> None:
+    page = opened("tape.wav", "#t=20")
+    wait_until_at(page, 20.0)
+    slider = page.get_by_role("slider", name="Position")
+    bars = page.locator(".strip").evaluate(
+        "node => [...node.querySelectorAll('path')].map((path) => path.getBBox().height)"
+    )
+    other, speech, doubts = bars
+    assert 12 < doubts <= speech < other == 24.0  # it grows louder, and nobody speaks at the end
+    slider.focus()
+    for key, second in (
+        ("ArrowRight", 25), ("ArrowDown", 20), ("PageUp", 60), ("Home", 0), ("End", 60),
+    ):  # fmt: skip
+        slider.press(key)
+        wait_until_at(page, float(second))
+        expect(slider).to_have_attribute("aria-valuenow", str(second))
+    expect(slider).to_have_attribute("aria-valuetext", "1:00")
+    assert page.evaluate("scrollY") == 0
+    page.emulate_media(media="print")
+    expect(slider).to_be_hidden()
+
+
 def test_a_browser_takes_the_captions_of_a_film(
     opened: Callable[..., Page], settings: Settings
 ) -> None:
@@ -364,6 +387,12 @@ def test_a_browser_takes_the_captions_of_a_film(
         (cue.start_ms / 1000, cue.end_ms / 1000) for cue in document.cues
     ]
     assert page.evaluate("media.textTracks[0].mode") == "showing"
+    page.wait_for_function(
+        """() => {
+            const picture = Object.assign(new Image(), { src: media.poster });
+            return picture.decode().then(() => picture.naturalWidth === 160);
+        }"""
+    )
     page.evaluate(REMEMBER_MARKS)
     word(page, "at13").click()
     page.wait_for_function("window.marks.length > 0")
@@ -629,7 +658,8 @@ def test_axe_finds_nothing_on_any_page(
 ) -> None:
     root = settings.workspace.output / "pages"
     pages = ["index.html#query=at3", "partitions/@root/1.html"]
-    pages += [f"recordings/{name}.html" for name in ("talk.wav", "film.webm", "old.wma")]
+    names = ("tape.wav", "talk.wav", "film.webm", "old.wma")
+    pages += [f"recordings/{name}.html" for name in names]
     context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # type: ignore[arg-type]
     page = context.new_page()
     found = {}

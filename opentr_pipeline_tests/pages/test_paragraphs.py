@@ -97,6 +97,21 @@ def test_the_strip_shows_how_much_of_a_bin_is_speech() -> None:
     assert bars(strip.speech) == {0: (6.0, 18.0)}
 
 
+def test_bars_are_as_high_as_the_sound_is_loud_and_tell_where_there_is_speech() -> None:
+    said = of(segment(20.0, (" a", 0.9), (" b", 0.3)), duration_s=100.0)
+    strip = strip_of(dataclasses.replace(said, peaks=(0, 100, 50, 0)))
+    speech, doubts, other = map(bars, (strip.speech, strip.doubts, strip.other))
+    assert (set(speech), set(doubts)) == ({*range(100, 110)}, {*range(105, 110)})
+    assert speech.keys() | other.keys() == set(range(NUM_BINS))
+    assert not speech.keys() & other.keys()
+    heights = {place: bottom - top for place, (top, bottom) in (other | speech).items()}
+    assert {heights[place] for place in range(125)} == {1.0}  # silence is a line
+    assert {heights[place] for place in range(125, 250)} == {24.0}
+    assert {heights[place] for place in range(250, 375)} == {12.0}
+    quiet = strip_of(dataclasses.replace(said, peaks=(0, 1)))
+    assert max(bottom - top for top, bottom in bars(quiet.other).values()) < 2.0
+
+
 def test_doubts_are_doubtful_words_and_flagged_segments() -> None:
     clear = segment(0.0, (" a", 0.9), (" b", 0.3))
     flagged = segment(50.0, (" c", 0.9), compression_ratio=3.0)

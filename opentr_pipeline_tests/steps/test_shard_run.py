@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from opentr_pipeline.audio import windows
@@ -451,6 +452,8 @@ def test_a_long_recording_goes_on_where_the_process_died(
     row = long.rows()["film/long.wav"]
     assert (row["status"], row["text"]) == ("ok", " ".join(["good morning"] * 4))
     assert row["duration_s"] == pytest.approx(95.0, abs=0.01)
+    peaks = np.array(row["peaks"])  # of all of it, though most of it was heard before
+    assert (len(peaks), peaks.min(), peaks.max()) == pytest.approx((1000, 70, 70), abs=2)
     assert list(long.store.inner.rglob("*.heard")) == []
 
 

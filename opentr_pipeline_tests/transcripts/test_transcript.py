@@ -120,6 +120,7 @@ TRANSCRIPTS = st.builds(
     transcribed_at=TEXTS,
     num_attempts=st.integers(1, 9),
     segments=st.lists(SEGMENTS, max_size=3).map(tuple),
+    peaks=st.lists(st.integers(0, 255), max_size=3).map(tuple),
 )
 
 

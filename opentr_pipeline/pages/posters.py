@@ -1,0 +1,48 @@
+"""Posters of films beside the pages: made once for each content, kept as long as its page."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from opentr_pipeline.audio.posters import poster_of
+from opentr_pipeline.pages.lists import poster_name
+from opentr_pipeline.settings.addresses import Place
+from opentr_pipeline.transcripts.derived_files import WrittenTree
+from opentr_pipeline.wording import path_of
+
+# Whether a content has a poster.
+Posters = dict[str, bool]
+
+
+def write_posters(
+    tree: WrittenTree,
+    rows: Iterable[dict[str, Any]],
+    archive: Place,
+    noted: Posters,
+    unwritten: list[str],
+) -> Posters:
+    """Write the posters of films, and put the name of each into its row, as ``poster``.
+
+    Args:
+        tree: of the pages.
+        rows: what is published of recordings.
+        archive: of a folder films are opened that are new; of a bucket none is, for it has no links
+            to media either.
+        noted: what was known of their contents before.
+        unwritten: gets a word about each whose place somebody has taken.
+    """
+    known = {}
+    for row in rows:
+        if not row["has_video"] or not isinstance(archive, Path):
+            continue
+        content, name = row["media_fingerprint"], poster_name(row["recording_id"])
+        if noted.get(content) is False or (noted.get(content) and tree.is_there(name)):
+            has_poster = noted[content]
+        else:
+            picture = poster_of(archive / path_of(row["path"]), archive)
+            if picture is None:
+                continue
+            has_poster = bool(picture) and tree.put(name, picture, unwritten) is not None
+        known[content] = has_poster
+        row["poster"] = name * has_poster
+    return known
