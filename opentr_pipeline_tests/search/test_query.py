@@ -245,6 +245,31 @@ def test_only_what_changed_is_indexed_and_nothing_old_is_found(tmp_path: Path) -
     assert _paths(index, "light") == {"radio/a/one.wav"}
 
 
+def test_nothing_stays_in_the_file_of_passages_that_are_taken_out(tmp_path: Path) -> None:
+    """What somebody said is compressed in the index, with who they are where a text says so."""
+
+    def are_in_files(passages: list[bytes]) -> set[bool]:
+        contents = b"".join(path.read_bytes() for path in index.path.parent.iterdir())
+        return {passage[:200] in contents for passage in passages}
+
+    store = TranscriptStore(tmp_path)
+    many = ". ".join(f"word{number} of it" for number in range(500))
+    _publish(store, "radio/a.wav", f"Anna Rossi speaks. {many}")
+    _publish(store, "radio/b.wav", many)
+    index = SearchIndex(store)
+    index.refresh(wait=False)
+    with index._opened() as database:
+        query = (
+            "SELECT packed FROM passages JOIN recordings ON recordings.id = recording WHERE path=?"
+        )
+        packed = [one for (one,) in database.execute(query, ("radio/a.wav",))]
+    assert are_in_files(packed) == {True}
+    _publish(store, "radio/a.wav", "nothing", transcribed_at="2025-01-01T00:00:00+00:00")
+    index.refresh(wait=False)
+    assert (_paths(index, "Rossi"), _paths(index, "word7")) == (set(), {"radio/b.wav"})
+    assert are_in_files(packed) == {False}
+
+
 def test_a_partition_that_cannot_be_read_is_a_sentence_and_others_are_found(
     tmp_path: Path,
 ) -> None:
