@@ -148,7 +148,9 @@ def asked(browser: Browser, address: str, query: str, hit: str) -> tuple[float, 
     fetched: list[float] = []
     session.on("Network.loadingFinished", lambda told: fetched.append(told["encodedDataLength"]))
     page.goto(f"{address}/index.html")
-    page.wait_for_function("window.isReady?.() ?? !document.getElementById('find').hidden")
+    page.wait_for_function(
+        "window.isReady?.() ?? document.getElementById('find')?.hidden === false"
+    )
     fetched.clear()
     took_s = page.evaluate(
         """([query, hit]) => new Promise((done) => {

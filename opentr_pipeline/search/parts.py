@@ -60,10 +60,9 @@ class Part:
     end: int
     segments: tuple[Spoken, ...]
 
-    def counts(self) -> Counter[str]:
-        """How often each term of the index is in it."""
-        tokens = [token for segment in self.segments for token in tokens_of(segment.text)]
-        return Counter(indexed(tokens)) + Counter(characters_of(tokens))
+    def tokens(self) -> list[str]:
+        """The tokens of its segments, one after the other."""
+        return [token for segment in self.segments for token in tokens_of(segment.text)]
 
     def facets(self, shown: Shown) -> set[tuple[str, str]]:
         """What it can be found by, beside words."""
@@ -88,6 +87,11 @@ class Part:
         names = [shown.names[label] for label in labels]
         facts = shown._asdict() | {"names": names}
         return [list(facts.values()), self.own, self.end, segments]
+
+
+def counts_of(tokens: Sequence[str]) -> Counter[str]:
+    """How often each term of the index is among some tokens."""
+    return Counter(indexed(tokens)) + Counter(characters_of(tokens))
 
 
 def _steps(times: Sequence[int]) -> str:

@@ -5,7 +5,7 @@ Layout below ``OUTPUT_DIR/pages/search``::
     manifest.js                 the volumes, and what a search can be narrowed to
     3-8f2a01c4/head.js ...      a volume: terms, parts, facets; another content, another name
     texts/1f/1f3a...-0.js       a part of a recording: what is said, by whom, when
-    .units/KEY.0.json           postings of a partition, of which volumes are made
+    .units/KEY.0.json, .near    postings of a partition, of which volumes are made
 
 A browser asks the volumes for parts that hold all words, and looks those through itself. See
 decision 76.
@@ -18,13 +18,15 @@ import math
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from opentr_pipeline.exports.titles import made_on, shown_title
 from opentr_pipeline.pages.lists import page_of
 from opentr_pipeline.pages.paragraphs import written_language
-from opentr_pipeline.search.parts import Part, Shown, as_script, parts_of
+from opentr_pipeline.search.neighbours import bits_of, noted, numbers_of
+from opentr_pipeline.search.parts import Part, Shown, as_script, counts_of, parts_of
 from opentr_pipeline.search.passages import Spoken
 from opentr_pipeline.search.postings import Postings, postings_of
 from opentr_pipeline.search.token_times import token_times
@@ -39,7 +41,7 @@ MANIFEST = "manifest.js"
 WHOLE = "@whole"  # the name of its lock; no partition is called so
 # In a list to choose from; folders within folders are left out first.
 NUM_CHOICES = 500
-FORM = "2"  # of the files; another has them made anew
+FORM = "3"  # of the files; another has them made anew
 
 
 class _Entry(NamedTuple):
@@ -87,9 +89,11 @@ class SiteIndex:
             names.append(f"{place}.js")
         slices = _slices(entries)
         for number, some in slices.items():
-            unit = json.dumps(_unit(some), ensure_ascii=False, separators=(",", ":")).encode()
-            names.append(_unit_file(key, number))
-            self.tree.replace(names[-1], unit)
+            facts, near = _unit(some)
+            unit = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode()
+            for ending, content in (("json", unit), ("near", near)):
+                names.append(f".units/{key}.{number}.{ending}")
+                self.tree.replace(names[-1], content)
         self.tree.remove(set(noted.names) - set(names), key)
         sizes = {f"{key}.{number}": len(some) for number, some in slices.items()}
         self.tree.keep(key, Note(made_from, names, {"sizes": sizes}))
@@ -121,33 +125,34 @@ class SiteIndex:
             by_volume = defaultdict(list)
             for unit, number in sorted(volumes.items()):
                 by_volume[number].append(unit)
-            folders, choices = [], _Choices()
+            shown, choices = [], _Choices()
             for number, names in sorted(by_volume.items()):
                 folder, found = self._volume(number, names)
-                folders.append(folder)
-                choices.add(found)
-            manifest = {"volumes": folders, "choices": choices.shown()}
+                shown.append([folder, found["parts"], found["bits"]])
+                choices.add(found["choices"])
+            manifest = {"volumes": shown, "choices": choices.shown()}
             self.tree.replace(MANIFEST, as_script("manifest", manifest))
-            self._remove_old({*folders, "texts"})
+            self._remove_old({*(folder for folder, *_ in shown), "texts"})
 
     def _assigned(self) -> dict[str, int]:
         path = self.tree.root / ".units" / "volumes.json"
         return dict(json.loads(path.read_bytes())) if path.exists() else {}
 
-    def _volume(self, number: int, names: Sequence[str]) -> tuple[str, dict[str, dict[str, int]]]:
-        """Make a volume, unless it is there; its folder, and parts by what they are found by."""
+    def _volume(self, number: int, names: Sequence[str]) -> tuple[str, dict[str, Any]]:
+        """Make a volume, unless it is there; its folder, and what the manifest says of it."""
         contents = []
         for name in names:
+            files = [self.tree.root / ".units" / f"{name}.{ending}" for ending in ("json", "near")]
             with contextlib.suppress(FileNotFoundError):  # taken out just now; who did joins anew
-                contents.append((self.tree.root / ".units" / f"{name}.json").read_bytes())
-        digest = hashlib.sha256(b"\n".join([FORM.encode(), *contents])).hexdigest()[:8]
+                contents.append([path.read_bytes() for path in files])
+        digest = hashlib.sha256(b"\n".join([FORM.encode(), *chain(*contents)])).hexdigest()[:8]
         folder = f"{number}-{digest}"
         summary = self.tree.root / ".units" / f"{folder}.summary"
         if not summary.exists() or not (self.tree.root / folder / "head.js").exists():
-            units = [Unit(**json.loads(content)) for content in contents]
+            units = [Unit(**json.loads(facts), near=near) for facts, near in contents]
             for name, script in scripts_of(folder, units):
                 self.tree.replace(name, script)
-            self.tree.replace(f".units/{summary.name}", json.dumps(_numbers(units)).encode())
+            self.tree.replace(f".units/{summary.name}", json.dumps(_summary(units)).encode())
         return folder, json.loads(summary.read_bytes())
 
     def _remove_old(self, kept: set[str]) -> None:
@@ -218,36 +223,41 @@ def _slices(entries: Sequence[_Entry]) -> dict[int, list[_Entry]]:
     return slices
 
 
-def _unit(entries: Iterable[_Entry]) -> dict[str, Any]:
-    """What is noted of some parts."""
+def _unit(entries: Iterable[_Entry]) -> tuple[dict[str, Any], bytes]:
+    """What is noted of some parts, and of what stands next to each other in them."""
     names: list[str] = []
+    near: list[set[int]] = []
     terms: dict[str, list[tuple[int, int]]] = defaultdict(list)
     facets: dict[str, dict[str, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
     for number, (name, part, shown) in enumerate(entries):
         names.append(name)
-        for term, count in part.counts().items():
+        tokens = part.tokens()
+        near.append(numbers_of(tokens))
+        for term, count in counts_of(tokens).items():
             terms[term].append((number, count))
         for kind, value in part.facets(shown):
             facets[kind][value].append((number, 1))
-    return {
+    facts = {
         "parts": names,
         "terms": _all_postings(terms),
         "facets": {kind: _all_postings(by_value) for kind, by_value in sorted(facets.items())},
     }
+    return facts, noted(near)
 
 
 def _all_postings(counts: Mapping[str, Iterable[tuple[int, int]]]) -> dict[str, Postings]:
     return {term: postings_of(its) for term, its in sorted(counts.items())}
 
 
-def _numbers(units: Sequence[Unit]) -> dict[str, dict[str, int]]:
-    """How many units have what they can be found by, by kind and value."""
-    numbers: dict[str, Counter[str]] = defaultdict(Counter)
+def _summary(units: Sequence[Unit]) -> dict[str, Any]:
+    """What the manifest says of a volume, and how many units have what they can be found by."""
+    choices: dict[str, Counter[str]] = defaultdict(Counter)
     for unit in units:
         for kind, by_value in unit.facets.items():
-            numbers[kind].update(by_value.keys())
-    return {kind: dict(by_value) for kind, by_value in numbers.items()}
-
-
-def _unit_file(key: str, number: int) -> str:
-    return f".units/{key}.{number}.json"
+            choices[kind].update(by_value.keys())
+    num_parts = sum(len(unit.parts) for unit in units)
+    return {
+        "parts": num_parts,
+        "bits": bits_of([unit.near for unit in units]),
+        "choices": {kind: dict(by_value) for kind, by_value in choices.items()},
+    }

@@ -42,7 +42,8 @@ def _is_unspaced(codepoint: int) -> bool:
     return any(first <= codepoint <= last for first, last in UNSPACED)
 
 
-def _is_character(token: str) -> bool:
+def is_character(token: str) -> bool:
+    """Whether a token is a character of a script without spaces."""
     return len(token) == 1 and _is_unspaced(ord(token))
 
 
@@ -114,7 +115,7 @@ def indexed(tokens: Sequence[str]) -> list[str]:
     made = list(tokens)
     if "".join(made).isascii():
         return made
-    unspaced = list(map(_is_character, tokens))
+    unspaced = list(map(is_character, tokens))
     for place in range(len(made) - 1):
         if unspaced[place] and unspaced[place + 1]:
             made[place] += tokens[place + 1]
@@ -123,14 +124,14 @@ def indexed(tokens: Sequence[str]) -> list[str]:
 
 def characters_of(tokens: Iterable[str]) -> set[str]:
     """The tokens that are characters of scripts without spaces."""
-    return set(filter(_is_character, tokens))
+    return set(filter(is_character, tokens))
 
 
 def index_query(term: Term) -> str:
     """A term in the language of SQLite's FTS5."""
     words, is_open = indexed(term.tokens), term.is_open
     last = words[-1]
-    if _is_character(last):
+    if is_character(last):
         # Its pair is whatever follows, and where it is in a pair already it needs no more.
         is_paired = len(words) > 1 and len(words[-2]) == 2 and words[-2][1] == last
         words, is_open = (words[:-1], False) if is_paired else (words, True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from opentr_pipeline.search import neighbours
 from opentr_pipeline.search.parts import as_script
 from opentr_pipeline.search.postings import Postings, joined, shards_of
 
@@ -26,11 +27,13 @@ class Unit:
         parts: the file of each, from the folder of texts on.
         terms: postings by term.
         facets: postings by kind and value.
+        near: what stands next to each other, as ``neighbours`` notes it.
     """
 
     parts: tuple[str, ...]
     terms: Mapping[str, Postings]
     facets: Mapping[str, Mapping[str, Postings]]
+    near: bytes
 
 
 def assigned(sizes: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
@@ -66,6 +69,8 @@ def files_of(units: list[Unit]) -> Iterator[tuple[str, Any]]:
     for number, shard in enumerate(shards_of(terms)):
         firsts.append(next(iter(shard)))
         yield f"t{number}", shard
+    for number, text in enumerate(neighbours.joined([unit.near for unit in units])):
+        yield f"n{number}", text
     parts = [name for unit in units for name in unit.parts]
     for at in range(0, len(parts), BLOCK):
         yield f"p{at // BLOCK}", parts[at : at + BLOCK]

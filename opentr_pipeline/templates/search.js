@@ -7,6 +7,7 @@ const LEAD_S = 1; // who follows a hit hears so much before the word
 const NUM_SHOWN = 10; // hits at a time
 const NUM_AT_ONCE = 6; // files under way, as many as a browser asks one server for
 const MAX_SHARDS = 6; // files of terms for the beginning of a word, in each volume
+const MAX_NEAR = 3; // neighbours of a phrase that are asked for
 const MAX_LOOKED = 60; // parts without a hit, before somebody is asked whether to go on
 
 // --- Files: scripts, since a browser loads nothing else from a disk.
@@ -80,8 +81,37 @@ function termsOf(query) {
   return terms;
 }
 
-// What the index is asked for a term: of neighbouring characters without spaces the pairs.
+// Neighbours as opentr_pipeline/search/neighbours.py spells them: pairs, of characters threes.
+function neighboursOf(tokens) {
+  const found = [];
+  for (let at = 0; at + 1 < tokens.length; at += 1) {
+    const [one, next, third] = tokens.slice(at, at + 3);
+    if (!isCharacter(one) || !isCharacter(next)) found.push(`${one} ${next}`);
+    else if (third !== undefined && isCharacter(third)) found.push(`${one} ${next} ${third}`);
+  }
+  return found;
+}
+
+// CRC-32, which zlib has as well.
+function checksumOf(text) {
+  let rest = -1;
+  for (const byte of new TextEncoder().encode(text)) {
+    rest ^= byte;
+    for (let bit = 0; bit < 8; bit += 1) rest = rest & 1 ? (rest >>> 1) ^ 0xEDB88320 : rest >>> 1;
+  }
+  return (rest ^ -1) >>> 0;
+}
+
+// What the index is asked for a term: neighbours, the longest words first, which are rare; where
+// these are not enough its words, and of neighbouring characters without spaces the pairs.
 function askedFor({ tokens, isOpen }) {
+  const near = neighboursOf(isOpen ? tokens.slice(0, -1) : tokens)
+    .sort((one, other) => other.length - one.length).slice(0, MAX_NEAR).map((pair) => ({ pair }));
+  if (near.length < 2) return [...near, ...wordsFor({ tokens, isOpen })];
+  return isOpen ? [...near, { text: tokens.at(-1), isOpen }] : near;
+}
+
+function wordsFor({ tokens, isOpen }) {
   const asked = [];
   tokens.forEach((token, place) => {
     const next = tokens[place + 1], isLast = next === undefined;
@@ -106,6 +136,15 @@ function* numbersOf(text) {
   }
 }
 
+// Of neighbours, whose number others share: parts that may have them.
+async function partsNear([folder, , bits], pair) {
+  const number = checksumOf(pair) >>> (32 - bits), found = new Map();
+  const lists = (await load(`${folder}/n${number >>> 9}`)).split(",");
+  let part = -1;
+  for (const step of numbersOf(lists[number & 511])) found.set(part += step + 1, 1);
+  return found;
+}
+
 // Parts, each with how much it is about the term.
 function partsOf(postings, into = new Map()) {
   let part = -1;
@@ -125,7 +164,9 @@ function shardsFor({ text, isOpen }, firsts) {
   return Array.from({ length: last - first + 1 }, (_, step) => first + step);
 }
 
-async function partsWith(folder, asked, firsts) {
+async function partsWith(volume, asked) {
+  if (asked.pair) return partsNear(volume, asked.pair);
+  const [folder] = volume, { firsts } = await load(`${folder}/head`);
   const found = new Map();
   const shards = await Promise.all(
     shardsFor(asked, firsts).map((number) => load(`${folder}/t${number}`)));
@@ -160,11 +201,11 @@ function mayBeWithin(day, { from, to }) {
   return Boolean(day) && (!from || day >= from.slice(0, day.length)) && (!to || day <= to.slice(0, day.length));
 }
 
-async function candidatesIn(folder, terms, wanted) {
-  const { parts, firsts } = await load(`${folder}/head`);
+async function candidatesIn(volume, terms, wanted) {
+  const [folder, parts] = volume;
   const [limits, ...lists] = await Promise.all([
     partsWithin(folder, wanted),
-    ...terms.flatMap(askedFor).map((asked) => partsWith(folder, asked, firsts)),
+    ...terms.flatMap(askedFor).map((asked) => partsWith(volume, asked)),
   ]);
   const [rarest, ...others] = [...lists].sort((one, other) => one.size - other.size);
   const rarities = lists.map((list) => Math.log(1 + parts / (list.size || 1)));
@@ -242,13 +283,24 @@ function timeOf({ steps, tokens }, number) {
 // --- The search itself.
 async function* search(terms, wanted) {
   const { volumes } = await load("manifest");
-  let found = (await Promise.all(volumes.map((folder) => candidatesIn(folder, terms, wanted)))).flat();
-  if (!found.length && terms.some((term) => !term.isOpen)) {
-    // No such word: what is typed so far may be the beginning of one.
-    const open = terms.map((term) => ({ ...term, isOpen: true }));
-    found = (await Promise.all(volumes.map((folder) => candidatesIn(folder, open, wanted)))).flat();
-    terms = open;
+  const foundFor = async (asked) => (
+    await Promise.all(volumes.map((volume) => candidatesIn(volume, asked, wanted)))).flat();
+  let found = await foundFor(terms), hasHits = false;
+  if (found.length) {
+    for await (const looked of lookThrough(found, terms, wanted)) {
+      hasHits ||= looked.hits.length > 0;
+      yield looked;
+    }
   }
+  // No such word, or none behind the one before it: it may be the beginning of one.
+  const isBegun = terms.some((term) => !term.isOpen);
+  if (hasHits || found.length > MAX_LOOKED || !isBegun) return;
+  terms = terms.map((term) => ({ ...term, isOpen: true }));
+  found = await foundFor(terms);
+  yield* lookThrough(found, terms, wanted);
+}
+
+async function* lookThrough(found, terms, wanted) {
   found.sort((one, other) => other.score - one.score);
   const coming = [];
   for (let next = 0; coming.length || next < found.length;) {
@@ -401,7 +453,7 @@ async function begin() {
   });
   form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(pause); run(); });
   form.elements.query.addEventListener("focus", () => {
-    for (const folder of manifest.volumes) load(`${folder}/head`).catch(() => {});
+    for (const [folder] of manifest.volumes) load(`${folder}/head`).catch(() => {});
   }, { once: true });
   if (form.elements.query.value) run();
 }

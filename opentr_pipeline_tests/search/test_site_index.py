@@ -137,14 +137,14 @@ def test_an_upload_costs_its_own_volume_and_what_is_gone_goes(
     first = write()
     manifest = content(index.tree.root / "manifest.js")
     assert manifest["choices"]["folder"] == ["film", "radio"]
-    assert [name.split("-")[0] for name in manifest["volumes"]] == ["0", "1"]
+    assert [name.split("-")[0] for name, *_ in manifest["volumes"]] == ["0", "1"]
     assert write() == first
     publish(store, "radio", **{"radio/c.wav": "five"})
     second = write()
-    film = manifest["volumes"][0]
+    film = manifest["volumes"][0][0]
     assert {name for name in first if film in name} == {name for name in second if film in name}
     assert all(first[name] == second[name] for name in second if film in name)
-    after = content(index.tree.root / "manifest.js")["volumes"]
+    after = [name for name, *_ in content(index.tree.root / "manifest.js")["volumes"]]
     assert after[0] == film
     assert set(content(index.tree.root / after[1] / "t0.js")) == {"five"}
     publish(store, "film", **{"film/a.wav": "", "film/b.wav": ""})

@@ -2,6 +2,7 @@
 
 import sys
 import unicodedata
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,12 @@ TEXTS = {
 }
 SINGLE = (
     *("light", "lightest", "leuchtturm", "numero", "strasse", "every", "don't", "light*", "wor*"),
+    *(
+        '"good morning the light"',
+        '"numero uno strasse"',
+        "図書館に行きます",
+        '"every 3 word4 every 4"',
+    ),
     *('"light house"', '"the the"', '"stands on"', "図書館", "书馆", "行", "館に", "مرحبا", "ไทย"),
 )
 SEVERAL = (
@@ -102,6 +109,29 @@ def test_the_same_places_are_found_as_by_the_command(home: Page, settings: Setti
             assert is_in_all or {(path, at) for path, at, _ in found} <= expected, query
             marked = {text for hit in hits for text in (hit.text[a:b] for a, b in hit.marks)}
             assert {text for _, _, texts in found for text in texts} == marked, query
+
+
+def test_a_browser_asks_for_neighbours_and_looks_no_part_through_in_vain(home: Page) -> None:
+    assert home.evaluate("checksumOf('館 に')") == zlib.crc32("館 に".encode())
+    asked = home.evaluate("termsOf('\"the light house stands\" gut*').flatMap(askedFor)")
+    assert asked == [
+        *({"pair": pair} for pair in ("house stands", "light house", "the light")),
+        {"text": "gut", "isOpen": True},
+    ]
+    looked = "async (query) => (await foundIn(query)).length"
+    home.evaluate(
+        """() => {
+            window.foundIn = async (query) => {
+                const { volumes } = await load("manifest");
+                const found = volumes.map((one) => candidatesIn(one, termsOf(query), {}));
+                return (await Promise.all(found)).flat();
+            };
+        }"""
+    )
+    assert home.evaluate(looked, '"light and heavy"') == 1
+    assert home.evaluate(looked, '"and light heavy"') == 0  # all three are in one part
+    found = home.evaluate(FIND, '"good morning the lig"')
+    assert [marked for _, _, marked in found] == [["Good morning The light"]]
 
 
 def test_browsers_make_the_same_tokens_of_every_character(home: Page) -> None:
