@@ -203,7 +203,7 @@ def ours(folder: Path, hours: int) -> dict[str, Any]:
     (pages / "ask.js").write_text(ask)
     totals = {"num_recordings": 0, "heard_s": 0, "num_by_language": {}, "num_by_status": {}}
     home = render(
-        "home.html", root="", archive="synthetic", chapters=[], totals=totals, number=1,
+        "home.html", root="", archive="synthetic", sections=[], totals=totals, number=1,
         names=["index.html"], report="",
     )  # fmt: skip
     (pages / "index.html").write_text(

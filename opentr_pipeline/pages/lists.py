@@ -88,7 +88,7 @@ class ListEntry:
 
 
 @dataclass(frozen=True)
-class Chapter:
+class Section:
     """A partition on the home page.
 
     Attributes:
@@ -186,16 +186,16 @@ def added(all_totals: Iterable[Totals]) -> Totals:
     }
 
 
-def home_pages(chapters: Sequence[Chapter]) -> Iterator[list[Chapter]]:
-    """The chapters in pages of at most ``NUM_HOME_ROWS`` rows; at least one page, be it empty."""
-    if sum(chapter.totals["num_recordings"] for chapter in chapters) > NUM_HOME_ROWS:
-        chapters = [dataclasses.replace(chapter, recordings=()) for chapter in chapters]
-    page: list[Chapter] = []
+def home_pages(sections: Sequence[Section]) -> Iterator[list[Section]]:
+    """The sections in pages of at most ``NUM_HOME_ROWS`` rows; at least one page, be it empty."""
+    if sum(section.totals["num_recordings"] for section in sections) > NUM_HOME_ROWS:
+        sections = [dataclasses.replace(section, recordings=()) for section in sections]
+    page: list[Section] = []
     num_rows = 0
-    for chapter in chapters:
-        if page and num_rows + chapter.num_rows > NUM_HOME_ROWS:
+    for section in sections:
+        if page and num_rows + section.num_rows > NUM_HOME_ROWS:
             yield page
             page, num_rows = [], 0
-        page.append(chapter)
-        num_rows += chapter.num_rows
+        page.append(section)
+        num_rows += section.num_rows
     yield page

@@ -32,8 +32,8 @@ from opentr_pipeline.pages.lists import (
     NUM_FIRST_ROWS,
     NUM_ROWS,
     REPORT_PAGE,
-    Chapter,
     ListEntry,
+    Section,
     added,
     download_of,
     home_page,
@@ -265,25 +265,25 @@ class Pages:
         with self.tree.writing(HOME):
             for name in SHARED:
                 self.tree.replace(name, static_file(name).encode())
-            pages = list(home_pages(list(self._chapters())))
-            totals = added(chapter.totals for page in pages for chapter in page)
+            pages = list(home_pages(list(self._sections())))
+            totals = added(section.totals for page in pages for section in page)
             names = [home_page(number) for number in range(1, len(pages) + 1)]
-            for number, chapters in enumerate(pages, 1):
+            for number, sections in enumerate(pages, 1):
                 name = names[number - 1]
                 facts = {"totals": totals, "number": number, "names": names}
                 facts["report"] = REPORT_PAGE if self.tree.is_there(REPORT_PAGE) else ""
-                text = self._page("home.html", name, chapters=chapters, **facts)
+                text = self._page("home.html", name, sections=sections, **facts)
                 self.tree.replace(name, text.encode())
             for path in self.root.glob("index-*.html"):
                 if path.name not in names:
                     path.unlink()
         return self.root / names[0]
 
-    def _chapters(self) -> Iterator[Chapter]:
+    def _sections(self) -> Iterator[Section]:
         for key in self.tree.partition_keys():
             facts = self.tree.noted(key).facts
             if facts.get("form") == FACTS_FORM and facts["totals"]["num_recordings"]:
-                yield Chapter(key, facts["totals"], facts["first"])
+                yield Section(key, facts["totals"], facts["first"])
 
     def _page(self, template: str, name: str, **facts: Any) -> str:
         root = "../" * name.count("/")

@@ -11,7 +11,7 @@ DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 # How often a word is in a part: once, more than once, from four times on, from eight.
 WEIGHTS = 4
 # Of a file of terms, in characters: small files are fetched sooner, and are more of them.
-SHARD_SIZE = 12_000
+TERM_FILE_SIZE = 12_000
 
 # A term's last part, and its postings.
 Postings = tuple[int, str]
@@ -79,19 +79,19 @@ def _moved(text: str, step: int) -> str:
     return written(first + step * WEIGHTS) + text[length:]
 
 
-def shards_of(postings: Mapping[str, str]) -> Iterator[dict[str, str]]:
+def term_files_of(postings: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """Terms in the order of their characters, in files of some size.
 
     Sorted as browsers sort: by UTF-16, in which what is beyond the first 65,536 characters comes
     before the last of these.
     """
-    shard: dict[str, str] = {}
+    terms: dict[str, str] = {}
     size = 0
     for term in sorted(postings, key=lambda term: term.encode("utf-16-be", "surrogatepass")):
-        shard[term] = postings[term]
+        terms[term] = postings[term]
         size += len(term) + len(postings[term]) + 6
-        if size >= SHARD_SIZE:
-            yield shard
-            shard, size = {}, 0
-    if shard:
-        yield shard
+        if size >= TERM_FILE_SIZE:
+            yield terms
+            terms, size = {}, 0
+    if terms:
+        yield terms

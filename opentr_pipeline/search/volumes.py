@@ -11,7 +11,7 @@ from typing import Any
 
 from opentr_pipeline.search import neighbours
 from opentr_pipeline.search.parts import as_script
-from opentr_pipeline.search.postings import Postings, joined, shards_of
+from opentr_pipeline.search.postings import Postings, joined, term_files_of
 
 # Some 900 hours of speech: with more an upload takes longer, with fewer a search asks more often.
 VOLUME_PARTS = 4_096
@@ -66,9 +66,9 @@ def files_of(units: list[Unit]) -> Iterator[tuple[str, Any]]:
     """
     terms = joined([(unit.terms, len(unit.parts)) for unit in units])
     firsts = []
-    for number, shard in enumerate(shards_of(terms)):
-        firsts.append(next(iter(shard)))
-        yield f"t{number}", shard
+    for number, some in enumerate(term_files_of(terms)):
+        firsts.append(next(iter(some)))
+        yield f"t{number}", some
     for number, text in enumerate(neighbours.joined([unit.near for unit in units])):
         yield f"n{number}", text
     parts = [name for unit in units for name in unit.parts]

@@ -6,7 +6,7 @@ const TEXTS = JSON.parse(document.getElementById("texts").textContent);
 const LEAD_S = 1; // who follows a hit hears so much before the word
 const NUM_SHOWN = 10; // hits at a time
 const NUM_AT_ONCE = 6; // files under way, as many as a browser asks one server for
-const MAX_SHARDS = 6; // files of terms for the beginning of a word, in each volume
+const MAX_TERM_FILES = 6; // files of terms for the beginning of a word, in each volume
 const MAX_NEAR = 3; // neighbours of a phrase that are asked for
 const MAX_LOOKED = 60; // parts without a hit, before somebody is asked whether to go on
 
@@ -155,12 +155,12 @@ function partsOf(postings, into = new Map()) {
   return into;
 }
 
-function shardsFor({ text, isOpen }, firsts) {
+function termFilesFor({ text, isOpen }, firsts) {
   if (!firsts.length) return [];
   let first = firsts.findLastIndex((one) => one <= text);
   if (first < 0) first = 0;
   let last = first;
-  while (isOpen && last - first < MAX_SHARDS - 1 && firsts[last + 1]?.startsWith(text)) last += 1;
+  while (isOpen && last - first < MAX_TERM_FILES - 1 && firsts[last + 1]?.startsWith(text)) last += 1;
   return Array.from({ length: last - first + 1 }, (_, step) => first + step);
 }
 
@@ -168,11 +168,11 @@ async function partsWith(volume, asked) {
   if (asked.pair) return partsNear(volume, asked.pair);
   const [folder] = volume, { firsts } = await load(`${folder}/head`);
   const found = new Map();
-  const shards = await Promise.all(
-    shardsFor(asked, firsts).map((number) => load(`${folder}/t${number}`)));
-  for (const shard of shards) {
-    if (!asked.isOpen) partsOf(shard[asked.text] ?? "", found);
-    else for (const term in shard) if (term.startsWith(asked.text)) partsOf(shard[term], found);
+  const termFiles = await Promise.all(
+    termFilesFor(asked, firsts).map((number) => load(`${folder}/t${number}`)));
+  for (const terms of termFiles) {
+    if (!asked.isOpen) partsOf(terms[asked.text] ?? "", found);
+    else for (const term in terms) if (term.startsWith(asked.text)) partsOf(terms[term], found);
   }
   return found;
 }

@@ -28,7 +28,7 @@ from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.pages import lists
 from opentr_pipeline.pages.copies import copy_with_media
-from opentr_pipeline.pages.lists import Chapter, ListEntry, added, home_pages, totals_of
+from opentr_pipeline.pages.lists import ListEntry, Section, added, home_pages, totals_of
 from opentr_pipeline.pages.pages import Pages, Written
 from opentr_pipeline.pages.recording_facts import all_chapters
 from opentr_pipeline.settings.environment import Settings
@@ -309,16 +309,16 @@ def test_long_lists_have_pages(settings: Settings, monkeypatch: pytest.MonkeyPat
 @PROPERTY
 @given(st.lists(st.integers(0, 12), max_size=60))
 def test_home_pages_hold_every_partition_once_and_in_order(nums: list[int]) -> None:
-    chapters = [
-        Chapter(str(place), {"num_recordings": num}, [{}] * num) for place, num in enumerate(nums)
+    sections = [
+        Section(str(place), {"num_recordings": num}, [{}] * num) for place, num in enumerate(nums)
     ]
-    found = list(home_pages(chapters))
-    shown = [chapter for page in found for chapter in page]
-    assert [one.partition_key for one in shown] == [one.partition_key for one in chapters]
+    found = list(home_pages(sections))
+    shown = [section for page in found for section in page]
+    assert [one.partition_key for one in shown] == [one.partition_key for one in sections]
     assert found
     for page in found:
-        assert sum(chapter.num_rows for chapter in page) <= lists.NUM_HOME_ROWS
-    assert (shown == chapters) is (sum(nums) <= lists.NUM_HOME_ROWS or not any(nums))
+        assert sum(section.num_rows for section in page) <= lists.NUM_HOME_ROWS
+    assert (shown == sections) is (sum(nums) <= lists.NUM_HOME_ROWS or not any(nums))
 
 
 def entry(language: str, status: str, duration_s: float = 1.5) -> ListEntry:

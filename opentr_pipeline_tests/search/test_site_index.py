@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from opentr_pipeline.search import site_index, volumes
 from opentr_pipeline.search.parts import PART_TOKENS, parts_of
 from opentr_pipeline.search.passages import Spoken
-from opentr_pipeline.search.postings import DIGITS, WEIGHTS, joined, postings_of, shards_of
+from opentr_pipeline.search.postings import DIGITS, WEIGHTS, joined, postings_of, term_files_of
 from opentr_pipeline.search.site_index import SiteIndex
 from opentr_pipeline.search.volumes import VOLUME_PARTS, assigned
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
@@ -57,8 +57,8 @@ def test_joined_postings_are_those_of_all_units_one_after_the_other(
 @given(st.dictionaries(st.text(max_size=3), st.just("A" * 3000), max_size=20))
 @PROPERTY
 def test_files_of_terms_hold_each_once_in_the_order_of_browsers(postings: dict[str, str]) -> None:
-    shards = list(shards_of(postings))
-    terms = [term for shard in shards for term in shard]
+    term_files = list(term_files_of(postings))
+    terms = [term for some in term_files for term in some]
     assert sorted(terms) == sorted(postings)
     assert terms == sorted(terms, key=lambda term: term.encode("utf-16-be", "surrogatepass"))
 
