@@ -36,7 +36,7 @@ def draw(measured: CardBench, path: Path) -> None:
     workers.set_xlabel("workers at once (dashed: one, times N)")
     for row, color in zip(done, COLORS * 2, strict=False):
         use.plot(row.utilization_percent, color=color, label=str(row.num_workers))
-    use.set_xlabel("from the workers' start to their end")
+    use.set_xlabel("from when they begin to hear to their end")
     use.set_ylabel("use of the device, %")
     use.legend(title="workers", frameon=False, fontsize=8)
     for axes in (stages, workers, use):

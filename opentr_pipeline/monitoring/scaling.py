@@ -12,6 +12,7 @@ import json
 import math
 import os
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,8 +48,8 @@ class Row:
         peak_memory_bytes: of all workers together: on a CPU the sum of each one's highest, on a
             card the most that was used beyond what was used before.
         failure: why it could not be measured; the figures are 0 then.
-        utilization_percent: of the device, at equal distances from before the workers are started
-            until they have ended.
+        utilization_percent: of the device, at equal distances from when all begin to hear until
+            they have ended.
     """
 
     num_workers: int
@@ -218,11 +219,11 @@ def _gathered(there: Iterator[Take], audio_s: float, num_recordings: int) -> lis
 
 def _turn(bench: Bench, takes: Sequence[Take], num_workers: int) -> Row:
     look = functools.partial(look_at, bench.device)
-    readings: list[Reading] = []
+    readings: list[tuple[float, Reading]] = []
 
     def remembered() -> Reading:
-        readings.append(look())
-        return readings[-1]
+        readings.append((time.monotonic(), look()))
+        return readings[-1][1]
 
     with sampled({"before": look}) as before:
         pass
@@ -236,13 +237,15 @@ def _turn(bench: Bench, takes: Sequence[Take], num_workers: int) -> Row:
     peak_bytes = used - min(used, before["before"].memory_used_bytes_max)
     if bench.device.is_cpu:
         peak_bytes = sum(one.peak_bytes for one in done)
-    step = math.ceil(len(readings) / MAX_READINGS)
+    began, ended = min(one.began for one in done), max(one.ended for one in done)
+    meanwhile = [reading for at, reading in readings if began <= at <= ended]
+    step = max(1, math.ceil(len(meanwhile) / MAX_READINGS))
     return Row(
         num_workers,
-        max(one.ended for one in done) - min(one.began for one in done),
+        ended - began,
         sum(take.duration_s for take in takes),
         peak_bytes,
-        utilization_percent=tuple(reading.utilization_percent for reading in readings[::step]),
+        utilization_percent=tuple(reading.utilization_percent for reading in meanwhile[::step]),
     )
 
 
