@@ -79,6 +79,7 @@ def figures(recordings: Sequence[BenchmarkRecording], answers: Sequence[Answer])
     return {
         "speed_x": audio_s / statistics.median(one.wall_s for one in answers),
         "wall_s": [one.wall_s for one in answers],
+        "cpu_s": statistics.median(one.cpu_s for one in answers),
         "load_s": statistics.median(one.load_s for one in answers),
         "max_rss_bytes": max(one.max_rss_bytes for one in answers),
         "wer": scores.error_rates(scores.counts(recordings, texts), groups),
@@ -105,7 +106,8 @@ def compare(recordings: Sequence[BenchmarkRecording], rows: dict[str, Row]) -> N
 def print_table(rows: dict[str, Row]) -> None:
     """One line a candidate; ratios are against the baseline in the same run."""
     baseline = rows.get(BASELINE, {}).get("speed_x")
-    print(f"\n{'candidate':<32} {'speed':>7} {'ratio':>6} {'load':>6} {'peak':>8}  word error rate")
+    head = f"{'candidate':<32} {'speed':>7} {'ratio':>6} {'CPU':>7} {'load':>6} {'peak':>8}"
+    print(f"\n{head}  word error rate")
     for name, row in rows.items():
         if "failed" in row:
             print(f"{name:<32} {row['failed']}")
@@ -113,7 +115,8 @@ def print_table(rows: dict[str, Row]) -> None:
         ratio = f"{row['speed_x'] / baseline:.2f}" if baseline else "-"
         rates = " ".join(f"{group} {100 * rate:.1f}" for group, rate in row["wer"].items())
         print(
-            f"{name:<32} {row['speed_x']:>6.1f}x {ratio:>6} {row['load_s']:>4.1f} s "
+            f"{name:<32} {row['speed_x']:>6.1f}x {ratio:>6} {row['cpu_s']:>5.0f} s "
+            f"{row['load_s']:>4.1f} s "
             f"{row['max_rss_bytes'] / 1e6:>5.0f} MB  {rates}"
         )
         if CANDIDATES[name].note:

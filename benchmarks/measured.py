@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks import ggml_model
 from benchmarks.candidates.protocol import Answer, Request
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 
@@ -30,6 +32,7 @@ class Candidate:
         package: what pip installs into its venv; empty: it runs in ours.
         options: of the request, where they differ from the others'.
         can_be_told: the language of each file.
+        prepare: what makes of a model's folder what it reads, within a cache folder.
         note: what a reader must know to compare it.
     """
 
@@ -38,6 +41,7 @@ class Candidate:
     options: dict[str, Any] = field(default_factory=dict)
     note: str = ""
     can_be_told: bool = False
+    prepare: Callable[[Path, Path], Path] | None = None
 
 
 CANDIDATES = {
@@ -58,6 +62,13 @@ CANDIDATES = {
         can_be_told=True,
     ),
     "whisperx": Candidate("whisperx", "whisperx", note="without word times"),
+    "whisper.cpp": Candidate(
+        "whisper_cpp",
+        "pywhispercpp",
+        note="the same weights in blocks (q8_0); sequential",
+        can_be_told=True,
+        prepare=ggml_model.kept,
+    ),
 }
 
 
@@ -75,6 +86,8 @@ def run(candidate: Candidate, request: Request, cache_dir: Path, timeout_s: floa
     """
     python = _python(candidate.package, cache_dir)
     asked = dataclasses.asdict(dataclasses.replace(request, **candidate.options))
+    if candidate.prepare:
+        asked["model"] = str(candidate.prepare(Path(request.model), cache_dir.absolute()))
     quiet = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(request.threads)}
     out = _output(
         [python, "-m", f"benchmarks.candidates.{candidate.module}"],

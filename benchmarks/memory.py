@@ -55,10 +55,15 @@ def peaks(name: str, hours: list[float], asked: argparse.Namespace) -> list[dict
         speed_x = recordings[0].duration_s / answer.wall_s
         print(
             f"{name:<32} {length_h:>5g} h  {answer.max_rss_bytes / 1e6:>7.0f} MB  "
-            f"{ratio:>5.2f}  {answer.wall_s:>7.1f} s  {speed_x:>6.1f}x",
+            f"{ratio:>5.2f}  {answer.wall_s:>7.1f} s  {speed_x:>6.1f}x  "
+            f"{answer.cpu_s:>7.1f} s of CPU",
             flush=True,
         )
-        measured = {"max_rss_bytes": answer.max_rss_bytes, "wall_s": answer.wall_s}
+        measured = {
+            "max_rss_bytes": answer.max_rss_bytes,
+            "wall_s": answer.wall_s,
+            "cpu_s": answer.cpu_s,
+        }
         rows.append({"hours": length_h, **measured, "ratio": ratio, "speed_x": speed_x})
     return rows
 

@@ -82,6 +82,7 @@ def whole_run(archive: Path) -> WholeRun:
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:
         project = Project(Path(folder), archive)
         command = [sys.executable, "-m", "opentr_pipeline.cli.app", "run"]
+        project.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as for whoever uses it
         began_at, begun = time.time(), time.monotonic()
         with subprocess.Popen(
             command, cwd=PROJECT_ROOT, env=project.environ, stdout=log, stderr=log

@@ -21,7 +21,9 @@ PACKAGES = (
     "whisper-ctranslate2",
     "whisper-s2t",
     "whisperx",
+    "pywhispercpp",
 )
+WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 Engine = TypeVar("Engine")
 # By file: the texts, and the languages that were found out.
 Said = tuple[dict[str, str], dict[str, str]]
@@ -60,6 +62,7 @@ class Answer:
     Attributes:
         load_s: until the model is loaded, imports included.
         wall_s: from then on until the last text.
+        cpu_s: of the processor, of the process and of those that it started, meanwhile.
         texts: by file.
         found: the language of each file, where the candidate found it out and says so.
         max_rss_bytes: the process's peak, or that of its largest child.
@@ -68,6 +71,7 @@ class Answer:
 
     load_s: float
     wall_s: float
+    cpu_s: float
     texts: dict[str, str]
     max_rss_bytes: int
     versions: dict[str, str]
@@ -82,22 +86,27 @@ def answer(
     request = Request(**json.load(sys.stdin))
     begun = time.monotonic()
     engine = load(request)
-    loaded = time.monotonic()
+    loaded, before_s = time.monotonic(), used_s()
     texts, found = transcribe(engine, request)
     done = time.monotonic()
-    print_answer(loaded - begun, done - loaded, texts, found)
+    print_answer(loaded - begun, done - loaded, used_s() - before_s, texts, found)
+
+
+def used_s() -> float:
+    """Seconds of the processor until now, of this process and of those that have ended."""
+    used = [resource.getrusage(one) for one in WHO]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def print_answer(
-    load_s: float, wall_s: float, texts: dict[str, str], found: dict[str, str]
+    load_s: float, wall_s: float, cpu_s: float, texts: dict[str, str], found: dict[str, str]
 ) -> None:
     """Print the answer, with the peak memory until now and the versions."""
     unit = 1 if sys.platform == "darwin" else 1024  # bytes
-    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    peak = max(resource.getrusage(one).ru_maxrss for one in who) * unit
+    peak = max(resource.getrusage(one).ru_maxrss for one in WHO) * unit
     installed = {
         one.metadata["Name"].lower(): one.version for one in importlib.metadata.distributions()
     }
     versions = {name: installed[name] for name in PACKAGES if name in installed}
-    result = Answer(load_s, wall_s, texts, peak, versions, found)
+    result = Answer(load_s, wall_s, cpu_s, texts, peak, versions, found)
     print("\n" + json.dumps(dataclasses.asdict(result)), flush=True)

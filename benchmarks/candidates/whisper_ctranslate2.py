@@ -12,7 +12,7 @@ import time
 import wave
 from pathlib import Path
 
-from benchmarks.candidates.protocol import Request, print_answer
+from benchmarks.candidates.protocol import Request, print_answer, used_s
 
 
 def run(request: Request, files: list[str], folder: str) -> float:
@@ -56,12 +56,14 @@ def main() -> None:
     request = Request(**json.load(sys.stdin))
     with tempfile.TemporaryDirectory() as folder:
         load_s = run(request, [silent_file(folder)], folder)
+        loaded_s = used_s()
         wall_s = run(request, request.files, folder) - load_s
+        cpu_s = used_s() - 2 * loaded_s
         texts = {
             file: json.loads(Path(folder, f"{Path(file).stem}.json").read_text())["text"]
             for file in request.files
         }
-    print_answer(load_s, wall_s, texts, found={})
+    print_answer(load_s, wall_s, cpu_s, texts, found={})
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ import sqlalchemy.dialects.sqlite
 import upath.implementations.local
 
 import opentr_pipeline.definitions
+from opentr_pipeline.defs.script_places import read_scripts
 
+read_scripts()
 gc.freeze()  # nor do steps look at it
 gc.enable()
