@@ -1,5 +1,7 @@
 """What people type, and what they are told."""
 
+import atexit
+import gc
 import shutil
 import subprocess
 from pathlib import Path
@@ -72,3 +74,17 @@ def test_the_one_way_in_hands_everything_on() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "No such option" in done.stderr
+
+
+def test_nothing_that_a_command_imports_is_taken_for_garbage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To look at it, while it comes and at the end, would take a second of a run."""
+    thresholds: list[int] = []
+    at_the_end: list[object] = []
+    monkeypatch.setattr(gc, "set_threshold", thresholds.append)
+    monkeypatch.setattr(atexit, "register", at_the_end.append)
+    assert CliRunner().invoke(main, ["help"]).exit_code == 0
+    assert thresholds
+    assert min(thresholds) > 10_000
+    assert gc.freeze in at_the_end
