@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from opentr_pipeline.corrections.importing import Imported
-    from opentr_pipeline.corrections.listing import Listed
+    from opentr_pipeline.corrections.listing import ListedCorrection
     from opentr_pipeline.settings.environment import Settings
     from opentr_pipeline.transcripts.store import TranscriptStore
 
@@ -78,12 +78,12 @@ def corrections() -> None:
 def corrections_list(archive: Place | None, recording: str, as_json: bool) -> None:
     """List corrections by recording, those in conflict first."""
     from opentr_pipeline.cli.shared import path_in_archive, settings_of
-    from opentr_pipeline.corrections.listing import listed
+    from opentr_pipeline.corrections.listing import listed_corrections
     from opentr_pipeline.transcripts.published import store_of
 
     settings = settings_of(archive, gpu_scale=False)
     path = path_in_archive(recording, settings.workspace.archive) if recording else ""
-    found = listed(store_of(settings.workspace), path)
+    found = listed_corrections(store_of(settings.workspace), path)
     if as_json:
         print_json(found)
         return
@@ -237,7 +237,7 @@ def _summary(done: "Imported") -> str:
     return f"{said}."
 
 
-def _line(one: "Listed") -> str:
+def _line(one: "ListedCorrection") -> str:
     from opentr_pipeline.wording import duration_text
 
     what = {

@@ -11,7 +11,7 @@ from opentr_pipeline.transcripts.table_files import dictionaries
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedCorrection:
     """A correction of a recording; see the table ``corrections``."""
 
     path: str
@@ -32,7 +32,7 @@ class Listed:
     why: str
 
 
-def listed(store: TranscriptStore, path: str = "") -> list[Listed]:
+def listed_corrections(store: TranscriptStore, path: str = "") -> list[ListedCorrection]:
     """All corrections, recordings with conflicts first, and in each of them these.
 
     Args:
@@ -40,9 +40,9 @@ def listed(store: TranscriptStore, path: str = "") -> list[Listed]:
         path: of one recording; else of all.
     """
     paths = {one.recording_id: one.path for one in recordings(store)}
-    names = [name for name in Listed.__dataclass_fields__ if name != "path"]
+    names = [name for name in ListedCorrection.__dataclass_fields__ if name != "path"]
     found = [
-        Listed(
+        ListedCorrection(
             paths.get(row["recording_id"], ""),
             **{**{name: row[name] for name in names}, "made_at": row["made_at"].isoformat()},
         )

@@ -26,7 +26,7 @@ NUM_FIRST_LETTERS = 160
 HOME_PAGE = "index.html"
 REPORT_PAGE = "report.html"
 # Of ``transcripts``, what lists are made from.
-LISTED = (
+LIST_COLUMNS = (
     *("recording_id", "media_fingerprint", "path", "status", "reason", "text"),
     *("language", "task", "duration_s"),
 )

@@ -27,7 +27,7 @@ from opentr_pipeline.pages.html import render, static_file, templates_digest
 from opentr_pipeline.pages.lists import (
     DOWNLOADS,
     FOLDER,
-    LISTED,
+    LIST_COLUMNS,
     MEDIA,
     NUM_FIRST_ROWS,
     NUM_ROWS,
@@ -195,7 +195,9 @@ class Pages:
         media = {row["recording_id"]: row for row in found}
         rows = [
             {**UNKNOWN_MEDIA, **row, **media.get(row["recording_id"], {})}
-            for row in store.read_partition("transcripts", key).select(list(LISTED)).to_pylist()
+            for row in store.read_partition("transcripts", key)
+            .select(list(LIST_COLUMNS))
+            .to_pylist()
         ]
         here = [row for row in rows if row["in_archive"] is not False]
         return sorted(here, key=lambda row: str(row["path"]))
