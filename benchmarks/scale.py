@@ -36,7 +36,7 @@ from opentr_pipeline.devices.usage import peak_memory_bytes
 from opentr_pipeline.monitoring.status import StatusWatch
 from opentr_pipeline.planning import backlog
 from opentr_pipeline.planning.options import ArchiveOptions
-from opentr_pipeline.planning.plan import Taking, load_plan, plan_file
+from opentr_pipeline.planning.plan import Taking, load_plan, plans_of
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.uploads import Uploads
 from opentr_pipeline.recognition.options import TranscriptionOptions
@@ -243,26 +243,22 @@ def _plan(archive: Archive) -> Callable[[], str]:
         partitions = backlog.recordings_of(setup, keys)
         taking = Taking(recordings=frozenset({new.recording_id}))
         plan = backlog.make_plan(setup, partitions, OPTIONS, 1, taking)
-        plan.save(_plan_file(setup))
-        size_mb = _plan_file(setup).stat().st_size / 1e6
+        plan.save(plans_of(setup.store), "scale")
+        size_mb = len(plans_of(setup.store).read("scale.json")) / 1e6
         return f"{sum(map(len, plan.shards))} to transcribe, the plan's file has {size_mb:.1f} MB"
 
     return work
-
-
-def _plan_file(setup: Setup) -> Path:
-    return plan_file(setup.store.inner, "scale")
 
 
 def _publish(archive: Archive) -> Callable[[], str]:
     """What is done about one recording once it is heard: published, and looked what is left."""
     setup = Setup(archive.settings)
     store = setup.store
-    ((new,),) = load_plan(_plan_file(setup)).shards
+    ((new,),) = load_plan(plans_of(store), "scale").shards
     Checkpoints(store.inner).save(transcript(*new.content, 100))
 
     def work() -> str:
-        plan = load_plan(_plan_file(setup))
+        plan = load_plan(plans_of(store), "scale")
         index = store.index(plan.partitions)
         for key in plan.partitions:
             publishing.publish_partition(key, plan, store, index)

@@ -11,12 +11,12 @@ from opentr_pipeline.settings.environment import load_settings
 
 find_scripts_once()
 # The archive of the environment has a Dagster to itself, so no name needs a prefix.
-NAMES = Names()
+NAMES, SETTINGS = Names(), load_settings()
 # Dagster's own way of keeping values, which nothing of ours uses, could be told by any run to load
 # pickles from anywhere.
 defs = Definitions.merge(
-    archive_defs(load_settings(), NAMES, with_executor=True),
-    Definitions(resources={"io_manager": handed_on}),
+    archive_defs(SETTINGS, NAMES, with_executor=True),
+    Definitions(resources={"io_manager": handed_on(SETTINGS)}),
 )
 
 

@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -19,12 +20,20 @@ from opentr_pipeline.errors import SettingsError, StoreError
 
 # Two processes that make a table at once would break each other's.
 _MAKING = 0x6F70656E7472
+_TOKEN = """
+CREATE TABLE IF NOT EXISTS opentr_token (is_one BOOLEAN PRIMARY KEY DEFAULT true CHECK (is_one),
+    token TEXT NOT NULL);
+"""
 
 
 class Database:
-    """A database; methods may be called from any thread."""
+    """A database; methods may be called from any thread.
 
-    def __init__(self, url: str) -> None:
+    Attributes:
+        keeps_files: whether it holds what hosts that see one folder keep there.
+    """
+
+    def __init__(self, url: str, *, keeps_files: bool = False) -> None:
         """Name it; nothing is connected yet.
 
         Raises:
@@ -32,10 +41,22 @@ class Database:
         """
         if not find_spec("psycopg2"):
             raise SettingsError("DAGSTER_POSTGRES_URL needs the extra postgres; install it.")
-        self.url = url
+        self.url, self.keeps_files = url, keeps_files
         self._lock = threading.RLock()
         self._connection: Any = None
         self._made: set[str] = set()
+
+    def token(self) -> str:
+        """What no other database has, by whatever address this one is reached.
+
+        Raises:
+            StoreError: it is away, or refuses.
+        """
+        with self.transaction(_TOKEN) as cursor:
+            query = "INSERT INTO opentr_token (token) VALUES (%s) ON CONFLICT DO NOTHING"
+            cursor.execute(query, (uuid.uuid4().hex,))
+            cursor.execute("SELECT token FROM opentr_token")
+            return str(cursor.fetchone()[0])
 
     @contextmanager
     def transaction(self, schema: str) -> Iterator[Any]:
@@ -88,9 +109,9 @@ def _reason(error: Exception) -> str:
 
 
 @functools.cache
-def database(url: str) -> Database:
-    """The database at an address, one connection for all of a process."""
-    return Database(url)
+def database(url: str, *, keeps_files: bool = False) -> Database:
+    """The database at an address, one connection for all of a process; see ``Database``."""
+    return Database(url, keeps_files=keeps_files)
 
 
 @functools.cache

@@ -10,10 +10,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline_tests import making
+from opentr_pipeline_tests.bucket_server import CREDENTIALS
 from opentr_pipeline_tests.conftest import Project
 from opentr_pipeline_tests.virtual_hosts import NETWORK, VirtualHost, VirtualNetwork
 
@@ -87,7 +88,7 @@ class ClusterProject(Project):
         self._do(*as_user, str(programs / "pg_ctl"), *started)
 
     def _do(self, *arguments: str) -> None:
-        process = self.head.start(*arguments, env=os.environ, cwd=self.folder)
+        process = self.head.start(*arguments, env=self.environ, cwd=PROJECT_ROOT)
         said, _ = process.communicate(timeout=60)
         assert process.returncode == 0, said
 
@@ -132,6 +133,56 @@ class ClusterProject(Project):
                 if is_head and b"services.keeping" not in (process / "cmdline").read_bytes():
                     found.append(int(process.name))
         return found
+
+
+class BucketProject(ClusterProject):
+    """Machines that share a bucket and a database, and no folder: state is in a /tmp of their own.
+
+    What the steps of a test note for it, and what is installed, they see together all the same.
+    """
+
+    def __init__(self, folder: Path, network: VirtualNetwork, wait_s: float) -> None:
+        super().__init__(folder, network, wait_s)
+        self.endpoint = f"http://{self.head.address}:5000"
+        self.environ.update(CREDENTIALS, S3_ENDPOINT_URL=self.endpoint)
+
+    def start_bucket(self) -> None:
+        """Moto's server, on the first machine."""
+        place = ["-H", self.head.address, "-p", "5000"]
+        self.head.start(sys.executable, "-m", "moto.server", *place, env=os.environ, cwd=Path("/"))
+
+    def copy(self, source: object, target: object) -> None:
+        """A folder into a bucket, or a bucket into a folder."""
+        # A machine's own files are another tree, in which no folder is the current one.
+        python = ("env", f"PYTHONPATH={PROJECT_ROOT}", sys.executable)
+        copies = (*python, "-m", "opentr_pipeline_tests.bucket_copy")
+        self._do(*copies, str(source), str(target), self.endpoint)
+
+    def ask_database(self, query: str) -> list[tuple[Any, ...]]:
+        """By a socket, which is in a folder; the network of the hosts is not ours."""
+        import psycopg2
+
+        connection = psycopg2.connect(
+            host=self.folder / "postgres", dbname="postgres", user="opentr"
+        )
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(query)
+                return list(cursor.fetchall())
+        finally:
+            connection.close()
+
+
+@contextmanager
+def bucket_project(names: Sequence[str], wait_s: float) -> Iterator[BucketProject]:
+    """The machines, a bucket and a database; who joins what is for the test to say."""
+    with tempfile.TemporaryDirectory(prefix="opentr-cluster-", dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        with VirtualNetwork(names) as network:
+            project = BucketProject(Path(folder), network, wait_s)
+            project.start_bucket()
+            project.start_database()
+            yield project
 
 
 @contextmanager

@@ -98,6 +98,10 @@ def reset(stack: str, gpu_scale: bool, outputs: bool, yes: bool) -> None:
     options_of(setup, fetch=False, to_start=True)  # what cannot be started again is not deleted
     resetting.check_possible(setup.workspace)
     folders = resetting.to_delete(setup.store, settings.workspace.state, outputs=outputs)
+    if outputs and (bucket := settings.workspace.output_bucket):
+        terminal.say(
+            f"What is in {bucket} stays, and is followed again; its keeper's tools delete it."
+        )
     confirm(folders, "Delete this?", yes=yes)
     dev.DevServices.of(settings).stop()
     resetting.delete(folders)

@@ -8,7 +8,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from dagster import (
@@ -29,6 +28,7 @@ from opentr_pipeline.commands import command
 from opentr_pipeline.defs import metadata
 from opentr_pipeline.defs.checks import log_verdicts
 from opentr_pipeline.defs.gpu_slots import die_with_the_run, rank_of
+from opentr_pipeline.defs.handed_on import sweep
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.resources import Transcription
 from opentr_pipeline.defs.run_config import PlanConfig
@@ -39,8 +39,8 @@ from opentr_pipeline.devices.memory_limits import MAX_TRIES, learning
 from opentr_pipeline.devices.usage import looks_at, sampled
 from opentr_pipeline.errors import DeviceError, OpentrError, OutOfMemoryError
 from opentr_pipeline.planning import backlog
-from opentr_pipeline.planning.places import claim_output
-from opentr_pipeline.planning.plan import Plan, load_plan, plan_file, sweep
+from opentr_pipeline.planning.places import claim_output, settle_claims
+from opentr_pipeline.planning.plan import Plan, load_plan, plans_of
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.shards import ShardItem
 from opentr_pipeline.recognition.loading import SlotLoader
@@ -68,6 +68,7 @@ def probe_recordings(
     started, store = time.monotonic(), setup.store
     try:
         claim_output(setup.workspace)
+        settle_claims(setup.workspace, setup.database)
         partitions = backlog.recordings_of(setup, context.partition_keys)
         for key, found in partitions.items():
             store.write_recordings(key, found)
@@ -92,11 +93,12 @@ def plan_shards(
     try:
         setup = Setup(transcription.settings(usual))
         claim_output(setup.workspace)
+        settle_claims(setup.workspace, setup.database)
         options = setup.options_with(transcription.typed())
         partitions = backlog.recordings_of(setup, context.partition_keys)
         plan = backlog.make_plan(setup, partitions, options, len(setup.slots), config.taking())
-        plan.save(plan_file(setup.store.inner, context.run_id))
-        _sweep(context.instance, setup.workspace.dagster_home)
+        plan.save(plans_of(setup.store), context.run_id)
+        sweep(context.instance, setup)
     except OpentrError as error:
         raise refused(error) from None
     context.log.info(f"{sum(map(len, plan.shards))} contents in {len(plan.shards)} shards.")
@@ -105,18 +107,6 @@ def plan_shards(
     for number in range(len(plan.shards)):
         shard = {"number": number, "plan_name": context.run_id}
         yield DynamicOutput(shard, mapping_key=f"s{number:05d}", output_name="shards")
-
-
-def _sweep(instance: DagsterInstance, ours: Path) -> None:
-    """Remove what steps handed on long ago, and their logs; Dagster never does so itself.
-
-    Args:
-        instance: that runs us.
-        ours: the state folder of the archive's own Dagster. In somebody else's, what lies beside
-            ours is what their assets hold.
-    """
-    if ours.resolve() == Path(instance.root_directory).resolve():
-        sweep(ours / "storage")
 
 
 def transcribe_shard(
@@ -138,7 +128,7 @@ def transcribe_shard(
             sampled(looks_at(slot.device)) as usages,
         ):
             leased_at = time.time()
-            plan = load_plan(plan_file(setup.store.inner, shard["plan_name"]))
+            plan = load_plan(plans_of(setup.store), shard["plan_name"])
             items = plan.shards[shard["number"]]
             _introduce(context, setup, slot, items)
             run = _shard_run(setup, slot, plan, items)
@@ -210,7 +200,7 @@ def publish_transcripts(
     die_with_the_run()
     store = setup.store
     try:
-        plan = load_plan(plan_file(store.inner, plan_name))
+        plan = load_plan(plans_of(store), plan_name)
         publishing.publish_all(plan, store)
         left = publishing.left_over(plan, store)
         figures = [StepFigures(**shard["figures"]) for shard in shards]

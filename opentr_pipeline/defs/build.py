@@ -86,7 +86,7 @@ def archive_defs(settings: Settings, names: Names, *, with_executor: bool) -> De
         ],
         resources={
             names.name(TRANSCRIPTION): transcription_resource(settings),
-            names.name(HANDED_ON): handed_on,
+            names.name(HANDED_ON): handed_on(settings),
         },
         executor=_executor(settings) if with_executor else None,
     )

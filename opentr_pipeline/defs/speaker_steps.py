@@ -27,13 +27,12 @@ from opentr_pipeline.devices.cpu_slots import hearing_slots
 from opentr_pipeline.devices.leases import Holder, introduce, lease
 from opentr_pipeline.errors import OpentrError, StoreError
 from opentr_pipeline.planning import backlog
-from opentr_pipeline.planning.places import claim_output
-from opentr_pipeline.planning.plan import Taking, load_plan, plan_file
+from opentr_pipeline.planning.places import claim_output, settle_claims
+from opentr_pipeline.planning.plan import Taking, load_plan, plans_of
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.speaker_plan import (
     load_speaker_plan,
     make_speaker_plan,
-    speaker_plan_file,
 )
 from opentr_pipeline.services.log_files import slot_log
 from opentr_pipeline.speakers import models
@@ -52,12 +51,12 @@ def plan_speakers(
     die_with_the_run()
     try:
         claim_output(setup.workspace)
+        settle_claims(setup.workspace, setup.database)
         partitions = backlog.recordings_of(setup, context.partition_keys)
         taking = _taking(config.taking(), setup, context.run_id)
         slots = hearing_slots(setup.slots)
         plan = make_speaker_plan(setup, partitions, len(slots), taking)
-        path = speaker_plan_file(setup.store.inner, context.run_id)
-        plan.save(path)
+        plan.save(plans_of(setup.store), context.run_id)
         if plan.shards:
             models.check_ready(setup.workspace.models)
     except OpentrError as error:
@@ -74,7 +73,7 @@ def _taking(said: Taking, setup: Setup, run_id: str) -> Taking:
     """What this step was told to take on, else what the run transcribes by."""
     if said == Taking():
         with contextlib.suppress(StoreError):  # the run transcribes nothing
-            return load_plan(plan_file(setup.store.inner, run_id)).taking
+            return load_plan(plans_of(setup.store), run_id).taking
     return said
 
 
@@ -90,7 +89,7 @@ def hear_shard(
             lease(slots, folder, rank_of(context.run.tags)) as slot,
             slot_log(setup.workspace.dagster_home, slot.name),
         ):
-            plan = load_speaker_plan(speaker_plan_file(setup.store.inner, shard["plan_name"]))
+            plan = load_speaker_plan(plans_of(setup.store), shard["plan_name"])
             items = plan.shards[shard["number"]]
             keys = tuple(sorted({key for item in items for key in item.partition_keys}))
             archive = str(setup.workspace.archive)
@@ -133,7 +132,7 @@ def publish_speakers(
     die_with_the_run()
     store, key = setup.store, names.key("speakers")
     try:
-        plan = load_speaker_plan(speaker_plan_file(store.inner, plan_name))
+        plan = load_speaker_plan(plans_of(store), plan_name)
         speaker_publishing.publish_all_speakers(plan, store)
         left = speaker_publishing.speakers_left(plan, store)
         facts = metadata.of_speakers(plan.partitions, store)

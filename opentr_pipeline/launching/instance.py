@@ -59,6 +59,7 @@ def prepare_home(setup: Setup, partition_keys: Iterable[str] = ()) -> None:
         places.check_places(workspace)  # both, before one of them is kept
         places.claim_output(workspace)
         places.claim_state(workspace)
+        places.settle_claims(workspace, setup.database)
         _write_dagster_yaml(home / "dagster.yaml", in_postgres=bool(url))
         note, done = prepared_note(setup), home / PREPARED
         if not done.exists() or done.read_text() != note:

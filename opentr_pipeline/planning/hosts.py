@@ -17,9 +17,10 @@ from opentr_pipeline.devices.cluster_slots import Host, cluster_slots, num_slots
 from opentr_pipeline.errors import ServiceError, SettingsError
 from opentr_pipeline.services import host_look
 from opentr_pipeline.services.ray_cluster import RayCluster, check_installed
-from opentr_pipeline.settings.addresses import Place
+from opentr_pipeline.settings.addresses import BucketAddress, Place
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.settings.workspace import Workspace
+from opentr_pipeline.transcripts.elsewhere import elsewhere_of
 from opentr_pipeline.transcripts.layout import StoreLayout, disk_sentences
 from opentr_pipeline.whole_files import write_whole
 
@@ -34,20 +35,13 @@ def check_possible(settings: Settings) -> None:
     """Refuse a cluster that cannot work, before anybody is asked.
 
     Raises:
-        SettingsError: the extra is not installed, Dagster's state is in SQLite, or the output is in
-            a bucket.
+        SettingsError: the extra is not installed, or Dagster's state is in SQLite.
     """
     check_installed()
     if not settings.dagster_postgres_url and not settings.postgres_password:
         raise SettingsError(
             f"CLUSTER_ADDRESS={settings.cluster_address} needs Dagster's state in PostgreSQL, "
             "which its hosts can reach, not in SQLite; set DAGSTER_POSTGRES_URL."
-        )
-    # Its copy here is in the state, which the hosts share: nobody has tried several at one copy.
-    if settings.workspace.output_bucket:
-        raise SettingsError(
-            f"CLUSTER_ADDRESS={settings.cluster_address} needs an output folder that its hosts "
-            f"share, and OUTPUT_DIR={settings.workspace.output_place} is a bucket; set a folder."
         )
 
 
@@ -89,20 +83,23 @@ def _checked(host: Host, said: str, settings: Settings) -> Host:
         )
     if missing := facts["missing"]:
         name = missing[0]
-        folder = _folders(settings.workspace)[name]
+        place = _places(settings.workspace)[name]
+        remedy = "mount the same folder at the same path on every host"
+        if isinstance(place, BucketAddress):
+            remedy = "let that host reach it, with credentials in the environment in which it joins"
         raise SettingsError(
-            f"{name}={folder} is not shared with {host.name} ({host.address}), a host of the "
+            f"{name}={place} is not shared with {host.name} ({host.address}), a host of the "
             f"cluster {settings.cluster_address}, which finds something else or nothing there; "
-            "mount the same folder at the same path on every host."
+            f"{remedy}."
         )
     return dataclasses.replace(host, version=facts["version"], cards=facts["cards"])
 
 
-def _folders(workspace: Workspace) -> dict[str, Place]:
-    """What every host must see under the same path, by the variables that name it."""
+def _places(workspace: Workspace) -> dict[str, Place]:
+    """What every host must see by the same name, by the variables that say it."""
     return {
         "ARCHIVE_DIR": workspace.archive,
-        "OUTPUT_DIR": workspace.output,
+        "OUTPUT_DIR": workspace.output_place,
         "OPENTR_HOME": workspace.home,
         "MODELS_DIR": workspace.models,
     }
@@ -110,11 +107,17 @@ def _folders(workspace: Workspace) -> dict[str, Place]:
 
 def _shared(workspace: Workspace) -> dict[str, str]:
     """What a host must find; see ``host_look.looked_for``."""
-    output = StoreLayout(workspace.output).inner / TOKEN_NAME
-    tokens = {"OUTPUT_DIR": output, "OPENTR_HOME": workspace.state / TOKEN_NAME}
-    kept = {name: f"{path}\n{_token(path, workspace)}" for name, path in tokens.items()}
-    kept["MODELS_DIR"] = str(workspace.models)
-    if isinstance(workspace.archive, Path):  # a bucket is the same from everywhere
+    kept = {"MODELS_DIR": str(workspace.models)}
+    if bucket := workspace.output_bucket:  # then the state is each host's own
+        token = elsewhere_of(workspace).keep_first(TOKEN_NAME, secrets.token_hex(16))
+        kept["OUTPUT_DIR"] = f"{bucket / f'.store/{TOKEN_NAME}'}\n{token}\n{bucket.endpoint}"
+    else:
+        output = StoreLayout(workspace.output).inner / TOKEN_NAME
+        tokens = {"OUTPUT_DIR": output, "OPENTR_HOME": workspace.state / TOKEN_NAME}
+        kept |= {name: f"{path}\n{_token(path, workspace)}" for name, path in tokens.items()}
+    if isinstance(workspace.archive, BucketAddress):
+        kept["ARCHIVE_DIR"] = f"{workspace.archive}\n\n{workspace.archive.endpoint}"
+    else:
         # Nothing is written into an archive; so of the archive what it holds must be there.
         media = scan(workspace.archive).media_files[:NUM_MEDIA]
         seen = [workspace.archive / one.path for one in media] or [workspace.archive]

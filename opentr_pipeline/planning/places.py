@@ -5,12 +5,16 @@ from pathlib import Path
 
 from opentr_pipeline.errors import SettingsError
 from opentr_pipeline.locks import locked
+from opentr_pipeline.postgres import Database
 from opentr_pipeline.settings.addresses import Place, is_bucket
 from opentr_pipeline.settings.environment import is_in_stack
 from opentr_pipeline.settings.workspace import Workspace
 from opentr_pipeline.transcripts.elsewhere import elsewhere_of
 from opentr_pipeline.transcripts.layout import StoreLayout, disk_sentences
 from opentr_pipeline.whole_files import write_whole
+
+CLAIMS = "claims"
+FILES = "files"
 
 
 def check_places(workspace: Workspace) -> None:
@@ -59,15 +63,56 @@ def claim_state(workspace: Workspace) -> None:
     _output_note(workspace).write_bytes(os.fsencode(str(workspace.output_place)))
 
 
+def settle_claims(workspace: Workspace, database: Database | None) -> None:
+    """Keep where hosts say which recordings they work on: all who work look in one place.
+
+    Those who looked elsewhere would each take on what another has, and count its attempts anew.
+
+    Raises:
+        SettingsError: others look elsewhere.
+        StoreError: the note cannot be written, or the database is away.
+    """
+    ours = f"PostgreSQL {database.token()}" if database else FILES
+    theirs = elsewhere_of(workspace).keep_first(CLAIMS, ours) or _first_kept(workspace, ours)
+    if theirs == ours:
+        return
+    here = "in files" if theirs == FILES else "in PostgreSQL"
+    wanted = "names a database" if theirs == FILES else "is empty"
+    if theirs != FILES and database:
+        wanted = "names another database"
+    note = workspace.output_place / f".store/{CLAIMS}"
+    raise SettingsError(
+        f"Who works on the recordings of OUTPUT_DIR={workspace.output_place} says so {here}, and "
+        f"DAGSTER_POSTGRES_URL {wanted}, so that two would work on one recording; set it as it "
+        f"was, or, once nothing works on this archive any more, remove {note}."
+    )
+
+
+def _first_kept(workspace: Workspace, text: str) -> str:
+    """What the folder's note says; ours where there was none."""
+    note = _claims_note(workspace)
+    with disk_sentences(workspace.output):
+        note.parent.mkdir(parents=True, exist_ok=True)
+        with locked(note.with_suffix(".lock")):
+            if not note.exists():
+                write_whole(note, text.encode())
+            return note.read_text()
+
+
 def is_claimed(workspace: Workspace) -> bool:
-    """Whether both are kept as they are."""
-    notes = _archive_note(workspace), _output_note(workspace)
-    ours = os.fsencode(str(workspace.archive)), os.fsencode(str(workspace.output_place))
+    """Whether all is kept as it is, where claims are kept in files."""
+    notes = _archive_note(workspace), _output_note(workspace), _claims_note(workspace)
+    places = map(str, (workspace.archive, workspace.output_place, FILES))
+    ours = tuple(map(os.fsencode, places))
     return all(note.exists() for note in notes) and ours == tuple(n.read_bytes() for n in notes)
 
 
 def _archive_note(workspace: Workspace) -> Path:
     return StoreLayout(workspace.output).inner / "archive"
+
+
+def _claims_note(workspace: Workspace) -> Path:
+    return StoreLayout(workspace.output).inner / CLAIMS
 
 
 def _output_note(workspace: Workspace) -> Path:

@@ -1,16 +1,13 @@
 """The plan of one run, made once and kept where all of its steps find it."""
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 import math
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from opentr_pipeline.archive.media_files import MediaFile
@@ -21,13 +18,13 @@ from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.run_ranges import RunRange
 from opentr_pipeline.planning.shards import ShardItem
 from opentr_pipeline.recognition.options import TranscriptionOptions
-from opentr_pipeline.transcripts.store import PublishedRow
+from opentr_pipeline.transcripts.kept_files import KeptFiles, kept_files
+from opentr_pipeline.transcripts.store import PublishedRow, TranscriptStore
 from opentr_pipeline.transcripts.transcript import Content
-from opentr_pipeline.whole_files import write_whole
 
 Selection = Literal["pending", "failed"]
 SELECTIONS: tuple[Selection, ...] = ("pending", "failed")
-KEPT_DAYS = 30
+ENDING = ".json"
 
 
 @dataclass(frozen=True)
@@ -107,53 +104,38 @@ class Plan:
         text = " ".join(self.fingerprints[partition_key])
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
-    def save(self, path: Path) -> None:
+    def save(self, plans: KeptFiles, run_id: str) -> None:
         """Keep the plan where the run's steps find it, and remove those of long ago.
 
         It stays after the run, for a re-execution from failure.
+
+        Args:
+            plans: from ``plans_of``.
+            run_id: Dagster's name of the run.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sweep(path.parent)
+        plans.sweep("")
         kept = {**vars(self), "elsewhere": list(self.elsewhere.values())}
-        write_whole(path, json.dumps(kept, default=_for_json).encode())
+        plans.write(f"{run_id}{ENDING}", json.dumps(kept, default=_for_json).encode())
 
 
-def plan_file(store_folder: Path, run_id: str) -> Path:
-    """Where the plan of a run is kept.
-
-    Args:
-        store_folder: ``TranscriptStore.inner``.
-        run_id: Dagster's name of the run.
-    """
-    return store_folder / "plans" / f"{run_id}.json"
+def plans_of(store: TranscriptStore) -> KeptFiles:
+    """Where the plans of an archive's runs are kept."""
+    return kept_files(store.inner / "plans", store.database)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what runs of long ago have left in a folder, each in a file or folder of its own."""
-    too_old = time.time() - KEPT_DAYS * 86_400
-    for path in folder.iterdir() if folder.is_dir() else ():
-        with contextlib.suppress(FileNotFoundError):  # another run sweeps as well
-            if path.stat().st_mtime >= too_old:
-                continue
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink()
-
-
-def load_plan(path: Path) -> Plan:
-    """A plan that ``save`` kept.
+def load_plan(plans: KeptFiles, run_id: str) -> Plan:
+    """The plan of a run, which ``save`` kept.
 
     Raises:
         StoreError: it is not there any more, or another release made it.
     """
     try:
-        return _from_json(json.loads(path.read_bytes()))
+        return _from_json(json.loads(plans.read(f"{run_id}{ENDING}")))
     except FileNotFoundError:
         raise StoreError("The plan of this run is gone; start a new run.") from None
     except (ValueError, KeyError, TypeError):  # no JSON, or of other fields
         raise StoreError(
-            f"The plan of this run ({path}) was made by another release; start a new run."
+            f"The plan of the run {run_id} was made by another release; start a new run."
         ) from None
 
 

@@ -17,9 +17,9 @@ from opentr_pipeline.postgres import Database, database
 from opentr_pipeline.recognition import budget, models
 from opentr_pipeline.recognition.budget import Workers
 from opentr_pipeline.recognition.models import Model
-from opentr_pipeline.settings.environment import Settings, is_in_stack
+from opentr_pipeline.settings.environment import Settings, is_in_stack, is_on_cluster
 from opentr_pipeline.settings.workspace import Workspace
-from opentr_pipeline.transcripts.published import store_of
+from opentr_pipeline.transcripts.published import files_database, store_of
 from opentr_pipeline.transcripts.store import TranscriptStore
 
 
@@ -45,8 +45,9 @@ class Setup:
 
     @cached_property
     def store(self) -> TranscriptStore:
-        """The archive's tables."""
-        return store_of(self.workspace, self.database)
+        """The archive's tables; a step on a host follows those of its shard by itself."""
+        keys = () if is_on_cluster() else None
+        return store_of(self.workspace, self.database, keys)
 
     @property
     def database(self) -> Database | None:
@@ -56,7 +57,9 @@ class Setup:
         commands beside it.
         """
         has_hosts = self.settings.cluster_address or not is_in_stack()
-        return database(self.workspace.database) if self.workspace.database and has_hosts else None
+        if not self.workspace.database or not has_hosts:
+            return None
+        return files_database(self.workspace) or database(self.workspace.database)
 
     @cached_property
     def probe_memory(self) -> ProbeMemory:

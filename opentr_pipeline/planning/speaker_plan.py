@@ -5,13 +5,12 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from opentr_pipeline.archive.media_files import MediaFile
 from opentr_pipeline.archive.recordings import ASSUMED_BYTES_PER_S, Recording
 from opentr_pipeline.errors import StoreError
-from opentr_pipeline.planning.plan import Taking, sweep
+from opentr_pipeline.planning.plan import Taking
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.shards import spread_over_shards
 from opentr_pipeline.planning.speaker_options import (
@@ -21,12 +20,14 @@ from opentr_pipeline.planning.speaker_options import (
 )
 from opentr_pipeline.planning.speaker_work import SpeakerWork, judge_speakers
 from opentr_pipeline.speakers.kept_spoken import KeptSpoken
+from opentr_pipeline.transcripts.kept_files import KeptFiles
 from opentr_pipeline.transcripts.schemas import transcript_of
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.table_files import read_table
 from opentr_pipeline.transcripts.transcript import Content
 from opentr_pipeline.transcripts.turns import Spoken
-from opentr_pipeline.whole_files import write_whole
+
+ENDING = ".speakers.json"
 
 
 @dataclass(frozen=True)
@@ -78,31 +79,25 @@ class SpeakerPlan:
         items = (item for shard in self.shards for item in shard)
         return {item.content for item in items if partition_key in item.partition_keys}
 
-    def save(self, path: Path) -> None:
-        """Keep the plan where the run's steps find it, and remove those of long ago."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sweep(path.parent)
-        write_whole(path, json.dumps(dataclasses.asdict(self)).encode())
+    def save(self, plans: KeptFiles, run_id: str) -> None:
+        """Keep the plan where the run's steps find it, and remove those of long ago.
+
+        Args:
+            plans: from ``plans_of``.
+            run_id: Dagster's name of the run.
+        """
+        plans.sweep("")
+        plans.write(f"{run_id}{ENDING}", json.dumps(dataclasses.asdict(self)).encode())
 
 
-def speaker_plan_file(store_folder: Path, run_id: str) -> Path:
-    """Where the plan of a run is kept.
-
-    Args:
-        store_folder: ``TranscriptStore.inner``.
-        run_id: Dagster's name of the run.
-    """
-    return store_folder / "plans" / f"{run_id}.speakers.json"
-
-
-def load_speaker_plan(path: Path) -> SpeakerPlan:
-    """A plan that ``save`` kept.
+def load_speaker_plan(plans: KeptFiles, run_id: str) -> SpeakerPlan:
+    """The plan of a run, which ``save`` kept.
 
     Raises:
         StoreError: it is not there any more, or another release made it.
     """
     try:
-        kept = json.loads(path.read_bytes())
+        kept = json.loads(plans.read(f"{run_id}{ENDING}"))
         partitions = {
             key: {recording_id: (media, speakers) for recording_id, (media, speakers) in of.items()}
             for key, of in kept["partitions"].items()
@@ -111,7 +106,7 @@ def load_speaker_plan(path: Path) -> SpeakerPlan:
         return SpeakerPlan(partitions, shards, kept["deadline"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         raise StoreError(
-            f"The plan of this run ({path}) is gone, or was made by another release; start a new "
+            f"The plan of the run {run_id} is gone, or was made by another release; start a new "
             "run."
         ) from None
 

@@ -36,7 +36,7 @@ from opentr_pipeline.quality.partition_facts import (
 from opentr_pipeline.quality.partition_totals import partition_sums, recall_sums
 from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.settings.workspace import Workspace
-from opentr_pipeline.transcripts.checkpoints import failures
+from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.layout import Generation, file_state, of_one_generation
 from opentr_pipeline.transcripts.published import store_of
 from opentr_pipeline.transcripts.store import TranscriptStore
@@ -99,6 +99,7 @@ def archive_facts(
         partition_keys: those that Dagster knows, published or not.
     """
     store = store_of(workspace)
+    failed = Checkpoints(store.inner, store.database).failed()
     references = find_references(workspace.archive, partitioning)
     # Not those whose generations were removed by hand, and whose links lead nowhere.
     published = {key for key in store.partition_keys() if store.state(key)}
@@ -115,7 +116,7 @@ def archive_facts(
         partitions,
         unreadable,
         len((scanned | set(partition_keys)) - published),
-        frozenset(media_fingerprint for media_fingerprint, _ in failures(store.inner)),
+        frozenset(one.media_fingerprint for one in failed),
         sum(len(references[key]) for key in references.keys() - published),
     )
 

@@ -36,7 +36,7 @@ from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.settings.environment import archive_on_host
 from opentr_pipeline.settings.workspace import Workspace
 from opentr_pipeline.speakers.people_store import PeopleStore
-from opentr_pipeline.transcripts.checkpoints import failures
+from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.layout import file_state, of_one_generation
 from opentr_pipeline.transcripts.published import store_of
 from opentr_pipeline.transcripts.store import TranscriptStore
@@ -229,7 +229,8 @@ def _sums_of(store: TranscriptStore, key: str, left: Set[str]) -> Sums:
 
 def _kept_failures(checked: ArchiveFacts, store: TranscriptStore) -> Iterator[dict[str, Any]]:
     """Failures that are published nowhere: a transcript of earlier bytes stays in their place."""
-    failed = {one.media_fingerprint: one for one in failures(store.inner).values()}
+    kept = Checkpoints(store.inner, store.database)
+    failed = {one.media_fingerprint: one for one in kept.failed()}
     for partition in checked.partitions:
         for path, media_fingerprint in partition.archive_rows.changed:
             if one := failed.get(media_fingerprint):

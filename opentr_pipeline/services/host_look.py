@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from opentr_pipeline import __version__
+from opentr_pipeline.archive.objects import as_system_errors, object_store
 from opentr_pipeline.devices.cards import Device, list_cards
 from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.settings.addresses import BucketAddress, bucket_address
 
 # Before what it prints, among whatever else a job prints.
 MARK = "opentr-host:"
@@ -21,24 +23,37 @@ def looked_for(kept: dict[str, str]) -> list[str]:
     """The names of the folders in which what should be there is not.
 
     Args:
-        kept: by names, the path of a file and after a line break what it begins with; nothing
-            means that it only has to be there.
+        kept: by names, on lines of its own the path of a file or an object, what it begins with
+            (nothing: it only has to be there), and the bucket's server.
     """
     missing = []
     for name, said in kept.items():
-        path, _, text = said.partition("\n")
+        path, text, server = f"{said}\n\n".split("\n")[:3]
         try:
-            is_there = Path(path).exists() if not text else _begins(Path(path), text)
-        except OSError:
+            bucket = bucket_address(path, server)
+            is_there = _is_in(bucket, text) if bucket else _is_at(Path(path), text)
+        except (OSError, SettingsError):
             is_there = False
         if not is_there:
             missing.append(name)
     return missing
 
 
-def _begins(path: Path, text: str) -> bool:
+def _is_at(path: Path, text: str) -> bool:
+    if not text:
+        return path.exists()
     with path.open("rb") as stream:
         return stream.read(len(text.encode())) == text.encode()
+
+
+def _is_in(place: BucketAddress, text: str) -> bool:
+    import obstore
+
+    with as_system_errors(str(place)):
+        if not text:
+            return any(obstore.list(object_store(place), chunk_size=1))
+        folder, name = place.above
+        return bytes(obstore.get(object_store(folder), name).bytes()) == text.encode()
 
 
 def facts(kept: dict[str, str]) -> dict[str, Any]:

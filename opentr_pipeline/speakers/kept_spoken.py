@@ -5,7 +5,7 @@ from collections.abc import Container
 from pathlib import Path
 
 from opentr_pipeline.postgres import Database
-from opentr_pipeline.transcripts.kept_outcomes import KeptOutcomes
+from opentr_pipeline.transcripts.kept_outcomes import KeptOutcomes, outcome_name
 from opentr_pipeline.transcripts.transcript import Content
 from opentr_pipeline.transcripts.turns import Spoken, spoken_from_dict
 
@@ -46,13 +46,13 @@ class KeptSpoken(KeptOutcomes[Spoken]):
     def final(self, content: Content) -> Spoken | None:
         """What nothing changes by trying again; None where there is no such thing."""
         try:
-            return self.read(self._path(content, "json"))
+            return self.read(outcome_name(content, "json"))
         except FileNotFoundError:
             return None
 
     def has_final(self, content: Content) -> bool:
         """Whether there is such a thing."""
-        return self._path(content, "json").exists()
+        return self._files.has_any(outcome_name(content, "json"))
 
     def without_voices(self, media_fingerprints: Container[str]) -> None:
         """Take the voices out of what is kept of some contents: names, and the vectors."""

@@ -58,7 +58,7 @@ class Aligning:
         """
         self._store = setup.store
         self._storage = storage_of(setup.workspace.archive)
-        self._heard = KeptHeard(setup.store.inner)
+        self._heard = KeptHeard(setup.store.inner, setup.store.database)
         self._overlay = Overlay(setup.store)
         self._texts = {
             (key, text.recording_id): text

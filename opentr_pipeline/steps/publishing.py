@@ -102,7 +102,8 @@ def _with_texts(
     }
     if not given:
         return list(entries)
-    tables, heard = store.read_together(partition_key), KeptHeard(store.inner)
+    tables = store.read_together(partition_key)
+    heard = KeptHeard(store.inner, store.database)
     there = given.intersection(tables["transcripts"]["recording_id"].to_pylist())
     overlay = Overlay(store)
     before = {

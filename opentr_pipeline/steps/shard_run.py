@@ -81,7 +81,6 @@ class ShardRun:
         self.batch_size = batch_size
         self._under_way: dict[Source, _Attempt] = {}
         self._checkpoints = Checkpoints(store.inner, store.database)
-        self._index = store.index(plan.partitions)
         # Items are taken on in the engine's threads and finished in the caller's.
         self._lock = threading.RLock()
         self.outcome = ShardOutcome(batch_size=batch_size)
@@ -98,6 +97,8 @@ class ShardRun:
         """
         started = time.monotonic()
         self._mine = Counter(key for item in items for key in item.partition_keys)
+        self._store.elsewhere.follow_each(self._mine)
+        self._index = self._store.index(self._plan.partitions)
         waiting = list(items)
         while waiting and not self._plan.taking.is_over:
             # A process died with these under way, and one of them may be the reason.
@@ -168,8 +169,7 @@ class ShardRun:
             if self._plan.taking.is_over:  # what is under way is finished and kept
                 return
             with self._lock:
-                claim = self._checkpoints.lock(item.content)
-                if claim is None:
+                if (claim := self._checkpoints.lock(item.content)) is None:
                     held.append(item)
                     continue
                 try:
@@ -186,6 +186,7 @@ class ShardRun:
         """An item for the engine, or None where it has an outcome now."""
         if not self._checkpoints.has(item.content):
             # Another run may have published it, and dropped its checkpoint.
+            self._store.elsewhere.follow_each(item.partition_keys)
             self._index.update(self._store.index(item.partition_keys))
         if self._has_outcome(item.content):
             self.outcome.num_found_done += 1
@@ -242,8 +243,7 @@ class ShardRun:
             self.withdraw()
 
     def _finish(self, source: Source) -> None:
-        attempt = self._under_way.get(source)
-        if attempt is None:  # withdrawn
+        if (attempt := self._under_way.get(source)) is None:  # withdrawn
             return
         transcript = self._outcome(source, attempt.item)
         if transcript.status == "failed" and attempt.unkept:

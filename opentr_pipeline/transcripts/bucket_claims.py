@@ -11,7 +11,7 @@ from opentr_pipeline.settings.addresses import BucketAddress
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-ARCHIVE = ".store/archive"
+OURS = ".store"
 TRIED = ".store/tried"
 
 
@@ -50,13 +50,14 @@ def check_conditions(store: "ObjectStore", address: BucketAddress) -> None:
         obstore.delete(store, name)
 
 
-def claimed_by(store: "ObjectStore", archive: str) -> str:
-    """The archive whose tables these are; ours where they were nobody's."""
+def first_kept(store: "ObjectStore", name: str, text: str) -> str:
+    """What is kept under a name of ours; this text where there was nothing."""
     import obstore
     from obstore.exceptions import AlreadyExistsError
 
+    path = f"{OURS}/{name}"
     try:
-        obstore.put(store, ARCHIVE, archive.encode(), mode="create", use_multipart=False)
+        obstore.put(store, path, text.encode(), mode="create", use_multipart=False)
     except AlreadyExistsError:
-        return bytes(obstore.get(store, ARCHIVE).bytes()).decode()
-    return archive
+        return bytes(obstore.get(store, path).bytes()).decode()
+    return text

@@ -14,7 +14,7 @@ leaves old ones, which the next publish of the partition replaces.
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -27,12 +27,15 @@ from opentr_pipeline.locks import locked
 from opentr_pipeline.plain_files import private_folder
 from opentr_pipeline.settings.addresses import BucketAddress, Place
 from opentr_pipeline.transcripts import generations
-from opentr_pipeline.transcripts.bucket_claims import ARCHIVE, check_conditions, claimed_by
+from opentr_pipeline.transcripts.bucket_claims import OURS, check_conditions, first_kept
 from opentr_pipeline.transcripts.bucket_files import BucketFiles
 from opentr_pipeline.transcripts.bucket_pointers import (
     POINTERS,
     Pointer,
+    before,
+    followed,
     is_same,
+    keep_followed,
     pointer_path,
     version_text,
 )
@@ -47,8 +50,6 @@ PUBLIC = ".store/public"
 ORPHANED = timedelta(days=1)
 # At once, where a host follows many partitions.
 NUM_AT_ONCE = 8
-# Objects that count no more, kept in mind until they are removed.
-MAX_BEFORE = 100
 
 
 class BucketTables:
@@ -76,15 +77,33 @@ class BucketTables:
         store = object_store(self._address)
         with self._sentences():
             check_conditions(store, self._address)
-            theirs = claimed_by(store, archive)
+            theirs = first_kept(store, "archive", archive)
         if theirs != archive:
             raise SettingsError(
                 f"OUTPUT_DIR={self._address} holds the tables of {theirs}, not of {archive}; set "
-                f"another OUTPUT_DIR, or remove {ARCHIVE} there if that archive is this one now."
+                f"another OUTPUT_DIR, or remove {OURS}/archive there if that archive is this one "
+                "now."
             )
 
-    def follow_all(self) -> None:
-        """See ``Elsewhere``: one request for 1,000 partitions that are as they were."""
+    def keep_first(self, name: str, text: str) -> str | None:
+        """See ``Elsewhere``."""
+        with self._sentences():
+            return first_kept(object_store(self._address), name, text)
+
+    def follow_each(self, partition_keys: Iterable[str]) -> None:
+        """See ``Elsewhere``."""
+        with ThreadPoolExecutor(NUM_AT_ONCE) as threads:
+            list(threads.map(self._follow_locked, partition_keys))
+
+    def follow_all(self, partition_keys: Iterable[str] | None = None) -> None:
+        """See ``Elsewhere``."""
+        self.follow_each(self._moved() if partition_keys is None else partition_keys)
+        # Else it could be replaced here while somebody changes it, and their names be lost.
+        with locked(private_folder((self._layout.root / PEOPLE).parent) / "lock"):
+            self.follow_file(PEOPLE)
+
+    def _moved(self) -> list[str]:
+        """The partitions that others have published: a request for 1,000 that are as they were."""
         import obstore
 
         moved = []
@@ -92,13 +111,9 @@ class BucketTables:
             for page in obstore.list(object_store(self._address), POINTERS, chunk_size=1000):
                 for one in page:
                     key = one["path"].rpartition("/")[2].removesuffix(".json")
-                    if not is_same(self._noted(key), one["e_tag"]):
+                    if not is_same(followed(self._home(key)), one["e_tag"]):
                         moved.append(key)
-        with ThreadPoolExecutor(NUM_AT_ONCE) as threads:
-            list(threads.map(self._follow_locked, moved))
-        # Else it could be replaced here while somebody changes it, and their names be lost.
-        with locked(private_folder((self._layout.root / PEOPLE).parent) / "lock"):
-            self.follow_file(PEOPLE)
+        return moved
 
     def _follow_locked(self, partition_key: str) -> None:
         locks = self._layout.inner / "locks"
@@ -112,7 +127,7 @@ class BucketTables:
         self._committed.pop(partition_key, None)
         with self._sentences():
             while (pointer := self._pointer(partition_key)) != tried:
-                noted = self._noted(partition_key)
+                noted = followed(self._home(partition_key))
                 if is_same(noted, (pointer.version or {}).get("e_tag")):
                     return
                 tried = pointer
@@ -120,7 +135,7 @@ class BucketTables:
                     self._fetch(partition_key, pointer, noted)
                 except FileNotFoundError:  # published again since
                     continue
-                self._note(partition_key, pointer)
+                keep_followed(self._home(partition_key), pointer)
                 return
         raise StoreError(
             f"Tables of the partition {partition_key} are gone from {self._address}; restore "
@@ -151,7 +166,7 @@ class BucketTables:
         import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-        store, noted = object_store(self._address), self._noted(partition_key)
+        store, noted = object_store(self._address), followed(self._home(partition_key))
         folder = f"{PARTITIONS}/{partition_key}/{uuid.uuid4().hex}"
         sent = {table: f"{folder}/{table}.parquet" for table, path in files.items() if path}
         kept = {table: path for table, path in noted.files.items() if table not in files}
@@ -186,8 +201,8 @@ class BucketTables:
         store, note = object_store(self._address), f"{PUBLIC}/{partition_key}"
         with self._sentences():
             if committed := self._committed.pop(partition_key, None):
-                self._note(partition_key, committed)
-            pointer = self._noted(partition_key)
+                keep_followed(self._home(partition_key), committed)
+            pointer = followed(self._home(partition_key))
             if pointer.version is None or self._text(note) == version_text(pointer):
                 return
             obstore.put(store, note, b"being copied")
@@ -209,7 +224,7 @@ class BucketTables:
         import obstore
 
         store, since = object_store(self._address), datetime.now(UTC) - ORPHANED
-        replaced = set(self._before(key)) - counting
+        replaced = set(before(self._home(key))) - counting
         for page in obstore.list(store, f"{PARTITIONS}/{key}"):
             for one in page:
                 if one["path"] not in counting and one["last_modified"] < since:
@@ -261,27 +276,6 @@ class BucketTables:
             return self._bytes(path).decode()
         except FileNotFoundError:
             return ""
-
-    def _noted(self, key: str) -> Pointer:
-        """What the copy follows; nothing where a writer died before it noted that."""
-        try:
-            noted = json.loads((self._home(key) / "pointer.json").read_bytes())
-        except (FileNotFoundError, ValueError):
-            return Pointer()
-        return Pointer(noted["version"], noted["files"])
-
-    def _note(self, key: str, pointer: Pointer) -> None:
-        before = [*self._before(key), *self._noted(key).files.values()]
-        gone = sorted({*before} - {*pointer.files.values()})[-MAX_BEFORE:]
-        facts = {"version": pointer.version, "files": pointer.files, "before": gone}
-        write_whole(self._home(key) / "pointer.json", json.dumps(facts).encode())
-
-    def _before(self, key: str) -> list[str]:
-        try:
-            noted = json.loads((self._home(key) / "pointer.json").read_bytes())
-        except (FileNotFoundError, ValueError):
-            return []
-        return list(noted["before"])
 
     @contextmanager
     def _sentences(self) -> Iterator[None]:

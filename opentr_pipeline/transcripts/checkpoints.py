@@ -8,8 +8,7 @@ Below ``.store/checkpoints/``, as ``kept_outcomes`` says, and beside those files
 import contextlib
 import dataclasses
 import json
-import os
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -51,20 +50,21 @@ class Checkpoints(KeptOutcomes[Transcript]):
 
     def newest(self, num: int) -> list[Transcript]:
         """The final outcomes that were kept last."""
-        paths = [(_modified_ns(path), path) for path in self._folder.glob("*/*.json")]
-        found = []
-        for _, path in sorted(paths, reverse=True)[:num]:
-            with contextlib.suppress(FileNotFoundError):  # published meanwhile
-                found.append(self.read(path))
-        return found
+        return list(self._kept(self._files.newest(".json", num)))
+
+    def failed(self) -> Iterator[Transcript]:
+        """The outcomes of last attempts that failed."""
+        return self._kept(self._files.names(".failed"))
+
+    def _kept(self, names: Iterable[str]) -> Iterator[Transcript]:
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):  # published, or tried again meanwhile
+                yield self.read(name)
 
     def failed_under(self, settings_fingerprint: str) -> set[str]:
         """The media fingerprints of what failed under some options; reads names alone."""
-        try:
-            names = os.listdir(self._folder / settings_fingerprint)
-        except FileNotFoundError:
-            return set()
-        return {name.removesuffix(".failed") for name in names if name.endswith(".failed")}
+        names = self._files.names(".failed", settings_fingerprint)
+        return {name.rpartition("/")[2].removesuffix(".failed") for name in names}
 
     def heard_so_far(self, content: Content) -> list[Heard]:
         """The windows that an earlier attempt has heard, as far as they were kept."""
@@ -109,40 +109,20 @@ class Checkpoints(KeptOutcomes[Transcript]):
 
     def without_voices(self, media_fingerprints: Container[str]) -> None:
         """Take the voices out of what is kept of some contents: names, and the vectors."""
-        for path in self._folder.glob("*/*.json"):
-            if path.stem not in media_fingerprints:
+        for content in self.listed("json"):
+            if content[0] not in media_fingerprints:
                 continue
-            with contextlib.suppress(FileNotFoundError):  # published meanwhile
-                kept = self.read(path)
-                if kept.voices:
-                    self.save(dataclasses.replace(kept, voices=()))
-
-
-def _modified_ns(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
-
-
-def failures(store_folder: Path) -> dict[Content, Transcript]:
-    """The outcome of each content whose last attempt failed."""
-    found, kept = {}, Checkpoints(store_folder)
-    for path in store_folder.glob("checkpoints/*/*.failed"):
-        try:
-            transcript = kept.read(path)
-        except FileNotFoundError:  # tried again meanwhile
-            continue
-        found[transcript.content] = transcript
-    return found
+            kept = self.load(content)
+            if kept and kept.is_final and kept.voices:  # else published meanwhile
+                self.save(dataclasses.replace(kept, voices=()))
 
 
 class FailedAttempts:
     """Attempts at contents whose last one failed, looked up when somebody asks for one of them."""
 
-    def __init__(self, store_folder: Path | None = None) -> None:
-        """Name the folder: ``TranscriptStore.inner``; without one there are none."""
-        self._kept = Checkpoints(store_folder) if store_folder else None
+    def __init__(self, kept: Checkpoints | None = None) -> None:
+        """Say where they are kept; nothing: there are none."""
+        self._kept = kept
         self._failed: dict[str, set[str]] = {}
 
     def of(self, content: Content) -> int:

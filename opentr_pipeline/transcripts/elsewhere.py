@@ -4,7 +4,7 @@
 folder then is a copy that follows what is published there, and whoever reads, reads the copy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +26,16 @@ class Elsewhere(Protocol):
             StoreError: the bucket cannot be written.
         """
 
+    def keep_first(self, name: str, text: str) -> str | None:
+        """Keep a text of ours where all hosts find it, unless there is one of that name.
+
+        Returns:
+            What is kept there now; None where the folder is all there is.
+
+        Raises:
+            StoreError: the bucket cannot be written.
+        """
+
     def follow(self, partition_key: str) -> None:
         """Have the folder hold what is published of a partition.
 
@@ -33,8 +43,15 @@ class Elsewhere(Protocol):
             StoreError: the bucket cannot be read.
         """
 
-    def follow_all(self) -> None:
-        """The same of all partitions, each under its lock.
+    def follow_each(self, partition_keys: Iterable[str]) -> None:
+        """The same of some partitions, each under its lock.
+
+        Raises:
+            StoreError: the bucket cannot be read.
+        """
+
+    def follow_all(self, partition_keys: Iterable[str] | None = None) -> None:
+        """The same of all partitions or of some, and of who is known in the archive.
 
         Raises:
             StoreError: the bucket cannot be read.
@@ -93,10 +110,17 @@ class Nowhere:
     def claim(self, archive: str) -> None:
         """See ``Elsewhere``."""
 
+    def keep_first(self, name: str, text: str) -> str | None:
+        """See ``Elsewhere``."""
+        return None
+
     def follow(self, partition_key: str) -> None:
         """See ``Elsewhere``."""
 
-    def follow_all(self) -> None:
+    def follow_each(self, partition_keys: Iterable[str]) -> None:
+        """See ``Elsewhere``."""
+
+    def follow_all(self, partition_keys: Iterable[str] | None = None) -> None:
         """See ``Elsewhere``."""
 
     def commit(self, partition_key: str, files: Mapping[str, Path | None]) -> bool:

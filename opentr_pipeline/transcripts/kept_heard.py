@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from opentr_pipeline.postgres import Database
 from opentr_pipeline.transcripts.kept_outcomes import KeptOutcomes
 from opentr_pipeline.transcripts.parts import without_speakers
 from opentr_pipeline.transcripts.transcript import Transcript, from_dict
@@ -10,13 +11,14 @@ from opentr_pipeline.transcripts.transcript import Transcript, from_dict
 class KeptHeard:
     """What the model heard, of recordings whose published words are those of a given text."""
 
-    def __init__(self, store_folder: Path) -> None:
+    def __init__(self, store_folder: Path, database: Database | None = None) -> None:
         """Name the folder; nothing is made until something is written.
 
         Args:
             store_folder: ``TranscriptStore.inner``.
+            database: ``TranscriptStore.database``.
         """
-        self._kept = KeptOutcomes(store_folder, "heard", from_dict)
+        self._kept = KeptOutcomes(store_folder, "heard", from_dict, database)
 
     def keep(self, heard: Transcript) -> None:
         """Keep it, before a given text takes its place; no voices.

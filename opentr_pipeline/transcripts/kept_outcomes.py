@@ -8,7 +8,8 @@ fingerprint::
     NAME.attempts   one byte for each attempt that was begun and has no outcome yet
     NAME.lock       held by the step that works on it
 
-Several hosts keep the last two elsewhere; see ``work_notes``.
+Several hosts keep the last two elsewhere (see ``work_notes``), and the others as well where they
+share no folder (see ``kept_files``).
 """
 
 import dataclasses
@@ -19,22 +20,15 @@ from typing import Any, Generic, TypeVar
 
 from opentr_pipeline.locks import Patience
 from opentr_pipeline.postgres import Database
-from opentr_pipeline.transcripts.layout import disk_sentences
+from opentr_pipeline.transcripts.kept_files import kept_files
 from opentr_pipeline.transcripts.transcript import Content
-from opentr_pipeline.transcripts.work_notes import (
-    Claim,
-    ContentFiles,
-    FileNotes,
-    WorkNotes,
-    sweep,
-)
-from opentr_pipeline.whole_files import write_whole
+from opentr_pipeline.transcripts.work_notes import Claim, FileNotes, WorkNotes
 
 OUTCOME_KINDS = ("json", "failed")
 Outcome = TypeVar("Outcome")
 
 
-class KeptOutcomes(ContentFiles, Generic[Outcome]):
+class KeptOutcomes(Generic[Outcome]):
     """The outcomes of one kind of work on one archive, by content and options."""
 
     # Endings of outcomes that nobody needs after so long.
@@ -55,8 +49,8 @@ class KeptOutcomes(ContentFiles, Generic[Outcome]):
             from_dict: the inverse of ``dataclasses.asdict`` for an outcome.
             database: that several hosts share; None where there is one host.
         """
-        super().__init__(store_folder / name, store_folder.parent)
-        self._notes: WorkNotes = FileNotes(self._folder, self._output_root)
+        self._files = kept_files(store_folder / name, database)
+        self._notes: WorkNotes = FileNotes(store_folder / name, store_folder.parent)
         if database:
             from opentr_pipeline.transcripts.shared_notes import SharedNotes
 
@@ -75,42 +69,39 @@ class KeptOutcomes(ContentFiles, Generic[Outcome]):
         Raises:
             StoreError: the disk is full.
         """
-        path = self._made_path(content, kind)
-        with disk_sentences(self._output_root):
-            write_whole(path, json.dumps(dataclasses.asdict(outcome)).encode(), is_durable=True)
-            if kind == "json":
-                self._path(content, "failed").unlink(missing_ok=True)
+        raw = json.dumps(dataclasses.asdict(outcome)).encode()
+        self._files.write(outcome_name(content, kind), raw, is_durable=True)
+        if kind == "json":
+            self._files.remove(outcome_name(content, "failed"))
 
     def has(self, content: Content) -> bool:
         """Whether there is an outcome."""
-        return any(self._path(content, kind).exists() for kind in OUTCOME_KINDS)
+        return self._files.has_any(*(outcome_name(content, kind) for kind in OUTCOME_KINDS))
 
     def listed(self, kind: str) -> set[Content]:
-        """The contents that have a file of a kind: ``json`` is a final outcome."""
-        paths = self._folder.glob(f"*/*.{kind}")
-        return {(path.stem, path.parent.name) for path in paths}
+        """The contents that have an outcome of a kind: ``json`` is a final one."""
+        return {_content(name) for name in self._files.names(f".{kind}")}
 
     def load(self, content: Content) -> Outcome | None:
         """The outcome, or None."""
         for kind in OUTCOME_KINDS:
             try:
-                return self.read(self._path(content, kind))
+                return self.read(outcome_name(content, kind))
             except FileNotFoundError:
                 continue
         return None
 
-    def read(self, path: Path) -> Outcome:
-        """The outcome in a file.
+    def read(self, name: str) -> Outcome:
+        """The outcome of a name.
 
         Raises:
             FileNotFoundError: it is gone.
         """
-        return self._from_dict(json.loads(path.read_text(encoding="utf-8")))
+        return self._from_dict(json.loads(self._files.read(name)))
 
     def drop(self, content: Content) -> None:
         """Forget an outcome that is published, or one that is to be made again."""
-        for kind in OUTCOME_KINDS:
-            self._path(content, kind).unlink(missing_ok=True)
+        self._files.remove(*(outcome_name(content, kind) for kind in OUTCOME_KINDS))
         self._notes.clear(content)
 
     def lock(self, content: Content) -> Claim | None:
@@ -140,7 +131,15 @@ class KeptOutcomes(ContentFiles, Generic[Outcome]):
     def sweep(self) -> None:
         """Remove what attempts of long ago have left behind, that nobody took up again."""
         self._notes.sweep()
-        sweep(
-            self._folder,
-            lambda path: path.suffix in self.leftovers or path.suffix.startswith(".new-"),
-        )
+        self._files.sweep(*self.leftovers)
+
+
+def outcome_name(content: Content, kind: str) -> str:
+    """What an outcome is kept as."""
+    media_fingerprint, settings_fingerprint = content
+    return f"{settings_fingerprint}/{media_fingerprint}.{kind}"
+
+
+def _content(name: str) -> Content:
+    settings_fingerprint, _, rest = name.partition("/")
+    return rest.rpartition(".")[0], settings_fingerprint

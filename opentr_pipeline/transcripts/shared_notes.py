@@ -15,8 +15,9 @@ from typing import Any
 
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.postgres import Database, is_gone, this_host, this_process
+from opentr_pipeline.transcripts.kept_files import KEPT_DAYS
 from opentr_pipeline.transcripts.transcript import Content
-from opentr_pipeline.transcripts.work_notes import KEPT_DAYS, Claim
+from opentr_pipeline.transcripts.work_notes import Claim
 
 CLAIM_S = 60.0
 RENEW_S = 15.0

@@ -34,7 +34,7 @@ from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.locks import locked
 from opentr_pipeline.postgres import Database
 from opentr_pipeline.transcripts import generations
-from opentr_pipeline.transcripts.checkpoints import FailedAttempts
+from opentr_pipeline.transcripts.checkpoints import Checkpoints, FailedAttempts
 from opentr_pipeline.transcripts.content_index import partitions_with
 from opentr_pipeline.transcripts.elsewhere import Elsewhere
 from opentr_pipeline.transcripts.layout import (
@@ -154,7 +154,7 @@ class TranscriptStore(StoreLayout):
         paths = [self.path("transcripts", key) for key in partition_keys]
         ids = None if only is None else pa.array(sorted(only), pa.string())
         rows = (row for path in paths if path.exists() for row in _rows_of(_facts(path, ids)))
-        return StoreIndex(rows, FailedAttempts(self.inner))
+        return StoreIndex(rows, FailedAttempts(Checkpoints(self.inner, self.database)))
 
     def find_contents(self, contents: Set[Content]) -> dict[Content, PublishedRow]:
         """Final outcomes for some contents, in whatever partition they are."""

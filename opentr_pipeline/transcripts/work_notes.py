@@ -6,17 +6,16 @@ One host keeps this in files beside the outcomes, several in PostgreSQL (``share
 
 import contextlib
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from opentr_pipeline.locks import holder, try_lock
+from opentr_pipeline.transcripts.kept_files import FolderFiles
 from opentr_pipeline.transcripts.layout import disk_sentences
 from opentr_pipeline.transcripts.transcript import Content
 
-KEPT_DAYS = 30
 # More than a window's line.
 TAIL_BYTES = 100_000
 
@@ -92,8 +91,8 @@ class _Lock:
         os.close(self._descriptor)
 
 
-class ContentFiles:
-    """Files of a folder, several of each content."""
+class FileNotes:
+    """The notes as files, several of each content; see ``kept_outcomes`` and ``checkpoints``."""
 
     def __init__(self, folder: Path, output_root: Path) -> None:
         """Name the folder of the outcomes; nothing is made until something is written.
@@ -114,10 +113,6 @@ class ContentFiles:
         with disk_sentences(self._output_root):
             path.parent.mkdir(parents=True, exist_ok=True)
         return path
-
-
-class FileNotes(ContentFiles):
-    """The notes as files; see ``kept_outcomes`` and ``checkpoints``."""
 
     def claim(self, content: Content) -> Claim | None:
         """See ``WorkNotes``."""
@@ -210,12 +205,4 @@ class FileNotes(ContentFiles):
 
     def sweep(self) -> None:
         """See ``WorkNotes``."""
-        sweep(self._folder, lambda path: path.suffix in (".heard", ".attempts"))
-
-
-def sweep(folder: Path, is_left: Callable[[Path], bool]) -> None:
-    """Remove files of long ago, of those that are meant."""
-    for path in folder.glob("*/*"):
-        with contextlib.suppress(FileNotFoundError):  # another run sweeps as well
-            if is_left(path) and path.stat().st_mtime < time.time() - KEPT_DAYS * 86_400:
-                path.unlink()
+        FolderFiles(self._folder, f"OUTPUT_DIR={self._output_root}").sweep(".heard", ".attempts")

@@ -14,7 +14,7 @@ from opentr_pipeline.defs.handed_on import HANDED_ON, handed_on
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.partitions import register_partitions
 from opentr_pipeline.planning.options import ArchiveOptions
-from opentr_pipeline.planning.plan import Plan, Taking, plan_file
+from opentr_pipeline.planning.plan import Plan, Taking, plans_of
 from opentr_pipeline.quality.checks import CHECKS
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline.transcripts.table_files import write_table
@@ -82,7 +82,7 @@ def test_the_checks_are_judged_where_the_run_leaves_recordings_to_another(
     plan = Plan(
         ArchiveOptions(OPTIONS), waiting, {}, [], Taking("failed"), fingerprints={"key": []}
     )
-    plan.save(plan_file(store.inner, "run"))
+    plan.save(plans_of(store), "run")
 
     @op
     def plan_name() -> str:
@@ -102,7 +102,7 @@ def test_the_checks_are_judged_where_the_run_leaves_recordings_to_another(
             [transcripts, judge_transcripts],
             partition_key="key",
             instance=instance,
-            resources={HANDED_ON: handed_on},
+            resources={HANDED_ON: handed_on(settings)},
         )
     judged_by = [
         (event.step_key, event.event_specific_data.check_name)  # type: ignore[union-attr]

@@ -2,7 +2,9 @@
 
 import os
 import pickle
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +16,11 @@ from dagster import (
 )
 
 from opentr_pipeline import definitions
-from opentr_pipeline.defs.handed_on import HandedOn
+from opentr_pipeline.defs.handed_on import HandedOn, sweep
 from opentr_pipeline.defs.resources import transcription_resource
 from opentr_pipeline.errors import SettingsError
+from opentr_pipeline.planning.setup import Setup
+from opentr_pipeline.transcripts.kept_files import KEPT_DAYS, FolderFiles
 from opentr_pipeline_tests.making import settings_of
 
 
@@ -38,20 +42,35 @@ def contexts() -> tuple[Any, Any]:
 def test_values_come_back_as_they_were(tmp_path: Path) -> None:
     written, read = contexts()
     value = {"number": 3, "plan_name": "/plans/é.json", "figures": [1.5, None]}
-    HandedOn(tmp_path).handle_output(written, value)
-    assert HandedOn(tmp_path).load_input(read) == value
-    HandedOn(tmp_path / "none").handle_output(written, None)
+    HandedOn(FolderFiles(tmp_path, "here")).handle_output(written, value)
+    assert HandedOn(FolderFiles(tmp_path, "here")).load_input(read) == value
+    HandedOn(FolderFiles(tmp_path / "none", "here")).handle_output(written, None)
     assert not (tmp_path / "none").exists()
 
 
 def test_a_pickle_in_the_place_of_a_value_runs_nothing(tmp_path: Path) -> None:
     written, read = contexts()
-    HandedOn(tmp_path).handle_output(written, 1)
+    HandedOn(FolderFiles(tmp_path, "here")).handle_output(written, 1)
     (kept,) = (path for path in tmp_path.rglob("*") if path.is_file())
     kept.write_bytes(pickle.dumps(Hostile(f"touch {tmp_path}/ran")))
     with pytest.raises(ValueError, match=r"codec|JSON|Expecting"):
-        HandedOn(tmp_path).load_input(read)
+        HandedOn(FolderFiles(tmp_path, "here")).load_input(read)
     assert not (tmp_path / "ran").exists()
+
+
+def test_what_was_handed_on_long_ago_is_removed_from_our_own_dagster(tmp_path: Path) -> None:
+    setup = Setup(settings_of(ARCHIVE_DIR=tmp_path, OPENTR_HOME=tmp_path / "state"))
+    storage = setup.workspace.dagster_home / "storage"
+    long_ago = time.time() - (KEPT_DAYS + 1) * 86_400
+    for name in ("old run", "new run"):
+        (storage / name).mkdir(parents=True)
+        (storage / name / "step").write_text("left")
+    os.utime(storage / "old run", (long_ago, long_ago))
+    for root in (tmp_path, setup.workspace.dagster_home):
+        kept = [path.name for path in storage.iterdir()]
+        assert len(kept) == 2, "somebody else's Dagster is left alone"
+        sweep(SimpleNamespace(root_directory=str(root)), setup)  # type: ignore[arg-type]
+    assert [path.name for path in storage.iterdir()] == ["new run"]
 
 
 @pytest.mark.parametrize("job", ["transcribe_archive", "__ASSET_JOB"])

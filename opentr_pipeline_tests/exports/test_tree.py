@@ -273,7 +273,10 @@ def test_the_asset_writes_the_partitions_of_its_run(store: TranscriptStore, tmp_
     with DagsterInstance.local_temp(str(tmp_path)) as instance:
         register_partitions(instance, ["film", "radio"], Names())
         result = materialize(
-            [subtitles], instance=instance, resources={HANDED_ON: handed_on}, partition_key="film"
+            [subtitles],
+            instance=instance,
+            resources={HANDED_ON: handed_on(settings)},
+            partition_key="film",
         )
     (event,) = result.asset_materializations_for_node("subtitles")
     assert event.metadata["num_written"].value == 6

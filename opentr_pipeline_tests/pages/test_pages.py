@@ -392,7 +392,10 @@ def test_the_asset_links_to_the_pages(
     with DagsterInstance.ephemeral() as instance:
         register_partitions(instance, ["film"], Names())
         done = materialize(
-            [pages_asset], instance=instance, resources={HANDED_ON: handed_on}, partition_key="film"
+            [pages_asset],
+            instance=instance,
+            resources={HANDED_ON: handed_on(settings)},
+            partition_key="film",
         )
         (event,) = done.get_asset_materialization_events()
     said = {name: value.value for name, value in event.materialization.metadata.items()}
@@ -412,7 +415,7 @@ def test_the_asset_says_what_could_not_be_made_and_no_more(
         done = materialize(
             [pages_asset],
             instance=instance,
-            resources={HANDED_ON: handed_on},
+            resources={HANDED_ON: handed_on(settings)},
             partition_key="film",
             raise_on_error=False,
         )

@@ -22,12 +22,13 @@ from opentr_pipeline.launching.progress import Progress
 from opentr_pipeline.planning import backlog, overview
 from opentr_pipeline.planning.backlog import MAX_ATTEMPTS
 from opentr_pipeline.planning.options import ArchiveOptions
-from opentr_pipeline.planning.plan import KEPT_DAYS, Plan, Taking, load_plan, plan_file, sweep
+from opentr_pipeline.planning.plan import Plan, Taking, load_plan
 from opentr_pipeline.planning.run_ranges import RunRange
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.shards import ShardItem
 from opentr_pipeline.steps import publishing
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
+from opentr_pipeline.transcripts.kept_files import KEPT_DAYS, FolderFiles
 from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES
 from opentr_pipeline.transcripts.schemas import transcript_of
 from opentr_pipeline.transcripts.store import StoreIndex
@@ -448,15 +449,13 @@ def test_what_a_run_is_blamed_for(
 
 def test_what_runs_of_long_ago_have_left_is_removed(world: World, tmp_path: Path) -> None:
     plans = tmp_path / "plans"
-    (plans / "old run").mkdir(parents=True)
-    for name in ("old.pickle", "old run/step", "new.pickle"):
+    plans.mkdir()
+    for name in ("old.pickle", "new.pickle"):
         (plans / name).write_text("left")
     long_ago = time.time() - (KEPT_DAYS + 1) * 86_400
-    for name in ("old.pickle", "old run"):
-        os.utime(plans / name, (long_ago, long_ago))
-    world.plan().save(plans / "1.json")
+    os.utime(plans / "old.pickle", (long_ago, long_ago))
+    world.plan().save(FolderFiles(plans, "here"), "1")
     assert sorted(path.name for path in plans.iterdir()) == ["1.json", "new.pickle"]
-    sweep(tmp_path / "not there")
 
 
 def test_files_that_change_places_are_not_transcribed_again(world: World) -> None:
@@ -536,17 +535,16 @@ def test_a_plan_survives_on_disk(world: World, tmp_path: Path) -> None:
         world.plan(options=ArchiveOptions(OPTIONS, {"radio": OTHER_OPTIONS})),
         dataclasses.replace(usual, taking=taking),
     ):
-        plan.save(plan_file(tmp_path, "1"))
-        assert load_plan(plan_file(tmp_path, "1")) == plan
+        plan.save(FolderFiles(tmp_path, "here"), "1")
+        assert load_plan(FolderFiles(tmp_path, "here"), "1") == plan
 
 
 @pytest.mark.parametrize("kept", [pickle.dumps({"a": "plan"}), b'{"shards": []}', b""])
 def test_a_plan_of_another_release_is_refused(tmp_path: Path, kept: bytes) -> None:
     """Who asks for a run that began before an update."""
-    path = tmp_path / "1.pickle"
-    path.write_bytes(kept)
+    (tmp_path / "1.json").write_bytes(kept)
     with pytest.raises(StoreError, match="was made by another release; start a new run"):
-        load_plan(path)
+        load_plan(FolderFiles(tmp_path, "here"), "1")
 
 
 def test_a_partition_that_is_no_more_has_no_recordings(world: World) -> None:

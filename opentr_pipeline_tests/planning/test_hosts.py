@@ -1,13 +1,16 @@
 """Which clusters are refused, in one sentence; the hosts are folders here."""
 
+import dataclasses
 import io
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import obstore
 import pytest
 
+from opentr_pipeline.archive.objects import object_store
 from opentr_pipeline.cli.shared import settings_of as command_settings
 from opentr_pipeline.devices.cluster_slots import Host
 from opentr_pipeline.errors import OpentrError
@@ -15,8 +18,10 @@ from opentr_pipeline.planning import hosts
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.services import host_look, ray_cluster
 from opentr_pipeline.services.ray_cluster import RayCluster
+from opentr_pipeline.settings.addresses import BucketAddress
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline_tests import making
+from opentr_pipeline_tests.bucket_server import new_bucket
 
 ADDRESS = "http://head:8265"
 HEAD = Host("n0", "10.0.0.1", 0, 0, "head")
@@ -138,10 +143,33 @@ def test_a_cluster_with_sqlite_is_refused(settings: Settings) -> None:
     assert "PostgreSQL" in refusal(lambda: hosts.meet(in_sqlite))
 
 
-def test_a_cluster_with_tables_in_a_bucket_is_refused(settings: Settings) -> None:
-    in_bucket = settings.model_copy(update={"output_dir": "s3://tapes/tables"})
-    said = refusal(lambda: hosts.check_possible(in_bucket))
-    assert "OUTPUT_DIR=s3://tapes/tables is a bucket; set a folder." in said
+@pytest.mark.slow
+def test_a_bucket_must_be_within_a_hosts_reach_and_nothing_else_is_shared(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, buckets: str
+) -> None:
+    bucket = new_bucket(buckets)
+    places = {"output_dir": f"s3://{bucket}/tables", "archive_dir": f"s3://{bucket}/media"}
+    in_bucket = settings.model_copy(update={**places, "s3_endpoint_url": buckets})
+    obstore.put(object_store(BucketAddress(places["archive_dir"], buckets)), "1.wav", b"sound")
+    asked: list[dict[str, str]] = []
+
+    def here(kept: dict[str, str]) -> str:
+        asked.append(kept)
+        return json.dumps(host_look.facts(kept))
+
+    cluster_of(monkeypatch, [HOST], here)
+    assert hosts.meet(in_bucket)
+    assert asked[0].keys() == {"OUTPUT_DIR", "ARCHIVE_DIR", "MODELS_DIR"}
+    for name, told in (("OUTPUT_DIR", "another token"), ("ARCHIVE_DIR", "")):
+        place, _, server = asked[0][name].split("\n")
+        elsewhere = {name: f"{place}{'' if told else '/none'}\n{told}\n{server}"}
+        assert host_look.looked_for(elsewhere) == [name]
+
+    again = dataclasses.replace(HOST, node="n2")
+    cluster_of(monkeypatch, [again], lambda kept: json.dumps(host_look.facts(kept | elsewhere)))
+    said = refusal(lambda: hosts.meet(in_bucket))
+    assert said.startswith(f"ARCHIVE_DIR={places['archive_dir']} is not shared with one")
+    assert "credentials" in said
 
 
 def test_a_cluster_without_its_library_is_refused(

@@ -1,12 +1,18 @@
 """Whose an output folder is, and whose a state folder."""
 
+import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from opentr_pipeline.errors import SettingsError
-from opentr_pipeline.planning.places import check_places, claim_output, claim_state
+from opentr_pipeline.planning.places import check_places, claim_output, claim_state, settle_claims
+from opentr_pipeline.postgres import Database
+from opentr_pipeline.settings.addresses import BucketAddress
 from opentr_pipeline.settings.workspace import Workspace
+from opentr_pipeline_tests.bucket_server import new_bucket
 
 
 def workspace(folder: Path, output: str, archive: str = "archive") -> Workspace:
@@ -71,3 +77,35 @@ def test_an_archive_may_be_moved(tmp_path: Path) -> None:
     first.archive.mkdir()
     with pytest.raises(SettingsError, match=f"holds the tables of {second.archive}"):
         claim_output(first)
+
+
+def test_claims_are_looked_for_in_one_place(tmp_path: Path) -> None:
+    here = workspace(tmp_path, "out")
+    first, second = (cast("Database", SimpleNamespace(token=lambda t=t: t)) for t in "ab")
+    note = f"remove {tmp_path}/out/.store/claims."
+    settle_claims(here, None)
+    settle_claims(here, None)
+    with pytest.raises(SettingsError, match=f"in files, and .* names a database, .* {note}"):
+        settle_claims(here, first)
+    (tmp_path / "out" / ".store" / "claims").unlink()
+    settle_claims(here, first)
+    settle_claims(here, first)
+    with pytest.raises(SettingsError, match=f"in PostgreSQL, and .* is empty, .* {note}"):
+        settle_claims(here, None)
+    with pytest.raises(SettingsError, match=r"in PostgreSQL, and .* names another database"):
+        settle_claims(here, second)
+
+
+@pytest.mark.slow
+def test_claims_on_a_bucket_are_looked_for_in_one_place_by_all_hosts(
+    tmp_path: Path, buckets: str
+) -> None:
+    bucket = BucketAddress(f"s3://{new_bucket(buckets)}/tables", buckets)
+    one, two = (
+        dataclasses.replace(workspace(tmp_path / host, "copy"), output_bucket=bucket)
+        for host in ("one", "two")
+    )
+    settle_claims(one, None)
+    with pytest.raises(SettingsError, match=f"OUTPUT_DIR={bucket} .* {bucket}/.store/claims"):
+        settle_claims(two, cast("Database", SimpleNamespace(token=lambda: "a")))
+    settle_claims(two, None)

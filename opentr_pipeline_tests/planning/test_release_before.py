@@ -15,7 +15,7 @@ from opentr_pipeline.errors import StoreError
 from opentr_pipeline.exports.tree import SUBTITLE_FORMATS, Export
 from opentr_pipeline.planning import backlog
 from opentr_pipeline.planning.options import ArchiveOptions
-from opentr_pipeline.planning.plan import Plan, Taking, load_plan, plan_file
+from opentr_pipeline.planning.plan import Plan, Taking, load_plan, plans_of
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.quality.archive_facts import archive_facts
 from opentr_pipeline.quality.checks import CHECKS
@@ -112,13 +112,12 @@ def test_a_run_publishes_what_it_had_kept(before: Before) -> None:
 
 def test_its_plan_is_of_no_use_and_in_nobody_s_way(before: Before) -> None:
     old = before.store.inner / "plans" / "run-before.pickle"
-    with pytest.raises(StoreError, match="made by another release; start a new run"):
-        load_plan(old)
+    with pytest.raises(StoreError, match="is gone; start a new run"):
+        load_plan(plans_of(before.store), "run-before")
     os.utime(old)  # as a fresh one, so that it is not swept
     plan = before.plan()
-    path = plan_file(before.store.inner, "run-now")
-    plan.save(path)
-    assert load_plan(path) == plan
+    plan.save(plans_of(before.store), "run-now")
+    assert load_plan(plans_of(before.store), "run-now") == plan
     assert old.exists()
 
 

@@ -483,7 +483,7 @@ def test_the_asset_indexes_the_partitions_of_its_run(archive: Path, tmp_path: Pa
         result = materialize(
             [search_index],
             instance=instance,
-            resources={HANDED_ON: handed_on},
+            resources={HANDED_ON: handed_on(settings)},
             partition_key="film",
         )
         (made,) = result.asset_materializations_for_node("search_index")

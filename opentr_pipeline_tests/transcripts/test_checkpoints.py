@@ -1,6 +1,7 @@
 """Windows that a long recording keeps while it is transcribed, and the notes of its attempts."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,11 @@ def kept(tmp_path: Path) -> Checkpoints:
     return Checkpoints(tmp_path / ".store")
 
 
-def file_of(kept: Checkpoints, kind: str) -> Path:
-    return kept._path(SOUND, kind)
+@pytest.fixture
+def file_of(tmp_path: Path) -> Callable[[str], Path]:
+    media_fingerprint, settings_fingerprint = SOUND
+    folder = tmp_path / ".store" / "checkpoints" / settings_fingerprint
+    return lambda kind: folder / f"{media_fingerprint}.{kind}"
 
 
 def test_nothing_was_heard_of_what_was_never_begun(kept: Checkpoints, tmp_path: Path) -> None:
@@ -44,12 +48,14 @@ def test_windows_that_are_kept_are_found_in_the_order_they_came(kept: Checkpoint
     assert kept.heard_so_far(content("sound", OTHER_OPTIONS)) == []
 
 
-def test_a_write_that_was_cut_anywhere_costs_its_last_window_alone(kept: Checkpoints) -> None:
+def test_a_write_that_was_cut_anywhere_costs_its_last_window_alone(
+    kept: Checkpoints, file_of: Callable[[str], Path]
+) -> None:
     kept.keep_heard(SOUND, WINDOWS[:2])
-    whole = file_of(kept, "heard").read_bytes()
+    whole = file_of("heard").read_bytes()
     last = len(whole.rstrip(b"\n").rpartition(b"\n")[2]) + 1
     for missing in range(1, last + 1):
-        file_of(kept, "heard").write_bytes(whole[: len(whole) - missing])
+        file_of("heard").write_bytes(whole[: len(whole) - missing])
         assert kept.heard_so_far(SOUND) == WINDOWS[: 2 if missing == 1 else 1]
         if missing % 20 == 2:  # what comes after is not damaged by it
             kept.keep_heard(SOUND, WINDOWS[2:])
@@ -69,9 +75,11 @@ def test_a_write_that_was_cut_anywhere_costs_its_last_window_alone(kept: Checkpo
         pytest.param(b'{"segments": [], "volume": 1}', id="of a release with more fields"),
     ],
 )
-def test_a_line_that_makes_no_sense_is_left_out(kept: Checkpoints, line: bytes) -> None:
+def test_a_line_that_makes_no_sense_is_left_out(
+    kept: Checkpoints, line: bytes, file_of: Callable[[str], Path]
+) -> None:
     kept.keep_heard(SOUND, WINDOWS[:2])
-    with file_of(kept, "heard").open("ab") as stream:
+    with file_of("heard").open("ab") as stream:
         stream.write(line + b"\n")
     kept.keep_heard(SOUND, WINDOWS[2:])
     assert kept.heard_so_far(SOUND) == WINDOWS
@@ -98,12 +106,14 @@ def test_keeping_windows_late_gives_no_attempt_back(kept: Checkpoints) -> None:
     assert kept.num_attempts(SOUND) == 0
 
 
-def test_an_outcome_that_is_final_needs_no_windows(kept: Checkpoints) -> None:
+def test_an_outcome_that_is_final_needs_no_windows(
+    kept: Checkpoints, file_of: Callable[[str], Path]
+) -> None:
     kept.begin_attempt(SOUND)
     kept.keep_heard(SOUND, WINDOWS)
     kept.save(transcript())
     assert kept.heard_so_far(SOUND) == []
-    assert [path.suffix for path in file_of(kept, "json").parent.iterdir()] == [".json"]
+    assert [path.suffix for path in file_of("json").parent.iterdir()] == [".json"]
 
 
 def test_after_a_failure_the_windows_are_there_for_the_next_attempt(kept: Checkpoints) -> None:

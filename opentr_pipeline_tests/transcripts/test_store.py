@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.settings.installation import PROJECT_ROOT
-from opentr_pipeline.transcripts import checkpoints, generations, table_files
+from opentr_pipeline.transcripts import generations, table_files
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES
 from opentr_pipeline.transcripts.parts import parted, without_speakers
@@ -905,7 +905,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_the_old_checkpoint(
 ) -> None:
     kept.save(transcript("a", "old"))
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints.os, "fsync", full_disk)
+        patch.setattr(os, "fsync", full_disk)
         with pytest.raises(StoreError, match=r"disk of .* is full"):
             kept.save(transcript("a", "new"))
     assert kept.load(content("a")) == transcript("a", "old")
