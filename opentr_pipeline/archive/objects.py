@@ -103,6 +103,21 @@ def remove(store: "ObjectStore", names: Iterable[str]) -> None:
                 obstore.delete(store, name)
 
 
+def holds(place: BucketAddress, text: str) -> bool:
+    """Whether an object says just this; without a text, whether there is anything below its name.
+
+    Raises:
+        OSError: it is not there, or the keeper does not answer.
+    """
+    import obstore
+
+    with as_system_errors(str(place)):
+        if not text:
+            return any(obstore.list(object_store(place), chunk_size=1))
+        folder, name = place.above
+        return bytes(obstore.get(object_store(folder), name).bytes()) == text.encode()
+
+
 def plain_tag(e_tag: str | None) -> str:
     """The tag of a version, the same in answers and in listings: Azure's have no quotes there."""
     return (e_tag or "").strip('"')

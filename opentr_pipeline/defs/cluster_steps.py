@@ -135,7 +135,7 @@ class ClusterSteps(RayStepHandler):
         self, context: StepHandlerContext, submission: str, found: Any
     ) -> CheckStepHealthResult:
         """What the state of a job means for its step."""
-        status, why = str(found.status), found.error_type and found.error_type.value
+        status, why = str(found.status), found.error_type
         if status == "FAILED" and why in NOT_STARTED:
             return self._again(context)
         if status == "FAILED" and why in HOST_LOST:

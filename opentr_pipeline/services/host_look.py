@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from opentr_pipeline import __version__
-from opentr_pipeline.archive.objects import as_system_errors, object_store
+from opentr_pipeline.archive.objects import holds
 from opentr_pipeline.devices.cards import Device, list_cards
 from opentr_pipeline.errors import SettingsError
-from opentr_pipeline.settings.addresses import BucketAddress, bucket_address
+from opentr_pipeline.settings.addresses import bucket_address
 
 # Before what it prints, among whatever else a job prints.
 MARK = "opentr-host:"
@@ -31,7 +31,7 @@ def looked_for(kept: dict[str, str]) -> list[str]:
         path, text, server = f"{said}\n\n".split("\n")[:3]
         try:
             bucket = bucket_address(path, server)
-            is_there = _is_in(bucket, text) if bucket else _is_at(Path(path), text)
+            is_there = holds(bucket, text) if bucket else _is_at(Path(path), text)
         except (OSError, SettingsError):
             is_there = False
         if not is_there:
@@ -44,16 +44,6 @@ def _is_at(path: Path, text: str) -> bool:
         return path.exists()
     with path.open("rb") as stream:
         return stream.read(len(text.encode())) == text.encode()
-
-
-def _is_in(place: BucketAddress, text: str) -> bool:
-    import obstore
-
-    with as_system_errors(str(place)):
-        if not text:
-            return any(obstore.list(object_store(place), chunk_size=1))
-        folder, name = place.above
-        return bytes(obstore.get(object_store(folder), name).bytes()) == text.encode()
 
 
 def facts(kept: dict[str, str]) -> dict[str, Any]:

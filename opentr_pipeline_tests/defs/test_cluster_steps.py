@@ -16,6 +16,7 @@ from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from dagster._grpc.types import ExecuteStepArgs
 from dagster._utils.tags import TagConcurrencyLimitsCounter
 from dagster_ray.core.executor import RayStepHandler
+from ray.dashboard.modules.job.pydantic_models import JobDetails
 
 from opentr_pipeline.defs import cluster_executor, hand_over
 from opentr_pipeline.defs.cluster_executor import ClusterSize, end_orphans, step_environment
@@ -61,8 +62,9 @@ class Head:
                 f"Request failed with status code 404: {submission_id} does not exist"
             )
         status, _, why = self.jobs[submission_id].partition(" ")
-        kind = types.SimpleNamespace(value=why) if why else None
-        return types.SimpleNamespace(status=status, error_type=kind, message="words of Ray's")
+        # As Ray's client makes it of the head's answer.
+        said = {"status": status, "error_type": why or None, "message": "words of Ray's"}
+        return JobDetails(type="SUBMISSION", entrypoint="dagster", **said)
 
     def _answer(self) -> None:
         if not self.is_there:
