@@ -73,8 +73,9 @@ def test_what_the_guide_types_transcribes_from_bucket_to_bucket_though_a_host_di
 ) -> None:
     machines = {host.name: host for host in three.network.hosts}
     three.copy(SAMPLES, PAGE.settings["ARCHIVE_DIR"])
-    (tmp_path / "nothing").mkdir()
-    three.copy(tmp_path / "nothing", PAGE.settings["OUTPUT_DIR"])
+    there = three.folder / "fetched"
+    there.mkdir()
+    three.copy(there, PAGE.settings["OUTPUT_DIR"])  # nothing yet, so that the bucket is made
     began = time.time()
     took = {}
     for machine, words in PAGE.typed:
@@ -91,7 +92,6 @@ def test_what_the_guide_types_transcribes_from_bucket_to_bucket_though_a_host_di
     took["all"] = time.time() - began
     assert "1 host, " in said
 
-    there = tmp_path / "tables"
     three.copy(PAGE.settings["OUTPUT_DIR"], there)
     here = folder_to_folder(tmp_path)
     for table in TABLES:
