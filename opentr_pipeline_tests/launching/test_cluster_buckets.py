@@ -9,6 +9,7 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -97,8 +98,8 @@ def test_what_the_guide_types_transcribes_from_bucket_to_bucket_though_a_host_di
     for table in TABLES:
         assert _rows(_public(there, table)) == _rows(here.store.read(table)), table
     when = _public(there, "transcripts").to_pylist()
-    times = {row["media_fingerprint"]: row["transcribed_at"].isoformat() for row in when}
-    again = [media for media, at in kept.items() if times[media] != at]
+    times = {row["media_fingerprint"]: row["transcribed_at"] for row in when}
+    again = [media for media, at in kept.items() if times[media] != datetime.fromisoformat(at)]
     assert not again, "what was finished and not published was done again"
     left = three.ask_database("SELECT name FROM opentr_files WHERE kind = 'checkpoints'")
     assert not left, "what is published is kept no more"
