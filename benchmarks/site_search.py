@@ -7,7 +7,8 @@ Pages' index over synthetic speech (as ``benchmarks.search`` draws it), served b
 searched in Chromium with 10 Mbit/s and 40 ms to and from: one fresh browser for each query, so that
 nothing is fetched before. What a folder holds already is not made again. With ``--pagefind`` its
 program indexes the same words as pages, and is asked the same; it knows no beginnings and no
-phrases across its own words.
+phrases across its own words. It works in a worker, which is neither slowed down nor counted:
+compare its size, and whether it answers.
 """
 
 import argparse

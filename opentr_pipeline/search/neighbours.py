@@ -2,8 +2,8 @@
 
 The words of a phrase may be in every part, and next to each other in one. Of each part the index
 knows its pairs of neighbouring words, and threes of characters of scripts without spaces, whose
-pairs are terms. What is known of them is a number, to which a few others lead as well: that is a
-seventh of what the words themselves would take, and a browser looks the part through anyway.
+pairs are terms. What is known of them is a number, to which a few others lead as well: numbers need
+no list of pairs, which would be most of the index, and a browser looks the part through anyway.
 
 Parts by number are text, as in ``postings``, without weights: a comma after those of each number,
 ``PER_FILE`` numbers in a file.
