@@ -58,7 +58,7 @@ def main() -> None:
     done = [_cost(said.work, archive) for _ in range(said.turns)]
     new = []
     for _ in range(said.turns):
-        _speech(archive / "0" / f"new{time.time_ns()}.wav")
+        speech(archive / "0" / f"new{time.time_ns()}.wav")
         new.append(_cost(said.work, archive))
     print(f"{said.recordings} recordings, load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
     for name, costs in (("nothing to do", done), (f"{NEW_S:.0f} s are new", new)):
@@ -81,7 +81,7 @@ def _noise(path: Path, seed: int) -> None:
         stream.writeframes(random.Random(seed).randbytes(3200))
 
 
-def _speech(path: Path) -> None:
+def speech(path: Path) -> None:
     """Ten seconds, in bytes that no other time has."""
     with wave.open(str(SPEECH)) as said:
         parameters = said.getparams()
