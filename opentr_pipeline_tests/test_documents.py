@@ -62,7 +62,7 @@ def test_links_of_the_readme_lead_somewhere() -> None:
 
 def test_pictures_are_small() -> None:
     pictures = list((DOCS / "pictures").glob("*.png"))
-    assert len(pictures) == 2
+    assert len(pictures) == 5
     assert sum(path.stat().st_size for path in pictures) < MAX_BYTES_OF_PICTURES
 
 

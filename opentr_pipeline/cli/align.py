@@ -19,7 +19,7 @@ def align(archive: Place | None) -> None:
     times at which the model heard them, and not a letter of it changes. Where less than half of it
     was heard, the model's words stay. Run it after run, and again when a text is changed or gone.
     """
-    from opentr_pipeline.cli.voices import renew
+    from opentr_pipeline.site.renewing import renew
     from opentr_pipeline.steps.aligning import Aligning
 
     setup = setup_of(archive)

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from opentr_pipeline import terminal
-from opentr_pipeline.cli.shared import Commands, archive_argument, json_option, print_json
+from opentr_pipeline.cli.shared import (
+    ListingCommands,
+    archive_argument,
+    archive_before,
+    json_option,
+    print_json,
+)
 from opentr_pipeline.settings.addresses import Place, is_bucket
 from opentr_pipeline.wording import number_text
 
@@ -36,11 +42,12 @@ def import_(words: tuple[str, ...], recording: str, checked: bool, who: str, why
 
     What differs from what is published is kept as corrections, which outlast other models.
     """
-    from opentr_pipeline.cli.shared import path_in_archive
+    from opentr_pipeline.cli.shared import path_in_archive, settings_of
     from opentr_pipeline.corrections.importing import Importing
     from opentr_pipeline.transcripts.published import store_of
 
-    settings, (file,) = _split(words, 1)
+    archive, (file,) = archive_before(words, 1)
+    settings = settings_of(archive, gpu_scale=False)
     path = path_in_archive(recording, settings.workspace.archive) if recording else ""
     store = store_of(settings.workspace)
     importing = Importing(store, settings, who or _login(), why, checked)
@@ -53,16 +60,7 @@ def import_(words: tuple[str, ...], recording: str, checked: bool, who: str, why
     sys.exit(1 if done.unplaced or done.num_conflicts else 0)
 
 
-class _Corrections(Commands):
-    """A group that lists where none of its commands is named."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments; what is no command is what to list."""
-        is_ours = args[:1] and (args[0] in self.commands or args[0] in ctx.help_option_names)
-        return super().parse_args(ctx, args if is_ours else ["list", *args])
-
-
-@click.group("corrections", cls=_Corrections)
+@click.group("corrections", cls=ListingCommands)
 def corrections() -> None:
     """See what people have corrected, what of it is in conflict, and take it back.
 
@@ -109,15 +107,13 @@ def corrections_list(archive: Place | None, recording: str, as_json: bool) -> No
 def corrections_undo(words: tuple[str, ...], who: str, why: str) -> None:
     """Take corrections back, by the names that the list has for them; they stay in the history."""
     from opentr_pipeline.cli.shared import place_of, settings_of
-    from opentr_pipeline.corrections.importing import publish
     from opentr_pipeline.corrections.listing import undo
     from opentr_pipeline.transcripts.published import store_of
 
     is_archive = len(words) > 1 and (is_bucket(words[0]) or Path(words[0]).is_dir())
     settings = settings_of(place_of(words[0]) if is_archive else None, gpu_scale=False)
     store = store_of(settings.workspace)
-    media = undo(store, words[is_archive:], who or _login(), why)
-    changed = publish(store, media)
+    changed = undo(store, words[is_archive:], who or _login(), why)
     terminal.say(f"{number_text(len(words) - is_archive, 'correction')} undone.")
     _renew(settings, changed)
 
@@ -127,12 +123,11 @@ def corrections_undo(words: tuple[str, ...], who: str, why: str) -> None:
 def corrections_apply(archive: Place | None) -> None:
     """Put corrections into the tables that came by other means, such as git."""
     from opentr_pipeline.cli.shared import settings_of
-    from opentr_pipeline.corrections.overlay import put_corrections
+    from opentr_pipeline.corrections.importing import publish_all
     from opentr_pipeline.transcripts.published import store_of
 
     settings = settings_of(archive, gpu_scale=False)
-    store = store_of(settings.workspace)
-    changed = put_corrections(store, store.partition_keys())
+    changed = publish_all(store_of(settings.workspace))
     terminal.say(f"{number_text(len(changed), 'partition')} changed.")
     _renew(settings, changed)
 
@@ -144,7 +139,10 @@ def corrections_apply(archive: Place | None) -> None:
 )
 @json_option
 def corrections_next(archive: Place | None, limit: int, as_json: bool) -> None:
-    """List what to hear first: phrases in doubt that nobody has corrected or checked."""
+    """List what to hear first: phrases in doubt that nobody has corrected or checked.
+
+    Phrases with words that visitors of the served pages look for come earlier.
+    """
     from opentr_pipeline.cli.shared import settings_of
     from opentr_pipeline.corrections.doubts import doubts
     from opentr_pipeline.transcripts.published import store_of
@@ -157,7 +155,8 @@ def corrections_next(archive: Place | None, limit: int, as_json: bool) -> None:
         return
     console = terminal.console()
     for one in found:
-        why = f"  {', '.join(one.flags)}" if one.flags else ""
+        sought = [f"looked for: {', '.join(one.sought)}"] if one.sought else []
+        why = f"  {', '.join([*one.flags, *sought])}" if one.flags or sought else ""
         line = f"{one.path} {duration_text(one.start_s)}{why}  {one.text}"
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 
@@ -182,18 +181,6 @@ def corrections_words(archive: Place | None, at_least: int) -> None:
     terminal.say_all("".join(f"{one.text} # {one.num_places} places\n" for one in found))
 
 
-def _split(words: tuple[str, ...], count: int) -> "tuple[Settings, tuple[str, ...]]":
-    """The settings of the archive, where one more word than needed is typed, and the others."""
-    from opentr_pipeline.cli.shared import place_of, settings_of
-
-    if len(words) not in (count, count + 1):
-        context = click.get_current_context()
-        raise click.UsageError(f"takes {context.command.params[0].metavar}.", context)
-    is_named = len(words) > count
-    archive = place_of(words[0]) if is_named else None
-    return settings_of(archive, gpu_scale=False), words[is_named:]
-
-
 def _login() -> str:
     from opentr_pipeline.plain_files import login_name
 
@@ -212,7 +199,7 @@ def _named(store: "TranscriptStore", done: "Imported") -> list[str]:
 
 
 def _renew(settings: "Settings", keys: "Iterable[str]") -> None:
-    from opentr_pipeline.cli.voices import renew
+    from opentr_pipeline.site.renewing import renew
 
     for sentence in renew(settings, sorted(keys)):
         terminal.complain(sentence)

@@ -79,6 +79,28 @@ class Commands(click.Group):
             raise
 
 
+class ListingCommands(Commands):
+    """A group that lists where none of its commands is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; what is no command is what to list."""
+        is_ours = args[:1] and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        return super().parse_args(ctx, args if is_ours else ["list", *args])
+
+
+def archive_before(words: tuple[str, ...], count: int) -> tuple[Place | None, tuple[str, ...]]:
+    """The archive, where one more word than needed is typed, and the others.
+
+    Raises:
+        click.UsageError: more or fewer words are typed.
+    """
+    if len(words) not in (count, count + 1):
+        context = click.get_current_context()
+        raise click.UsageError(f"takes {context.command.params[0].metavar}.", context)
+    is_named = len(words) > count
+    return (place_of(words[0]) if is_named else None), words[is_named:]
+
+
 def _written_folders() -> dict[str, Path]:
     """Where this installation writes, by the variables that name it."""
     with contextlib.suppress(Exception):  # something is wrong already, and is being said

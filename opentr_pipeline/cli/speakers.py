@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 import click
 
 from opentr_pipeline import terminal
-from opentr_pipeline.cli.shared import Commands, archive_argument, json_option, print_json
+from opentr_pipeline.cli.shared import (
+    ListingCommands,
+    archive_argument,
+    archive_before,
+    json_option,
+    print_json,
+)
 from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.wording import number_text
 
@@ -19,16 +25,7 @@ if TYPE_CHECKING:
     from opentr_pipeline.speakers.heard_voices import Example
 
 
-class _Speakers(Commands):
-    """A group that lists where none of its commands is named."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments; what is no command is what to list."""
-        is_ours = args[:1] and (args[0] in self.commands or args[0] in ctx.help_option_names)
-        return super().parse_args(ctx, args if is_ours else ["list", *args])
-
-
-@click.group("speakers", cls=_Speakers)
+@click.group("speakers", cls=ListingCommands)
 def speakers() -> None:
     """Say who speaks: list voices, give them names, confirm what sounds alike.
 
@@ -74,7 +71,7 @@ def speakers_name(words: tuple[str, ...], note: str) -> None:
     """
     from opentr_pipeline.speakers.people import tidy
 
-    archive, (path, speaker, name) = _split(words, 3)
+    archive, (path, speaker, name) = archive_before(words, 3)
     settings, known = _known(archive)
     voice = known.voice(_in_archive(path, settings), speaker)
     changed = known.name(voice, name, note)
@@ -90,7 +87,7 @@ def speakers_merge(words: tuple[str, ...]) -> None:
     from opentr_pipeline.cli.named_edits import merge
     from opentr_pipeline.speakers.people import tidy
 
-    archive, (name, into) = _split(words, 2)
+    archive, (name, into) = archive_before(words, 2)
     settings, known = _known(archive)
     person = known.person(name)
     changed = merge(known, person, into)
@@ -110,7 +107,7 @@ def speakers_confirm(words: tuple[str, ...], above: float | None) -> None:
     """Say that the person suggested for a voice is right; for one voice, or all above a bar."""
     from opentr_pipeline.speakers.confirming import Suggested
 
-    archive, place = _split(words, 0 if above is not None else 2)
+    archive, place = archive_before(words, 0 if above is not None else 2)
     settings, known = _known(archive)
     if above is None:
         voice = known.voice(_in_archive(place[0], settings), place[1])
@@ -131,7 +128,7 @@ def speakers_refuse(words: tuple[str, ...]) -> None:
     """Say that the person suggested for a voice is wrong; they are not suggested for it again."""
     from opentr_pipeline.speakers.confirming import Suggested
 
-    archive, (path, speaker) = _split(words, 2)
+    archive, (path, speaker) = archive_before(words, 2)
     settings, known = _known(archive)
     voice = known.voice(_in_archive(path, settings), speaker)
     wrong = Suggested(voice, known.suggestion(voice))
@@ -148,9 +145,10 @@ def speakers_forget(words: tuple[str, ...]) -> None:
     is said stays, and so do the labels. Corrections name the label instead, or go.
     """
     from opentr_pipeline.cli.named_edits import forget, to_forget
-    from opentr_pipeline.cli.voices import renew_index, renew_report
+    from opentr_pipeline.cli.voices import renew_report
+    from opentr_pipeline.site.renewing import renew_index
 
-    archive, (name,) = _split(words, 1)
+    archive, (name,) = archive_before(words, 1)
     settings, known = _known(archive, may_be_none=True)
     person = to_forget(known, name)
     changed = forget(known, person)
@@ -178,17 +176,6 @@ def _known(archive: Place | None, *, may_be_none: bool = False) -> "tuple[Settin
     return settings, Speakers(store_of(settings.workspace), may_be_none=may_be_none)
 
 
-def _split(words: tuple[str, ...], count: int) -> tuple[Place | None, tuple[str, ...]]:
-    """The archive, where one more word than needed is typed, and the others."""
-    from opentr_pipeline.cli.shared import place_of
-
-    if len(words) not in (count, count + 1):
-        context = click.get_current_context()
-        raise click.UsageError(f"takes {context.command.params[0].metavar}.", context)
-    is_named = len(words) > count
-    return (place_of(words[0]) if is_named else None), words[is_named:]
-
-
 def _in_archive(path: str, settings: "Settings") -> str:
     from opentr_pipeline.cli.shared import path_in_archive
 
@@ -197,7 +184,7 @@ def _in_archive(path: str, settings: "Settings") -> str:
 
 def _renew(settings: "Settings", changed: "Sequence[str]") -> bool:
     """Make anew what shows names; whether all of it could be."""
-    from opentr_pipeline.cli.voices import renew
+    from opentr_pipeline.site.renewing import renew
 
     return _complained(renew(settings, changed))
 

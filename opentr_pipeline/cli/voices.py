@@ -1,23 +1,14 @@
-"""What ``opentr speakers`` shows of people and voices, and what it makes anew."""
+"""What ``opentr speakers`` shows of people and voices, and the report made anew."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from opentr_pipeline.errors import StoreError
-from opentr_pipeline.exports.tree import Export, formats_there
 from opentr_pipeline.pages.lists import REPORT_PAGE
 from opentr_pipeline.pages.pages import Pages
-from opentr_pipeline.search.index import SearchIndex
-from opentr_pipeline.search.site_index import SiteIndex
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.speakers.confirming import Speakers, Suggested
 from opentr_pipeline.speakers.heard_voices import Example
 from opentr_pipeline.speakers.people import VoiceKey
-from opentr_pipeline.transcripts.derived_files import unwritten_sentence
-from opentr_pipeline.transcripts.layout import EXPORTS, SEARCH
-from opentr_pipeline.transcripts.published import store_of
 
 NUM_EXAMPLES = 3
 
@@ -115,39 +106,6 @@ class Listing:
         return self.known.turns.examples(self.known.of(found.suggestion.person), 1)
 
 
-def renew(settings: Settings, keys: Sequence[str]) -> list[str]:
-    """Make anew what shows names, of some partitions and where it is there; sentences.
-
-    In a bucket too. The rest follows by the sensor, as after any publication; a search looks by
-    itself.
-    """
-    store = store_of(settings.workspace)
-    exports, pages = store.root / EXPORTS, Pages(settings)
-    index = SiteIndex(store, pages.root)
-    sentences: dict[str, None] = {}
-    unwritten: list[str] = []
-    for key in keys:
-        with _noting(sentences):
-            for paths, formats in formats_there(store, exports, key).items():
-                export = Export(store, exports, formats, settings, paths)
-                unwritten += export.write(key).unwritten
-        with _noting(sentences):
-            if pages.tree.noted(key).names:
-                unwritten += pages.write(key).unwritten
-                index.write(key)
-    with _noting(sentences):
-        if index.is_there:
-            index.write_volumes()
-    with _noting(sentences):
-        if exports.exists():
-            store.elsewhere.send(EXPORTS)
-        if pages.root.exists():
-            pages.send()
-    if unwritten:
-        sentences[unwritten_sentence(unwritten, store.root)] = None
-    return list(sentences)
-
-
 def renew_report(settings: Settings) -> None:
     """Write the report anew where there is one.
 
@@ -163,23 +121,3 @@ def renew_report(settings: Settings) -> None:
         setup = Setup(settings)
         page.write(report_facts(setup.workspace, setup.partitioning), pages)
         pages.send()
-
-
-def renew_index(settings: Settings) -> list[str]:
-    """Bring the index of what is said up to date where there is one; sentences."""
-    store, sentences = store_of(settings.workspace), dict[str, None]()
-    index = SearchIndex(store)
-    with _noting(sentences):
-        if index.path.exists():
-            sentences |= dict.fromkeys(index.refresh(wait=True).problems)
-            store.elsewhere.send(SEARCH)
-    return list(sentences)
-
-
-@contextlib.contextmanager
-def _noting(sentences: dict[str, None]) -> Iterator[None]:
-    """One partition costs the others nothing."""
-    try:
-        yield
-    except StoreError as error:
-        sentences[str(error)] = None

@@ -2,6 +2,7 @@
 
 ``edit_files`` keeps the edits, ``word_places`` and ``locating`` find where they belong,
 ``applying`` puts them into a transcript, ``overlay`` into the tables. ``edited_files`` reads a file
-that somebody has edited, ``comparing`` makes edits of it. It may import ``exports``, ``speakers``,
-``transcripts`` and what is below them.
+that somebody has edited, ``comparing`` makes edits of it; ``phrases`` are corrected one by one.
+``doubts`` says what to check first, ``sought`` and ``taken`` help with that. It may import
+``exports``, ``speakers``, ``transcripts`` and what is below them.
 """

@@ -1,4 +1,7 @@
-"""What to hear first: phrases that are in doubt, and that nobody has corrected or checked."""
+"""What to hear first: phrases that are in doubt, and that nobody has corrected or checked.
+
+What visitors look for counts: a phrase in which they find their words is one that they read.
+"""
 
 import heapq
 import math
@@ -7,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opentr_pipeline.corrections.importing import recordings
+from opentr_pipeline.corrections.sought import Sought, Worth
 from opentr_pipeline.transcripts.store import TranscriptStore
 
 # Of a phrase that is flagged, beside those that the model merely gives a low probability.
@@ -19,7 +23,8 @@ class Doubt:
 
     Attributes:
         doubt: the share of certainty that its words lack, by the model itself; more where it is
-            flagged.
+            flagged, and where visitors look for its words.
+        sought: the words that they look for.
     """
 
     path: str
@@ -27,6 +32,7 @@ class Doubt:
     end_s: float
     doubt: float
     flags: tuple[str, ...]
+    sought: tuple[str, ...]
     text: str
 
 
@@ -38,13 +44,15 @@ def doubts(store: TranscriptStore, limit: int) -> list[Doubt]:
         limit: of phrases.
     """
     paths = {one.recording_id: one.path for one in recordings(store)}
-    found = (
-        one for key in sorted(store.partition_keys()) for one in _of_partition(store, key, paths)
-    )
+    worth = Worth(Sought(store).counts())
+    keys = sorted(store.partition_keys())
+    found = (one for key in keys for one in _of_partition(store, key, paths, worth))
     return heapq.nsmallest(limit, found, key=lambda one: (-one.doubt, one.path, one.start_s))
 
 
-def _of_partition(store: TranscriptStore, key: str, paths: dict[str, str]) -> Iterator[Doubt]:
+def _of_partition(
+    store: TranscriptStore, key: str, paths: dict[str, str], worth: Worth
+) -> Iterator[Doubt]:
     taken = _taken(store, key)
     columns = ["recording_id", "start_s", "end_s", "avg_logprob", "flags", "text"]
     for row in store.read_partition("segments", key).select(columns).to_pylist():
@@ -55,8 +63,9 @@ def _of_partition(store: TranscriptStore, key: str, paths: dict[str, str]) -> It
         if path is not None and row["text"] and not is_taken:
             doubt = 1.0 - math.exp(min(0.0, row["avg_logprob"] or 0.0))
             flags = tuple(row["flags"] or ())
-            whole = doubt + FLAGGED * bool(flags)
-            yield Doubt(path, row["start_s"], row["end_s"], round(whole, 3), flags, row["text"])
+            share, sought = worth.of(row["text"])
+            whole = round(doubt + FLAGGED * bool(flags) + share, 3)
+            yield Doubt(path, row["start_s"], row["end_s"], whole, flags, sought, row["text"])
 
 
 def _taken(store: TranscriptStore, key: str) -> dict[str, list[tuple[float, float]]]:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from opentr_pipeline.archive.beside import MAX_BYTES
 from opentr_pipeline.corrections.comparing import Compared, compare
+from opentr_pipeline.corrections.edit_files import EditFiles
 from opentr_pipeline.corrections.edited_files import KINDS, NOUN, EditedFile, facts_of, lines_of
 from opentr_pipeline.corrections.making import EditMaker
 from opentr_pipeline.corrections.overlay import Overlay, put_corrections
 from opentr_pipeline.errors import ReferenceTextError, StoreError
 from opentr_pipeline.exports.formats import FORMATS, Document
 from opentr_pipeline.settings.cues import SubtitleSettings
-from opentr_pipeline.transcripts.derived_files import file_name
+from opentr_pipeline.transcripts.derived_files import WrittenTree, file_name
 from opentr_pipeline.transcripts.layout import EXPORTS
 from opentr_pipeline.transcripts.schemas import transcript_of
 from opentr_pipeline.transcripts.store import TranscriptStore
@@ -106,6 +107,8 @@ class Importing:
                 done = self._keep(target, compared)
         except ReferenceTextError as error:
             raise StoreError(f"{file}: {error}") from None
+        if not done.unplaced:
+            self._take_over(target, file, raw)
         done.changed = sorted({*pending, *done.changed})
         return done
 
@@ -143,6 +146,13 @@ class Importing:
             found = self._published(target).corrections
             done.num_conflicts = sum(one.state == "conflict" for one in found if one.edit_id in ids)
         return done
+
+    def _take_over(self, target: PublishedRecording, file: Path, raw: bytes) -> None:
+        """Let the next export write over a file that was edited where it stands."""
+        exports = self.store.root / EXPORTS
+        if file.absolute().is_relative_to(exports):
+            name = str(file.absolute().relative_to(exports))
+            WrittenTree(self.store, exports).take_over(target.partition_key, name, raw)
 
     def _published(self, target: PublishedRecording) -> Transcript:
         tables = self.store.read_together(target.partition_key)
@@ -184,6 +194,16 @@ def publish(store: TranscriptStore, media: set[str]) -> list[str]:
         StoreError: the disk is full, or a file of edits is damaged.
     """
     return put_corrections(store, store.partitions_with(media))
+
+
+def publish_all(store: TranscriptStore) -> list[str]:
+    """The same for all media, such as after git has brought corrections.
+
+    Raises:
+        StoreError: the disk is full, or a file of edits is damaged.
+    """
+    with EditFiles(store).alone():
+        return put_corrections(store, store.partition_keys())
 
 
 def _named_as(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from opentr_pipeline.corrections.edit_files import EditFiles
-from opentr_pipeline.corrections.importing import recordings
+from opentr_pipeline.corrections.importing import publish, recordings
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.table_files import dictionaries
@@ -56,21 +56,22 @@ def listed_corrections(store: TranscriptStore, path: str = "") -> list[ListedCor
     )
 
 
-def undo(store: TranscriptStore, edit_ids: Iterable[str], who: str, why: str) -> set[str]:
-    """Keep that somebody takes corrections back; the media that they are of.
+def undo(store: TranscriptStore, edit_ids: Iterable[str], who: str, why: str) -> list[str]:
+    """Take corrections back; the partitions that changed.
 
     Raises:
-        StoreError: one is not known.
+        StoreError: one is not known, or the disk is full.
     """
     files = EditFiles(store)
-    media_of = {
-        kept.edit.edit_id: media for media in files.media() for kept in files.load(media)[0]
-    }
-    by_media: dict[str, list[str]] = {}
-    for edit_id in edit_ids:
-        if edit_id not in media_of:
-            raise StoreError(f"No correction is called {edit_id}; the list has their names.")
-        by_media.setdefault(media_of[edit_id], []).append(edit_id)
-    for media, ids in by_media.items():
-        files.undo(media, ids, who, why)
-    return set(by_media)
+    with files.alone():
+        media_of = {
+            kept.edit.edit_id: media for media in files.media() for kept in files.load(media)[0]
+        }
+        by_media: dict[str, list[str]] = {}
+        for edit_id in edit_ids:
+            if edit_id not in media_of:
+                raise StoreError(f"No correction is called {edit_id}; the list has their names.")
+            by_media.setdefault(media_of[edit_id], []).append(edit_id)
+        for media, ids in by_media.items():
+            files.undo(media, ids, who, why)
+        return publish(store, set(by_media))

@@ -4,31 +4,24 @@ Who corrects a phrase says what they saw there. Where somebody else has changed 
 nothing is done, and both texts are there to be looked at: nobody's work is lost, and nobody waits.
 """
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from opentr_pipeline.corrections.edited_files import readable
 from opentr_pipeline.corrections.importing import PublishedRecording, publish, recordings
+from opentr_pipeline.corrections.listing import undo
 from opentr_pipeline.corrections.making import EditMaker
 from opentr_pipeline.corrections.overlay import Overlay
-from opentr_pipeline.corrections.word_places import Place
+from opentr_pipeline.corrections.phrase_edits import Wanted, make_edits
 from opentr_pipeline.errors import StoreError
-from opentr_pipeline.speakers.confirming import check_name
-from opentr_pipeline.transcripts.matching import common
-from opentr_pipeline.transcripts.provided import WHITE_SPACE, parts
+from opentr_pipeline.speakers.confirming import Speakers
+from opentr_pipeline.transcripts.edits import Correction
 from opentr_pipeline.transcripts.schemas import transcript_of
 from opentr_pipeline.transcripts.shown_names import names_of
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.transcript import Transcript
+from opentr_pipeline.transcripts.turns import label
 
-# Pages have the times of words in hundredths of a second.
-SAME_S = 0.011
 MAX_WHO = 200  # letters
-
-
-class ChangedMeanwhileError(StoreError):
-    """A phrase does not say any more what somebody has corrected."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +31,7 @@ class Phrase:
     Attributes:
         words: with the space in front, and when each begins, in seconds.
         speaker: as it is shown; empty where nobody is.
+        voice: the label of the voice that says it; empty where no voice does.
         is_corrected: somebody has corrected words of it.
     """
 
@@ -46,24 +40,8 @@ class Phrase:
     channel: int | None
     words: tuple[tuple[str, float], ...]
     speaker: str
+    voice: str
     is_corrected: bool
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What somebody makes of a phrase.
-
-    Attributes:
-        start_s: when it begins.
-        was: its words, as they saw them.
-        text: the words instead.
-        speaker: who says it; None: whoever did.
-    """
-
-    start_s: float
-    was: str
-    text: str
-    speaker: str | None = None
 
 
 class Known:
@@ -132,6 +110,7 @@ class Phrases:
         """What is published of the recording now, as its page shows it."""
         transcript = self._published()
         names = names_of(transcript)
+        voices = {label(voice.speaker) for voice in transcript.voices}
         return [
             Phrase(
                 one.start_s,
@@ -141,41 +120,57 @@ class Phrases:
                 if one.words_say_the_text
                 else ((one.text, one.start_s),),
                 names.get(one.speaker, ""),
+                one.speaker if one.speaker in voices else "",
                 any(word.model_text is not None for word in one.words),
             )
             for one in sorted(transcript.segments, key=lambda segment: segment.start_s)
             if one.text.strip()
         ]
 
+    def corrections(self) -> list[Correction]:
+        """What people have corrected in the recording, by time, and what became of it."""
+        return sorted(self._published().corrections, key=lambda one: one.start_s)
+
+    def undo(self, edit_ids: Sequence[str], who: str) -> list[str]:
+        """Take corrections of the recording back; the partitions that changed.
+
+        Raises:
+            StoreError: one is of no correction here, or the disk is full.
+        """
+        _check_who(who)
+        strange = set(edit_ids).difference(one.edit_id for one in self._published().corrections)
+        if strange:
+            raise StoreError(f"{self.recording.path} has no correction {min(strange)}.")
+        return undo(self._store, edit_ids, who, "")
+
+    def name_voice(self, voice: str, name: str) -> list[str]:
+        """Give a voice of the recording a name, as ``opentr speakers name``; what changed.
+
+        Args:
+            voice: its label.
+            name: empty to take it away again.
+
+        Raises:
+            SpeakerError: there is no such voice, or the name cannot be shown.
+            StoreError: the disk is full.
+        """
+        known = Speakers(self._store)
+        return known.name(known.voice(self.recording.path, voice), name)
+
     def correct(self, wanted: Wanted, who: str, why: str = "") -> list[str]:
         """Make a phrase what somebody says; the partitions that changed.
 
         Raises:
             ChangedMeanwhileError: it does not say any more what they saw.
-            SpeakerError: nobody is called as the speaker is.
-            StoreError: the disk is full.
+            SpeakerError: nobody can be called as the speaker is.
+            StoreError: the disk is full, or what they say makes no sense there.
         """
-        if len(who) > MAX_WHO:
-            raise StoreError(f"Who corrects has {len(who)} letters; use {MAX_WHO} at most.")
+        _check_who(who)
         media = self.recording.media_fingerprint
         with Overlay(self._store).files.alone():
             pending = publish(self._store, {media})  # kept, and cut short before it was published
             maker = EditMaker(self._published(), who, why)
-            row, start, end = _phrase(maker, wanted)
-            channel = next(
-                key for key, one in maker.correcting.places.channels.items() if one is row
-            )
-            if wanted.speaker is not None:
-                names = names_of(maker.transcript)
-                speaker = maker.correcting.places.speaker(row[start])
-                if wanted.speaker != names.get(speaker, speaker):
-                    if wanted.speaker not in names.values():
-                        check_name(wanted.speaker)
-                    labels = {name: label for label, name in names.items()}
-                    maker.speaker(channel, start, end, labels.get(wanted.speaker, wanted.speaker))
-            text = readable(wanted.text)
-            for first, last, new in reversed(list(_changes(row[start:end], text))):
-                maker.words(channel, start + first, start + last, new)
+            make_edits(maker, wanted)
             if not maker.edits:
                 return pending
             Overlay(self._store).files.add(media, self.recording.path, maker.edits)
@@ -186,36 +181,6 @@ class Phrases:
         return transcript_of(tables, self.recording.recording_id)
 
 
-def _phrase(maker: EditMaker, wanted: Wanted) -> tuple[list[Place], int, int]:
-    """The words of a phrase: their row, and from which number to which."""
-    for row in maker.correcting.places.channels.values():
-        for start, place in enumerate(row):
-            is_near = abs(place.word.start_s - wanted.start_s) <= SAME_S  # never of no number
-            if not (place.begins and is_near):
-                continue
-            end = next((at for at in range(start + 1, len(row)) if row[at].begins), len(row))
-            said = "".join(one.word.text for one in row[start:end])
-            if "".join(said.split()) == "".join(wanted.was.split()):
-                return row, start, end
-    raise ChangedMeanwhileError("Somebody has changed this phrase meanwhile.")
-
-
-def _changes(row: Sequence[Place], text: str) -> Iterator[tuple[int, int, str]]:
-    """From which word to which one a text is another, and what it is there."""
-    new = [
-        " " * (not number) + part
-        for run in filter(None, WHITE_SPACE.split(text))
-        for number, part in enumerate(parts(run))
-    ]
-    old = [place.word.text.strip() for place in row]
-    pairs = common(old, [part.strip() for part in new])
-    if not pairs and old and new:
-        yield 0, len(old), "".join(new)
-        return
-    for one, other in itertools.pairwise([(-1, -1), *pairs, (len(old), len(new))]):
-        if other[0] - one[0] > 1 or other[1] - one[1] > 1:
-            said = "".join(new[one[1] + 1 : other[1]])
-            if other[0] == 0 and row:  # before the first word: else they end the phrase before
-                yield 0, 1, said + row[0].word.text
-            else:
-                yield one[0] + 1, other[0], said
+def _check_who(who: str) -> None:
+    if len(who) > MAX_WHO:
+        raise StoreError(f"Who corrects has {len(who)} letters; use {MAX_WHO} at most.")

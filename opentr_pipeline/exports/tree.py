@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from opentr_pipeline.commands import command
 from opentr_pipeline.errors import DocumentError
 from opentr_pipeline.exports.formats import FORMATS, Document
 from opentr_pipeline.exports.titles import shown_title
@@ -12,6 +13,7 @@ from opentr_pipeline.settings.cues import SubtitleSettings
 from opentr_pipeline.transcripts.derived_files import (
     Note,
     WrittenTree,
+    digest_of,
     file_name,
     folder_name,
     portable,
@@ -91,7 +93,7 @@ class Export:
         ours = set(noted.names) - kept
         if made_from and noted.made_from == made_from and all(map(self._tree.is_there, ours)):
             return Exported(**noted.facts, num_unchanged=len(ours))
-        done = Exported()
+        done, digests = Exported(), {name: noted.digests.get(name, "") for name in kept}
         wanted = self._tree.transcripts(partition_key, self._is_asked_for)
         titles = self._titles(partition_key)
         for path, recording_id, transcript in wanted:
@@ -101,17 +103,22 @@ class Export:
             done.num_recordings += 1
             title = titles.get(recording_id, "")
             document = Document(path, transcript, self.layout, self.guards_formulas, title)
-            kept |= self._write_document(document, ours, done)
-        if stale := set(noted.names) - kept:
+            digests |= self._write_document(document, noted, done)
+        if stale := set(noted.names).difference(digests):
+            edited = {name for name in stale if self._tree.is_by_hand(name, noted)}
+            for name in self._tree.of_no_other(edited, partition_key) if edited else ():
+                digests[name] = self._left(name, noted, done)
+                stale.remove(name)
             done.num_removed = self._tree.remove(stale, partition_key)
         facts = {name: getattr(done, name) for name in ("num_recordings", "num_wordless")}
-        note = Note("" if done.unwritten else made_from, sorted(kept), facts)
+        known = {name: digest for name, digest in digests.items() if digest}
+        note = Note("" if done.unwritten else made_from, sorted(digests), facts, known)
         self._tree.keep(partition_key, note)
         return done
 
-    def _write_document(self, document: Document, ours: set[str], done: Exported) -> set[str]:
-        """Write a transcript in all formats that can hold it; the names that it has now."""
-        kept = set()
+    def _write_document(self, document: Document, noted: Note, done: Exported) -> dict[str, str]:
+        """Write a transcript in all formats that can hold it; the digests of its files now."""
+        digests = {}
         path = portable(document.path) if self.is_portable else document.path
         for ending in self.formats:
             name = file_name(path, ending)
@@ -120,12 +127,20 @@ class Export:
             except DocumentError as error:
                 done.left_out.append(f"{name}: {error}")
                 continue
+            if self._tree.is_by_hand(name, noted, content):
+                digests[name] = self._left(name, noted, done)
+                continue
             is_news = self._tree.put(name, content, done.unwritten)
             done.num_written += is_news is True
             done.num_unchanged += is_news is False
-            if is_news is not None or name in ours:
-                kept.add(name)
-        return kept
+            if is_news is not None or name in noted.names:
+                digests[name] = digest_of(content)
+        return digests
+
+    def _left(self, name: str, noted: Note, done: Exported) -> str:
+        """Leave a file that somebody has edited; the digest of it as it was written."""
+        done.unwritten.append(f"{name} (edited by hand; {command('import')} takes it in)")
+        return noted.digests[name]
 
     def _titles(self, partition_key: str) -> dict[str, str]:
         """What recordings are called by themselves, where a format has a place for it."""

@@ -1,30 +1,32 @@
 """Correcting on the served pages: what the script of a page asks for, as routes; off by default.
 
 Behind the guard, and only where it asks for a token: whoever can write here is let in by the link.
-A request to change something is JSON, which no page of another site can have a browser send.
 """
 
 import dataclasses
-import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 from starlette.background import BackgroundTask
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from opentr_pipeline.corrections.phrases import ChangedMeanwhileError, Known, Phrases, Wanted
+from opentr_pipeline.corrections.phrase_edits import ChangedMeanwhileError, Wanted
+from opentr_pipeline.corrections.phrases import Known, Phrases
+from opentr_pipeline.corrections.taken import TakenRecordings
 from opentr_pipeline.errors import OpentrError, ServiceError
-from opentr_pipeline.pages.html import static_file
-from opentr_pipeline.pages.pages import Pages
 from opentr_pipeline.settings.environment import Settings
+from opentr_pipeline.site.posted import Endpoint, posted, refusal
+from opentr_pipeline.site.queue import queue_routes
+from opentr_pipeline.site.renewing import Renewal, renew
+from opentr_pipeline.site.scripts import joined_scripts
 from opentr_pipeline.transcripts.published import store_of
-from opentr_pipeline.transcripts.store import TranscriptStore
 
-MAX_BYTES = 100_000  # of what somebody says about one phrase
 SCRIPTS = ("recording.js", "correct.js")
+# Made of what a request says: what is done to phrases, and gives the partitions that changed.
+Act = Callable[[Phrases], list[str]]
 
 
 def routes_of(settings: Settings) -> list[BaseRoute]:
@@ -45,89 +47,85 @@ def routes_of(settings: Settings) -> list[BaseRoute]:
             "PAGES_CORRECT=true keeps corrections in a folder that all hosts see, and OUTPUT_DIR "
             "is a bucket; set PAGES_CORRECT=false, or a folder."
         )
-
-    def renew(keys: list[str]) -> None:
-        for key in keys:
-            Pages(settings).write(key)
-
-    return correcting_routes(store_of(settings.workspace), renew)
-
-
-def correcting_routes(
-    store: TranscriptStore, renew: Callable[[list[str]], None]
-) -> list[BaseRoute]:
-    """The routes to put before those of the pages.
-
-    Args:
-        store: of the archive.
-        renew: makes the pages of partitions anew, after the answer.
-    """
-    known = Known(store)
-
-    def phrases(request: Request) -> Response:
-        """What is published of a recording, unless it is what the page has already."""
-        try:
-            found = known.phrases(request.query_params.get("path", ""))
-        except OpentrError as error:
-            return _refusal(error, 404)
-        return _told(found, request.query_params.get("version", ""))
-
-    async def correct(request: Request) -> Response:
-        if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-            return JSONResponse({"problem": "This takes application/json alone."}, 415)
-        raw = await request.body() if _is_small(request) else b""
-        return await run_in_threadpool(_correct, raw)
-
-    def _correct(raw: bytes) -> Response:
-        try:
-            said = json.loads(raw)
-            who, wanted = str(said.pop("who")), said.pop("path")
-            asked = Wanted(**{name: _CHECKED[name](value) for name, value in said.items()})
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return JSONResponse({"problem": "This is no correction."}, 400)
-        try:
-            found = known.phrases(wanted)
-            changed = found.correct(asked, who)
-        except ChangedMeanwhileError as error:
-            return _refusal(error, 409)
-        except OpentrError as error:
-            return _refusal(error, 400)
-        answer = _told(found, "")
-        answer.background = BackgroundTask(renew, changed) if changed else None
-        return answer
-
-    def script(_: Request) -> Response:
-        """The script of a recording's page, and that with which it is corrected."""
-        text = "\n".join(map(static_file, SCRIPTS))
-        return Response(text, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
-
+    desk = _Desk(settings)
+    script = joined_scripts(SCRIPTS, settings.pages_language)
     return [
-        Route("/corrections", phrases, methods=["GET"]),
-        Route("/corrections", correct, methods=["POST"]),
-        Route(f"/{SCRIPTS[0]}", script),
+        Route("/corrections", desk.phrases, methods=["GET"]),
+        Route("/corrections", desk.taking(_correction), methods=["POST"]),
+        Route("/corrections/undo", desk.taking(_undoing), methods=["POST"]),
+        Route("/speakers", desk.taking(_naming), methods=["POST"]),
+        Route(f"/{SCRIPTS[0]}", lambda _: script),
+        *queue_routes(settings),
     ]
 
 
-_CHECKED: dict[str, Callable[[Any], Any]] = {
-    "start_s": float,
-    "was": str,
-    "text": str,
-    "speaker": lambda name: None if name is None else str(name),
-}
+class _Desk:
+    """Where those who correct on the pages of an archive are served."""
+
+    def __init__(self, settings: Settings) -> None:
+        store = store_of(settings.workspace)
+        self._known, self._taken = Known(store), TakenRecordings(store)
+        self._renewal = Renewal(lambda keys: renew(settings, keys))
+
+    def phrases(self, request: Request) -> Response:
+        """What is published of a recording, unless it is what the page has already."""
+        try:
+            found = self._known.phrases(request.query_params.get("path", ""))
+        except OpentrError as error:
+            return refusal(error, 404)
+        return self._told(found, request.query_params.get("version", ""))
+
+    def taking(self, act_of: Callable[[dict[str, Any]], Act]) -> Endpoint:
+        """What answers a request to change something in phrases."""
+
+        def done_by(said: dict[str, Any]) -> Callable[[], Response]:
+            path, act = str(said["path"]), act_of(said)
+            return lambda: self._done(path, act)
+
+        return posted(done_by)
+
+    def _done(self, path: str, act: Act) -> Response:
+        found = self._known.phrases(path)
+        try:
+            changed = act(found)
+        except ChangedMeanwhileError as error:
+            return refusal(error, 409)
+        answer = self._told(found, "")
+        answer.background = BackgroundTask(self._renewal.ask, changed) if changed else None
+        return answer
+
+    def _told(self, found: Phrases, version: str) -> Response:
+        taken = self._taken.all(time.time()).get(found.recording.path)
+        now = f"{found.version()} {taken.who if taken else ''}"
+        if now == version:
+            return Response(status_code=204)
+        facts = {
+            "version": now,
+            "taken": dataclasses.asdict(taken) if taken else None,
+            "phrases": [dataclasses.asdict(one) for one in found.all()],
+            "corrections": [dataclasses.asdict(one) for one in found.corrections()],
+        }
+        return JSONResponse(facts)
 
 
-def _is_small(request: Request) -> bool:
-    length = request.headers.get("content-length", "")
-    return length.isdecimal() and int(length) <= MAX_BYTES
+def _correction(said: dict[str, Any]) -> Act:
+    speaker = said.get("speaker")
+    wanted = Wanted(
+        float(said["start_s"]),
+        str(said["was"]),
+        str(said["text"]),
+        None if speaker is None else str(speaker),
+        bool(said.get("is_joined")),
+    )
+    who = str(said["who"])
+    return lambda found: found.correct(wanted, who)
 
 
-def _told(found: Phrases, version: str) -> Response:
-    now = found.version()
-    if now == version:
-        return Response(status_code=204)
-    told = [dataclasses.asdict(one) for one in found.all()]
-    return JSONResponse({"version": now, "phrases": told})
+def _undoing(said: dict[str, Any]) -> Act:
+    edit_ids, who = [str(one) for one in said["ids"]], str(said["who"])
+    return lambda found: found.undo(edit_ids, who)
 
 
-def _refusal(error: OpentrError, status_code: int) -> Response:
-    return JSONResponse({"problem": str(error)}, status_code)
+def _naming(said: dict[str, Any]) -> Act:
+    voice, name = str(said["voice"]), str(said["name"])
+    return lambda found: found.name_voice(voice, name)

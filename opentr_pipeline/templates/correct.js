@@ -1,10 +1,11 @@
 // Correcting on a served page: E takes the phrase that is said or was said last, Enter keeps it.
-// Stands behind recording.js in one file, where the server lets people correct.
+// Stands behind recording.js in one file, where the server lets people correct; `worded`, before both,
+// gives what is said here in the language of the pages.
 {
-  const address = new URL("corrections", document.querySelector('script[src$="recording.js"]').src);
+  const root = document.querySelector('script[src$="recording.js"]').src;
   const path = document.querySelector(".folder bdi").textContent;
   const WHO = "opentr-who", EVERY_MS = 4000;
-  let version = "", editor = null;
+  let version = "", editor = null, told = { phrases: [], corrections: [] };
 
   const made = (tag, facts, ...inside) => {
     const node = Object.assign(document.createElement(tag), facts);
@@ -13,8 +14,25 @@
   };
   const startOfSegment = (segment) => segment.dataset.t.split(" ")[0] / 100;
   const textOf = (segment) => segment.querySelector(".said").textContent;
-  const nameOf = (segment) => speakerButtons.find((one) => one.dataset.speaker === segment.dataset.speaker)
-    ?.querySelector(".name").textContent ?? segment.dataset.name ?? "";
+  const phraseOf = (segment) => told.phrases[segments.indexOf(segment)];
+  const nameOf = (segment) => phraseOf(segment)?.speaker ?? "";
+  const whoField = () => made("input", { value: localStorage.getItem(WHO) ?? "", ariaLabel: worded("Your name"),
+    placeholder: worded("Your name"), className: "who" });
+
+  // What somebody keeps; a sentence where it is refused.
+  async function post(where, said) {
+    let answer;
+    try {
+      answer = await fetch(new URL(where, root), { method: "POST", body: JSON.stringify({ path, ...said }),
+        headers: { "Content-Type": "application/json" } });
+    } catch {
+      return worded("The server does not answer; your text is here, try again.");
+    }
+    const news = await answer.json();
+    if (!answer.ok) return news.problem;
+    take(news);
+    return "";
+  }
 
   // Every word with its start again, after phrases have changed.
   function readWords() {
@@ -28,6 +46,7 @@
       });
     }
     words.sort((one, other) => one.at - other.at);
+    texts = undefined;
     current?.segment.classList.remove("current");
     current = undefined;
     show();
@@ -44,9 +63,31 @@
     segment.classList.toggle("corrected", phrase.is_corrected);
   }
 
+  // Who speaks: a name where somebody else begins, and on the buttons of voices.
+  function showSpeakers(phrases) {
+    const names = new Set(phrases.map(({ speaker }) => speaker).filter(Boolean));
+    const isTold = names.size > 1 || phrases.some(({ speaker, voice }) => speaker !== voice);
+    let before = "";
+    phrases.forEach(({ speaker, voice }, number) => {
+      const segment = segments[number], shown = segment.querySelector(":scope > .name");
+      const button = speakerButtons.find((one) => one.dataset.speaker === segment.dataset.speaker);
+      if (voice && button) button.querySelector(".name").textContent = speaker;
+      const isChange = isTold && speaker && speaker !== before;
+      if (!isChange) shown?.remove();
+      else if (shown) shown.textContent = speaker;
+      else segment.querySelector(".time").after(made("bdi", { className: "name", textContent: speaker }));
+      before = speaker || before;
+    });
+  }
+
+  // Where phrases were parted or joined: the page as it is made anew, which takes a moment.
+  function loadAnew() {
+    if (!editor && told.phrases.length !== segments.length) setTimeout(() => location.reload(), 1500);
+  }
+
   function showAll(phrases) {
-    if (phrases.length !== segments.length) { // segments were parted or joined: the page as it is made anew
-      if (!editor) setTimeout(() => location.reload(), 1500);
+    if (phrases.length !== segments.length) {
+      loadAnew();
       return;
     }
     let isOther = false;
@@ -59,19 +100,22 @@
       showPhrase(segment, phrase);
     });
     if (isOther) readWords();
+    showSpeakers(phrases);
     editor?.compare();
   }
 
   async function look() {
     try {
-      const answer = await fetch(`${address}?${new URLSearchParams({ path, version })}`);
+      const answer = await fetch(`${new URL("corrections", root)}?${new URLSearchParams({ path, version })}`);
       if (answer.status === 200) take(await answer.json());
     } catch { /* the server is away for a moment */ }
   }
 
-  function take(told) {
-    version = told.version;
-    showAll(told.phrases);
+  function take(news) {
+    ({ version } = told = news);
+    showAll(news.phrases);
+    past.show(news.corrections);
+    past.showTaken(news.taken);
   }
 
   function playPhrase(segment) {
@@ -91,14 +135,21 @@
       this.segment = segment;
       this.was = this.theirs = textOf(segment).trim();
       this.speakerWas = nameOf(segment);
-      this.text = made("textarea", { value: this.was, rows: 2, ariaLabel: "Words", spellcheck: true });
-      this.speaker = made("input", { value: this.speakerWas, ariaLabel: "Speaker", placeholder: "Speaker" });
-      this.who = made("input", { value: localStorage.getItem(WHO) ?? "", ariaLabel: "Your name", placeholder: "Your name" });
+      this.voice = phraseOf(segment)?.voice ?? "";
+      this.text = made("textarea", { value: this.was, rows: 2, ariaLabel: worded("Words"), spellcheck: true });
+      this.speaker = made("input", { value: this.speakerWas, ariaLabel: worded("Speaker"), placeholder: worded("Speaker") });
+      // Who has no name yet is given one; who has, is another in this phrase alone.
+      this.isVoice = made("input", { type: "checkbox", checked: this.speakerWas === this.voice });
+      this.who = whoField();
       this.problem = made("output", { className: "problem", ariaLive: "assertive" });
       this.form = made("form", { className: "correcting" }, this.text,
-        made("p", {}, this.speaker, this.who, made("button", { textContent: "Keep" }),
-          made("button", { type: "button", textContent: "Leave", onclick: () => this.close() })),
-        made("p", { className: "soft", textContent: "Enter: keep · Alt+Enter: keep, and on to the next doubt · Ctrl+Space: hear it · Esc: leave" }),
+        made("p", {}, this.speaker,
+          ...(this.voice ? [made("label", {}, this.isVoice, ` ${worded("wherever this voice speaks")}`)] : [])),
+        made("p", {}, this.who, made("button", { textContent: worded("Keep") }),
+          made("button", { type: "button", textContent: worded("Hear it"), onclick: () => playPhrase(this.segment) }),
+          made("button", { type: "button", textContent: worded("Join to the phrase before"), onclick: () => this.keep(false, true) }),
+          made("button", { type: "button", textContent: worded("Leave"), onclick: () => this.close() })),
+        made("p", { className: "soft", textContent: worded("Enter: keep · Alt+Enter: keep, and on to the next doubt · Shift+Enter: another phrase begins · Ctrl+Space: hear it · Esc: leave") }),
         this.problem);
       this.form.addEventListener("submit", (event) => { event.preventDefault(); this.keep(false); });
       this.form.addEventListener("keydown", (event) => this.onKey(event));
@@ -119,14 +170,14 @@
     // Somebody else has changed the phrase: both texts are there, and what is kept is for who looks.
     compare() {
       if (this.theirs === this.was) return;
-      this.problem.textContent = `Somebody has changed it to: ${this.theirs} (Enter again keeps yours)`;
+      this.problem.textContent = worded("Somebody has changed it to: {text} (Enter again keeps yours)", { text: this.theirs });
       this.was = this.theirs;
       this.isNews = true;
     }
 
-    async keep(goesOn) {
+    async keep(goesOn, isJoined = false) {
       if (!this.who.value.trim()) {
-        this.problem.textContent = "Say who you are.";
+        this.problem.textContent = worded("Say who you are.");
         this.who.focus();
         return;
       }
@@ -135,32 +186,84 @@
         return;
       }
       localStorage.setItem(WHO, this.who.value.trim());
-      const speaker = this.speaker.value.trim();
-      const said = { path, start_s: startOfSegment(this.segment), was: this.was, text: this.text.value.trim(),
-        who: this.who.value.trim(), speaker: speaker === this.speakerWas ? null : speaker };
-      let answer;
-      try {
-        answer = await fetch(address, { method: "POST", body: JSON.stringify(said), headers: { "Content-Type": "application/json" } });
-      } catch {
-        this.problem.textContent = "The server does not answer; your text is here, try again.";
+      const { voice, was } = this, text = this.text.value.trim(), speaker = this.speaker.value.trim();
+      const isOther = speaker !== this.speakerWas, isNamed = isOther && voice && this.isVoice.checked;
+      this.was = this.theirs = text; // what comes back is ours
+      const refused = await post("corrections", { start_s: startOfSegment(this.segment), was, text,
+        who: this.who.value.trim(), speaker: isOther && !isNamed ? speaker : null, is_joined: isJoined });
+      const unnamed = !refused && isNamed ? await post("speakers", { voice, name: speaker }) : "";
+      if (!refused && !unnamed) {
+        this.close();
+        if (goesOn) step(doubts, false);
         return;
       }
-      const told = await answer.json();
-      if (!answer.ok) {
-        this.problem.textContent = told.problem;
-        await look();
-        this.isNews = false;
-        return;
-      }
-      if (said.speaker !== null) this.segment.dataset.name = said.speaker;
-      this.close();
-      take(told);
-      if (goesOn) step(doubts, false);
+      this.problem.textContent = refused || unnamed;
+      await look();
+      this.theirs = textOf(this.segment).trim();
+      this.was = refused ? was : this.theirs;
+      this.compare();
+      this.isNews = false;
     }
 
     close() {
       this.form.remove();
       editor = null;
+      history.replaceState(null, "", addressOf(startOfSegment(this.segment)));
+      loadAnew();
+    }
+  }
+
+  // What people have corrected in the recording, what became of it, and taking it back.
+  class Past {
+    constructor() {
+      this.summary = made("summary", {});
+      this.who = whoField();
+      this.problem = made("output", { className: "problem", ariaLive: "assertive" });
+      this.list = made("ol", {});
+      this.node = made("details", { className: "past", hidden: true }, this.summary, made("p", {}, this.who), this.problem, this.list);
+      this.taken = made("p", { className: "soft", role: "status" });
+      document.querySelector(".tools").after(this.taken, this.node);
+    }
+
+    show(corrections) {
+      const standing = corrections.filter(({ state }) => state !== "undone");
+      const conflicts = standing.filter(({ state }) => state === "conflict");
+      this.node.hidden = !corrections.length;
+      this.summary.textContent = `${worded("Corrections")} (${standing.length})`
+        + (conflicts.length ? ` · ${worded("in conflict")}: ${conflicts.length}` : "");
+      this.list.replaceChildren(...[...corrections].reverse().map((one) => this.item(one)));
+    }
+
+    // Somebody else is at the recording; who corrects all the same loses nothing.
+    showTaken(taken) {
+      const isOther = taken && taken.who !== localStorage.getItem(WHO);
+      this.taken.textContent = isOther ? worded("{who} is at this recording until {time}.", { who: taken.who,
+        time: new Date(taken.until * 1000).toLocaleTimeString(document.documentElement.lang, { timeStyle: "short" }) }) : "";
+    }
+
+    item({ edit_id: id, kind, state, start_s: start, old, new: text, speaker, who, made_at: when, why, reason }) {
+      const what = {
+        words: () => [made("del", { textContent: old.trim() }), " ", made("ins", { textContent: text.trim() })],
+        speaker: () => [`${old.trim()} — ${speaker}`],
+        break: () => [worded("a segment begins")],
+        join: () => [worded("no segment begins")],
+        checked: () => [worded("checked")],
+      }[kind]();
+      const about = [who, when.slice(0, 10), why, state === "conflict" ? worded("in conflict") : "", reason].filter(Boolean).join(", ");
+      const undo = made("button", { type: "button", textContent: worded("Undo"), onclick: () => this.undo(id) });
+      return made("li", { className: state }, made("a", { href: `#t=${start}`, textContent: timeText(start) }),
+        " ", ...what, " ", made("span", { className: "soft", textContent: about }), " ", state === "undone" ? "" : undo);
+    }
+
+    async undo(id) {
+      const who = this.who.value.trim() || localStorage.getItem(WHO) || "";
+      if (!who) {
+        this.problem.textContent = worded("Say who you are.");
+        this.who.focus();
+        return;
+      }
+      localStorage.setItem(WHO, who);
+      this.problem.textContent = await post("corrections/undo", { ids: [id], who });
     }
   }
 
@@ -172,10 +275,13 @@
     editor = new Editor(word.segment);
   }
 
+  const past = segments.length ? new Past() : null;
   if (segments.length) {
     KEYS.e = edit;
     document.querySelector(".tools dl")?.append(
-      made("dt", {}, made("kbd", { textContent: "E" })), made("dd", { textContent: "correct the phrase" }));
+      made("dt", {}, made("kbd", { textContent: "E" })), made("dd", { textContent: worded("correct the phrase") }));
+    document.querySelector(".tools").append(
+      made("button", { type: "button", id: "correct", textContent: worded("Correct"), onclick: edit }));
     addEventListener("focus", look);
     setInterval(look, EVERY_MS);
     look();

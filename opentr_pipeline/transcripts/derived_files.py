@@ -13,7 +13,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -52,11 +52,13 @@ class Note:
         made_from: digest of what the files depend on; empty where that is not all of one kind.
         names: of the files, from the tree's root on.
         facts: about the files, which would else be read again.
+        digests: of files that people may edit, by name, as they were written.
     """
 
     made_from: str = ""
     names: Sequence[str] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ class WrittenTree:
         with contextlib.suppress(FileNotFoundError, ValueError):
             kept = json.loads(path.read_bytes())
             names = [name for name in kept["names"] if _is_ours(name)]
-            return Note(kept["made_from"], names, kept.get("facts", {}))
+            digests = kept.get("digests", {})
+            return Note(kept["made_from"], names, kept.get("facts", {}), digests)
         return Note()
 
     def keep(self, partition_key: str, note: Note) -> None:
@@ -131,6 +134,37 @@ class WrittenTree:
         """Whether a file is still where it was written, or a link to whatever."""
         path = self.root / name
         return path.is_symlink() or path.is_file()
+
+    def is_by_hand(self, name: str, noted: Note, content: bytes | None = None) -> bool:
+        """Whether somebody has edited a file since it was written.
+
+        Args:
+            name: of the file.
+            noted: of its partition.
+            content: that it is to have; where it has, nothing is lost.
+        """
+        written, path = noted.digests.get(name), self.root / name
+        if not written or not path.is_file():
+            return False
+        now = path.read_bytes()
+        return now != content and digest_of(now) != written
+
+    def take_over(self, partition_key: str, name: str, content: bytes) -> None:
+        """Note that what somebody has made of a file is kept elsewhere now.
+
+        Args:
+            partition_key: that the file may be of.
+            name: of the file.
+            content: that was read.
+
+        Raises:
+            StoreError: the disk is full, or the tree cannot be written.
+        """
+        with self.writing(partition_key):
+            noted = self.noted(partition_key)
+            if name in noted.digests:
+                digests = {**noted.digests, name: digest_of(content)}
+                self.keep(partition_key, replace(noted, digests=digests))
 
     def replace(self, name: str, content: bytes) -> bool:
         """Write a file unless it is the same already; whether it was not."""
@@ -165,12 +199,8 @@ class WrittenTree:
             fresh.symlink_to(target)
 
     def remove(self, names: Iterable[str], partition_key: str) -> int:
-        """Remove files of a partition, and the folders that this leaves empty.
-
-        A recording whose partition changed with its modified time has its files noted by both.
-        """
-        others = self._noted_keys() - {partition_key}
-        left = set(names).difference(*(self.noted(key).names for key in sorted(others)))
+        """Remove files of a partition, and the folders that this leaves empty."""
+        left = self.of_no_other(names, partition_key)
         for name in left:
             target = self.root / name
             # Gone already, or somebody has put something else there.
@@ -181,12 +211,25 @@ class WrittenTree:
                     (self.root / folder).rmdir()
         return len(left)
 
+    def of_no_other(self, names: Iterable[str], partition_key: str) -> set[str]:
+        """Those of some files that are noted by no other partition.
+
+        A recording whose partition changed with its modified time has its files noted by both.
+        """
+        others = self._noted_keys() - {partition_key}
+        return set(names).difference(*(self.noted(key).names for key in sorted(others)))
+
     @property
     def _notes(self) -> Path:
         return self.root / ".written"
 
     def _noted_keys(self) -> set[str]:
         return {path.stem for path in self._notes.glob("*.json")}
+
+
+def digest_of(content: bytes) -> str:
+    """What changes when a file does."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def _is_ours(name: str) -> bool:

@@ -51,7 +51,12 @@ def test_a_file_is_edited_taken_in_listed_and_taken_back(store: TranscriptStore)
         "1 correction in 1 recording, 0 of them in conflict.\n"
     )
     assert told("import", str(file)) == "radio/a.mp3: nothing changed.\n"
-    assert told("corrections", "undo", row["edit_id"]) == "1 correction undone.\n"
+    edited = store.root / "exports/radio/a.mp3.txt"
+    edited.write_text("mine")  # and is not taken in
+    said = told("corrections", "undo", row["edit_id"])
+    assert said.startswith("1 correction undone.\n")
+    assert "a.mp3.txt (edited by hand; opentr import takes it in)" in said
+    assert edited.read_text() == "mine"
     assert "ferara" in file.read_text()
     assert "undone" in told("corrections", "list", "--recording", "radio/a.mp3")
     told("corrections", "undo", "nobody", code=2)

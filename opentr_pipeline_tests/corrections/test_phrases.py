@@ -10,7 +10,8 @@ import pytest
 from opentr_pipeline.corrections.edit_files import EditFiles
 from opentr_pipeline.corrections.importing import Importing
 from opentr_pipeline.corrections.making import EditMaker
-from opentr_pipeline.corrections.phrases import ChangedMeanwhileError, Known, Phrases, Wanted
+from opentr_pipeline.corrections.phrase_edits import ChangedMeanwhileError, Wanted
+from opentr_pipeline.corrections.phrases import Known, Phrases
 from opentr_pipeline.errors import SpeakerError, StoreError
 from opentr_pipeline.exports.formats import FORMATS, Document
 from opentr_pipeline.pages.paragraphs import paragraphs_of
@@ -56,6 +57,23 @@ def test_words_before_a_phrase_are_of_that_phrase(phrases: Phrases) -> None:
     third, was = phrases.all()[2], texts(phrases)
     phrases.correct(Wanted(third.start_s, was[2], f"and {was[2]}"), "anna")
     assert texts(phrases) == [*was[:2], f"and {was[2]}", *was[3:]]
+
+
+def test_phrases_are_parted_and_joined(phrases: Phrases) -> None:
+    first, second = phrases.all()[:2]
+    was = texts(phrases)
+    phrases.correct(Wanted(first.start_s, was[0], "this is\n\n the phrase a\nof ours"), "anna")
+    parted = ["this is", "the phrase a", "of ours", *was[1:]]
+    assert texts(phrases) == parted
+    with pytest.raises(StoreError, match="No phrase is before"):
+        phrases.correct(Wanted(first.start_s, "this is", "this is", is_joined=True), "anna")
+    phrases.correct(Wanted(second.start_s, was[1], was[1], is_joined=True), "anna")
+    assert texts(phrases) == [*parted[:2], f"of ours {was[1]}", *was[2:]]
+    ids = [one.edit_id for one in phrases.corrections()]
+    with pytest.raises(StoreError, match="has no correction"):
+        phrases.undo([*ids, "0" * 12], "berta")
+    assert phrases.undo(ids, "berta") == ["radio"]
+    assert texts(phrases) == was
 
 
 def test_many_at_once_lose_nothing(phrases: Phrases) -> None:

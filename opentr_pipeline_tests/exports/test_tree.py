@@ -21,7 +21,7 @@ from opentr_pipeline.errors import StoreError
 from opentr_pipeline.exports.formats import FORMATS
 from opentr_pipeline.exports.tree import Export, Exported
 from opentr_pipeline.settings.cues import SubtitleSettings
-from opentr_pipeline.transcripts.derived_files import ENDINGS, file_name
+from opentr_pipeline.transcripts.derived_files import ENDINGS, WrittenTree, file_name
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline_tests.making import PROPERTY, recording, settings_of, transcript
 
@@ -217,6 +217,30 @@ def test_what_somebody_put_in_the_place_of_a_file_costs_that_file_alone(
     taken.rmdir()
     assert opentr(store, "--format", "srt").exit_code == 0
     assert "film/a.mp3.srt" in files(store)
+
+
+def test_what_somebody_has_edited_is_left_until_it_was_taken_in(store: TranscriptStore) -> None:
+    write(store, "srt", "txt")
+    edited = store.root / "exports/film/a.mp3.txt"
+    edited.write_text("one won\n")
+    gone = store.root / "exports/radio/deep/b.ogg.srt"
+    gone.write_text("mine")
+    assert opentr(store, "--format", "srt,txt").exit_code == 0  # nothing new is to be written
+    publish(store, "film", **{"film/a.mp3": "one two", "film/a.wav": "new"})
+    for path in ("radio/deep/b.ogg", "radio/c.ogg"):
+        store.write_recordings("radio", [recording(path, partition_key="radio")])
+    for _ in range(2):
+        said = opentr(store, "--format", "srt,txt")
+        assert said.exit_code == 1
+        assert "2 files in " in said.output
+        assert "film/a.mp3.txt (edited by hand; opentr import takes it in)" in said.output
+        assert (edited.read_text(), gone.read_text()) == ("one won\n", "mine")
+        assert files(store)["film/a.mp3.srt"].endswith("one two one two\n")
+        assert "radio/deep/b.ogg.txt" not in files(store)
+    gone.unlink()
+    WrittenTree(store, store.root / "exports").take_over("film", "film/a.mp3.txt", b"one won\n")
+    assert opentr(store, "--format", "srt,txt").exit_code == 0
+    assert edited.read_text() == "one two one two\n"
 
 
 def test_a_note_removes_nothing_outside_of_the_tree(store: TranscriptStore) -> None:

@@ -6,7 +6,6 @@ import http.server
 import re
 import threading
 from collections.abc import Callable, Iterator
-from importlib.resources import files
 from pathlib import Path
 
 import av
@@ -26,6 +25,7 @@ from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.site.server import pages_routes
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word
+from opentr_pipeline_tests.accessibility import violations
 from opentr_pipeline_tests.conftest import RecordProperty, wait_for
 from opentr_pipeline_tests.making import recording, settings_of, transcript, wav
 from opentr_pipeline_tests.speakers.voices import conversation
@@ -637,25 +637,8 @@ def test_links_and_quotes_say_where_they_are_from(
     context.close()
 
 
-@pytest.fixture(scope="module")
-def axe() -> str:
-    """Deque's checker of accessibility."""
-    return (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
-
-
-# WCAG 2.1, levels A and AA, and what axe counts among good practice.
-AXE_RUN = """async () => {
-    const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"];
-    const { violations } = await axe.run({ runOnly: rules });
-    return violations.map(({ id, nodes }) => [id, ...nodes.slice(0, 3).map(({ html, any }) => (
-        `${html} ${any[0]?.message ?? ""}`))].join(": "));
-}"""
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_page(
-    browser: Browser, settings: Settings, axe: str, scheme: str
-) -> None:
+def test_axe_finds_nothing_on_any_page(browser: Browser, settings: Settings, scheme: str) -> None:
     root = settings.workspace.output / "pages"
     pages = ["index.html#query=at3", "partitions/@root/1.html"]
     names = ("tape.wav", "talk.wav", "film.webm", "old.wma")
@@ -670,9 +653,8 @@ def test_axe_finds_nothing_on_any_page(
             page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
             if "query" in name:
                 expect(page.locator("#hits mark")).not_to_have_count(0)
-            page.evaluate(axe)
-            if violations := page.evaluate(AXE_RUN):
-                found[f"{name} {width}"] = violations
+            if violated := violations(page):
+                found[f"{name} {width}"] = violated
             assert page.evaluate("document.documentElement.scrollWidth") <= width, name
     context.close()
     assert found == {}

@@ -8,6 +8,7 @@ from opentr_pipeline.pages.html import FOLDER
 from opentr_pipeline.pages.pages import Pages
 from opentr_pipeline.pages.words import catalogue, find_texts
 from opentr_pipeline.settings.page import PAGES_LANGUAGES
+from opentr_pipeline.site.scripts import texts_of
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline.transcripts.transcript import STATUSES, Segment
 from opentr_pipeline_tests.making import recording, settings_of, transcript, wav
@@ -23,12 +24,14 @@ PLACEHOLDER = re.compile(r"{\w+}")
 
 
 def asked_for() -> set[str]:
-    """What stands in the templates of pages, and in the script of the search."""
+    """What stands in the templates of pages, and in the scripts of search and editor."""
     texts = [path.read_text() for path in FOLDER.glob("*.html")]
     quoted = (re.findall(r"""_\(("|')(.+?)\1\)""", text) for text in texts)
     literal = {text for found in quoted for _, text in found if " if " not in text}
     searching = {text for text in find_texts("en").values() if isinstance(text, str)}
-    return literal | searching | WORKED_OUT
+    scripts = (path.read_text() for path in FOLDER.glob("*.js"))
+    worded = {text for script in scripts for text in texts_of(script)}
+    return literal | searching | worded | WORKED_OUT
 
 
 @pytest.mark.parametrize("language", PAGES_LANGUAGES[1:])

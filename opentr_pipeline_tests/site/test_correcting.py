@@ -1,5 +1,6 @@
 """Correcting on the served pages: what is refused, and two people in their browsers at once."""
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from opentr_pipeline.site.server import application, pages_routes
 from opentr_pipeline.transcripts.schemas import transcript_of
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline.transcripts.transcript import Transcript
+from opentr_pipeline_tests.accessibility import violations
 from opentr_pipeline_tests.making import recording, settings_of, transcript, wav
 
 PATH = "tape.wav"
@@ -65,6 +67,37 @@ def test_corrections_are_kept_by_version_and_anything_else_is_refused(settings: 
     assert published(settings).text.startswith("We went to Ferrara. it")
 
 
+def client_of(settings: Settings) -> TestClient:
+    root, archive = settings.workspace.output / "pages", settings.workspace.archive
+    return TestClient(application(root, archive, routes_of(settings)))
+
+
+def test_what_visitors_look_for_is_checked_first_and_who_is_at_it_is_seen(
+    settings: Settings,
+) -> None:
+    client = client_of(settings)
+    assert client.get("/queue").text.index("ferara") < client.get("/queue").text.index("fine day")
+    for text in ("Day", "a day, fine", "x" * 99):
+        assert client.post("/sought", json={"text": text}).status_code == 204
+    kept = json.loads((settings.workspace.output / ".store/sought.json").read_text())
+    assert kept == {"day": 2, "a": 1, "fine": 1}
+    client = client_of(settings)
+    page = client.get("/queue").text
+    assert page.index("fine day") < page.index("ferara")
+    assert "looked for: <bdi>day, a, fine</bdi>" in page
+    anna, berta = ({"path": PATH, "who": who} for who in ("anna", "berta"))
+    assert client.post("/queue/take", json=anna).status_code == 200
+    refused = client.post("/queue/take", json=berta)
+    assert (refused.status_code, refused.json()["who"]) == (409, "anna")
+    client.post("/queue/leave", json=berta)
+    assert client.get("/corrections", params={"path": PATH}).json()["taken"]["who"] == "anna"
+    assert "<bdi>anna</bdi> is at it until" in client.get("/queue").text
+    client.post("/queue/leave", json=anna)
+    assert client.get("/corrections", params={"path": PATH}).json()["taken"] is None
+    assert client.post("/queue/take", json={"path": PATH, "who": " "}).status_code == 400
+    assert "What to check first" in client.get("/search.js").text
+
+
 def test_nobody_corrects_unless_the_settings_say_so(settings: Settings) -> None:
     off = settings.model_copy(update={"pages_correct": False})
     assert routes_of(off) == []
@@ -102,7 +135,7 @@ def opened(browser: Browser, address: str, who: str, at: str, problems: list[str
     page.locator(".said > span").get_by_text(at, exact=True).click()
     page.wait_for_function("current !== undefined")
     page.keyboard.press("e")
-    page.get_by_placeholder("Your name").fill(who)
+    page.locator(".correcting").get_by_placeholder("Your name").fill(who)
     page.get_by_label("Words").focus()
     return page
 
@@ -125,7 +158,7 @@ def test_two_people_correct_at_once_and_nobodys_work_is_lost(
     expect(anna.locator(".said").first).to_have_text("We went to Ferrara")
     expect(anna.locator(".said").nth(1)).to_have_text("it was a very fine day")
     berta.keyboard.press("Enter")
-    expect(berta.locator(".problem")).to_contain_text("We went to Ferrara")
+    expect(berta.locator(".correcting .problem")).to_contain_text("We went to Ferrara")
     expect(berta.get_by_label("Words")).to_have_value("we all went to ferara")
     berta.get_by_label("Words").fill("We all went to Ferrara")
     berta.get_by_placeholder("Speaker").fill("Berta Neri")
@@ -138,3 +171,33 @@ def test_two_people_correct_at_once_and_nobodys_work_is_lost(
     assert found.segments[0].speaker == "Berta Neri"
     assert {one.who for one in found.corrections} == {"anna", "berta", "carla"}
     assert problems == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_where_people_correct(
+    browser: Browser, served: str, settings: Settings, scheme: str
+) -> None:
+    Pages(settings).write_home()
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # type: ignore[arg-type]
+    page = context.new_page()
+    found = {}
+    for width in (1200, 360):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(served)
+        page.get_by_role("button", name="Correct", exact=True).click()
+        page.get_by_label("Words").fill(f"We went to Ferrara {width}")
+        page.locator(".correcting").get_by_label("Your name").fill("anna")
+        page.keyboard.press("Enter")
+        page.get_by_text("Corrections (").click()
+        page.get_by_role("button", name="Correct", exact=True).click()
+        found[f"editor {width}"] = violations(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.goto(served.partition("recordings")[0] + "queue")
+        page.get_by_label("Your name").fill("anna")
+        page.get_by_role("button", name="Take it").or_(page.get_by_text("is at it")).first.click()
+        page.get_by_text("is at it").wait_for()
+        found[f"queue {width}"] = violations(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
+    assert not any(found.values()), found
