@@ -88,7 +88,10 @@ def check_places(anew: Transcript, found: Transcript, made: list[Made]) -> None:
             assert states[one.edit_id].reason or states[one.edit_id].state == "agrees"
             assert not times
         assert len(times) <= 1  # another edit may have taken the word away again
-        assert all(one.start_s - ELSEWHERE_S < at_s < one.end_s + ELSEWHERE_S for at_s in times), (
+        is_there = all(one.start_s - ELSEWHERE_S < at_s < one.end_s + ELSEWHERE_S for at_s in times)
+        # Of a word that is said twice the new model may have heard the other one alone.
+        are_the_words = states[one.edit_id].found.strip() == states[one.edit_id].old.strip() != ""
+        assert is_there or are_the_words, (
             times,
             states[one.edit_id],
             [

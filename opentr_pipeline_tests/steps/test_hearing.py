@@ -12,7 +12,7 @@ from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.archive.recordings import Recording, probe_all
 from opentr_pipeline.audio.decoding import Sound
 from opentr_pipeline.errors import MediaError
-from opentr_pipeline.planning.plan import Taking
+from opentr_pipeline.planning.plan import Taking, plans_of
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.speaker_plan import (
     SpeakerPlan,
@@ -87,9 +87,9 @@ class Case:
         for one in self.recordings():
             partitions.setdefault(one.partition_key, []).append(one)
         plan = make_speaker_plan(self.setup(**variables), partitions, 1, taking)
-        path = self.folder / "plan.json"
-        plan.save(path)
-        assert load_speaker_plan(path) == plan
+        plans = plans_of(self.setup().store)
+        plan.save(plans, "a-run")
+        assert load_speaker_plan(plans, "a-run") == plan
         return plan
 
     def run(self, hears: Hears, taking: Taking = EVERYTHING, **variables: object) -> HearingRun:
