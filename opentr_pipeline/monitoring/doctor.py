@@ -189,7 +189,7 @@ def _libraries(cards: Cards) -> str:
 
 def _encoder() -> str:
     try:
-        return f"torch {metadata.version('torch')} encodes"
+        return f"torch {metadata.version('torch')}, which encodes"
     except metadata.PackageNotFoundError:
         return f"encoding is some 4 times as fast with torch ({installing('gpu')})"
 

@@ -38,7 +38,9 @@ def find(page: Page, link: str, words: str) -> None:
     def is_found() -> bool:
         page.goto(link)
         page.get_by_role("searchbox", name="Find what is said").fill(words)
-        page.locator("#said", has_text=re.compile(r"place|Nothing is found")).wait_for()
+        # It is made anew after each correction, and a page that is in the middle of it says so.
+        answers = re.compile(r"place|Nothing is found|load the page again")
+        page.locator("#said", has_text=answers).wait_for()
         return page.locator("#hits a").count() > 0
 
     wait_for(is_found, 30)

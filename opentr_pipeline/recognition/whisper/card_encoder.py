@@ -8,10 +8,12 @@ Source: the architecture, openai/whisper, AudioEncoder: two convolutions, positi
 attention and a network of two layers, each after a norm, with a last norm behind.
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from opentr_pipeline.commands import command
 from opentr_pipeline.devices.failures import is_out_of_memory
 from opentr_pipeline.recognition.whisper.model_file import (
     MODEL_FILE,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     Layer = dict[str, torch.Tensor]
 
 NORM_EPSILON = 1e-5
+_log = logging.getLogger(__name__)
 LINEARS = ("self_attention/linear_0", "self_attention/linear_1", "ffn/linear_0", "ffn/linear_1")
 NORMS = ("self_attention/layer_norm", "ffn/layer_norm")
 
@@ -46,12 +49,19 @@ def card_encoder(folder: Path, compute_type: str) -> "CardEncoder | None":
         return None
     try:
         return CardEncoder(read_model_file(folder / MODEL_FILE), "cuda", arithmetic)
-    except (ImportError, KeyError, ValueError, OSError):
-        return None
+    except (ImportError, KeyError, ValueError, OSError) as error:
+        reason = repr(error)
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise
-        return None  # a card that this PyTorch was not built for
+        reason = repr(error)  # a card that this PyTorch was not built for
+    _log.warning(
+        "PyTorch does not encode on this card (%s), so that CTranslate2 does, some 4 times slower "
+        "and in more memory; %s.",
+        reason,
+        command("doctor"),
+    )
+    return None
 
 
 class CardEncoder:
@@ -116,6 +126,8 @@ class CardEncoder:
         import torch
 
         self._layers.clear()
+        self._convolutions.clear()
+        del self._positions, self._last_norm
         torch.cuda.empty_cache()
 
     def _layer(self, number: int) -> "Layer":
