@@ -22,15 +22,16 @@ SAMPLES = PROJECT_ROOT / "samples" / "archive" / "interviews"
 STEP = """
 import sys
 from pathlib import Path
+from opentr_pipeline.planning.plan import plans_of
 from opentr_pipeline.planning.speaker_plan import load_speaker_plan
 from opentr_pipeline.speakers import diarization
 from opentr_pipeline.steps.hearing import HearingRun
 from opentr_pipeline.transcripts.store import TranscriptStore
 
-archive, output, plan, models = map(Path, sys.argv[1:])
-hears = diarization.load(models, 1)
-plan = load_speaker_plan(plan)
-HearingRun(archive, TranscriptStore(output), plan, lambda: hears).run(plan.shards[0])
+archive, output, models = map(Path, sys.argv[1:])
+hears, store = diarization.load(models, 1), TranscriptStore(output)
+plan = load_speaker_plan(plans_of(store), "a-run")
+HearingRun(archive, store, plan, lambda: hears).run(plan.shards[0])
 """
 
 
@@ -58,7 +59,7 @@ def test_a_killed_step_goes_on_where_it_was(
     case = Talks(tmp_path)
     before, kept = case.published(), KeptSpoken(case.setup().store.inner)
     case.plan()
-    places = (case.archive, tmp_path / "output", tmp_path / "plan.json", found)
+    places = (case.archive, tmp_path / "output", found)
     command = [sys.executable, "-c", STEP, *map(str, places)]
     with subprocess.Popen(command, cwd=PROJECT_ROOT) as step:
         while not _num_told(kept) and step.poll() is None:
