@@ -10,11 +10,14 @@ from opentr_pipeline.settings.addresses import Place, is_bucket
 from opentr_pipeline.settings.environment import is_in_stack
 from opentr_pipeline.settings.workspace import Workspace
 from opentr_pipeline.transcripts.elsewhere import elsewhere_of
+from opentr_pipeline.transcripts.kept_files import SharedFiles
 from opentr_pipeline.transcripts.layout import StoreLayout, disk_sentences
 from opentr_pipeline.whole_files import write_whole
 
 CLAIMS = "claims"
 FILES = "files"
+# What a host keeps in folders of its own until it shares a database.
+_KEPT = ("checkpoints", "heard", "spoken", "plans")
 
 
 def check_places(workspace: Workspace) -> None:
@@ -67,6 +70,10 @@ def settle_claims(workspace: Workspace, database: Database | None) -> None:
     """Keep where hosts say which recordings they work on: all who work look in one place.
 
     Those who looked elsewhere would each take on what another has, and count its attempts anew.
+    With a bucket and no database, files are those of each host's own copy: the note keeps such
+    hosts from those with a database, and not from each other.
+
+    What was kept in files before a database was named is taken into it.
 
     Raises:
         SettingsError: others look elsewhere.
@@ -75,6 +82,9 @@ def settle_claims(workspace: Workspace, database: Database | None) -> None:
     ours = f"PostgreSQL {database.token()}" if database else FILES
     theirs = elsewhere_of(workspace).keep_first(CLAIMS, ours) or _first_kept(workspace, ours)
     if theirs == ours:
+        if database and database.keeps_files:
+            for kind in _KEPT:
+                SharedFiles(database, kind).take_in(StoreLayout(workspace.output).inner / kind)
         return
     here = "in files" if theirs == FILES else "in PostgreSQL"
     wanted = "names a database" if theirs == FILES else "is empty"

@@ -99,7 +99,7 @@ def archive_facts(
         partition_keys: those that Dagster knows, published or not.
     """
     store = store_of(workspace)
-    failed = Checkpoints(store.inner, store.database).failed()
+    failed = Checkpoints(store.inner, store.database).listed("failed")
     references = find_references(workspace.archive, partitioning)
     # Not those whose generations were removed by hand, and whose links lead nowhere.
     published = {key for key in store.partition_keys() if store.state(key)}
@@ -116,7 +116,7 @@ def archive_facts(
         partitions,
         unreadable,
         len((scanned | set(partition_keys)) - published),
-        frozenset(one.media_fingerprint for one in failed),
+        frozenset(media_fingerprint for media_fingerprint, _ in failed),
         sum(len(references[key]) for key in references.keys() - published),
     )
 

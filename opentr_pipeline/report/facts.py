@@ -230,7 +230,8 @@ def _sums_of(store: TranscriptStore, key: str, left: Set[str]) -> Sums:
 def _kept_failures(checked: ArchiveFacts, store: TranscriptStore) -> Iterator[dict[str, Any]]:
     """Failures that are published nowhere: a transcript of earlier bytes stays in their place."""
     kept = Checkpoints(store.inner, store.database)
-    failed = {one.media_fingerprint: one for one in kept.failed()}
+    changed = {media for one in checked.partitions for _, media in one.archive_rows.changed}
+    failed = {one.media_fingerprint: one for one in kept.failed(changed)}
     for partition in checked.partitions:
         for path, media_fingerprint in partition.archive_rows.changed:
             if one := failed.get(media_fingerprint):

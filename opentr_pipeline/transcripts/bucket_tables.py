@@ -187,7 +187,7 @@ class BucketTables:
                     if is_same(noted, (now.version or {}).get("e_tag")):
                         raise StoreError(
                             f"OUTPUT_DIR={self._address} refuses a condition that holds; what is "
-                            "finished is kept on this machine, and published by the next run."
+                            "finished is kept, and published by the next run."
                         ) from None
                     return False
                 version = dict(now.version or {})
@@ -288,5 +288,5 @@ class BucketTables:
         except OSError as error:
             raise StoreError(
                 f"OUTPUT_DIR={self._address} cannot be used: {error.strerror}; what is finished is "
-                "kept on this machine, and published by the next run."
+                "kept, and published by the next run."
             ) from None

@@ -52,9 +52,10 @@ class Checkpoints(KeptOutcomes[Transcript]):
         """The final outcomes that were kept last."""
         return list(self._kept(self._files.newest(".json", num)))
 
-    def failed(self) -> Iterator[Transcript]:
-        """The outcomes of last attempts that failed."""
-        return self._kept(self._files.names(".failed"))
+    def failed(self, media_fingerprints: Container[str]) -> Iterator[Transcript]:
+        """The outcomes of last attempts that failed, of some media; reads these alone."""
+        names = self._files.names(".failed")
+        return self._kept(name for name in names if _media_fingerprint(name) in media_fingerprints)
 
     def _kept(self, names: Iterable[str]) -> Iterator[Transcript]:
         for name in names:
@@ -64,7 +65,7 @@ class Checkpoints(KeptOutcomes[Transcript]):
     def failed_under(self, settings_fingerprint: str) -> set[str]:
         """The media fingerprints of what failed under some options; reads names alone."""
         names = self._files.names(".failed", settings_fingerprint)
-        return {name.rpartition("/")[2].removesuffix(".failed") for name in names}
+        return set(map(_media_fingerprint, names))
 
     def heard_so_far(self, content: Content) -> list[Heard]:
         """The windows that an earlier attempt has heard, as far as they were kept."""
@@ -115,6 +116,10 @@ class Checkpoints(KeptOutcomes[Transcript]):
             kept = self.load(content)
             if kept and kept.is_final and kept.voices:  # else published meanwhile
                 self.save(dataclasses.replace(kept, voices=()))
+
+
+def _media_fingerprint(name: str) -> str:
+    return name.rpartition("/")[2].removesuffix(".failed")
 
 
 class FailedAttempts:

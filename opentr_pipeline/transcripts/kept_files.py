@@ -2,7 +2,8 @@
 
 Hosts that see one folder keep it there. Where the tables are in a bucket they share none, and keep
 it in PostgreSQL, whole contents too: they are small beside media, asked for one by one and many
-times, and gone once they are published. ``test_kept_files`` holds both to what they promise.
+times, and most are gone once they are published; what was heard under given texts stays.
+``test_kept_files`` holds both to what they promise.
 """
 
 import contextlib
@@ -142,6 +143,20 @@ class SharedFiles:
             name=name,
             content=content,
         )
+
+    def take_in(self, folder: Path) -> None:
+        """Take what a host kept in a folder before it had the database; what is here stays."""
+        for path in [*folder.glob("**/*.json"), *folder.glob("**/*.failed")]:
+            with contextlib.suppress(
+                FileNotFoundError
+            ):  # another process of the host does the same
+                self._do(
+                    "INSERT INTO opentr_files (kind, name, content) VALUES (%(kind)s, %(name)s, "
+                    "%(content)s) ON CONFLICT DO NOTHING",
+                    name=str(path.relative_to(folder)),
+                    content=path.read_bytes(),
+                )
+                path.unlink()
 
     def read(self, name: str) -> bytes:
         """See ``KeptFiles``."""

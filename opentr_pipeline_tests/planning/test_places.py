@@ -81,7 +81,9 @@ def test_an_archive_may_be_moved(tmp_path: Path) -> None:
 
 def test_claims_are_looked_for_in_one_place(tmp_path: Path) -> None:
     here = workspace(tmp_path, "out")
-    first, second = (cast("Database", SimpleNamespace(token=lambda t=t: t)) for t in "ab")
+    first, second = (
+        cast("Database", SimpleNamespace(token=lambda t=t: t, keeps_files=False)) for t in "ab"
+    )
     note = f"remove {tmp_path}/out/.store/claims."
     settle_claims(here, None)
     settle_claims(here, None)
@@ -107,5 +109,5 @@ def test_claims_on_a_bucket_are_looked_for_in_one_place_by_all_hosts(
     )
     settle_claims(one, None)
     with pytest.raises(SettingsError, match=f"OUTPUT_DIR={bucket} .* {bucket}/.store/claims"):
-        settle_claims(two, cast("Database", SimpleNamespace(token=lambda: "a")))
+        settle_claims(two, cast("Database", SimpleNamespace(token=lambda: "a", keeps_files=False)))
     settle_claims(two, None)

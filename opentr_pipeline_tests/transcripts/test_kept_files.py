@@ -9,7 +9,13 @@ import pytest
 
 from opentr_pipeline.postgres import Database
 from opentr_pipeline.transcripts.checkpoints import Checkpoints, FailedAttempts
-from opentr_pipeline.transcripts.kept_files import KEPT_DAYS, FolderFiles, KeptFiles, kept_files
+from opentr_pipeline.transcripts.kept_files import (
+    KEPT_DAYS,
+    FolderFiles,
+    KeptFiles,
+    SharedFiles,
+    kept_files,
+)
 from opentr_pipeline_tests.making import content, transcript
 from opentr_pipeline_tests.transcripts.conftest import BOTH
 
@@ -86,7 +92,8 @@ def test_outcomes_of_one_host_are_there_for_another(
     assert there.load(content("sound")) == transcript("sound")
     assert there.listed("json") == {content("sound")}
     assert [one.content for one in there.newest(5)] == [content("sound")]
-    assert [one.content for one in there.failed()] == [content("noise")]
+    assert [one.content for one in there.failed({content("noise")[0]})] == [content("noise")]
+    assert list(there.failed({content("sound")[0]})) == []
     assert FailedAttempts(there).of(content("noise")) == transcript("noise").num_attempts
     assert FailedAttempts(there).of(content("sound")) == 0
     there.drop(content("sound"))
@@ -98,3 +105,21 @@ def test_what_the_disk_does_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "kind").write_text("a file in the way")
     with pytest.raises(Exception, match=r"^here cannot be written: "):
         FolderFiles(tmp_path / "kind", "here").write("1.json", b"")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_what_a_host_kept_before_it_had_a_database_is_taken_in_once(
+    tmp_path: Path, database: Database
+) -> None:
+    store = tmp_path / "output" / ".store"
+    before, now = Checkpoints(store), Checkpoints(store, with_files(database))
+    before.save(transcript("sound"))
+    before.save(transcript("noise", status="failed"))
+    now.save(transcript("sound", reason="newer"))
+    for _ in range(2):
+        SharedFiles(Database(database.url), "checkpoints").take_in(store / "checkpoints")
+        assert now.listed("json") == {content("sound")}
+        assert now.listed("failed") == {content("noise")}
+        assert now.load(content("sound")) == transcript("sound", reason="newer")
+        assert before.listed("json") == before.listed("failed") == set()
