@@ -22,6 +22,7 @@ from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.steps.outcome import ShardOutcome, status_and_reason
 from opentr_pipeline.steps.publishing import publish_partition
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
+from opentr_pipeline.transcripts.elsewhere import Following
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.transcript import Content, Transcript
 from opentr_pipeline.transcripts.window_results import Heard, compose
@@ -74,8 +75,7 @@ class ShardRun:
             batch_size: windows decoded together.
         """
         self._archive = storage_of(archive)
-        self._store = store
-        self._plan = plan
+        self._store, self._plan = store, plan
         self._load = load
         self._recognizer: Recognizer | None = None
         self.batch_size = batch_size
@@ -97,7 +97,7 @@ class ShardRun:
         """
         started = time.monotonic()
         self._mine = Counter(key for item in items for key in item.partition_keys)
-        self._store.elsewhere.follow_each(self._mine)
+        self._following = Following(self._store.elsewhere, self._mine)
         self._index = self._store.index(self._plan.partitions)
         waiting = list(items)
         while waiting and not self._plan.taking.is_over:
@@ -168,25 +168,25 @@ class ShardRun:
         for item in items:
             if self._plan.taking.is_over:  # what is under way is finished and kept
                 return
-            with self._lock:
-                if (claim := self._checkpoints.lock(item.content)) is None:
-                    held.append(item)
-                    continue
-                try:
+            if (claim := self._checkpoints.lock(item.content)) is None:
+                held.append(item)
+                self._following.expect(item.partition_keys)
+                continue
+            try:
+                self._following.follow_again(item.partition_keys)  # finishing waits for no bucket
+                with self._lock:
                     source = self._source(item, claim)
-                except BaseException:
-                    claim.release()
-                    raise
-                if source is None:
-                    claim.release()
-                    continue
-            yield source
+            except BaseException:
+                claim.release()
+                raise
+            if source is None:
+                claim.release()
+            else:
+                yield source
 
     def _source(self, item: ShardItem, claim: Claim) -> Source | None:
         """An item for the engine, or None where it has an outcome now."""
-        if not self._checkpoints.has(item.content):
-            # Another run may have published it, and dropped its checkpoint.
-            self._store.elsewhere.follow_each(item.partition_keys)
+        if not self._checkpoints.has(item.content):  # another run may have published it
             self._index.update(self._store.index(item.partition_keys))
         if self._has_outcome(item.content):
             self.outcome.num_found_done += 1

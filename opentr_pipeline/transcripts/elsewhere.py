@@ -4,12 +4,18 @@
 folder then is a copy that follows what is published there, and whoever reads, reads the copy.
 """
 
+import contextlib
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from opentr_pipeline.errors import StoreError
 from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.settings.workspace import Workspace
+
+# Who follows for each recording asks a bucket no more often: a request takes some 30 ms.
+FOLLOW_S = 10.0
 
 
 class Elsewhere(Protocol):
@@ -139,6 +145,38 @@ class Nowhere:
 
     def send(self, folder: str) -> None:
         """See ``Elsewhere``."""
+
+
+class Following:
+    """Partitions that somebody works on for long, and others may publish meanwhile."""
+
+    def __init__(self, elsewhere: Elsewhere, partition_keys: Iterable[str]) -> None:
+        """Follow them.
+
+        Raises:
+            StoreError: the bucket cannot be read.
+        """
+        self._elsewhere, self._followed_at = elsewhere, dict.fromkeys(partition_keys, 0.0)
+        self._follow(list(self._followed_at))
+
+    def _follow(self, partition_keys: list[str]) -> None:
+        if partition_keys:
+            self._followed_at.update(dict.fromkeys(partition_keys, time.monotonic()))
+            self._elsewhere.follow_each(partition_keys)
+
+    def follow_again(self, partition_keys: Iterable[str]) -> None:
+        """Follow those of them that were not followed just now; who publishes does so anyway.
+
+        A bucket that cannot be read counts as one in which nobody has published.
+        """
+        at = time.monotonic()
+        due = [key for key in partition_keys if at - self._followed_at[key] >= FOLLOW_S]
+        with contextlib.suppress(StoreError):
+            self._follow(due)
+
+    def expect(self, partition_keys: Iterable[str]) -> None:
+        """Somebody is known to work on these: follow them when they are asked for next."""
+        self._followed_at.update(dict.fromkeys(partition_keys, float("-inf")))
 
 
 def elsewhere_of(workspace: Workspace) -> Elsewhere:

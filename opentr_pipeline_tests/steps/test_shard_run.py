@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from opentr_pipeline.recognition.recognizer import Part
 from opentr_pipeline.steps import shard_run
 from opentr_pipeline.steps.shard_run import MAX_DEATHS, ShardOutcome, ShardRun
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
+from opentr_pipeline.transcripts.elsewhere import Nowhere
 from opentr_pipeline.transcripts.transcript import Content, Segment
 from opentr_pipeline.transcripts.window_results import Heard
 from opentr_pipeline_tests.audio.test_decoding import encoded
@@ -575,6 +576,33 @@ def test_a_recording_that_another_run_holds_is_waited_for(world: World) -> None:
     assert len(model.heard_s) == 2
     assert made.outcome.num_found_done == 1
     assert len(statuses(world)) == 3
+
+
+def test_a_bucket_is_asked_now_and_then_and_need_not_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[set[str]] = []
+
+    class Away(Nowhere):
+        def follow_each(self, partition_keys: Iterable[str]) -> None:
+            asked.append(set(partition_keys))
+            if len(asked) > 1:
+                raise StoreError("The bucket is away.")
+
+    monkeypatch.setattr(world.store, "elsewhere", Away())
+    plan = world.plan()
+    items = items_of(plan)
+    claim = Checkpoints(world.store.inner).lock(items[0].content)
+    assert claim is not None
+    made = ShardRun(world.archive, world.store, plan, Model().load, BATCH_SIZE)
+    runner = threading.Thread(target=made.run, args=(items,), daemon=True)
+    runner.start()
+    wait_for(lambda: len(statuses(world)) == 2, 20.0)
+    assert asked == [{"film", "radio"}]
+    claim.release()  # by somebody who may have published it just now
+    runner.join(timeout=30)
+    assert asked == [{"film", "radio"}, {"film"}]
+    assert set(statuses(world).values()) == {"ok"}
 
 
 def test_two_runs_at_once_hear_every_recording_once(world: World) -> None:
