@@ -50,7 +50,7 @@ HEAVY = {"faster_whisper", "ctranslate2", "av", "torch", "onnxruntime", "numpy",
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 # They hand variables on to processes that they start; only ``settings`` gives them a meaning.
 ENVIRONMENT_FORWARDERS = {
-    *("cli.programs", "launching.home", "audio.listeners", "audio.windows"),
+    *("cli.programs", "launching.home", "audio.own_processes", "audio.windows"),
     *("recognition.whisper.model", "services.stack", "speakers.sessions", "services.cluster_node"),
 }
 MAX_LINES_OF_FILE = 300

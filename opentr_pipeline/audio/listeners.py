@@ -8,7 +8,6 @@ A listener is a process of ours with a socket: a sound goes in, its windows come
 the socket does, so it never outlives who started it, however that one dies.
 """
 
-import os
 import signal
 import socket
 import subprocess
@@ -20,6 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from opentr_pipeline.audio.decoding import Sound
+from opentr_pipeline.audio.own_processes import command_of, environment
 from opentr_pipeline.audio.windows import Window
 
 END_TIMEOUT_S = 5.0
@@ -77,13 +77,11 @@ class _Listener:
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            # One thread each: libraries that start one for every core would fight over them.
-            alone = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(theirs.fileno())],
+                [*command_of(__name__), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, **alone},
+                env=environment(),
             )
         self._connection = Connection(ours.detach())
 

@@ -6,6 +6,7 @@ pictures of odd files cost their poster and nothing else.
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from opentr_pipeline.audio.own_processes import command_of, environment
 from opentr_pipeline.audio.probe import is_cover, open_media
 from opentr_pipeline.plain_files import open_regular
 
@@ -26,6 +28,8 @@ QUALITY = 6
 TIMEOUT_S = 20.0
 CPU_S = 10
 MEMORY_BYTES = 2 << 30
+# That the film makes no sense; any other end may be this machine's fault.
+NONSENSE = 3
 MAX_PIXELS = 1 << 26
 MAX_BYTES = 1 << 18
 # What films are coded in.
@@ -45,7 +49,7 @@ def poster_of(path: Path, archive: Path) -> bytes | None:
         archive: which no link may leave.
 
     Returns:
-        None where the file cannot be read now; another time it may be.
+        None where none can be looked for now; another time one may be.
     """
     try:
         stream = open_regular(path, os.path.realpath(archive))
@@ -54,17 +58,21 @@ def poster_of(path: Path, archive: Path) -> bytes | None:
     with stream:
         try:
             done = subprocess.run(
-                [sys.executable, "-m", __name__],
+                command_of(__name__),
                 stdin=stream,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                env=environment(),
                 timeout=TIMEOUT_S,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return b""
-    is_whole = done.returncode == 0 and len(done.stdout) <= MAX_BYTES
-    return done.stdout if is_whole else b""
+            return None
+    if done.returncode in (NONSENSE, -signal.SIGXCPU):
+        return b""
+    if done.returncode != 0:
+        return None
+    return done.stdout if len(done.stdout) <= MAX_BYTES else b""
 
 
 def find_poster(film: Path) -> bytes:
@@ -128,10 +136,19 @@ def _jpeg(frame: Any, shape: float) -> bytes:
 
 
 def _within_bounds() -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S + 1))  # the first says why it ends
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 
-if __name__ == "__main__":
+def _answer() -> None:
     _within_bounds()
-    sys.stdout.buffer.write(find_poster(_STANDARD_INPUT))
+    from av import FFmpegError
+
+    try:
+        sys.stdout.buffer.write(find_poster(_STANDARD_INPUT))
+    except FFmpegError:
+        sys.exit(NONSENSE)
+
+
+if __name__ == "__main__":
+    _answer()

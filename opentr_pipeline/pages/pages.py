@@ -152,7 +152,7 @@ class Pages:
     def _write(self, key: str, noted: Note, made_from: str) -> Written:
         rows = self._rows(key)
         done = Written(len(rows))
-        posters = write_posters(
+        posters, is_whole = write_posters(
             self.tree, rows, self._archive_root, noted.facts.get("posters", {}), done.unwritten
         )
         entries = [ListEntry.of_row(row) for row in rows]
@@ -173,7 +173,8 @@ class Pages:
         first = [vars(entry) for entry in entries[:NUM_FIRST_ROWS]]
         facts = {"form": FACTS_FORM, "totals": totals_of(entries), "first": first}
         facts |= {"chapters": chapters, "posters": posters}
-        self.tree.keep(key, Note("" if done.unwritten else made_from, sorted(names), facts))
+        is_whole = is_whole and not done.unwritten
+        self.tree.keep(key, Note(made_from if is_whole else "", sorted(names), facts))
         return done
 
     def _link_media(self, entries: Sequence[ListEntry]) -> set[str]:

@@ -20,7 +20,7 @@ def write_posters(
     archive: Place,
     noted: Posters,
     unwritten: list[str],
-) -> Posters:
+) -> tuple[Posters, bool]:
     """Write the posters of films, and put the name of each into its row, as ``poster``.
 
     Args:
@@ -30,19 +30,23 @@ def write_posters(
             to media either.
         noted: what was known of their contents before.
         unwritten: gets a word about each whose place somebody has taken.
+
+    Returns:
+        What is known of their contents now, and whether that is all there is to know.
     """
-    known = {}
+    known, is_whole = {}, True
     for row in rows:
         if not row["has_video"] or not isinstance(archive, Path):
             continue
         content, name = row["media_fingerprint"], poster_name(row["recording_id"])
         if noted.get(content) is False or (noted.get(content) and tree.is_there(name)):
-            has_poster = noted[content]
+            known[content] = is_shown = noted[content]
         else:
             picture = poster_of(archive / path_of(row["path"]), archive)
-            if picture is None:
-                continue
-            has_poster = bool(picture) and tree.put(name, picture, unwritten) is not None
-        known[content] = has_poster
-        row["poster"] = name * has_poster
-    return known
+            if picture is None:  # what was there stays, until it can be looked for
+                is_whole, is_shown = False, tree.is_there(name)
+            else:
+                known[content] = bool(picture)
+                is_shown = bool(picture) and tree.put(name, picture, unwritten) is not None
+        row["poster"] = name * is_shown
+    return known, is_whole

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from opentr_pipeline.exports.titles import made_on, shown_title
 from opentr_pipeline.pages.lists import page_of
 from opentr_pipeline.pages.paragraphs import written_language
-from opentr_pipeline.search.neighbours import bits_of, noted, numbers_of
+from opentr_pipeline.search.neighbours import bits_of, noted, num_parts, numbers_of
 from opentr_pipeline.search.parts import Part, Shown, as_script, counts_of, parts_of
 from opentr_pipeline.search.passages import Spoken
 from opentr_pipeline.search.postings import Postings, postings_of
@@ -77,7 +77,9 @@ class SiteIndex:
         with self.tree.writing(partition_key):
             noted = self.tree.noted(partition_key)
             made_from = self.tree.made_from(partition_key, FORM)
-            if not made_from or noted.made_from != made_from:
+            units = [name for name in noted.names if name.startswith(".units/")]
+            is_same = made_from and noted.made_from == made_from
+            if not is_same or not all(map(self.tree.is_there, units)):
                 self._write(partition_key, noted, made_from)
 
     def _write(self, key: str, noted: Note, made_from: str) -> None:
@@ -143,13 +145,17 @@ class SiteIndex:
         contents = []
         for name in names:
             files = [self.tree.root / ".units" / f"{name}.{ending}" for ending in ("json", "near")]
-            with contextlib.suppress(FileNotFoundError):  # taken out just now; who did joins anew
+            # Taken out just now: who did joins anew. One that is lost is written again with its
+            # partition.
+            with contextlib.suppress(FileNotFoundError):
                 contents.append([path.read_bytes() for path in files])
         digest = hashlib.sha256(b"\n".join([FORM.encode(), *chain(*contents)])).hexdigest()[:8]
         folder = f"{number}-{digest}"
         summary = self.tree.root / ".units" / f"{folder}.summary"
         if not summary.exists() or not (self.tree.root / folder / "head.js").exists():
-            units = [Unit(**json.loads(facts), near=near) for facts, near in contents]
+            read = (Unit(**json.loads(facts), near=near) for facts, near in contents)
+            # Others are being written just now, one file after the other; who does joins anew.
+            units = [unit for unit in read if num_parts(unit.near) == len(unit.parts)]
             for name, script in scripts_of(folder, units):
                 self.tree.replace(name, script)
             self.tree.replace(f".units/{summary.name}", json.dumps(_summary(units)).encode())

@@ -83,8 +83,11 @@ def test_odd_files_cost_their_poster_alone(tmp_path: Path, monkeypatch: pytest.M
     assert poster_of(cut, tmp_path) == b""
     assert poster_of(tmp_path / "gone.mkv", tmp_path) is None
     assert poster_of(whole, tmp_path / "elsewhere") is None, "a link out of the archive"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "av.py").write_text("raise SystemExit")
+    assert poster_of(whole, tmp_path), "a file beside the archive is no module of ours"
     monkeypatch.setattr(posters, "TIMEOUT_S", 0.001)
-    assert poster_of(whole, tmp_path) == b""
+    assert poster_of(whole, tmp_path) is None, "another time there may be one"
 
 
 def test_the_process_is_bounded() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentr_pipeline.search import site_index, volumes
+from opentr_pipeline.search import neighbours, site_index, volumes
 from opentr_pipeline.search.parts import PART_TOKENS, parts_of
 from opentr_pipeline.search.passages import Spoken
 from opentr_pipeline.search.postings import DIGITS, WEIGHTS, joined, postings_of, term_files_of
@@ -147,6 +147,14 @@ def test_an_upload_costs_its_own_volume_and_what_is_gone_goes(
     after = [name for name, *_ in content(index.tree.root / "manifest.js")["volumes"]]
     assert after[0] == film
     assert set(content(index.tree.root / after[1] / "t0.js")) == {"five"}
+    near = next((index.tree.root / ".units").glob("radio.*.near"))
+    whole = near.read_bytes()
+    near.write_bytes(neighbours.noted([set(), set()]))  # of another time than its terms
+    index.write_volumes()
+    assert not content(index.tree.root / "manifest.js")["volumes"][1][1]
+    near.unlink()
+    assert write().keys() == second.keys(), "what is lost is written again"
+    assert near.read_bytes() == whole
     publish(store, "film", **{"film/a.wav": "", "film/b.wav": ""})
     names = write()
     assert len([name for name in names if name.startswith("texts/")]) == 1
