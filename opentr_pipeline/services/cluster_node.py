@@ -150,7 +150,10 @@ def start_head(home: Path, address: str) -> str:
         raise ServiceError(
             f"Port {HEAD_PORT} is taken by another program; end it: hosts join there."
         )
-    place = [f"--node-ip-address={address}", f"--port={HEAD_PORT}"]
+    # Any port that is free: what is left of a head that died keeps the usual one for seconds, and
+    # the next head would take no jobs, for good.
+    agent = "--dashboard-agent-listen-port=0"
+    place = [f"--node-ip-address={address}", f"--port={HEAD_PORT}", agent]
     page = [f"--dashboard-host={address}", f"--dashboard-port={PAGE_PORT}"]
     # Steps go to hosts; a machine that is to be both joins itself as well.
     nothing = ["--num-cpus=0", "--num-gpus=0", f"--node-name={socket.gethostname()}"]
