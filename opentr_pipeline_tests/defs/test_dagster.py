@@ -214,7 +214,8 @@ def _check_operators(served: Project) -> None:
         check["name"]: check for check in json.loads(served.opentr("health", "--json"))["checks"]
     }
     assert {"daemon", "code location", "automation", "runs"} <= set(health)
-    assert "dagster.daemon" in served.opentr("logs", "dev")
+    # The last lines may all be of one long message, which has no name before them.
+    wait_for(lambda: "dagster.daemon" in served.opentr("logs", "dev"))
     lines = served.opentr("logs", "cpu.slot-0").splitlines()
     assert any("Worker slot cpu.slot-0 taken by run" in line for line in lines)
     assert any("Model base loaded in" in line for line in lines)
