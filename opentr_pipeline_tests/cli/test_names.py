@@ -15,6 +15,7 @@ NAME = os.fsdecode(b"tapes\x1b]0;gone\x07/\xe2\x80\xae\xc2\x9b31m\n\xe9.wav")
 DRIVING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]")
 
 
+@pytest.mark.slow
 def test_no_command_sends_a_name_to_the_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

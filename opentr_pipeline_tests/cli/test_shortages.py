@@ -56,6 +56,7 @@ def test_a_full_disk_of_the_state_is_one_sentence_and_costs_nothing(
     assert said.startswith(f"opentr: Nothing can be written at {disk / 'home'}")
 
 
+@pytest.mark.slow
 def test_too_few_open_files_are_one_sentence(archive: Path) -> None:
     limited = 'ulimit -n 8; exec "$@"'
     command = ["sh", "-c", limited, "sh", sys.executable, "-m", "opentr_pipeline.cli.app"]

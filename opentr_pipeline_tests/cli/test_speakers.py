@@ -75,6 +75,7 @@ def text_of(settings: Settings, name: str) -> str:
     return (settings.workspace.output / name).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_voice_is_named_suggested_confirmed_renamed_and_forgotten(settings: Settings) -> None:
     opentr(settings, "export", "--format", "srt,vtt,json,csv")
     opentr(settings, "pages")
@@ -129,6 +130,7 @@ def test_a_voice_is_named_suggested_confirmed_renamed_and_forgotten(settings: Se
     assert (person["name"], person["num_voices"]) == ("Dr. A. Rossi", 3)
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_who_is_forgotten(settings: Settings) -> None:
     store = TranscriptStore(settings.workspace.output)
     opentr(settings, "speakers", "name", "radio/a.wav", "SPEAKER_00", NAME, "--note", "of Turin")
@@ -184,6 +186,7 @@ def maker_of(settings: Settings, path: str) -> tuple[EditMaker, str]:
     return EditMaker(made), row["media_fingerprint"]
 
 
+@pytest.mark.slow
 def test_who_is_called_otherwise_is_so_in_corrections_and_forgotten_there(
     settings: Settings,
 ) -> None:
@@ -239,6 +242,7 @@ def forms(values: Sequence[float]) -> set[bytes]:
     return packed | {text.encode() for text in digits | rounded}
 
 
+@pytest.mark.slow
 def test_what_is_made_anew_is_sent_where_the_tables_are(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -338,6 +342,7 @@ def test_who_is_forgotten_while_names_are_put_in_stays_so(
     )
 
 
+@pytest.mark.slow
 def test_forgetting_that_was_cut_short_is_done_by_the_same_command(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ def spec_of(defs: dg.Definitions, key: str) -> dg.AssetSpec:
     return next(one for one in defs.resolve_all_asset_specs() if one.key.to_user_string() == key)
 
 
+@pytest.mark.slow
 def test_the_package_imports_no_dagster_until_somebody_asks_for_it() -> None:
     code = (
         "import sys, opentr_pipeline; assert 'dagster' not in sys.modules; "

@@ -70,6 +70,7 @@ def test_the_checks_run_alone(tmp_path: Path) -> None:
     assert found["word_error_rate_is_low"].passed
 
 
+@pytest.mark.slow
 def test_the_checks_are_judged_where_the_run_leaves_recordings_to_another(
     tmp_path: Path,
 ) -> None:

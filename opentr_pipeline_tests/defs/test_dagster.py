@@ -63,6 +63,7 @@ def test_the_slots_of_the_settings_are_the_default_limit() -> None:
     assert fields["worker_slots"].default_value == 7
 
 
+@slow
 def test_a_step_is_born_with_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     (tmp_path / "dagster.yaml").write_text((PROJECT_ROOT / "dagster.yaml").read_text())

@@ -13,6 +13,7 @@ from dagster import DagsterInstance
 from opentr_pipeline.definitions import defs
 
 
+@pytest.mark.slow
 def test_a_tick_leaves_nothing_behind(tmp_path: Path) -> None:
     """Each opens the instance anew; what is asked for at exit is held until then."""
     assert defs.sensors
@@ -28,6 +29,7 @@ def test_a_tick_leaves_nothing_behind(tmp_path: Path) -> None:
     assert kept[2] == kept[1]
 
 
+@pytest.mark.slow
 def test_the_scripts_are_read_once_for_all_databases(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ def _settings(folder: Path, output: str) -> Settings:
     )
 
 
+@pytest.mark.slow
 def test_a_folder_is_ready_for_the_keys_that_it_was_prepared_for(
     setup: Setup, tmp_path: Path
 ) -> None:

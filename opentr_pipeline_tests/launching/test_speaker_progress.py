@@ -39,6 +39,7 @@ def test_each_recording_counts_when_it_is_heard(case: Case) -> None:
     assert (again.to_do(), again.audio_s, again.summary()) == ("", {}, "")
 
 
+@pytest.mark.slow
 def test_taking_back_and_failing_are_sentences(case: Case) -> None:
     def once(number: int) -> None:
         if number == 1:

@@ -83,6 +83,7 @@ def test_the_page_says_what_was_measured_and_what_follows() -> None:
     assert "words are not" in said
 
 
+@slow
 def test_noise_needs_the_tokens_of_a_model_that_knows_many_languages(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"tiny\.en knows English only"):
         noise.make("large-v2", TINY, Model("tiny.en", tmp_path, ""), tmp_path / "made")

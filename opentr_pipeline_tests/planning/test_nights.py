@@ -101,6 +101,7 @@ def _planned(variables: dict[str, str], request: RunRequest) -> dict[str, object
     return config
 
 
+@pytest.mark.slow
 def test_a_night_asks_for_few_runs_within_its_budget(variables: dict[str, str]) -> None:
     soon = datetime.now(UTC) + timedelta(hours=3)
     requests = _tick(variables, NIGHT_UNTIL=f"{soon:%H:%M}")
@@ -118,6 +119,7 @@ def test_a_night_asks_for_few_runs_within_its_budget(variables: dict[str, str]) 
     assert _planned(variables, request)["audio_budget_s"] == pytest.approx(1801, abs=1)
 
 
+@pytest.mark.slow
 def test_a_night_asks_for_several_runs_where_one_would_be_too_long(
     variables: dict[str, str],
 ) -> None:
@@ -130,6 +132,7 @@ def test_a_night_asks_for_several_runs_where_one_would_be_too_long(
     assert budgets == [1201, 1201, 601]
 
 
+@pytest.mark.slow
 def test_an_empty_night_says_why(variables: dict[str, str]) -> None:
     late = settings_of(variables)
     for path in (late.workspace.archive).rglob("*.wav"):
@@ -139,6 +142,7 @@ def test_an_empty_night_says_why(variables: dict[str, str]) -> None:
     assert "Nothing is missing" in str(skipped.skip_message)
 
 
+@pytest.mark.slow
 def test_a_night_that_is_evaluated_too_late_asks_for_nothing(variables: dict[str, str]) -> None:
     skipped = _tick(variables, datetime.now(UTC) - timedelta(days=2))
     assert isinstance(skipped, SkipReason)
@@ -161,6 +165,7 @@ def test_what_nobody_has_looked_into_counts_by_its_size(variables: dict[str, str
     ]
 
 
+@pytest.mark.slow
 def test_a_night_tells_speakers_apart_where_a_recording_may_fail_again(
     variables: dict[str, str],
 ) -> None:

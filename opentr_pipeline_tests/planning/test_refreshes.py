@@ -262,6 +262,7 @@ def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
         yield made
 
 
+@pytest.mark.slow
 def test_each_publication_is_followed_once_though_the_run_fails(instance: DagsterInstance) -> None:
     eye = Eye(instance)
     said = eye.tick().skip_reason
@@ -286,6 +287,7 @@ def test_each_publication_is_followed_once_though_the_run_fails(instance: Dagste
     assert eye.asked() == [(BOTH, "a")]
 
 
+@pytest.mark.slow
 def test_a_run_that_began_before_a_publication_has_not_followed_it(
     instance: DagsterInstance,
 ) -> None:
@@ -306,6 +308,7 @@ def test_a_run_that_began_before_a_publication_has_not_followed_it(
     assert eye.asked() == []
 
 
+@pytest.mark.slow
 def test_what_was_there_before_is_caught_up_after_everything_else(
     instance: DagsterInstance,
 ) -> None:
@@ -322,6 +325,7 @@ def test_what_was_there_before_is_caught_up_after_everything_else(
     assert eye.asked() == []
 
 
+@pytest.mark.slow
 def test_a_tick_waits_for_the_run_before(instance: DagsterInstance) -> None:
     eye = Eye(instance)
     eye.tick()
@@ -334,6 +338,7 @@ def test_a_tick_waits_for_the_run_before(instance: DagsterInstance) -> None:
     assert eye.asked() == [(BOTH, "a")]
 
 
+@pytest.mark.slow
 def test_what_a_run_published_before_it_was_terminated_is_followed(
     instance: DagsterInstance,
 ) -> None:
@@ -349,6 +354,7 @@ def test_what_a_run_published_before_it_was_terminated_is_followed(
     assert eye.asked() == [(BOTH, "a")]
 
 
+@pytest.mark.slow
 def test_an_asset_without_partitions_has_a_run_of_its_own(instance: DagsterInstance) -> None:
     @asset(deps=["transcripts"])
     def report() -> None: ...

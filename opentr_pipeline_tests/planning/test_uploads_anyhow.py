@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings as how_many
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
@@ -127,6 +128,7 @@ class Anyhow(RuleBasedStateMachine):
         assert self.desk.tick().requests == ()
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_or_doubled_or_taken_early() -> None:
     few = how_many(PROPERTY, max_examples=20, stateful_step_count=25)
     run_state_machine_as_test(Anyhow, settings=few)

@@ -189,6 +189,7 @@ def test_what_goes_wrong_for_no_known_reason_is_tried_twice(case: Case) -> None:
     assert {one.speakers_reason for one in case.published().values()} == {"RuntimeError: no idea"}
 
 
+@pytest.mark.slow
 def test_a_recording_under_which_the_process_dies_is_given_up(case: Case) -> None:
     class Death(BaseException):
         """As if the process were killed: nothing is taken back."""

@@ -117,6 +117,7 @@ def test_what_a_host_publishes_others_follow_and_any_reader_opens(
     assert len(counting) == 4, counting
 
 
+@pytest.mark.slow
 def test_who_is_overtaken_follows_and_adds(
     hosts: Callable[[str], TranscriptStore], address: BucketAddress, between: Between
 ) -> None:
