@@ -104,7 +104,7 @@ def _letters() -> str:
 def weights(model_file: Path) -> Weights:
     """The weights of a model in CTranslate2 format, under OpenAI's names."""
     read = read_model_file(model_file)
-    names = [*(one.name for one in read.variables if one.dimensions), *read.aliases]
+    names = [*(name for name, one in read.variables.items() if one.dimensions), *read.aliases]
     given = {name: read.array(name) for name in names}
     named = {"decoder.token_embedding.weight": given["decoder/embeddings/weight"]}
     for number in (1, 2):

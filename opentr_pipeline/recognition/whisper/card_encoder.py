@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     Layer = dict[str, torch.Tensor]
 
 NORM_EPSILON = 1e-5
-_log = logging.getLogger(__name__)
 LINEARS = ("self_attention/linear_0", "self_attention/linear_1", "ffn/linear_0", "ffn/linear_1")
 NORMS = ("self_attention/layer_norm", "ffn/layer_norm")
+_log = logging.getLogger(__name__)
 
 
 def card_encoder(folder: Path, compute_type: str) -> "CardEncoder | None":

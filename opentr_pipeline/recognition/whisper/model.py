@@ -80,12 +80,12 @@ class Whisper:
         )
         self._is_on_card = not device.is_cpu
         self._name = model.name
+        self._card_encoder = None
         self._tokenizers: dict[tuple[str, str], Any] = {}
         ctranslate2.set_random_seed(0)
         try:
-            self._card_encoder = (
-                None if device.is_cpu else card_encoder(model.folder, options.compute_type)
-            )
+            if self._is_on_card:
+                self._card_encoder = card_encoder(model.folder, options.compute_type)
             self._model = WhisperModel(
                 str(model.folder),
                 files=files_without_encoder(model.folder) if self._card_encoder else None,
@@ -95,6 +95,8 @@ class Whisper:
                 num_workers=self.num_workers,
             )
         except (ValueError, RuntimeError, MemoryError) as error:
+            if self._card_encoder:  # another worker slot of the card may need its memory
+                self._card_encoder.unload()
             if is_out_of_memory(error):
                 said = str(error) or type(error).__name__
                 raise OutOfMemoryError(said, is_loading=True) from None

@@ -34,7 +34,6 @@ class Variable:
         data_start: of its data, in bytes from the file's beginning.
     """
 
-    name: str
     dimensions: tuple[int, ...]
     type_number: int
     start: int
@@ -48,12 +47,13 @@ class ModelFile:
 
     Attributes:
         header: what precedes the number of variables.
+        variables: by name, in the file's order.
         aliases: names of variables that stand for others, by name.
     """
 
     path: Path
     header: bytes
-    variables: tuple[Variable, ...]
+    variables: Mapping[str, Variable]
     aliases: Mapping[str, str]
 
     def array(self, name: str) -> "Weights":
@@ -65,8 +65,7 @@ class ModelFile:
         """
         import numpy as np
 
-        by_name = {variable.name: variable for variable in self.variables}
-        found = by_name[self.aliases.get(name, name)]
+        found = self.variables[self.aliases.get(name, name)]
         if found.type_number not in TYPES:
             raise ValueError(f"{name} in {self.path} is of type {found.type_number}.")
         kind = np.dtype(TYPES[found.type_number])
@@ -75,7 +74,7 @@ class ModelFile:
 
     def has(self, name: str) -> bool:
         """Whether a variable has, or stands for, that name."""
-        return name in self.aliases or any(one.name == name for one in self.variables)
+        return name in self.aliases or name in self.variables
 
     def without_encoder(self) -> bytes:
         """The file with the first layer alone of those of its encoder."""
@@ -84,7 +83,9 @@ class ModelFile:
         }
         meant = set(wanted.values())
         kept = [
-            one for one in self.variables if one.name in meant or not OTHER_LAYERS.match(one.name)
+            variable
+            for name, variable in self.variables.items()
+            if name in meant or not OTHER_LAYERS.match(name)
         ]
         made = io.BytesIO()
         made.write(self.header + struct.pack("<I", len(kept)))
@@ -110,7 +111,7 @@ def read_model_file(path: Path) -> ModelFile:
             file.seek(4)  # the version of the format
             _name(file)
             (_, count), header_end = _numbers(file, "II"), file.tell() - 4
-            variables = tuple(_variable(file) for _ in range(count))
+            variables = dict(_variable(file) for _ in range(count))
             (num_aliases,) = _numbers(file, "I")
             aliases = {_name(file): _name(file) for _ in range(num_aliases)}
             file.seek(0)
@@ -126,7 +127,7 @@ def files_without_encoder(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in names} | {MODEL_FILE: decoder}
 
 
-def _variable(file: BinaryIO) -> Variable:
+def _variable(file: BinaryIO) -> tuple[str, Variable]:
     start = file.tell()
     name = _name(file)
     (rank,) = _numbers(file, "B")
@@ -134,7 +135,7 @@ def _variable(file: BinaryIO) -> Variable:
     number, num_bytes = _numbers(file, "BI")
     data_start = file.tell()
     file.seek(num_bytes, 1)
-    return Variable(name, dimensions, number, start, data_start, num_bytes)
+    return name, Variable(dimensions, number, start, data_start, num_bytes)
 
 
 def _name(file: BinaryIO) -> str:

@@ -81,11 +81,11 @@ def read_shape(path: Path) -> ModelShape | None:
         variables = read_model_file(path).variables
     except (OSError, ValueError):
         return None
-    tables = {variable.name: variable.dimensions for variable in variables}
-    found = [re.match(r"(en|de)coder/layer_(\d+)/", name) for name in tables]
+    found = [re.match(r"(en|de)coder/layer_(\d+)/", name) for name in variables]
     layers = {(one[1], one[2]) for one in found if one}
-    embeddings = tables.get("decoder/embeddings/weight", ())
-    if len(embeddings) != 2:
+    table = variables.get("decoder/embeddings/weight")
+    if table is None or len(table.dimensions) != 2:
         return None
+    num_tokens, width = table.dimensions
     count = {side: sum(one == side for one, _ in layers) for side in ("en", "de")}
-    return ModelShape(count["en"], count["de"], embeddings[1], embeddings[0])
+    return ModelShape(count["en"], count["de"], width, num_tokens)

@@ -1,13 +1,20 @@
-"""What is asked of the model at once."""
+"""What is asked of the model at once, and what is left of one that does not load."""
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, Window
+from opentr_pipeline.devices.cards import Device
+from opentr_pipeline.errors import OutOfMemoryError
+from opentr_pipeline.recognition.models import Model
+from opentr_pipeline.recognition.whisper import model
 from opentr_pipeline.recognition.whisper.decoded import Decoded
 from opentr_pipeline.recognition.whisper.model import Whisper
+from opentr_pipeline_tests.making import OPTIONS
 
 LANGUAGES = ["en", "de", "en"]
 
@@ -27,6 +34,27 @@ class Aligner:
             [{"word": f" {first}", "start": 0.0, "end": 0.5, "probability": 1.0}]
             for (first,) in tokens
         ]
+
+
+def test_a_model_that_does_not_load_gives_the_memory_of_its_encoder_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another worker slot of the card is tried next, by the same process."""
+    unloaded: list[str] = []
+
+    def fail(*facts: object, **more: object) -> None:
+        assert unloaded == []
+        raise RuntimeError("CUDA failed with error out of memory")
+
+    encoder = SimpleNamespace(unload=lambda: unloaded.append("encoder"))
+    monkeypatch.setattr(model, "use_card", lambda device: None)
+    monkeypatch.setattr(model, "card_encoder", lambda *facts: encoder)
+    monkeypatch.setattr(model, "files_without_encoder", lambda folder: {})
+    monkeypatch.setattr("faster_whisper.WhisperModel", fail)
+    with pytest.raises(OutOfMemoryError) as caught:
+        Whisper(Model("base", Path(), ""), Device("0", "GPU-1", "A card", 8 * 10**9), OPTIONS, 1)
+    assert caught.value.is_loading
+    assert unloaded == ["encoder"]
 
 
 @pytest.mark.parametrize(("is_on_card", "sizes"), [(False, [1, 1, 1]), (True, [1, 2])])
