@@ -50,8 +50,9 @@ def test(quick: bool, stack: bool, cluster: bool, arguments: tuple[str, ...]) ->
 
     _need_checkout("test")
     usual = "not stack and not cluster"
-    beside = ["--numprocesses", "2", "--dist", "loadfile"]
-    fast, slow = (["-m", what, *beside] for what in (f"not slow and {usual}", f"slow and {usual}"))
+    fast = ["-m", f"not slow and {usual}", "--numprocesses", "2", "--dist", "loadfile"]
+    # These wait for services and processes more than they work.
+    slow = ["-m", f"slow and {usual}", "--numprocesses", "3", "--dist", "loadfile"]
     stages = [fast, slow]
     if stack or cluster:
         stages = [["-m", "stack" if stack else "cluster"]]
