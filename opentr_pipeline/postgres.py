@@ -10,7 +10,7 @@ import re
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 
 from opentr_pipeline.errors import SettingsError, StoreError
 
+Facts = Mapping[str, object] | Sequence[object]
 # Two processes that make a table at once would break each other's.
 _MAKING = 0x6F70656E7472
 _TOKEN = """
@@ -85,6 +86,11 @@ class Database:
                     "DAGSTER_POSTGRES_URL."
                 ) from None
 
+    def ask(self, schema: str, query: str, facts: Facts = ()) -> list[tuple[Any, ...]]:
+        """The rows that one query gives, in a transaction of its own; see ``transaction``."""
+        with self.transaction(schema) as cursor:
+            return rows_of(cursor, query, facts)
+
     def _connected(self) -> Any:
         """The connection, made anew where the server has closed it since."""
         import psycopg2
@@ -99,6 +105,12 @@ class Database:
         if self._connection is None:
             self._connection = psycopg2.connect(self.url, connect_timeout=10, keepalives_idle=30)
         return self._connection
+
+
+def rows_of(cursor: Any, query: str, facts: Facts = ()) -> list[tuple[Any, ...]]:
+    """The rows that a query gives; none where it only changes something."""
+    cursor.execute(query, facts)
+    return list(cursor.fetchall()) if cursor.description else []
 
 
 def _reason(error: Exception) -> str:

@@ -36,9 +36,7 @@ class SharedProbes(ProbeMemory):
         columns = [list(column) for column in zip(*asked, strict=True)]
         query = f"SELECT {_NAMES}, media_fingerprint, probe FROM opentr_media_2 "
         query += f"JOIN {_ASKED} AS asked ({_NAMES}) USING ({_NAMES})"
-        with self._database.transaction(_SCHEMA) as cursor:
-            cursor.execute(query, columns)
-            rows = cursor.fetchall()
+        rows = self._database.ask(_SCHEMA, query, columns)
         return {asked[row[:5]]: (row[5], Probe(**json.loads(row[6]))) for row in rows}
 
     def remember_all(self, learnt: Iterable[tuple[MediaFile, str, Probe]]) -> None:

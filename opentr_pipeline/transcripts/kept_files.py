@@ -130,9 +130,7 @@ class SharedFiles:
         self._database, self._kind = database, kind
 
     def _do(self, query: str, **facts: object) -> list[tuple[Any, ...]]:
-        with self._database.transaction(_SCHEMA) as cursor:
-            cursor.execute(query, {"kind": self._kind, **facts})
-            return list(cursor.fetchall()) if cursor.description else []
+        return self._database.ask(_SCHEMA, query, {"kind": self._kind, **facts})
 
     def write(self, name: str, content: bytes, *, is_durable: bool = False) -> None:
         """See ``KeptFiles``; it outlasts a power cut in any case."""
@@ -147,9 +145,7 @@ class SharedFiles:
     def take_in(self, folder: Path) -> None:
         """Take what a host kept in a folder before it had the database; what is here stays."""
         for path in [*folder.glob("**/*.json"), *folder.glob("**/*.failed")]:
-            with contextlib.suppress(
-                FileNotFoundError
-            ):  # another process of the host does the same
+            with contextlib.suppress(FileNotFoundError):  # another process does the same
                 self._do(
                     "INSERT INTO opentr_files (kind, name, content) VALUES (%(kind)s, %(name)s, "
                     "%(content)s) ON CONFLICT DO NOTHING",

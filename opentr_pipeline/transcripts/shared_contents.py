@@ -24,9 +24,8 @@ class SharedContents:
 
     def generations(self) -> dict[str, str]:
         """See ``ContentTable``."""
-        with self._database.transaction(_SCHEMA) as cursor:
-            cursor.execute("SELECT key, generation FROM opentr_partitions WHERE generation != ''")
-            return dict(cursor.fetchall())
+        query = "SELECT key, generation FROM opentr_partitions WHERE generation != ''"
+        return dict(self._database.ask(_SCHEMA, query))
 
     def keep(self, holdings: Sequence[Holding]) -> None:
         """See ``ContentTable``."""
@@ -38,9 +37,8 @@ class SharedContents:
     def partitions_of(self, media: Iterable[int]) -> set[str]:
         """See ``ContentTable``."""
         query = "SELECT DISTINCT key FROM opentr_contents JOIN opentr_partitions ON id = partition "
-        with self._database.transaction(_SCHEMA) as cursor:
-            cursor.execute(query + "WHERE media = ANY(%s)", (list(media),))
-            return {key for (key,) in cursor.fetchall()}
+        query += "WHERE media = ANY(%s)"
+        return {key for (key,) in self._database.ask(_SCHEMA, query, [list(media)])}
 
 
 def _keep(cursor: Any, one: Holding) -> None:

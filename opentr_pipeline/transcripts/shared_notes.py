@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from opentr_pipeline.errors import StoreError
-from opentr_pipeline.postgres import Database, is_gone, this_host, this_process
+from opentr_pipeline.postgres import Database, is_gone, rows_of, this_host, this_process
 from opentr_pipeline.transcripts.kept_files import KEPT_DAYS
 from opentr_pipeline.transcripts.transcript import Content
 from opentr_pipeline.transcripts.work_notes import Claim
@@ -67,8 +67,7 @@ class SharedNotes:
         return {"kind": self._kind, "media": content[0], "settings": content[1], **_ours()}
 
     def _do(self, query: str, content: Content = ("", ""), **more: object) -> list[tuple[Any, ...]]:
-        with self._database.transaction(_SCHEMA) as cursor:
-            return _done(cursor, query, {**self._facts(content), **more})
+        return self._database.ask(_SCHEMA, query, {**self._facts(content), **more})
 
     def claim(self, content: Content) -> Claim | None:
         """See ``WorkNotes``."""
@@ -76,9 +75,9 @@ class SharedNotes:
         with self._database.transaction(_SCHEMA) as cursor:
             cursor.execute(_SEE_HOST, facts)
             query = f"SELECT host, process FROM opentr_claims WHERE {_OF}"
-            held = _done(cursor, query, facts)
+            held = rows_of(cursor, query, facts)
             gone = [process for host, process in held if host == this_host() and is_gone(process)]
-            is_ours = _done(cursor, _CLAIM, {**facts, "gone": gone[0] if gone else ""})
+            is_ours = rows_of(cursor, _CLAIM, {**facts, "gone": gone[0] if gone else ""})
         if not is_ours:
             return None
         _renewing(self._database.url)
@@ -117,12 +116,12 @@ class SharedNotes:
         facts = self._facts(content)
         with self._database.transaction(_SCHEMA) as cursor:
             query = f"SELECT id, process FROM opentr_attempts WHERE {_OF} AND host = %(host)s"
-            here = _done(cursor, query, facts)
+            here = rows_of(cursor, query, facts)
             died = [number for number, process in here if is_gone(process)]
             if died:
                 query = "UPDATE opentr_attempts SET has_died = true WHERE id = ANY(%(died)s)"
                 cursor.execute(query, {"died": died})
-            ((num,),) = _done(cursor, _COUNT, facts)
+            ((num,),) = rows_of(cursor, _COUNT, facts)
         return int(num)
 
     def forgive(self, content: Content) -> None:
@@ -196,11 +195,6 @@ class _Row:
 
 def _ours() -> dict[str, object]:
     return {"host": this_host(), "process": this_process(), "claim_s": CLAIM_S}
-
-
-def _done(cursor: Any, query: str, facts: dict[str, object]) -> list[tuple[Any, ...]]:
-    cursor.execute(query, facts)
-    return list(cursor.fetchall()) if cursor.description else []
 
 
 @functools.cache
