@@ -31,7 +31,7 @@ from opentr_pipeline.archive.ledger import Ledger
 from opentr_pipeline.archive.media_files import MediaFile, scan
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.audio.probe import Probe
-from opentr_pipeline.cli.shared import GARBAGE_THRESHOLD
+from opentr_pipeline.cli.app import GARBAGE_THRESHOLD
 from opentr_pipeline.devices.usage import peak_memory_bytes
 from opentr_pipeline.monitoring.status import StatusWatch
 from opentr_pipeline.planning import backlog

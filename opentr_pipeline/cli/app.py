@@ -62,7 +62,7 @@ GROUPS = {
 }
 # New objects until garbage is looked for: what a command imports stays, and to look at it again and
 # again takes a sixth of the time.
-SELDOM = 50_000
+GARBAGE_THRESHOLD = 50_000
 MODULES = {name: module for group in GROUPS.values() for name, module in group.items()}
 
 
@@ -71,7 +71,7 @@ class AllCommands(Commands):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run a command; of what it imports nothing is garbage."""
-        gc.set_threshold(SELDOM)
+        gc.set_threshold(GARBAGE_THRESHOLD)
         # Else Python looks at all of it once more when it ends: half a second, after Dagster.
         atexit.register(gc.freeze)
         return super().main(*args, **extra)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from opentr_pipeline import terminal
-from opentr_pipeline.cli.shared import archive_argument, options_of, setup_to_look, until_interrupt
+from opentr_pipeline.cli.shared import archive_argument, setup_to_look, until_interrupt
 from opentr_pipeline.settings.addresses import Place
 
 # Prometheus asks every minute by default, and the sensor may have changed something by then.
@@ -24,7 +24,7 @@ def metrics(archive: Place | None, output: Path | None, watch: bool) -> None:
     from opentr_pipeline.monitoring.status import StatusWatch
 
     setup = setup_to_look(archive)
-    looking = StatusWatch(setup, options_of(setup, fetch=False))
+    looking = StatusWatch(setup, setup.options_to_look)
 
     def act() -> None:
         if output:

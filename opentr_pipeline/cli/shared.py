@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import gc
 import json
 import sys
 import time
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from opentr_pipeline.settings.environment import Settings
 
 MAX_SENTENCE = 1000
-GARBAGE_THRESHOLD = 50_000  # objects that were made since the last search
 
 
 class Commands(click.Group):
@@ -62,8 +60,6 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        # Commands spend their time with imports, a fifth of it in search of garbage by default.
-        gc.set_threshold(GARBAGE_THRESHOLD)
         try:
             return super().invoke(ctx)
         except OpentrError as error:
@@ -275,7 +271,7 @@ def known(setup: "Setup") -> "tuple[Scan, list[RecordingWork]]":
     from opentr_pipeline.archive import media_files as archives
     from opentr_pipeline.planning import overview
 
-    options = options_of(setup, fetch=False)
+    options = setup.options_to_look
     found = archives.scan(setup.workspace.archive)
     return found, overview.probed_work(setup, found, options)
 

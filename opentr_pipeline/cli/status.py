@@ -9,7 +9,6 @@ from opentr_pipeline import terminal
 from opentr_pipeline.cli.shared import (
     archive_argument,
     json_option,
-    options_of,
     print_json,
     setup_to_look,
     until_interrupt,
@@ -42,7 +41,7 @@ def status(archive: Place | None, as_json: bool, watch: bool) -> None:
 
     setup = setup_to_look(archive)
     check_places(setup.workspace)
-    looking = StatusWatch(setup, options_of(setup, fetch=False))
+    looking = StatusWatch(setup, setup.options_to_look)
     root = setup.workspace.archive
     console = terminal.console()
     if as_json:

@@ -49,6 +49,10 @@ class ArchiveOptions:
         return recording.media_fingerprint, self.wanted(recording).settings_fingerprint
 
 
+# What no transcript was made with, so that everything is missing.
+NO_OPTIONS = ArchiveOptions(TranscriptionOptions("", "", "", "auto", "transcribe", beam_size=1))
+
+
 def deepest(path: str, by_folder: Mapping[str, Found]) -> Found | None:
     """What there is for the deepest folder that a path is in; None where there is nothing."""
     while "/" in path:

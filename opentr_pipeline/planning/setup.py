@@ -12,11 +12,11 @@ from opentr_pipeline.devices import cards, shared_folder
 from opentr_pipeline.devices.cards import Cards, WorkerSlot
 from opentr_pipeline.devices.cluster_slots import cluster_slots
 from opentr_pipeline.planning import hosts
-from opentr_pipeline.planning.options import ArchiveOptions, archive_options
+from opentr_pipeline.planning.options import NO_OPTIONS, ArchiveOptions, archive_options
 from opentr_pipeline.postgres import Database, database
 from opentr_pipeline.recognition import budget, models
 from opentr_pipeline.recognition.budget import Workers
-from opentr_pipeline.recognition.models import Model
+from opentr_pipeline.recognition.models import MissingModelError, Model
 from opentr_pipeline.settings.environment import Settings, is_in_stack, is_on_cluster
 from opentr_pipeline.settings.workspace import Workspace
 from opentr_pipeline.transcripts.published import files_database, store_of
@@ -136,6 +136,21 @@ class Setup:
     def options(self) -> ArchiveOptions:
         """What decides what the archive's transcripts say; see ``options_with``."""
         return self.options_with()
+
+    @property
+    def options_to_look(self) -> ArchiveOptions:
+        """The same for who only looks; before the first run nothing depends on them.
+
+        Raises:
+            ModelError: the model is not there, and transcripts are, or it cannot do what is asked.
+            SettingsError: a file with options is not there or makes no sense.
+        """
+        try:
+            return self.options
+        except MissingModelError:
+            if self.store.inner.exists():
+                raise
+            return NO_OPTIONS
 
     def options_with(self, typed: Collection[str] = ()) -> ArchiveOptions:
         """The same, where a person chose some settings for this run alone.

@@ -25,6 +25,10 @@ NEEDED_FILES = ("config.json", "model.bin", "tokenizer.json")
 AUTO_ON_A_CARD = "large-v3-turbo"
 
 
+class MissingModelError(ModelError):
+    """A model that can be fetched is not here."""
+
+
 @dataclass(frozen=True)
 class Model:
     """A model that is complete on disk.
@@ -79,14 +83,15 @@ def find(name: str, models_root: Path) -> Model:
         models_root: where fetched models are.
 
     Raises:
-        ModelError: it is not there or incomplete, with the command that fetches it.
+        MissingModelError: it is not there or incomplete, with the command that fetches it.
+        ModelError: there is no such model.
     """
     if is_directory_name(name):
         return _own_folder(name)
     folder = models_root / folder_name(name)
     if not (folder / MANIFEST).is_file():
         check_known(name)
-        raise ModelError(
+        raise MissingModelError(
             f"The model {name} is not in {models_root}; fetch it with "
             f"{command(f'models fetch {name}')}, or set WHISPER_MODEL to one that is there "
             f"({', '.join(installed(models_root)) or 'none yet'})."

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -213,11 +212,25 @@ def asked(*arguments: str, code: int = 0) -> object:
     return json.loads(result.output)
 
 
-def test_the_keys_of_json_are_stable(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = SimpleNamespace(content=lambda one: content(one.media_file.path), default=OPTIONS)
-    monkeypatch.setenv("GPU_DEVICE_ID", "cpu")
-    for module in ("shared", "status"):
-        monkeypatch.setattr(f"opentr_pipeline.cli.{module}.options_of", lambda *_, **__: options)
+def test_who_looks_needs_a_model_only_once_something_is_transcribed(bare: Path) -> None:
+    """As in a fresh clone."""
+    seen = asked("status")
+    assert isinstance(seen, dict)
+    assert (seen["num_unprobed"], seen["num_done"], seen["num_stale"]) == (1, 0, 0)
+    assert CliRunner().invoke(main, ["errors"]).output.startswith("Nothing: every recording")
+    unknown = CliRunner().invoke(main, ["status"], env={"WHISPER_MODEL": "bas"})
+    assert unknown.exit_code == 2
+    assert "There is no model bas; did you mean base?" in unknown.output
+    one = recording("a/one.wav", partition_key="a")
+    published = Entry(one.recording_id, "a/one.wav", transcript("one"))
+    shared.setup_of(None).store.publish("a", [published])
+    for command in ("status", "errors", "eta", "metrics"):
+        refused = CliRunner().invoke(main, [command])  # what is stale, the model alone could say
+        assert refused.exit_code == 2
+        assert refused.output.startswith("opentr: The model base is not in ")
+
+
+def test_the_keys_of_json_are_stable(bare: Path) -> None:
     assert set(asked("status")) == set(  # type: ignore[call-overload]
         """num_done num_missing num_stale num_failed num_unprobed num_partitions done_audio_s
         pending_audio_s num_unpublished num_by_status num_speakers_left num_speakers_failed

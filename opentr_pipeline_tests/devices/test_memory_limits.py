@@ -427,7 +427,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(dev.DevServices, "start", lambda self: None)
     slot = WorkerSlot(CPU, 0)
     options = ArchiveOptions(OPTIONS)
-    for module in ("runs", "status", "services", "stack"):
+    for module in ("runs", "services", "stack"):
         monkeypatch.setattr(f"opentr_pipeline.cli.{module}.options_of", lambda *_, **__: options)
     (tmp_path / "slots").mkdir()
     close(slot, tmp_path / "slots")

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -30,7 +29,7 @@ from opentr_pipeline.transcripts.transcript import STATUSES
 from opentr_pipeline.wording import readable
 from opentr_pipeline_tests.cli.test_operators import shown
 from opentr_pipeline_tests.conftest import wait_for
-from opentr_pipeline_tests.making import OPTIONS, content, settings_of, wav
+from opentr_pipeline_tests.making import settings_of, wav
 
 GB = 10**9
 RUN = ActiveRun("0", "running", ("a",), "upload", 10, "2026-05-17T12:00:00+00:00", False)
@@ -157,9 +156,8 @@ def test_the_command_prints_or_writes_and_goes_on(
         monkeypatch.setenv(f"{name}_DIR", str(tmp_path / name.lower()))
     for name in ("DAGSTER_HOME", "DAGSTER_POSTGRES_URL", "ARCHIVE_DIR"):
         monkeypatch.setenv(name, "")  # given back at the end
-    options = SimpleNamespace(content=lambda one: content(one.media_file.path), default=OPTIONS)
     monkeypatch.setenv("GPU_DEVICE_ID", "cpu")
-    monkeypatch.setattr(metrics_command, "options_of", lambda *_, **__: options)
+    monkeypatch.setenv("MODELS_DIR", str(tmp_path / "models"))
     monkeypatch.setattr(metrics_command, "METRICS_TICK_S", 0.01)
     asked = ["metrics", str(tmp_path / "archive")]
     values = parsed(CliRunner().invoke(main, asked).output)
