@@ -7,9 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 
-from opentr_pipeline.archive.recordings import check_unchanged
 from opentr_pipeline.archive.storage import storage_of
 from opentr_pipeline.audio.decoding import Sound
 from opentr_pipeline.errors import DeviceError, MediaError, OutOfMemoryError
@@ -19,39 +17,20 @@ from opentr_pipeline.recognition.engine import transcribe
 from opentr_pipeline.recognition.recognizer import Recognizer
 from opentr_pipeline.recognition.sources import Source
 from opentr_pipeline.settings.addresses import Place
+from opentr_pipeline.steps.attempts import Attempt
 from opentr_pipeline.steps.outcome import ShardOutcome, status_and_reason
 from opentr_pipeline.steps.publishing import publish_partition
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.elsewhere import Following
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.transcript import Content, Transcript
-from opentr_pipeline.transcripts.window_results import Heard, compose
+from opentr_pipeline.transcripts.window_results import compose
 from opentr_pipeline.transcripts.work_notes import Claim
-from opentr_pipeline.wording import now
 
 # A recording under which the process died so often is not given a third one to kill.
 MAX_DEATHS = 2
-# What a recording that takes longer may lose when the process dies.
-KEEP_HEARD_S = 30.0
 WITHDRAW_S = 2.0
 _NOTHING = Transcript("", "", "failed")
-
-
-@dataclass(eq=False)
-class _Attempt:
-    """An item that is claimed and under way.
-
-    Attributes:
-        claim: keeps others from it.
-        num_begun: attempts without an outcome, this one included.
-        unkept: windows that were heard since ``kept_at``, and are in memory alone.
-    """
-
-    item: ShardItem
-    claim: Claim
-    num_begun: int
-    kept_at: float = 0.0
-    unkept: list[Heard] = field(default_factory=list)
 
 
 class ShardRun:
@@ -79,7 +58,7 @@ class ShardRun:
         self._load = load
         self._recognizer: Recognizer | None = None
         self.batch_size = batch_size
-        self._under_way: dict[Source, _Attempt] = {}
+        self._under_way: dict[Source, Attempt] = {}
         self._checkpoints = Checkpoints(store.inner, store.database)
         # Items are taken on in the engine's threads and finished in the caller's.
         self._lock = threading.RLock()
@@ -131,8 +110,7 @@ class ShardRun:
         try:
             while self._under_way:
                 _, attempt = self._under_way.popitem()
-                self._checkpoints.withdraw_attempt(attempt.item.content)
-                attempt.claim.release()
+                attempt.withdraw()
         finally:
             if is_locked:
                 self._lock.release()
@@ -192,7 +170,8 @@ class ShardRun:
             self.outcome.num_found_done += 1
             self._count_off(item)
             return None
-        attempt = _Attempt(item, claim, self._checkpoints.begin_attempt(item.content))
+        num_begun = self._checkpoints.begin_attempt(item.content)
+        attempt = Attempt(item, claim, num_begun, self._archive, self._checkpoints)
         if attempt.num_begun > MAX_DEATHS:
             num_deaths = attempt.num_begun - 1
             reason = f"The process died {num_deaths} times while it transcribed this recording."
@@ -207,84 +186,34 @@ class ShardRun:
             ),
             item.options,
             {one.place: one for one in self._checkpoints.heard_so_far(item.content)},
-            functools.partial(self._keep, attempt),
+            attempt.keep,
         )
         self._under_way[source] = attempt
         return source
-
-    def _keep(self, attempt: _Attempt, heard: Heard) -> None:
-        """Keep windows of a recording that takes long, now and then."""
-        if heard.trouble:  # the next attempt tries it again
-            return
-        attempt.unkept.append(heard)
-        # The time begins with the first window that is new: only new ones forgive a death.
-        attempt.kept_at = attempt.kept_at or time.monotonic()
-        if time.monotonic() - attempt.kept_at >= KEEP_HEARD_S:
-            self._keep_now(attempt)
-
-    def _keep_now(self, attempt: _Attempt) -> None:
-        item = attempt.item
-        try:
-            check_unchanged(self._archive, item.media_file, item.media_fingerprint)
-        except (MediaError, OSError):  # the words of other bytes
-            return
-        self._checkpoints.keep_heard(item.content, attempt.unkept)
-        attempt.unkept = []
-        attempt.kept_at = time.monotonic()
 
     def _take_back(self) -> None:
         """Withdraw the attempts; what they have heard is kept for the next ones."""
         try:
             with self._lock:
                 for attempt in self._under_way.values():
-                    if attempt.unkept:
-                        self._keep_now(attempt)
+                    attempt.keep_now()
         finally:
             self.withdraw()
 
     def _finish(self, source: Source) -> None:
         if (attempt := self._under_way.get(source)) is None:  # withdrawn
             return
-        transcript = self._outcome(source, attempt.item)
-        if transcript.status == "failed" and attempt.unkept:
-            self._keep_now(attempt)  # the next attempt need not hear them again
+        transcript = _outcome(source, attempt)
+        if transcript.status == "failed":
+            attempt.keep_now()
         self._end(attempt, transcript)
         if self._under_way.pop(source, None):  # else withdrawn while a disk was slow
             attempt.claim.release()
 
-    def _outcome(self, source: Source, item: ShardItem) -> Transcript:
-        """What became of an item, whatever happened to it."""
-        try:
-            check_unchanged(self._archive, item.media_file, item.media_fingerprint)
-            if source.error:
-                raise source.error
-            transcript = compose(source.heard, source.sound.duration_s, source.sound.peaks.evenly())
-            status, reason = status_and_reason(transcript, source.sound, item)
-        except MediaError as error:
-            transcript, status, reason = _NOTHING, error.status, str(error)
-        except OSError as error:
-            reason = f"The file cannot be read: {error.strerror}."
-            transcript, status = _NOTHING, "failed"
-        except Exception as error:  # the engine's own; one recording must not end the shard
-            transcript, status, reason = _NOTHING, "failed", f"{type(error).__name__}: {error}"
-        return dataclasses.replace(transcript, status=status, reason=reason)
-
-    def _end(self, attempt: _Attempt, transcript: Transcript) -> None:
+    def _end(self, attempt: Attempt, transcript: Transcript) -> None:
         """Keep an outcome, and publish what this completes."""
-        item = attempt.item
-        transcript = dataclasses.replace(
-            transcript,
-            media_fingerprint=item.media_fingerprint,
-            settings_fingerprint=item.options.settings_fingerprint,
-            num_attempts=item.num_attempts + attempt.num_begun,
-            model=item.options.model,
-            compute_type=item.options.compute_type,
-            task=item.options.task,
-            transcribed_at=now(),
-        )
-        self._checkpoints.save(transcript)
-        self.outcome.add(item.media_file.path, transcript)
-        self._count_off(item)
+        self.outcome.add(attempt.item.media_file.path, attempt.end(transcript))
+        self._count_off(attempt.item)
 
     def _count_off(self, item: ShardItem) -> None:
         """Publish the partitions in which nothing of this shard is left."""
@@ -298,3 +227,21 @@ class ShardRun:
 
     def _has_outcome(self, content: Content) -> bool:
         return self._checkpoints.has(content) or content in self._index.by_content
+
+
+def _outcome(source: Source, attempt: Attempt) -> Transcript:
+    """What became of an item, whatever happened to it."""
+    try:
+        attempt.check_unchanged()
+        if source.error:
+            raise source.error
+        transcript = compose(source.heard, source.sound.duration_s, source.sound.peaks.evenly())
+        status, reason = status_and_reason(transcript, source.sound, attempt.item)
+    except MediaError as error:
+        transcript, status, reason = _NOTHING, error.status, str(error)
+    except OSError as error:
+        reason = f"The file cannot be read: {error.strerror}."
+        transcript, status = _NOTHING, "failed"
+    except Exception as error:  # the engine's own; one recording must not end the shard
+        transcript, status, reason = _NOTHING, "failed", f"{type(error).__name__}: {error}"
+    return dataclasses.replace(transcript, status=status, reason=reason)

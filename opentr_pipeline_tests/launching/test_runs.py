@@ -49,7 +49,7 @@ NUM_TURNS = 40  # in a very long recording
 # Read by every Python that is started with it. Half a minute of work on any machine would need
 # far more turns.
 JUDGES_AT_ONCE = "from opentr_pipeline.steps import bottleneck\nbottleneck.MIN_WORK_S = 0.0\n"
-KEEPS_AT_ONCE = "from opentr_pipeline.steps import shard_run\nshard_run.KEEP_HEARD_S = 2.0\n"
+KEEPS_AT_ONCE = "from opentr_pipeline.steps import attempts\nattempts.KEEP_HEARD_S = 2.0\n"
 
 
 def test_the_sample_archive_from_files_to_parquet(project: MakeProject, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.plan import Plan, Taking
 from opentr_pipeline.planning.shards import ShardItem
 from opentr_pipeline.recognition.recognizer import Part
-from opentr_pipeline.steps import shard_run
+from opentr_pipeline.steps import attempts, shard_run
 from opentr_pipeline.steps.shard_run import MAX_DEATHS, ShardOutcome, ShardRun
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.elsewhere import Nowhere
@@ -437,7 +437,7 @@ def long(world: World) -> World:
 def test_a_long_recording_goes_on_where_the_process_died(
     long: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shard_run, "KEEP_HEARD_S", 0.0)
+    monkeypatch.setattr(attempts, "KEEP_HEARD_S", 0.0)
     monkeypatch.setattr(Model, "num_workers", 1)
 
     def die_at_the_end(part: Part) -> None:
@@ -461,7 +461,7 @@ def test_a_long_recording_goes_on_where_the_process_died(
 def test_a_window_that_always_kills_ends_nevertheless(
     long: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shard_run, "KEEP_HEARD_S", 0.0)
+    monkeypatch.setattr(attempts, "KEEP_HEARD_S", 0.0)
 
     def die_at_the_end(part: Part) -> None:
         if part.window.place[0] == 3 * WINDOW_SAMPLES:
