@@ -13,7 +13,8 @@ from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.shards import ShardItem, spread_over_shards
 from opentr_pipeline.settings.sound import MAX_DURATION_S
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
-from opentr_pipeline.transcripts.store import StoreIndex, TranscriptStore
+from opentr_pipeline.transcripts.published_rows import StoreIndex
+from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.transcript import Content, Transcript
 from opentr_pipeline.wording import now
 

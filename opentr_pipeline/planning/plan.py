@@ -19,7 +19,8 @@ from opentr_pipeline.planning.run_ranges import RunRange
 from opentr_pipeline.planning.shards import ShardItem
 from opentr_pipeline.recognition.options import TranscriptionOptions
 from opentr_pipeline.transcripts.kept_files import KeptFiles, kept_files
-from opentr_pipeline.transcripts.store import PublishedRow, TranscriptStore
+from opentr_pipeline.transcripts.published_rows import PublishedRow
+from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.transcript import Content
 
 Selection = Literal["pending", "failed"]

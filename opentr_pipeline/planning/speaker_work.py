@@ -12,7 +12,7 @@ from opentr_pipeline.planning.speaker_options import (
     archive_speakers,
     settings_name_speakers,
 )
-from opentr_pipeline.transcripts.store import PublishedRow, StoreIndex
+from opentr_pipeline.transcripts.published_rows import PublishedRow, StoreIndex
 from opentr_pipeline.transcripts.transcript import HEARD, Content
 from opentr_pipeline.wording import hours, number_text
 

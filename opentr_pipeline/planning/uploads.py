@@ -25,7 +25,7 @@ from opentr_pipeline.planning import backlog
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.upload_runs import MAX_RECORDINGS, Due, Request, few_runs, request_for
-from opentr_pipeline.transcripts.store import StoreIndex
+from opentr_pipeline.transcripts.published_rows import StoreIndex
 
 # For uploads, under way at once: what comes meanwhile shares the next one.
 MAX_RUNS = 3

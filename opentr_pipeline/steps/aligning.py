@@ -19,7 +19,8 @@ from opentr_pipeline.speakers.attribution import attributed
 from opentr_pipeline.steps.publishing import say_names
 from opentr_pipeline.transcripts.kept_heard import KeptHeard
 from opentr_pipeline.transcripts.provided import aligned
-from opentr_pipeline.transcripts.store import Change, PublishedRow
+from opentr_pipeline.transcripts.published_rows import PublishedRow
+from opentr_pipeline.transcripts.store import Change
 from opentr_pipeline.transcripts.transcript import HEARD, Transcript
 from opentr_pipeline.wording import readable
 

@@ -14,14 +14,9 @@ from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.kept_heard import KeptHeard
 from opentr_pipeline.transcripts.parts import without_speakers
 from opentr_pipeline.transcripts.provided import aligned, provided_text
+from opentr_pipeline.transcripts.published_rows import PublishedRow, StoreIndex, is_published_as
 from opentr_pipeline.transcripts.schemas import transcript_of
-from opentr_pipeline.transcripts.store import (
-    Entry,
-    PublishedRow,
-    StoreIndex,
-    TranscriptStore,
-    is_published_as,
-)
+from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline.transcripts.transcript import HEARD, Transcript
 
 _log = logging.getLogger(__name__)

@@ -24,7 +24,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -44,6 +43,13 @@ from opentr_pipeline.transcripts.layout import (
     disk_sentences,
 )
 from opentr_pipeline.transcripts.new_rows import NewRows, merged, with_gone
+from opentr_pipeline.transcripts.published_rows import (
+    PublishedRow,
+    StoreIndex,
+    holds,
+    replaces,
+    rows_in,
+)
 from opentr_pipeline.transcripts.schemas import (
     SCHEMAS,
     by_recording,
@@ -53,43 +59,11 @@ from opentr_pipeline.transcripts.schemas import (
     transcript_of,
     transcript_rows,
 )
-from opentr_pipeline.transcripts.table_files import (
-    dictionaries,
-    read_published,
-    read_table,
-    write_table,
-)
+from opentr_pipeline.transcripts.table_files import read_published, read_table, write_table
 from opentr_pipeline.transcripts.transcript import Content, Transcript
 
 # Makes a transcript that takes the place of a published one.
 Change = Callable[[Transcript], Transcript]
-
-
-@dataclass(frozen=True)
-class PublishedRow:
-    """Where a published transcript is, and what it belongs to."""
-
-    partition_key: str
-    recording_id: str
-    media_fingerprint: str
-    settings_fingerprint: str
-    status: str
-    transcribed_at: datetime
-    num_attempts: int
-    speakers_fingerprint: str = ""
-    speakers_reason: str = ""
-    provided_fingerprint: str = ""
-    corrections_fingerprint: str = ""
-
-    @property
-    def content(self) -> Content:
-        """What it belongs to."""
-        return self.media_fingerprint, self.settings_fingerprint
-
-    @property
-    def spoken_content(self) -> Content:
-        """What its speakers belong to."""
-        return self.media_fingerprint, self.speakers_fingerprint
 
 
 @dataclass(frozen=True)
@@ -99,36 +73,6 @@ class Entry:
     recording_id: str
     path: str
     outcome: Transcript | PublishedRow
-
-
-class StoreIndex:
-    """What is published in some partitions.
-
-    Attributes:
-        by_recording: by partition key and recording id; a recording whose partition changed with
-            its modified time has a row in both.
-        by_content: final outcomes.
-        failures: attempts at contents that failed and are not published, because a transcript for
-            earlier bytes or options stays in their place.
-    """
-
-    def __init__(
-        self, rows: Iterable[PublishedRow], failures: FailedAttempts | None = None
-    ) -> None:
-        """Sort the rows; a content counts where its outcome is final."""
-        self.failures = failures or FailedAttempts()
-        self.by_recording: dict[tuple[str, str], PublishedRow] = {}
-        self.by_content: dict[Content, PublishedRow] = {}
-        for row in rows:
-            self.by_recording[row.partition_key, row.recording_id] = row
-            if row.status != "failed":
-                self.by_content[row.content] = row
-
-    def update(self, other: "StoreIndex") -> None:
-        """Take in what was published since."""
-        self.by_recording.update(other.by_recording)
-        self.by_content.update(other.by_content)
-        self.failures = other.failures
 
 
 class TranscriptStore(StoreLayout):
@@ -152,8 +96,8 @@ class TranscriptStore(StoreLayout):
     def index(self, partition_keys: Iterable[str], only: Set[str] | None = None) -> StoreIndex:
         """What is published in some partitions, of all recordings or only of those named."""
         paths = [self.path("transcripts", key) for key in partition_keys]
-        ids = None if only is None else pa.array(sorted(only), pa.string())
-        rows = (row for path in paths if path.exists() for row in _rows_of(_facts(path, ids)))
+        there = (path for path in paths if path.exists())
+        rows = (row for path in there for row in rows_in(path, "recording_id", only))
         return StoreIndex(rows, FailedAttempts(Checkpoints(self.inner, self.database)))
 
     def find_contents(self, contents: Set[Content]) -> dict[Content, PublishedRow]:
@@ -161,11 +105,9 @@ class TranscriptStore(StoreLayout):
         if not contents:
             return {}
         media = {media_fingerprint for media_fingerprint, _ in contents}
-        wanted, found = pa.array(sorted(media), pa.string()), {}
+        found = {}
         for key in self.partitions_with(media):
-            facts = _facts(self.path("transcripts", key))
-            same = pc.is_in(facts["media_fingerprint"], value_set=wanted)
-            for row in _rows_of(facts.filter(same)):
+            for row in rows_in(self.path("transcripts", key), "media_fingerprint", media):
                 if row.status != "failed" and row.content in contents:
                     found[row.content] = row
         return found
@@ -247,7 +189,8 @@ class TranscriptStore(StoreLayout):
     def _publish(self, key: str, entries: Sequence[Entry]) -> bool:
         self.elsewhere.follow(key)
         rows = {row[1]: one for row, one in self.index([key]).by_recording.items()}
-        added = self._added(key, [entry for entry in entries if _replaces(entry, rows)])
+        news = [one for one in entries if replaces(one.outcome, rows.get(one.recording_id))]
+        added = self._added(key, news)
         if not added["transcripts"].num_rows and self.path("words", key).exists():
             return True
         return self._swap(key, merged(self.read_together(key), added))
@@ -324,7 +267,7 @@ class TranscriptStore(StoreLayout):
             key = entry.outcome.partition_key
             if key not in sources:
                 sources[key] = self.read_together(key)
-            if not _holds(sources[key]["transcripts"], entry.outcome):
+            if not holds(sources[key]["transcripts"], entry.outcome):
                 continue  # it has been replaced since; a later run does the work
             for table, rows in sources[key].items():
                 mine = pc.equal(rows["recording_id"], entry.outcome.recording_id)
@@ -353,39 +296,3 @@ class TranscriptStore(StoreLayout):
             locks.mkdir(parents=True, exist_ok=True)
             with locked(locks / partition_key):
                 yield
-
-
-def _facts(path: Path, recording_ids: pa.Array | None = None) -> pa.Table:
-    facts = read_table(path, "transcripts", list(PublishedRow.__dataclass_fields__))
-    wanted = recording_ids and pc.is_in(facts["recording_id"], value_set=recording_ids)
-    return facts if wanted is None else facts.filter(wanted)
-
-
-def _rows_of(transcripts: pa.Table) -> Iterator[PublishedRow]:
-    names = list(PublishedRow.__dataclass_fields__)
-    return (PublishedRow(**row) for row in dictionaries(transcripts.select(names)))
-
-
-def _holds(transcripts: pa.Table, row: PublishedRow) -> bool:
-    mine = transcripts.filter(pc.equal(transcripts["recording_id"], row.recording_id))
-    return row in _rows_of(mine)
-
-
-def _replaces(entry: Entry, rows: dict[str, PublishedRow]) -> bool:
-    """Whether an outcome is news, and no failure in the place of a transcript."""
-    row, outcome = rows.get(entry.recording_id), entry.outcome
-    if row is None:
-        return True
-    if outcome.status == "failed" and row.status != "failed":
-        return False
-    return not is_published_as(row, outcome)
-
-
-def is_published_as(row: PublishedRow, outcome: Transcript | PublishedRow) -> bool:
-    """Whether a row holds this very outcome, for whatever path."""
-    same_time = row.transcribed_at == _time(outcome.transcribed_at)
-    return row.content == outcome.content and same_time
-
-
-def _time(value: str | datetime) -> datetime:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value

@@ -30,8 +30,8 @@ from opentr_pipeline.steps import publishing
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.kept_files import KEPT_DAYS, FolderFiles
 from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES
+from opentr_pipeline.transcripts.published_rows import StoreIndex
 from opentr_pipeline.transcripts.schemas import transcript_of
-from opentr_pipeline.transcripts.store import StoreIndex
 from opentr_pipeline.wording import hours
 from opentr_pipeline_tests.making import (
     OPTIONS,

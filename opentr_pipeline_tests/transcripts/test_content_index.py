@@ -18,8 +18,9 @@ from opentr_pipeline.transcripts import content_index
 from opentr_pipeline.transcripts import store as store_module
 from opentr_pipeline.transcripts.content_index import ContentFile, ContentTable, Holding, look_up
 from opentr_pipeline.transcripts.elsewhere import Nowhere
+from opentr_pipeline.transcripts.published_rows import PublishedRow
 from opentr_pipeline.transcripts.shared_contents import SharedContents
-from opentr_pipeline.transcripts.store import Entry, PublishedRow, TranscriptStore
+from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline.transcripts.transcript import Content
 from opentr_pipeline_tests.making import OTHER_OPTIONS, content, fingerprint, transcript
 from opentr_pipeline_tests.transcripts.conftest import BOTH

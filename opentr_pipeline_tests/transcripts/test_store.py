@@ -29,8 +29,9 @@ from opentr_pipeline.transcripts import generations, table_files
 from opentr_pipeline.transcripts.checkpoints import Checkpoints
 from opentr_pipeline.transcripts.layout import TRANSCRIPT_TABLES
 from opentr_pipeline.transcripts.parts import parted, without_speakers
+from opentr_pipeline.transcripts.published_rows import PublishedRow
 from opentr_pipeline.transcripts.schemas import SCHEMAS, transcript_of
-from opentr_pipeline.transcripts.store import Entry, PublishedRow, TranscriptStore
+from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline.transcripts.table_files import SCHEMA_VERSION
 from opentr_pipeline.transcripts.transcript import STATUSES, Transcript
 from opentr_pipeline.transcripts.turns import Turn, Voice, label
