@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,10 +10,12 @@ from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
 
+import click
 import pytest
 
 from opentr_pipeline import __version__
-from opentr_pipeline.cli.app import MODULES
+from opentr_pipeline.cli.app import MODULES, main
+from opentr_pipeline.cli.shared import ListingCommands
 from opentr_pipeline.quality.checks import CHECKS
 from opentr_pipeline.recognition.engine import STRETCH
 from opentr_pipeline.settings.environment import Settings
@@ -67,9 +70,29 @@ def test_pictures_are_small() -> None:
 
 
 @pytest.mark.parametrize("document", written())
-def test_commands_that_are_named_are_there(document: str) -> None:
-    named = set(re.findall(r"\./opentr\.sh ([a-z]+(?:-[a-z]+)*)\b", text_of(document)))
-    assert named - MODULES.keys() - {"help"} == set()
+def test_commands_can_be_typed_as_they_are_named(document: str) -> None:
+    """As far as commands and options go; what follows a command may be explained behind spaces."""
+    for typed in re.findall(r"\./opentr\.sh ([a-z](?:[^`|#\n ]| (?! ))*)", text_of(document)):
+        command, words = meant(shlex.split(typed))
+        if command.context_settings.get("ignore_unknown_options"):  # another program has them
+            continue
+        known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+        options = {word for word in words if word.startswith("-")}
+        assert options - known - {"--help"} == set(), typed
+
+
+def meant(words: list[str]) -> tuple[click.Command, list[str]]:
+    """The command that some words call, and the words after it."""
+    context = click.Context(main)
+    command: click.Command | None = main
+    while isinstance(command, click.Group) and words:
+        name, is_listing = words[0], isinstance(command, ListingCommands)
+        if is_listing and name not in command.commands:
+            name, words = "list", ["list", *words]
+        command, words = command.get_command(context, name), words[1:]
+        assert command, f"there is no command {name}"
+    assert command
+    return command, words
 
 
 @pytest.mark.parametrize("document", written())
