@@ -27,6 +27,7 @@ from dagster import (
 from opentr_pipeline.commands import command
 from opentr_pipeline.defs import metadata
 from opentr_pipeline.defs.checks import log_verdicts
+from opentr_pipeline.defs.failures import refused, some_of, unexpected
 from opentr_pipeline.defs.gpu_slots import die_with_the_run, rank_of
 from opentr_pipeline.defs.handed_on import sweep
 from opentr_pipeline.defs.names import Names
@@ -50,14 +51,8 @@ from opentr_pipeline.steps import bottleneck, publishing
 from opentr_pipeline.steps.bottleneck import AsSet
 from opentr_pipeline.steps.figures import StepFigures
 from opentr_pipeline.steps.shard_run import ShardRun
-from opentr_pipeline.wording import visible
 
 _log = logging.getLogger(__name__)
-
-
-def refused(error: OpentrError) -> Failure:
-    """A refusal as Dagster shows it, never tried again: the same settings would refuse again."""
-    return Failure(description=str(error), allow_retries=False)
 
 
 def probe_recordings(
@@ -145,8 +140,8 @@ def transcribe_shard(
         raise RetryRequested(MAX_TRIES) from error  # each with less than the one before
     except DeviceError:
         raise  # a new process may have more luck
-    except Exception as error:  # ours to mend; trying again would fail again
-        raise Failure(visible(f"{type(error).__name__}: {error}"), allow_retries=False) from error
+    except Exception as error:
+        raise unexpected(error) from error
     figures = StepFigures.of(outcome, slot, usages)
     context.add_output_metadata(metadata.of_shard(outcome, figures, leased_at, released_at))
     return {"failures": outcome.failures, "figures": dataclasses.asdict(figures)}
@@ -239,10 +234,10 @@ def publish_transcripts(
 def _incomplete(works: list[backlog.RecordingWork], sentences: list[str]) -> Failure:
     keys = sorted({one.recording.partition_key for one in works})
     remedy = "retry-failed" if all(one.state == "failed" for one in works) else "run"
-    shown = "; ".join(sentences[:5]) + (" ..." if len(sentences) > 5 else "")
     return Failure(
         description=f"{len(works)} recordings in {len(keys)} of the run's partitions have no "
-        f"transcript yet. {shown} Everything else is published; run {command(remedy)}.",
+        f"transcript yet. {some_of(sentences)} Everything else is published; run "
+        f"{command(remedy)}.",
         metadata={"partitions": ", ".join(keys)},
         allow_retries=False,
     )

@@ -11,12 +11,12 @@ from dagster import (
     AssetCheckSpec,
     AssetExecutionContext,
     DagsterInstance,
-    Failure,
     MetadataValue,
     TableRecord,
     multi_asset_check,
 )
 
+from opentr_pipeline.defs.failures import refused
 from opentr_pipeline.defs.gpu_slots import die_with_the_run
 from opentr_pipeline.defs.metadata import Metadata
 from opentr_pipeline.defs.names import Names
@@ -76,7 +76,7 @@ def _verdicts(instance: DagsterInstance, setup: Setup, names: Names) -> dict[str
         keys = registered(instance, names)
         return judge_all(archive_facts(setup.workspace, setup.partitioning, keys))
     except OpentrError as error:
-        raise Failure(description=str(error), allow_retries=False) from None
+        raise refused(error) from None
 
 
 def _metadata(verdict: Verdict) -> Metadata:

@@ -18,7 +18,6 @@ from dagster import (
 )
 
 from opentr_pipeline.defs import metadata
-from opentr_pipeline.defs.assets import refused
 from opentr_pipeline.defs.descriptions import (
     ARCHIVE_REPORT,
     PAGES,
@@ -26,6 +25,7 @@ from opentr_pipeline.defs.descriptions import (
     SUBTITLES,
     described,
 )
+from opentr_pipeline.defs.failures import refused, some_of
 from opentr_pipeline.defs.gpu_slots import die_with_the_run
 from opentr_pipeline.defs.handed_on import HANDED_ON
 from opentr_pipeline.defs.metadata import Metadata
@@ -45,8 +45,6 @@ from opentr_pipeline.settings.page import PageSettings
 from opentr_pipeline.site.beside import pages_url
 from opentr_pipeline.transcripts.derived_files import unwritten_sentence
 from opentr_pipeline.transcripts.layout import EXPORTS, SEARCH
-
-MAX_SENTENCES = 5
 
 
 class Making(NamedTuple):
@@ -229,6 +227,5 @@ def each_partition(
 
 
 def _incomplete(num_missing: int, sentences: list[str]) -> Failure:
-    shown = " ".join(sentences[:MAX_SENTENCES]) + (" ..." if sentences[MAX_SENTENCES:] else "")
     said = f"{num_missing} of the run's partitions could not be made. " if num_missing else ""
-    return Failure(said + shown, allow_retries=False)
+    return Failure(said + some_of(sentences, " "), allow_retries=False)

@@ -19,7 +19,8 @@ from dagster import (
 
 from opentr_pipeline.commands import command
 from opentr_pipeline.defs import metadata
-from opentr_pipeline.defs.assets import announce, refused
+from opentr_pipeline.defs.assets import announce
+from opentr_pipeline.defs.failures import refused, some_of, unexpected
 from opentr_pipeline.defs.gpu_slots import die_with_the_run, rank_of
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.run_config import PlanConfig
@@ -38,10 +39,9 @@ from opentr_pipeline.services.log_files import slot_log
 from opentr_pipeline.speakers import models
 from opentr_pipeline.steps import speaker_publishing
 from opentr_pipeline.steps.hearing import HearingRun
-from opentr_pipeline.wording import number_text, visible
+from opentr_pipeline.wording import number_text
 
 _log = logging.getLogger(__name__)
-MAX_SENTENCES = 5
 
 
 def plan_speakers(
@@ -104,8 +104,8 @@ def hear_shard(
             _log.info("Worker slot %s released.", slot.name)
     except OpentrError as error:
         raise refused(error) from None
-    except Exception as error:  # ours to mend; trying again would fail again
-        raise Failure(visible(f"{type(error).__name__}: {error}"), allow_retries=False) from error
+    except Exception as error:
+        raise unexpected(error) from error
     context.add_output_metadata(metadata.of_hearing(outcome))
     return {"failures": outcome.failures}
 
@@ -149,9 +149,8 @@ def publish_speakers(
         context.log_event(kind(key, partition=partition, metadata=values))
     if items:
         said = list(itertools.chain.from_iterable(shard["failures"] for shard in shards))
-        shown = "; ".join(said[:MAX_SENTENCES]) + (" ..." if said[MAX_SENTENCES:] else "")
         raise Failure(
-            f"In {number_text(len(items), 'recording')} it is not known who speaks. {shown} "
-            f"Everything else is published; run {command('run')}.",
+            f"In {number_text(len(items), 'recording')} it is not known who speaks. "
+            f"{some_of(said)} Everything else is published; run {command('run')}.",
             allow_retries=False,
         )
