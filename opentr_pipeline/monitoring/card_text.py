@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from opentr_pipeline.monitoring.card import CardBench
 from opentr_pipeline.monitoring.card_stages import StageRow
 from opentr_pipeline.monitoring.scaling import Row
+from opentr_pipeline.wording import gigabytes
 
 # What was assumed before anybody had a card, where the code rests on it, and how to read the
 # figure that says whether it holds.
@@ -55,7 +56,7 @@ def markdown(measured: CardBench) -> str:
     title = f"# {measured.model} on {measured.device}, {measured.measured_at[:10]}"
     versions = ", ".join(f"{name} {version}" for name, version in measured.libraries.items())
     machine = f"{measured.num_cores} cores ({measured.processor})"
-    memory = f", {_gb(measured.memory_bytes)} of memory" if measured.memory_bytes else ""
+    memory = f", {gigabytes(measured.memory_bytes)} of memory" if measured.memory_bytes else ""
     parts = [
         title,
         f"{measured.device}{memory}; {machine}; {versions}.",
@@ -98,7 +99,7 @@ def _worker(measured: CardBench, row: Row) -> list[str]:
         f"{3600 / row.speed_x:.1f} s",
         f"{scaling.speed_up(row):.2f}",
         f"{100 * scaling.efficiency(row):.0f} %",
-        _gb(row.peak_memory_bytes),
+        gigabytes(row.peak_memory_bytes),
         f"{busy[len(busy) // 2]:.0f} %" if busy else "",
     ]
 
@@ -108,7 +109,7 @@ def _stages(measured: CardBench) -> str:
         *("arithmetic", "batch", "features", "encode", "decode", "align", "engine", "use"),
         *("memory", "computed"),
     )
-    computed = [_gb(num_bytes) for num_bytes in measured.computed_bytes]
+    computed = [gigabytes(num_bytes) for num_bytes in measured.computed_bytes]
     own = list(zip(measured.stages, computed, strict=True))
     others = [(row, "") for row in measured.other_arithmetic]
     return _table(columns, [_stage(row, said) for row, said in (*own, *others)])
@@ -123,7 +124,7 @@ def _stage(row: StageRow, computed: str) -> list[str]:
         str(row.batch_size),
         *map(_x, speeds),
         f"{row.utilization_percent:.0f} %",
-        _gb(row.memory_bytes),
+        gigabytes(row.memory_bytes),
         computed,
     ]
 
@@ -137,7 +138,7 @@ def _out_of_memory(measured: CardBench) -> str:
     if not measured.out_of_memory:
         return "Left out on a CPU, whose memory is everybody's."
     rows = [(str(one.batch_size or ""), one.outcome) for one in measured.out_of_memory]
-    left = f"{_gb(measured.left_bytes)} of memory were left to a step."
+    left = f"{gigabytes(measured.left_bytes)} of memory were left to a step."
     return f"{left}\n\n" + _table(("batch", "what the step did"), rows, 1)
 
 
@@ -157,7 +158,3 @@ def _verdict(measured: CardBench) -> str:
 
 def _x(speed_x: float) -> str:
     return f"{speed_x:.0f}x" if speed_x >= 100 else f"{speed_x:.1f}x"
-
-
-def _gb(num_bytes: float) -> str:
-    return f"{num_bytes / 1e9:.1f} GB"

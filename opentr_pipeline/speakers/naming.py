@@ -22,7 +22,6 @@ from opentr_pipeline.transcripts.turns import Voice, label
 
 # By content: what is known of the voices in it.
 Named = Mapping[str, Sequence[tuple[Person, NamedVoice]]]
-Forgotten = Mapping[str, Sequence[PlacedVoice]]
 
 
 def put_names(store: TranscriptStore, keys: Iterable[str]) -> list[str]:

@@ -5,7 +5,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from opentr_pipeline.transcripts.transcript import Word
+from opentr_pipeline.transcripts.transcript import SENTENCE_ENDS, Word
 from opentr_pipeline.transcripts.turns import Turn
 
 # What a change of speaker costs, a word that is not said in its speaker's turn costing 1. Right
@@ -13,7 +13,6 @@ from opentr_pipeline.transcripts.turns import Turn
 CHANGE_COST = 1.0
 CHANGE_COST_AT_A_BREAK = 0.3
 BREAK_S = 0.3
-SENTENCE_ENDS = tuple(".。!！?？…।؟")
 MIN_WORD_S = 0.02
 
 

@@ -202,13 +202,13 @@ function mayBeWithin(day, { from, to }) {
 }
 
 async function candidatesIn(volume, terms, wanted) {
-  const [folder, parts] = volume;
+  const [folder, numParts] = volume;
   const [limits, ...lists] = await Promise.all([
     partsWithin(folder, wanted),
     ...terms.flatMap(askedFor).map((asked) => partsWith(volume, asked)),
   ]);
   const [rarest, ...others] = [...lists].sort((one, other) => one.size - other.size);
-  const rarities = lists.map((list) => Math.log(1 + parts / (list.size || 1)));
+  const rarities = lists.map((list) => Math.log(1 + numParts / (list.size || 1)));
   const found = [];
   for (const part of rarest.keys()) {
     if (!others.every((list) => list.has(part)) || !limits.every((list) => list.has(part))) continue;
@@ -411,8 +411,8 @@ function wantsMore(number) {
 
 // The address holds the question, so that it can be handed on.
 function remember(wanted) {
-  const parts = Object.entries(wanted).filter(([, value]) => value);
-  history.replaceState(null, "", parts.length ? `#${new URLSearchParams(parts)}` : location.pathname);
+  const chosen = Object.entries(wanted).filter(([, value]) => value);
+  history.replaceState(null, "", chosen.length ? `#${new URLSearchParams(chosen)}` : location.pathname);
 }
 
 function shownValue(kind, value) {

@@ -11,13 +11,18 @@ from opentr_pipeline.archive.references import UNSPACED, comparable_words
 from opentr_pipeline.transcripts.given_times import Given, Heard, put_times
 from opentr_pipeline.transcripts.matching import matched
 from opentr_pipeline.transcripts.settled_times import settle_times
-from opentr_pipeline.transcripts.transcript import HEARD_WHOLE, Segment, Transcript, Word
+from opentr_pipeline.transcripts.transcript import (
+    HEARD_WHOLE,
+    SENTENCE_ENDS,
+    Segment,
+    Transcript,
+    Word,
+)
 
 # Less than this share of the longer of the two texts: they are of different recordings.
 MIN_MATCHED = 0.5
 # A segment ends with a sentence from here on, and at the latest there.
 SENTENCE_WORDS, MOST_WORDS = 12, 60
-SENTENCE_ENDS = tuple(".!?…。！？؟।")
 MAX_NAMED_STRETCHES = 3
 MIN_PROBABILITY = 1e-6  # of a word, so that it has a logarithm
 # One that lets no line break is a part of the word before it.

@@ -37,7 +37,6 @@ _FIELDS_OF: dict[str, type] = {
     "speakers": Voice,
     "corrections": Correction,
 }
-_TIMES = ("transcribed_at", "made_at")
 SORT_KEYS = {
     "transcripts": ["recording_id"],
     "segments": ["recording_id", "segment_index"],

@@ -44,6 +44,8 @@ RECORDING_FLAGS = {
     "window_failed": "the engine failed at a stretch of speech, whose words or their times are "
     "missing",
 }
+# Of words, in the scripts that Whisper writes.
+SENTENCE_ENDS = tuple(".!?…。！？؟।")
 # Source: the thresholds of openai/whisper's own fallback (whisper/transcribe.py).
 MAX_COMPRESSION_RATIO = 2.4
 MIN_AVG_LOGPROB = -1.0

@@ -5,9 +5,8 @@ import statistics
 from collections.abc import Sequence
 
 from opentr_pipeline.recognition.whisper.word_bounds import num_letters
-from opentr_pipeline.transcripts.transcript import Word
+from opentr_pipeline.transcripts.transcript import SENTENCE_ENDS, Word
 
-SENTENCE_ENDS = tuple(".。!！?？…।؟")
 # No word is said for longer than twice the usual time, except where a speaker pauses.
 USUAL_WORD_S = 0.7
 SHORT_WORD_S = 0.1
