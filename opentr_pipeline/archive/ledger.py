@@ -112,7 +112,9 @@ class Ledger:
                 yield
                 database.execute("COMMIT")
         except sqlite3.OperationalError as error:  # a full disk, a lock: the file is well
-            raise StoreError(f"{self.path} cannot be used: {error}.") from None
+            raise StoreError(
+                f"{self.path} cannot be used: {error}; see that its disk has room, and try again."
+            ) from None
         except sqlite3.DatabaseError as error:
             self.forget()
             raise StoreError(

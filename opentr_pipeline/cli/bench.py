@@ -159,7 +159,10 @@ def _weights(workspace: "Workspace", name: str, say: "Callable[[str], object]") 
         return Weights(noise.make(name, shape, donor, folder), shape, is_real=False)
     shape = read_shape(found.folder / "model.bin")
     if shape is None:
-        raise ModelError(f"{found.folder}/model.bin is no Whisper model that can be measured.")
+        raise ModelError(
+            f"{found.folder}/model.bin is no Whisper model that can be measured; set "
+            "WHISPER_MODEL to another."
+        )
     return Weights(found, shape, is_real=True)
 
 

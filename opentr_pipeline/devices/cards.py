@@ -251,7 +251,8 @@ def worker_slots(settings: Settings, cards: Sequence[Device]) -> tuple[WorkerSlo
     ]
     if len(set(slots)) != len(slots):
         raise SettingsError(
-            f"GPU_SCALE_DEVICE_ID={settings.gpu_scale_device_id} names a card twice."
+            f"GPU_SCALE_DEVICE_ID={settings.gpu_scale_device_id} names a card twice; name each "
+            "once, and set GPU_SCALE_WORKERS to how many work on each."
         )
     if settings.gpu_scale_default_worker:
         default = _default_device(settings.gpu_device_id, cards)

@@ -202,7 +202,7 @@ def media(archive: Path) -> Iterator[Take]:
             known.append(Take(path, probe.duration_s))
             yield known[-1]
     if not known:
-        raise ArchiveError(f"{archive} holds nothing that can be heard.")
+        raise ArchiveError(f"{archive} holds nothing that can be heard; name one with speech.")
     while True:
         yield from known
 

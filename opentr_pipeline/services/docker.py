@@ -15,7 +15,7 @@ def compose_command() -> list[str]:
         ServiceError: no Docker, no compose, or no engine that answers.
     """
     if not shutil.which("docker"):
-        raise ServiceError("start prod needs Docker, which is not installed here.")
+        raise ServiceError("The stack needs Docker, which is not installed here; install it.")
     try:
         call("info", "--format", "{{.ServerVersion}}")
     except ServiceError as error:
@@ -24,7 +24,9 @@ def compose_command() -> list[str]:
         ["docker", "compose", "version"], capture_output=True, check=False
     ).returncode:
         if not shutil.which("docker-compose"):
-            raise ServiceError("Neither docker compose nor docker-compose is installed here.")
+            raise ServiceError(
+                "Neither docker compose nor docker-compose is installed here; install one of them."
+            )
         return ["docker-compose"]
     return ["docker", "compose"]
 

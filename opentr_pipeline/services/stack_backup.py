@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
+from opentr_pipeline.commands import command
 from opentr_pipeline.errors import ServiceError
 from opentr_pipeline.plain_files import open_plain
 from opentr_pipeline.services.stack import Stack, not_running
@@ -87,7 +88,9 @@ def check(file: Path) -> None:
         for member in members
     )
     if not is_ours or not {DUMP, FOLDER} <= names:
-        raise ServiceError(f"{file} is no backup of a production stack.")
+        raise ServiceError(
+            f"{file} is no backup of a production stack; name what {command('backup')} has written."
+        )
 
 
 def restore(stack: Stack, file: Path) -> None:

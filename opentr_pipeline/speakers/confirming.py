@@ -127,7 +127,10 @@ class Speakers:
             SpeakerError: it has a name already, or is like nobody's.
         """
         if voice.person_id:
-            raise SpeakerError(f"{voice.speaker} of {voice.path} has a name already.")
+            raise SpeakerError(
+                f"{voice.speaker} of {voice.path} has a name already; "
+                f"{command('speakers name')} gives it another."
+            )
         (found,) = self._suggestions([voice])
         if found is None:
             raise SpeakerError(
@@ -147,7 +150,10 @@ class Speakers:
             return self._change(lambda people: people.without_voice(voice.key))
         check_name(name)
         if visible(tidy(note)) != tidy(note) or len(note) > MAX_NOTE:
-            raise SpeakerError(f"A note is at most {MAX_NOTE} letters that can be shown.")
+            raise SpeakerError(
+                f"A note is at most {MAX_NOTE} letters that can be shown, got {len(note)} letters "
+                f"that begin with {note[:20]!r}."
+            )
         named = self._named(voice, BY_HAND, None)
         return self._change(lambda people: people.with_voice(named, name, _new_id(), tidy(note)))
 

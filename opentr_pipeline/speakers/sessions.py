@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from opentr_pipeline.commands import command
 from opentr_pipeline.errors import ModelError
 
 
@@ -23,4 +24,7 @@ def session(path: Path, cpu_threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no common class
-        raise ModelError(f"{path} cannot be loaded: {error}.") from None
+        raise ModelError(
+            f"{path} cannot be loaded: {error}; remove {path.parent} and run "
+            f"{command('models fetch speakers')}."
+        ) from None
