@@ -27,7 +27,7 @@ from opentr_pipeline.planning.overview import Overview
 from opentr_pipeline.services import dev, supervisor
 from opentr_pipeline.transcripts.transcript import STATUSES
 from opentr_pipeline.wording import readable
-from opentr_pipeline_tests.cli.test_operators import shown
+from opentr_pipeline_tests.cli.answers import shown
 from opentr_pipeline_tests.conftest import wait_for
 from opentr_pipeline_tests.making import settings_of, wav
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ, Window
-from opentr_pipeline.devices.cards import Device
-from opentr_pipeline.errors import OutOfMemoryError
+from opentr_pipeline.devices.cards import CPU, Device
+from opentr_pipeline.errors import ModelError, OutOfMemoryError
 from opentr_pipeline.recognition.models import Model
 from opentr_pipeline.recognition.whisper import model
 from opentr_pipeline.recognition.whisper.decoded import Decoded
 from opentr_pipeline.recognition.whisper.model import Whisper
+from opentr_pipeline_tests.devices.test_memory_limits import MESSAGES
 from opentr_pipeline_tests.making import OPTIONS
 
 LANGUAGES = ["en", "de", "en"]
@@ -71,3 +72,25 @@ def test_a_cpu_aligns_windows_one_by_one(is_on_card: bool, sizes: list[int]) -> 
     words = whisper.align(encoded, decoded, LANGUAGES, [second] * 3, "transcribe")
     assert [[word.text for word in one] for one in words] == [[" 0"], [" 1"], [" 2"]]
     assert aligner.sizes == sizes
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        *((RuntimeError(message), OutOfMemoryError) for message in MESSAGES),
+        (MemoryError("std::bad_alloc"), OutOfMemoryError),
+        (RuntimeError("CUDA failed with error no kernel image is available"), ModelError),
+        (ValueError("this CTranslate2 package was not compiled with CUDA support"), ModelError),
+    ],
+)
+def test_a_model_that_does_not_fit_is_told_from_one_that_cannot_run(
+    error: Exception, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*facts: object, **more: object) -> None:
+        raise error
+
+    monkeypatch.setattr("faster_whisper.WhisperModel", fail)
+    with pytest.raises(kind) as caught:
+        model.Whisper(Model("base", Path(), ""), CPU, OPTIONS, 1)
+    assert type(caught.value) is kind
+    assert getattr(caught.value, "is_loading", True)
