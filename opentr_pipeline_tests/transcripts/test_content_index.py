@@ -87,9 +87,9 @@ def test_only_partitions_that_hold_the_bytes_are_opened(
         store.publish(f"p{number}", [Entry("r", name, transcript(name, "word"))])
     store.find_contents(WANTED)
     opened: list[str] = []
-    read = store_module._facts
+    read = store_module.rows_in
     monkeypatch.setattr(
-        store_module, "_facts", lambda path, *rest: opened.append(path.stem) or read(path, *rest)
+        store_module, "rows_in", lambda path, *rest: opened.append(path.stem) or read(path, *rest)
     )
     monkeypatch.setattr(content_index, "_holding", pytest.fail)  # nothing has changed
     assert set(store.find_contents({content(NAMES[3]), content("new")})) == {content(NAMES[3])}
