@@ -17,7 +17,7 @@ from opentr_pipeline.audio.extents import extents_of
 from opentr_pipeline.audio.probe import probe_file
 from opentr_pipeline.planning.shards import ShardItem
 from opentr_pipeline.steps.outcome import status_and_reason
-from opentr_pipeline_tests.audio.test_decoding import content, saved, silence
+from opentr_pipeline_tests.audio.sounds import content, saved, silence
 from opentr_pipeline_tests.making import OPTIONS, PROPERTY, media_file, transcript, wav
 from opentr_pipeline_tests.runs import SAMPLES
 

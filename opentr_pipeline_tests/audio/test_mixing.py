@@ -10,7 +10,7 @@ import pytest
 from opentr_pipeline.audio.decoding import Sound
 from opentr_pipeline.audio.mixing import USUAL_PEAK, centred, levelled, mixed
 from opentr_pipeline.audio.windows import SAMPLE_RATE_HZ
-from opentr_pipeline_tests.audio.test_decoding import content
+from opentr_pipeline_tests.audio.sounds import content
 from opentr_pipeline_tests.runs import SAMPLES
 
 STEREO = ("FL", "FR")

@@ -25,7 +25,7 @@ from opentr_pipeline.devices.leases import lease
 from opentr_pipeline.devices.shared_folder import slots_folder
 from opentr_pipeline.quality.checks import CHECKS
 from opentr_pipeline.settings.installation import PROJECT_ROOT
-from opentr_pipeline_tests.audio.test_decoding import content, silence
+from opentr_pipeline_tests.audio.sounds import content, silence
 from opentr_pipeline_tests.conftest import Project, RecordProperty, wait_for
 from opentr_pipeline_tests.runs import (
     SAMPLES,

@@ -23,7 +23,7 @@ from opentr_pipeline.recognition.whisper.transcriber import Transcriber
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.transcripts.transcript import Transcript
 from opentr_pipeline.transcripts.window_results import compose
-from opentr_pipeline_tests.audio.test_decoding import content, saved, silence
+from opentr_pipeline_tests.audio.sounds import content, saved, silence
 from opentr_pipeline_tests.conftest import RecordProperty
 from opentr_pipeline_tests.making import OPTIONS
 from opentr_pipeline_tests.runs import SAMPLES
