@@ -1,89 +1,35 @@
-"""Subtitles: nothing is lost, lines and times are as asked for, other programs read the files."""
+"""Subtitles: nothing is lost, lines and times are as asked for."""
 
-import csv
-import dataclasses
 import html
-import io
 import itertools
-import json
 import re
 import unicodedata
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from opentr_pipeline.exports.cues import Cue, cues_of
-from opentr_pipeline.exports.formats import FORMATS, Document
 from opentr_pipeline.exports.line_breaks import HALVES_OF_LETTER, pieces_of, width_of
 from opentr_pipeline.settings.cues import SubtitleSettings
 from opentr_pipeline.transcripts.transcript import Segment, Transcript, Word
+from opentr_pipeline_tests.exports.said import (
+    SPOKEN,
+    TRICKY,
+    USUAL,
+    said,
+    spoken,
+    transcripts,
+    written,
+)
 from opentr_pipeline_tests.making import PROPERTY, transcript
-from opentr_pipeline_tests.speakers.voices import conversation
-
-USUAL = SubtitleSettings()
-SPOKEN = {
-    "en": 'I was born beside the sea, and Dr. Smith said: "Don\'t!" It was 3.5 metres tall. Why?',
-    "zh": "我出生在海边的一座白色小房子里，我的父亲看守灯塔三十年。“永远不要让它熄灭！”他说。",
-    "ja": "昨日、東京のとても大きなレストランで、ゆっくりと晩ご飯を食べました。ラーメンかな？",
-    "ko": "저는 바닷가의 작은 하얀 집에서 태어났고 아버지는 삼십 년 동안 등대를 지켰습니다.",
-    "th": "ฉันเกิดในบ้านสีขาวหลังเล็กริมทะเล และพ่อของฉันดูแลประภาคารมาสามสิบปี",
-    "ar": "ولدت في بيت أبيض صغير على شاطئ البحر، وكان والدي يحرس المنارة. هل تسمعني؟",
-    "he": "נולדתי בבית לבן קטן ליד הים, ואבי שמר על המגדלור שלושים שנה.",
-    "fr": "« Bonjour ! » dit-il ; puis il monta l'escalier : voilà tout.",
-}
-TRICKY = [
-    "-->",
-    "<b>",
-    "</i>",
-    "{\\an8}",
-    "{x}",
-    "\\N",
-    "&amp;",
-    "a&b",
-    "42",
-    "\n",
-    "",
-    " ",
-    '"',
-    "'",
-]
-TRICKY += ["00:00:01,000 --> 00:00:02,000", "NOTE", "WEBVTT", "one\ntwo", "\t", "=1+1", "a,b;c"]
-
-
-def spoken(text: str, word_s: float = 0.3, *, each_letter: bool = False) -> Transcript:
-    """One segment whose words follow each other without a pause."""
-    names = list(text) if each_letter else re.findall(r"\s*\S+", text)
-    words = tuple(
-        Word(name, number * word_s, (number + 1) * word_s, 0.5) for number, name in enumerate(names)
-    )
-    return transcript(segments=(Segment(0.0, len(names) * word_s, text, 0, 0, 1, words),))
-
-
-def written(ending: str, made: Transcript, layout: SubtitleSettings) -> str:
-    return FORMATS[ending](Document("film/a.wav", made, layout)).decode()
 
 
 def lines_of(made: Transcript, layout: SubtitleSettings = USUAL) -> list[str]:
     return [line for cue in cues_of(made, layout) for line in cue.lines]
 
 
-times = st.one_of(st.none(), st.just(float("nan")), st.floats(0, 4000))
-letters = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=12)
-texts = st.one_of(
-    st.sampled_from(TRICKY),
-    st.sampled_from([part for text in SPOKEN.values() for part in text.split()]),
-    letters,
-)
-words = st.builds(
-    lambda space, text, start_s, end_s: Word(space + text, start_s, end_s, 0.5),
-    st.sampled_from(["", " "]),
-    texts,
-    times,
-    times,
-)
 layouts = st.builds(
     SubtitleSettings,
     subtitle_line_length=st.integers(10, 60),
@@ -92,24 +38,6 @@ layouts = st.builds(
     subtitle_max_ms=st.integers(3000, 10_000),
     subtitle_reading_speed=st.integers(5, 50),
 )
-
-
-@st.composite
-def segments(draw: st.DrawFn, channels: tuple[int | None, ...] = (None,)) -> Segment:
-    """Of any time; its text is that of its words, or they are lacking or say something else."""
-    said = tuple(draw(st.lists(words, max_size=12)))
-    text = "".join(word.text for word in said).strip()
-    if draw(st.integers(0, 4)) == 0:
-        text = draw(st.lists(texts, max_size=6).map(" ".join))
-        said = draw(st.sampled_from([(), said]))
-    start_s, end_s = sorted((draw(st.floats(0, 4000)), draw(st.floats(0, 4000))))
-    channel = draw(st.sampled_from(channels))
-    return Segment(start_s, end_s, text, 0.0, 0.0, 1.0, said, channel)
-
-
-def transcripts(*channels: int | None) -> st.SearchStrategy[Transcript]:
-    several = st.lists(segments(channels), max_size=5)
-    return several.map(lambda found: transcript(segments=tuple(found)))
 
 
 def said_by(segment: Segment) -> str:
@@ -206,13 +134,6 @@ def test_a_cue_begins_with_its_first_word_and_ends_with_its_last() -> None:
     num_words = len(" ".join(first.lines).split())
     assert (first.start_ms, first.end_ms) == (0, num_words * 500)
     assert second.start_ms == first.end_ms
-
-
-def said(*sentences: tuple[str, float, float], channel: int | None = None) -> tuple[Segment, ...]:
-    return tuple(
-        Segment(start, end, text, 0, 0, 1, (Word(text, start, end, 1),), channel)
-        for text, start, end in sentences
-    )
 
 
 def test_a_short_cue_stays_to_be_read_until_the_next() -> None:
@@ -321,135 +242,3 @@ def test_sentences_end_where_their_script_ends_them(text: str, sentences: list[s
     each_letter = text.startswith("你")
     cues = cues_of(spoken(text, 0.3, each_letter=each_letter), USUAL)
     assert [" ".join(cue.lines) for cue in cues] == sentences
-
-
-MANY = spoken(" ".join([*SPOKEN.values(), *TRICKY]) * 3)
-
-
-@pytest.mark.parametrize("ending", ["srt", "vtt"])
-@pytest.mark.parametrize("late_s", [0, 3_599.5, 400_000])
-def test_ffmpeg_reads_every_cue_at_its_time(ending: str, late_s: float, tmp_path: Path) -> None:
-    import av
-
-    (segment,) = MANY.segments
-    later = tuple(
-        dataclasses.replace(word, start_s=word.start_s + late_s, end_s=word.end_s + late_s)
-        for word in segment.words
-    )
-    made = transcript(segments=(dataclasses.replace(segment, words=later),))
-    path = tmp_path / f"a.{ending}"
-    path.write_text(written(ending, made, USUAL), encoding="utf-8", newline="")
-    with av.open(path) as container:
-        found = [
-            (
-                round(packet.pts * packet.time_base * 1000),
-                round(packet.duration * packet.time_base * 1000),
-            )
-            for packet in container.demux()
-            if packet.pts is not None
-        ]
-    assert len(found) > 30
-    assert found == [(cue.start_ms, cue.end_ms - cue.start_ms) for cue in cues_of(made, USUAL)]
-
-
-def test_ffmpeg_shows_what_looks_like_markup(tmp_path: Path) -> None:
-    import av
-
-    path = tmp_path / "a.srt"
-    text = "He wrote <b> and {\\an8} here."
-    path.write_text(written("srt", spoken(text), USUAL), encoding="utf-8")
-    with av.open(path) as container:
-        shown = [
-            line.ass.decode().split(",,", 2)[-1].replace("\u2060", "")
-            for packet in container.demux()
-            for line in packet.decode()
-        ]
-    assert shown == [text]
-
-
-@pytest.mark.parametrize("ending", ["srt", "vtt"])
-def test_pysubs2_reads_the_same(ending: str) -> None:
-    import pysubs2
-
-    text = written(ending, MANY, USUAL)
-    read = pysubs2.SSAFile.from_string(text, format_=ending)
-    cues = cues_of(MANY, USUAL)
-    assert [(one.start, one.end) for one in read] == [(cue.start_ms, cue.end_ms) for cue in cues]
-    assert read[0].plaintext.split("\n") == list(cues[0].lines)
-
-
-def test_text_has_a_line_for_each_segment() -> None:
-    made = transcript(segments=said(("Good\nmorning.", 0, 1), ("再见。", 1, 2)))
-    assert written("txt", made, USUAL) == "Good morning.\n再见。\n"
-
-
-def test_json_holds_words_probabilities_and_flags() -> None:
-    made = transcript(text="thank you for watching. good morning")
-    found = json.loads(written("json", made, USUAL))
-    assert found["path"] == "film/a.wav"
-    assert found["flags"] == found["segments"][0]["flags"] == ["boilerplate"]
-    assert found["segments"][1]["words"][0] == {
-        "text": " good",
-        "start_s": 4.0,
-        "end_s": 5.0,
-        "probability": 0.5,
-        "speaker": "",
-        "speaker_share": 0.0,
-        "model_text": None,
-    }
-
-
-@PROPERTY
-@given(transcripts(None, 1))
-def test_tables_hold_a_row_for_each_segment(made: Transcript) -> None:
-    wanted = [(" ".join(one.text.split()), str(round(one.start_s, 3))) for one in made.segments]
-    for ending, options in (("csv", {}), ("tsv", {"delimiter": "\t", "quoting": csv.QUOTE_NONE})):
-        document = Document("film/a.wav", made, USUAL, guards_formulas=False)
-        text = FORMATS[ending](document).decode()
-        rows = list(csv.DictReader(io.StringIO(text, newline="\n"), **options))  # type: ignore[arg-type]
-        assert [(row["text"], row["start_s"]) for row in rows] == wanted
-
-
-@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "＝"])
-def test_no_spreadsheet_takes_what_is_said_for_a_formula(sign: str) -> None:
-    made = transcript(text=f"{sign}cmd|' /C calc'!A0. good morning")
-    document = Document("a.wav", made, USUAL)
-    rows = list(csv.reader(io.StringIO(FORMATS["csv"](document).decode())))
-    assert [row[-1][:2] for row in rows[1:]] == [f"'{sign}", "go"]
-    assert float(rows[1][4]) < 0  # a number stays one
-    raw = dataclasses.replace(document, guards_formulas=False)
-    assert f",{sign}cmd" in FORMATS["csv"](raw).decode()
-
-
-def test_a_name_stands_where_somebody_else_begins_to_speak() -> None:
-    pysubs2 = pytest.importorskip("pysubs2")
-    made = conversation("it", "0011", {0: (), 1: ()})
-    made = dataclasses.replace(
-        made, voices=(dataclasses.replace(made.voices[0], name="A. <b> Rossi"), made.voices[1])
-    )
-    document = Document("a.wav", made, USUAL)
-    text = FORMATS["txt"](document).decode().splitlines()
-    assert text == [
-        "A. <b> Rossi: it says number 0",
-        "it says number 1",
-        "SPEAKER_01: it says number 2",
-        "it says number 3",
-    ]
-    srt = pysubs2.SSAFile.from_string(FORMATS["srt"](document).decode(), format_="srt")
-    shown = [line.plaintext.replace("\u2060", "") for line in srt]
-    assert [text for text in shown if ":" in text] == [shown[0], shown[len(shown) // 2]]
-    assert shown[0].startswith("A. <b> Rossi: it says")
-    assert shown[len(shown) // 2].startswith("SPEAKER_01: it says")
-    vtt = FORMATS["vtt"](document).decode()
-    assert list(dict.fromkeys(re.findall(r"^<v ([^>]*)>", vtt, re.M))) == [
-        "A. &lt;b&gt; Rossi", "SPEAKER_01",
-    ]  # fmt: skip
-    assert "Rossi:" not in vtt
-    (first, *_), facts = made.segments, json.loads(FORMATS["json"](document))
-    assert facts["segments"][0]["speaker_name"] == "A. <b> Rossi"
-    assert (first.speaker, facts["segments"][2]["speaker_name"]) == ("SPEAKER_00", "SPEAKER_01")
-    assert "embedding" not in facts["voices"][0]
-    # Who speaks alone and has no name is not told; every cue has one speaker at most.
-    alone = Document("a.wav", conversation("it", "00", {0: ()}), USUAL)
-    assert "SPEAKER" not in "".join(FORMATS[one](alone).decode() for one in ("srt", "vtt", "txt"))
-    assert {cue.speaker for cue in document.cues} == {"SPEAKER_00", "SPEAKER_01"}
