@@ -73,7 +73,7 @@ def _folders(storage: Storage) -> Iterator[tuple[str, dict[str, Facts | None]]]:
     while waiting:
         folder = waiting.pop()
         try:
-            listed = list(storage.list(folder))
+            listed = [one for one in storage.list(folder) if not one.refusal]
         except OSError:
             continue
         inside = f"{folder}/" if folder else ""

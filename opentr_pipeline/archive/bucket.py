@@ -4,11 +4,13 @@ import errno
 import hashlib
 import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
-from opentr_pipeline.archive.objects import as_system_errors, object_store, plain_tag
+from opentr_pipeline.archive.object_names import is_askable, names_of
+from opentr_pipeline.archive.objects import as_system_errors, has_any, object_store, plain_tag
 from opentr_pipeline.archive.ranges import Ranges
 from opentr_pipeline.archive.storage import Facts, Listed, sha256_of
 from opentr_pipeline.errors import ArchiveError
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 PAGE_KEYS = 1000
 # Known ahead: a folder is listed with all that is below it, as far as that is so few.
 MAX_AHEAD = 20_000
+# Objects that are asked for one by one, at once.
+NUM_AT_ONCE = 16
 # FFmpeg reads by 32 KiB.
 BUFFER_BYTES = 1 << 16
 SECOND_NS = 1_000_000_000
@@ -33,7 +37,9 @@ class BucketStorage:
     are no folders, so nobody knows when names came or went in one: that is always now.
 
     A look at all folders costs a request for each 1,000 objects, and not one for each folder: what
-    is listed with the folder above is given once, when it is asked for.
+    is listed with the folder above is given once, when it is asked for. Where a name is among them
+    that no request can have, folders are listed one by one, and the files beside that name asked
+    for one by one.
     """
 
     has_whole_files = True
@@ -48,18 +54,14 @@ class BucketStorage:
 
     def check(self) -> None:
         """See ``Storage``."""
-        store = object_store(self._address)
-        import obstore
-
         try:
             with as_system_errors(self.name):
-                next(iter(obstore.list(store, chunk_size=1)), None)
+                has_any(object_store(self._address))
         except OSError as error:
-            if error.errno != errno.EINVAL:  # a name, which whoever lists it says
-                raise ArchiveError(
-                    f"The archive {self.name} cannot be read ({error.strerror}); check its name, "
-                    "the credentials and S3_ENDPOINT_URL, or set ARCHIVE_DIR to another one."
-                ) from None
+            raise ArchiveError(
+                f"The archive {self.name} cannot be read ({error.strerror}); check its name, "
+                "the credentials and S3_ENDPOINT_URL, or set ARCHIVE_DIR to another one."
+            ) from None
 
     def list(self, folder: str) -> Iterator[Listed]:
         """See ``Storage``."""
@@ -80,10 +82,8 @@ class BucketStorage:
                 with as_system_errors(path):
                     return self._facts(obstore.head(store, path))
             except FileNotFoundError:
-                with as_system_errors(path):
-                    pages = obstore.list(store, path, chunk_size=1)
-                    if next(iter(pages), None) is None:
-                        raise
+                if not has_any(store, path):
+                    raise
         return Facts("folder", 0, time.time_ns(), self._device, 0, 0)
 
     @contextmanager
@@ -112,6 +112,19 @@ class BucketStorage:
             return sha256_of(stream)
 
     def _listed(self, folder: str) -> Iterator[Listed]:
+        """The names in a folder, with those that no request can have."""
+        last = ""
+        try:
+            for listed in self._listed_by_pages(folder):
+                last = _key(listed)
+                yield listed
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            # Only where pages came in order has anything been given before.
+            yield from (one for one in self._listed_around(folder) if _key(one) > last)
+
+    def _listed_by_pages(self, folder: str) -> Iterator[Listed]:
         """The names in a folder; those below its folders are kept ahead where they are few."""
         store, room = object_store(self._address), MAX_AHEAD - self._num_ahead
         import obstore
@@ -126,31 +139,68 @@ class BucketStorage:
             else:
                 yield from self._keep_ahead(folder, found)
                 return
-            if not any("/" in one["path"].removeprefix(_inside(folder)) for one in found):
+            if any("/" in one["path"].removeprefix(_inside(folder)) for one in found):
+                yield from self._level(folder)
+            else:
                 yield from self._flat(folder, found, pages)
-                return
-            level = obstore.list_with_delimiter(store, folder or None)
-            yield from map(_folder, level["common_prefixes"])
-            yield from (self._file(one) for one in level["objects"] if one["path"] != folder)
 
-    def _keep_ahead(self, folder: str, found: "Sequence[ObjectMeta]") -> "Sequence[Listed]":
+    def _level(self, folder: str) -> Iterator[Listed]:
+        """The names in a folder, all at once, without those below its folders."""
+        store = object_store(self._address)
+        import obstore
+
+        with as_system_errors(folder or self.name):
+            level = obstore.list_with_delimiter(store, folder or None)
+        for path in level["common_prefixes"]:
+            yield _folder(path) if is_askable(folder, path) else _refused(path)
+        yield from (self._file(one) for one in level["objects"] if one["path"] != folder)
+
+    def _listed_around(self, folder: str) -> Iterator[Listed]:
+        """The names in a folder that holds, or has below it, one that no request can have."""
+        try:
+            yield from self._level(folder)
+            return
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+        paths = []
+        for path, is_folder in names_of(self._address, folder):
+            if not is_askable(folder, path):
+                yield _refused(path)
+            elif is_folder:
+                yield _folder(path)
+            else:
+                paths.append(path)
+        with ThreadPoolExecutor(NUM_AT_ONCE) as threads:
+            yield from threads.map(self._looked_up, paths)
+
+    def _looked_up(self, path: str) -> Listed:
+        try:
+            facts = self.stat(path)
+        except OSError:  # whoever asks for it says why
+            return _unknown(path)
+        return Listed(path, False, False, facts.inode, facts)
+
+    def _keep_ahead(self, folder: str, found: "Sequence[ObjectMeta]") -> "Iterable[Listed]":
         """Sort what is below a folder into folders, keep them, and give those of this one."""
-        by_folder: dict[str, list[Listed]] = {folder: []}
+        by_folder: dict[str, dict[str, Listed]] = {folder: {}}
         for one in found:
             path = one["path"]
             if path == folder:  # what some programs keep in the place of an empty folder
                 continue
             above, listed = path.rpartition("/")[0], self._file(one)
+            if path in by_folder.get(above, ()):  # a slash before or behind a name is not told
+                listed = _unknown(path)
             while above not in by_folder:
-                by_folder[above] = [listed]
+                by_folder[above] = {_key(listed): listed}
                 above, listed = above.rpartition("/")[0], _folder(above)
-            by_folder[above].append(listed)
+            by_folder[above][_key(listed)] = listed
         mine = by_folder.pop(folder)
         if folder and not mine:
             raise FileNotFoundError(folder)
-        self._ahead.update(by_folder)
+        self._ahead.update((path, list(names.values())) for path, names in by_folder.items())
         self._num_ahead += sum(map(len, by_folder.values()))
-        return mine
+        return mine.values()
 
     def _flat(
         self, folder: str, found: "Sequence[ObjectMeta]", pages: "Iterator[Sequence[ObjectMeta]]"
@@ -187,6 +237,20 @@ class BucketStorage:
 
 def _folder(path: str) -> Listed:
     return Listed(path, is_folder=True, is_link=False, inode=0)
+
+
+def _refused(path: str) -> Listed:
+    return Listed(path, False, False, 0, refusal="name that no request can have")
+
+
+def _unknown(path: str) -> Listed:
+    """A file of which only asking for it tells more."""
+    return Listed(path, is_folder=False, is_link=False, inode=0)
+
+
+def _key(listed: Listed) -> str:
+    """What tells a file from a folder of the same name, in the order of keys."""
+    return listed.path + "/" if listed.is_folder else listed.path
 
 
 def _inside(folder: str) -> str:

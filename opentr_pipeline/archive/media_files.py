@@ -180,7 +180,9 @@ def list_folder(folder: str, storage: Storage, left_alone: Counter[str]) -> Iter
         OSError: it cannot be read, or only in part.
     """
     for listed in storage.list(folder):
-        if listed.is_folder and os.path.basename(listed.path).startswith("."):
+        if listed.refusal:
+            left_alone[listed.refusal] += 1
+        elif listed.is_folder and os.path.basename(listed.path).startswith("."):
             left_alone["hidden or partial"] += 1
         elif listed.is_folder or not (reason := _reason_to_leave(listed, storage)):
             yield listed

@@ -103,6 +103,22 @@ def remove(store: "ObjectStore", names: Iterable[str]) -> None:
                 obstore.delete(store, name)
 
 
+def has_any(store: "ObjectStore", prefix: str | None = None) -> bool:
+    """Whether there is anything below a name, even if it is called what nobody can ask for.
+
+    Raises:
+        OSError: the keeper does not answer.
+    """
+    import obstore
+    from obstore.exceptions import InvalidPathError
+
+    with as_system_errors(prefix or ""):
+        try:
+            return any(obstore.list(store, prefix, chunk_size=1))
+        except InvalidPathError:
+            return True
+
+
 def holds(place: BucketAddress, text: str) -> bool:
     """Whether an object says just this; without a text, whether there is anything below its name.
 
@@ -113,7 +129,7 @@ def holds(place: BucketAddress, text: str) -> bool:
 
     with as_system_errors(str(place)):
         if not text:
-            return any(obstore.list(object_store(place), chunk_size=1))
+            return has_any(object_store(place))
         folder, name = place.above
         return bytes(obstore.get(object_store(folder), name).bytes()) == text.encode()
 

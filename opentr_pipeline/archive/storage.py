@@ -54,6 +54,7 @@ class Listed(NamedTuple):
         is_folder: links are none.
         inode: another one where the name was given to other bytes.
         facts: as ``stat`` has them, where listing tells them already.
+        refusal: why nobody can ask for what has the name; else empty.
     """
 
     path: str
@@ -61,6 +62,7 @@ class Listed(NamedTuple):
     is_link: bool
     inode: int
     facts: Facts | None = None
+    refusal: str = ""
 
 
 class Storage(Protocol):

@@ -5,6 +5,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from opentr_pipeline.archive import bucket, ranges
 from opentr_pipeline.archive.bucket import BucketStorage
 from opentr_pipeline.archive.changes import Clock, Watch
 from opentr_pipeline.archive.ledger import Ledger
-from opentr_pipeline.archive.media_files import scan
+from opentr_pipeline.archive.media_files import MediaFile, scan
 from opentr_pipeline.archive.objects import object_store, remove
 from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.archive.recordings import ProbeMemory, probe_all
 from opentr_pipeline.archive.references import find_references
+from opentr_pipeline.archive.storage import Listed
 from opentr_pipeline.audio.decoding import Sound
 from opentr_pipeline.errors import ArchiveError, SettingsError
 from opentr_pipeline.planning.option_files import read_folder_file
@@ -96,11 +98,63 @@ def test_what_stands_for_an_empty_folder_is_no_file_in_it(address: BucketAddress
     assert [one.path for one in scan(address).media_files] == ["radio/a.wav"]
 
 
-def test_a_name_that_no_request_can_have_is_said(address: BucketAddress) -> None:
-    put(address, "a.wav")
-    ask(address.endpoint, "PUT", f"{address.url.removeprefix('s3://')}/odd/./b.wav")
-    with pytest.raises(ArchiveError, match="empty part, a dot alone or a control character"):
+def put_oddly(address: BucketAddress, *names: str) -> None:
+    """Objects of names that obstore does not take."""
+    where = address.url.removeprefix("s3://")
+    for name in names:
+        ask(address.endpoint, "PUT", f"{where}/{urllib.parse.quote(name)}")
+
+
+def test_a_name_that_no_request_can_have_is_left_out_and_counted(
+    address: BucketAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Like the unreadable names of a folder; the files beside it are found as they are."""
+    fine = ["a.wav", "odd/b.wav", "odd/deep/c.wav", "z/d.wav", f"odd/{'long' * 100}.wav"]
+    put(address, *fine, "odd/b.reference.txt", "odd/dot.", "odd/c.txt")
+    put_oddly(address, "odd//b.wav", "odd/./b.wav", "odd/../b.wav", "odd/\x01.wav", "odd/\x7f.wav")
+    put_oddly(address, "//top.wav", "odd/deep/x//", "z/d.wav/", "z/")
+    found = scan(address)
+    assert [one.path for one in found.media_files] == sorted(fine)
+    reason = "name that no request can have"
+    assert found.left_alone == {reason: 7, "no extension": 1, ".txt": 2}
+    # What was found so is what is met where it is asked for alone, and is probed as any other.
+    storage = BucketStorage(address)
+    for one in found.media_files:
+        assert one == MediaFile(one.path, *storage.stat(one.path)[1:6])
+    files = [("k", one) for one in found.media_files]
+    probed = probe_all(address, files, ProbeMemory(tmp_path / "p.sqlite"))
+    assert not any(one.is_guessed for one in probed)
+    (texts,) = find_references(address, FOLDERS).values()
+    assert [one.path for one in texts] == ["odd/b.reference.txt"]
+    with pytest.raises(OSError, match="empty part, a dot alone or a control character"):
+        storage.digest("odd/./b.wav")
+    # The sensor's look takes the same, and is still at rest where nothing has changed.
+    ledger = Ledger(tmp_path / "uploads.sqlite")
+    for _ in range(2):
+        with ledger.opened():
+            watch = Watch(ledger, BucketStorage(address), -float("inf"), Clock())
+            watch.look()
+            assert (ledger.counts()["settled"], watch.num_unreadable) == (len(fine), 0)
+    # An Arrow that does not know the keeper is no empty archive.
+    monkeypatch.setitem(sys.modules, "pyarrow.fs", None)
+    with pytest.raises(ArchiveError, match="did not tell its names"):
         scan(address)
+
+
+def test_names_that_were_given_before_a_refusal_are_not_given_again(
+    address: BucketAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(address, "a.wav", "b.wav", "c/d.wav", "e.wav")
+    put_oddly(address, "d/./b.wav", "\x7f.wav")
+    storage, listed = BucketStorage(address), BucketStorage(address)._level
+
+    def two_pages(folder: str) -> Iterator[Listed]:
+        yield from (one for one in listed(folder) if one.path in ("a.wav", "b.wav", "c"))
+        raise OSError(errno.EINVAL, "a name")
+
+    monkeypatch.setattr(storage, "_listed_by_pages", two_pages)
+    found = sorted(one.path for one in storage.list("") if not one.refusal)
+    assert found == ["a.wav", "b.wav", "c", "d", "e.wav"]
 
 
 def test_bytes_come_in_blocks_with_one_ahead(
@@ -258,7 +312,7 @@ def test_a_plain_machine_imports_nothing_of_buckets(tmp_path: Path) -> None:
         "import sys\n"
         "from pathlib import Path\n"
         "import opentr_pipeline.definitions\n"
-        "from opentr_pipeline.archive.media_files import scan\n"
+        "from opentr_pipeline.archive.media_files import MediaFile, scan\n"
         "from opentr_pipeline.archive.recordings import ProbeMemory, probe_all\n"
         f"files = [('k', one) for one in scan(Path({str(tmp_path / 'a')!r})).media_files]\n"
         f"probe_all(Path({str(tmp_path / 'a')!r}), files, ProbeMemory(Path('p.sqlite')))\n"
