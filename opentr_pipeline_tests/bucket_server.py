@@ -30,29 +30,39 @@ CREDENTIALS = {
 @contextmanager
 def bucket_server() -> Iterator[str]:
     """The address of a server that nobody else on the network reaches."""
+    with started([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p"], "moto") as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def started(command: list[str], name: str) -> Iterator[int]:
+    """A server that answers on this machine, and its port.
+
+    Args:
+        command: but for the port.
+        name: of it.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        [*command, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        _wait_for(port)
-        yield f"http://127.0.0.1:{port}"
+        _wait_for(port, name)
+        yield port
     finally:
         server.kill()
         server.wait()
 
 
-def _wait_for(port: int) -> None:
+def _wait_for(port: int, name: str) -> None:
     until = time.monotonic() + START_TIMEOUT_S
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except OSError:
-            assert time.monotonic() < until, "moto does not answer"
+            assert time.monotonic() < until, f"{name} does not answer"
             time.sleep(0.05)
         else:
             return

@@ -20,6 +20,7 @@ from opentr_pipeline.recognition import fetching
 from opentr_pipeline.settings.environment import Settings, load_settings
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.transcripts.store import TranscriptStore
+from opentr_pipeline_tests.azure_server import NO_NPM, azure_server, environment
 from opentr_pipeline_tests.bucket_server import CREDENTIALS, bucket_server
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Where everything can be had, a skip is a failure."""
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
-    if report.skipped and STRICT and _reason(report) not in (HANDED_CASES, PYTORCH):
+    if report.skipped and STRICT and _reason(report) not in (HANDED_CASES, PYTORCH, NO_NPM):
         why = f"OPENTR_TEST_STRICT=1 and skipped: {_reason(report)}"
         report.outcome, report.longrepr = "failed", why
 
@@ -198,3 +199,17 @@ def buckets(_bucket_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     return _bucket_server
+
+
+@pytest.fixture(scope="session")
+def _azure_server() -> Iterator[str]:
+    with azure_server() as server:
+        yield server
+
+
+@pytest.fixture
+def azure(_azure_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name and port of a real server of Azure's buckets, which this process may use."""
+    for name, value in environment(_azure_server).items():
+        monkeypatch.setenv(name, value)
+    return _azure_server

@@ -267,7 +267,7 @@ def test_one_module_decides_what_recognizes_speech() -> None:
                 *("transcripts.store", "transcripts.schemas", "transcripts.table_files"),
                 *("transcripts.new_rows", "transcripts.generations", "transcripts.columns"),
                 "transcripts.published_rows",
-                *("quality.partition_facts", "quality.partition_totals"),
+                *("quality.partition_facts", "quality.partition_totals", "archive.object_names"),
             },
         ),
         (

@@ -5,15 +5,11 @@ page that has one. Arrow gives all names, but no tags of versions: it is asked o
 """
 
 import errno
-import os
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from opentr_pipeline.archive.objects import NOT_A_NAME
 from opentr_pipeline.settings.addresses import BucketAddress
-
-if TYPE_CHECKING:
-    from pyarrow.fs import FileSystem
 
 CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -30,28 +26,27 @@ def names_of(address: BucketAddress, folder: str) -> Iterator[tuple[str, bool]]:
     """The paths in a folder, and whether each is a folder.
 
     Raises:
-        OSError: the keeper does not answer, or this Arrow does not know it.
+        OSError: the keeper does not answer, or Arrow does not find its credentials by itself.
     """
     root = address.url.partition("://")[2]
     try:
-        from pyarrow.fs import FileSelector, FileType
-
-        selector = FileSelector(f"{root}/{folder}".rstrip("/"))
-        found = _file_system(address).get_file_info(selector)
-    except (ImportError, OSError, ValueError, KeyError):  # its texts may hold addresses
-        raise OSError(errno.ETIMEDOUT, "The bucket did not tell its names", folder) from None
+        from pyarrow.fs import FileSelector, FileSystem, FileType, GcsFileSystem, S3FileSystem
+    except ImportError:
+        raise _unnamed(folder) from None
+    files: FileSystem
+    if address.url.startswith("s3:"):
+        files = S3FileSystem(endpoint_override=address.endpoint or None)
+    elif address.url.startswith("gs:"):
+        files = GcsFileSystem()
+    else:
+        raise _unnamed(folder)
+    try:
+        found = files.get_file_info(FileSelector(f"{root}/{folder}".rstrip("/")))
+    except OSError:  # its text may hold addresses
+        raise _unnamed(folder) from None
     for one in found:
         yield one.path.removeprefix(f"{root}/"), one.type == FileType.Directory
 
 
-def _file_system(address: BucketAddress) -> "FileSystem":
-    from pyarrow import fs
-
-    if address.url.startswith("s3:"):
-        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-        return fs.S3FileSystem(endpoint_override=address.endpoint or None, region=region)
-    if address.url.startswith("gs:"):
-        return fs.GcsFileSystem()
-    return fs.AzureFileSystem(
-        os.environ["AZURE_STORAGE_ACCOUNT_NAME"], os.environ.get("AZURE_STORAGE_ACCOUNT_KEY")
-    )
+def _unnamed(folder: str) -> OSError:
+    return OSError(errno.EINVAL, f"An object cannot be named: {NOT_A_NAME}", folder)

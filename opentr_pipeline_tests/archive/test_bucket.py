@@ -137,7 +137,7 @@ def test_a_name_that_no_request_can_have_is_left_out_and_counted(
             assert (ledger.counts()["settled"], watch.num_unreadable) == (len(fine), 0)
     # An Arrow that does not know the keeper is no empty archive.
     monkeypatch.setitem(sys.modules, "pyarrow.fs", None)
-    with pytest.raises(ArchiveError, match="did not tell its names"):
+    with pytest.raises(ArchiveError, match="cannot be named"):
         scan(address)
 
 

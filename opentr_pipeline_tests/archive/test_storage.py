@@ -1,4 +1,4 @@
-"""What every storage promises; on a folder and on a bucket of a real server."""
+"""What every storage promises; on a folder and on buckets of real servers."""
 
 import hashlib
 import os
@@ -17,23 +17,40 @@ from opentr_pipeline.archive.recordings import check_unchanged
 from opentr_pipeline.archive.storage import FolderStorage, Listed, Storage, storage_of
 from opentr_pipeline.errors import ArchiveError, MediaError
 from opentr_pipeline.settings.addresses import BucketAddress, Place
+from opentr_pipeline_tests.azure_server import containers, new_container
 from opentr_pipeline_tests.bucket_server import ask, new_bucket
 
 # Names that are easily mistaken for something else where addresses are made of them.
 ODD = "100%25 é#1+?&=~'(1)!.wav"
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(params=["folder", "bucket", pytest.param("azure", marks=pytest.mark.slow)])
 def place(request: pytest.FixtureRequest, archive: Path) -> Place:
     """Where the archive is, as a person would name it."""
     if request.param == "folder":
         return archive
-    mirror = Mirror(archive, request.getfixturevalue("buckets"))
+    if request.param == "bucket":
+        mirror = Mirror(archive, *_bucket(request.getfixturevalue("buckets")))
+    else:
+        mirror = Mirror(archive, *_azure(request.getfixturevalue("azure")))
     monkeypatch = request.getfixturevalue("monkeypatch")
     # What is done to the folder is done to the bucket, before anything is asked.
     for name in ("check", "list", "stat", "opened", "digest"):
         monkeypatch.setattr(BucketStorage, name, mirror.before(getattr(BucketStorage, name)))
     return mirror.address
+
+
+def _bucket(server: str) -> tuple[BucketAddress, Callable[[], object]]:
+    """An empty place in one of moto's, and what removes it."""
+    name = new_bucket(server)
+    address = BucketAddress(f"s3://{name}/some/where", server)
+    return address, lambda: ask(server, "DELETE", name)
+
+
+def _azure(server: str) -> tuple[BucketAddress, Callable[[], object]]:
+    """The same of Azurite's."""
+    address = new_container(server)
+    return address, lambda: containers(server).delete_dir(address.url.split("/")[2])
 
 
 @pytest.fixture
@@ -42,12 +59,10 @@ def storage(place: Place) -> Storage:
 
 
 class Mirror:
-    """A bucket that holds what a folder does."""
+    """A bucket that holds what a folder does, and goes with it."""
 
-    def __init__(self, folder: Path, server: str) -> None:
-        self._folder, self._server = folder, server
-        self._bucket = new_bucket(server)
-        self.address = BucketAddress(f"s3://{self._bucket}/some/where", server)
+    def __init__(self, folder: Path, address: BucketAddress, remove: Callable[[], object]) -> None:
+        self._folder, self.address, self._remove = folder, address, remove
         self._sent: dict[str, bytes] = {}
 
     def before(self, ask: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,7 +76,7 @@ class Mirror:
         store = object_store(self.address)
         if not self._folder.exists():
             obstore.delete(store, list(self._sent))
-            ask(self._server, "DELETE", self._bucket)
+            self._remove()
             return
         files = [path for path in self._folder.rglob("*") if path.is_file()]
         here = {str(path.relative_to(self._folder)): path.read_bytes() for path in files}

@@ -24,6 +24,7 @@ from opentr_pipeline.speakers.people_store import PeopleStore
 from opentr_pipeline.transcripts import bucket_tables
 from opentr_pipeline.transcripts.bucket_tables import BucketTables
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
+from opentr_pipeline_tests.azure_server import new_container
 from opentr_pipeline_tests.bucket_server import Between, new_bucket
 from opentr_pipeline_tests.making import recording, transcript
 
@@ -224,6 +225,26 @@ def test_six_writers_at_once_lose_nothing(
     wanted = {f"id of w{n}-{number}" for n in range(6) for number in range(4)}
     assert set(public(straight)) == set(public(straight, "words")) == wanted
     assert set(paths(host(tmp_path / "reader", straight))) == {w[6:] for w in wanted}
+
+
+@pytest.mark.slow
+def test_azure_lets_nobody_overwrite_what_another_has_published(azure: str, tmp_path: Path) -> None:
+    """The same promises on a real server of another kind of conditions."""
+    address = new_container(azure)
+    BucketTables(address, tmp_path / "any").claim("az://tapes")
+    hosts = [host(tmp_path / f"h{number}", address) for number in range(4)]
+
+    def publish(number: int) -> None:
+        for again in range(3):
+            hosts[number].publish("radio", [entry(f"{number}-{again}")])
+
+    with ThreadPoolExecutor(len(hosts)) as threads:
+        list(threads.map(publish, range(len(hosts))))
+    wanted = {f"id of {number}-{again}" for number in range(4) for again in range(3)}
+    assert set(public(address)) == set(public(address, "words")) == wanted
+    assert {f"id of {path}" for path in paths(host(tmp_path / "reader", address))} == wanted
+    counting = [name for name in names(address) if name.startswith(".store/partitions/")]
+    assert len(counting) == 3, "of what counted before nothing is left"
 
 
 def test_a_server_that_ignores_conditions_is_refused(buckets: str, tmp_path: Path) -> None:
