@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from opentr_pipeline_tests.runs import processes_of
+from opentr_pipeline_tests.runs import parent, processes_of
 
 # Words of a command line, by what the process is; all of them live as long as nobody kills them.
 ROLES = {
@@ -23,6 +23,7 @@ ROLES = {
     "its keeper": "dagster code-server start",
     "its tracker": "multiprocessing.resource_tracker",
 }
+FORKS, FORKED_BY = "multiprocessing.forkserver", ROLES["code server"]
 # A process that has just started loads what it needs; only what it takes later is growth.
 LOOK_EVERY_S = 3.0
 WARM_UP_S = 60.0
@@ -62,7 +63,7 @@ class Watch:
         self.peak_bytes = max(self.peak_bytes, sum(map(proportional_bytes, processes)))
         for process in processes:
             with contextlib.suppress(OSError, ValueError):  # it ended meanwhile
-                if role := _role(_command(process)):
+                if role := _role(process):
                     self._samples[role, process].append(held_by(process))
 
     def grown(self, since_s: float) -> tuple[list[str], list[str]]:
@@ -133,8 +134,12 @@ def _command(process: int) -> str:
         return ""
 
 
-def _role(command: str) -> str:
+def _role(process: int) -> str:
     """What a process is; empty for one that comes and goes."""
+    command = _command(process)
+    if FORKS in command:  # runs and their steps have the words of what they are forked from
+        with contextlib.suppress(OSError):
+            return "its server of forks" if FORKED_BY in _command(parent(process)) else ""
     return next((role for role, words in ROLES.items() if words in command), "")
 
 
@@ -161,8 +166,8 @@ def proportional_bytes(process: int) -> int:
 
 def passing(home: Path) -> list[str]:
     """The command lines of processes that should be gone when nothing is to do."""
-    found = {process: _command(process) for process in processes_of(home)}
-    return [said for said in found.values() if said and not _role(said)]
+    strays = [process for process in processes_of(home) if not _role(process)]
+    return [said for process in strays if (said := _command(process))]
 
 
 def settled(left: Callable[[], Sequence[Any]], timeout_s: float) -> Sequence[Any]:

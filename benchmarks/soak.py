@@ -39,7 +39,7 @@ from opentr_pipeline_tests.runs import (
     most_at_once,
     process_of,
     processes_of,
-    run_process_of,
+    run_process,
 )
 
 NUM_PARTITIONS = 20
@@ -142,8 +142,7 @@ class Faults(threading.Thread):
 
     def run_process(self) -> str:
         """The process of a run."""
-        step = self._step()
-        return self._kill(run_process_of(step) if step else None, "run")
+        return self._kill(run_process(self.home), "run")
 
     def daemon_(self) -> str:
         """The daemon."""

@@ -3,6 +3,7 @@
 from dagster import Definitions, JobDefinition
 
 from opentr_pipeline.defs.build import archive_defs
+from opentr_pipeline.defs.forked_runs import fork_runs
 from opentr_pipeline.defs.handed_on import handed_on
 from opentr_pipeline.defs.jobs import MAIN_JOB
 from opentr_pipeline.defs.names import Names
@@ -10,6 +11,7 @@ from opentr_pipeline.defs.script_places import find_scripts_once
 from opentr_pipeline.settings.environment import load_settings
 
 find_scripts_once()
+fork_runs()
 # The archive of the environment has a Dagster to itself, so no name needs a prefix.
 NAMES, SETTINGS = Names(), load_settings()
 # Dagster's own way of keeping values, which nothing of ours uses, could be told by any run to load

@@ -16,10 +16,12 @@ from dagster import (
     DagsterEventType,
     DagsterInstance,
     DagsterRun,
+    DagsterRunStatus,
     RunsFilter,
 )
 
 from opentr_pipeline.defs.gpu_slots import PRIORITY_TAG
+from opentr_pipeline.defs.run_launcher import process_of as process_of_run
 from opentr_pipeline.defs.tags import REFRESH_TAG
 from opentr_pipeline.launching.home import is_prepared
 from opentr_pipeline.quality.checks import CHECKS
@@ -167,12 +169,15 @@ def process_of(*words: str) -> int | None:
     return min(found, default=None)
 
 
-def run_process_of(step: int) -> int:
-    """The process of a step's run: the one that started the server that the step is a fork of."""
-    return _parent(_parent(step))
+def run_process(dagster_home: Path) -> int | None:
+    """The process of the run that was started last, of those that are at work."""
+    with DagsterInstance.from_config(str(dagster_home)) as instance:
+        at_work = instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED]), limit=1)
+        return process_of_run(instance, at_work[0]) if at_work else None
 
 
-def _parent(process: int) -> int:
+def parent(process: int) -> int:
+    """The process that another is a child of."""
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 

@@ -450,6 +450,8 @@ def test_nothing_happens_on_import() -> None:
                     "warnings.filterwarnings(",
                     "gc.",
                     "find_scripts_once()",
+                    "fork_runs()",
+                    "fork_grandchildren_too()",
                     "read_scripts()",
                 )
                 assert said.startswith(whole_process), f"{name}: {said}"

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +28,7 @@ class Desk:
     Attributes:
         now: seconds of the clock; a test sets it.
         boot: names the start of the machine.
+        after_sleep: called whenever somebody has slept.
         active: runs that wait or work.
         transcribed: the paths that runs have done, in order.
         keys: partition keys, in the order in which they were registered.
@@ -40,12 +41,12 @@ class Desk:
             ARCHIVE_DIR=self.archive,
             OUTPUT_DIR=folder / "output",
             OPENTR_HOME=folder / "state",
-            UPLOAD_SETTLE_S=SETTLE_S,
-            **variables,
+            **{"UPLOAD_SETTLE_S": SETTLE_S, **variables},
         )
         self.setup = Setup(self.settings)
         self.options = ArchiveOptions(OPTIONS)
         self.now, self.boot = 1000.0, "first"
+        self.after_sleep: Callable[[], object] = lambda: None
         self.active: dict[str, Request] = {}
         self.transcribed: list[str] = []
         self.keys: list[str] = []
@@ -53,7 +54,12 @@ class Desk:
     @property
     def uploads(self) -> Uploads:
         """A new one each time, as after a restart."""
-        return Uploads(self.setup, self.options, Clock(lambda: self.now, lambda: self.boot))
+        clock = Clock(lambda: self.now, lambda: self.boot, self._sleep)
+        return Uploads(self.setup, self.options, clock)
+
+    def _sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.after_sleep()
 
     @property
     def store(self) -> TranscriptStore:
@@ -74,6 +80,10 @@ class Desk:
         if not is_lost:
             self.active |= {request.key: request for request in ticked.requests}
         return ticked
+
+    def watch(self, every_s: float) -> Tick:
+        """Look as a tick of the sensor does."""
+        return self.uploads.watch({}, self.register, every_s)
 
     def asked(self, after_s: float = 0.0) -> list[str]:
         """The paths that one look asks runs for."""

@@ -12,9 +12,10 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
-from opentr_pipeline.archive.ledger import File, Folder, Ledger, signed_64
+from opentr_pipeline.archive.ledger import File, Folder, Ledger, State, signed_64
 from opentr_pipeline.archive.media_files import (
     UNREADABLE,
     MediaFile,
@@ -30,6 +31,8 @@ RACY_S = 2.0
 LOOK_S = 10.0
 FILES_AT_ONCE = 5_000
 TO_BE_READ_AGAIN = 0.0
+# What will have settled by itself.
+AT_REST_SOON: tuple[State, ...] = ("settling", "written")
 
 
 class _TimeIsUp(Exception):  # noqa: N818
@@ -47,10 +50,12 @@ class Clock:
     Attributes:
         now: those seconds.
         boot: names the start.
+        sleep: lets seconds pass.
     """
 
     now: Callable[[], float] = time.monotonic
     boot: Callable[[], str] = _boot
+    sleep: Callable[[float], None] = time.sleep
 
 
 class Watch:
@@ -93,6 +98,11 @@ class Watch:
         if self.is_complete and self._is_stock:
             self._ledger.keep_note("first_look", "complete")
         self._settle()
+
+    def settles_at(self) -> float:
+        """When the next upload will have settled, if nobody touches it; infinity: there is none."""
+        since = self._ledger.first_upload_in(AT_REST_SOON)
+        return inf if since is None or self._settle_s == -inf else since + self._settle_s
 
     def path(self, file: File) -> str:
         """Where a file of the ledger is, from the archive's root."""
@@ -139,7 +149,7 @@ class Watch:
     def _settle(self) -> None:
         until = self.now - self._settle_s
         while not self._is_over():
-            files = self._ledger.files_in(("settling", "written"), until, FILES_AT_ONCE)
+            files = self._ledger.files_in(AT_REST_SOON, until, FILES_AT_ONCE)
             if not files:
                 break
             settled = self.look_again(files)

@@ -195,6 +195,12 @@ class Ledger:
             limit,
         )
 
+    def first_upload_in(self, states: Sequence[State]) -> float | None:
+        """Since when the one that has longest been in one of these states is; None: none is."""
+        query = "SELECT min(since) FROM files_1 WHERE state=? AND state != 'known' AND is_stock=0"
+        found = [self._row(query, state) for state in states]
+        return min((row[0] for row in found if row and row[0] is not None), default=None)
+
     def known_after(self, place: tuple[int, bytes], limit: int) -> list[File]:
         """The known files that follow a place in the order of folder and name."""
         return self._files(

@@ -86,7 +86,8 @@ def _tick(context: SensorEvaluationContext, setup: Setup, names: Names) -> Senso
         register_partitions(context.instance, keys, names)
         return registered(context.instance, names)
 
-    tick = uploads.tick(_under_way(context.instance, names), register)
+    active = _under_way(context.instance, names)
+    tick = uploads.watch(active, register, look_every_s(setup.settings))
     sentence = f"{tick.sentence} {_slots_said(setup)}"
     context.log.info(sentence)
     return SensorResult(

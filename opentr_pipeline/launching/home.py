@@ -1,13 +1,11 @@
 """Dagster's state folder of an archive: where it is, and whether it is ready; without Dagster."""
 
 import json
-import multiprocessing
 import os
 import sys
 from collections.abc import Iterable, Iterator, Set
 from contextlib import contextmanager
 from hashlib import sha256
-from multiprocessing import forkserver
 from pathlib import Path
 
 from opentr_pipeline.plain_files import private_folder
@@ -17,7 +15,7 @@ from opentr_pipeline.services.log_files import turn_over
 from opentr_pipeline.settings.given import SLOT_SETTINGS
 from opentr_pipeline.settings.installation import stock
 from opentr_pipeline.settings.workspace import Workspace
-from opentr_pipeline.steps.birth import PRELOAD_MODULES
+from opentr_pipeline.steps.birth import start_server
 from opentr_pipeline.whole_files import write_whole
 
 LOG_NAME = "runs.log"
@@ -60,9 +58,8 @@ def start_forkserver(setup: Setup) -> None:
     Dagster would start it with the first step; by then it can be ready.
     """
     enter_to_work(setup)
-    multiprocessing.set_forkserver_preload(PRELOAD_MODULES)
     with printing_to(setup.workspace.dagster_home / LOG_NAME):
-        forkserver.ensure_running()
+        start_server()
 
 
 def is_prepared(home: Path) -> bool:

@@ -32,6 +32,9 @@ MAX_RUNS = 3
 MAX_DELAY_S = 86_400.0
 # In one look; more partitions than this would be more files of the store to open.
 MAX_JUDGED, MAX_SWEPT, MAX_KEYS = 20_000, 5_000, 500
+# Dagster asks its sensors one after another, every 5 s at most, and ends when they have answered.
+WATCH_S = 4.0
+LOOKS_APART_S = 0.2
 
 # Registers partition keys and gives all there are, as Dagster orders them.
 Register = Callable[[set[str]], Sequence[str]]
@@ -44,10 +47,12 @@ class Tick:
     Attributes:
         requests: runs to start.
         sentence: says it to people.
+        settles_at: when the next upload will have settled, by the look's clock; infinity: none.
     """
 
     requests: tuple[Request, ...]
     sentence: str
+    settles_at: float
 
 
 class Uploads:
@@ -71,12 +76,39 @@ class Uploads:
         self._memory = setup.probe_memory
         self._watch: Watch
 
-    def tick(self, active: Mapping[str, bool], register: Register) -> Tick:
+    def watch(self, active: Mapping[str, bool], register: Register, every_s: float) -> Tick:
+        """Look until runs are to be started, as long as Dagster would not ask again anyway.
+
+        An upload that settles soon is waited for; else it would wait for another tick.
+
+        Args:
+            active: as of ``tick``.
+            register: as of ``tick``.
+            every_s: how often the archive is to be looked at.
+
+        Raises:
+            OpentrError: as from ``tick``.
+        """
+        until = self._clock.now() + WATCH_S
+        ticked = self.tick(active, register)
+        while not ticked.requests:
+            now = self._clock.now()
+            next_at = max(min(now + every_s, ticked.settles_at), now + LOOKS_APART_S)
+            if next_at > until:
+                break
+            self._clock.sleep(next_at - now)
+            ticked = self.tick(active, register, is_again=True)
+        return ticked
+
+    def tick(
+        self, active: Mapping[str, bool], register: Register, *, is_again: bool = False
+    ) -> Tick:
         """Look at the archive, and say which runs to start.
 
         Args:
             active: the requests whose runs wait or work, and whether they are for stock.
             register: makes partition keys known to Dagster.
+            is_again: a moment after another look; what is known is not held against the archive.
 
         Raises:
             OpentrError: the archive cannot be read, or has too many partitions; nothing of what
@@ -90,9 +122,10 @@ class Uploads:
             for request in self.ledger.requests() - active.keys():
                 self.ledger.end_request(request)
             self._judge(self._few_keys(self.ledger.files_in(("settled",), inf, MAX_JUDGED)))
-            self._sweep()
+            if not is_again:
+                self._sweep()
             requests = self._ask(active, register)
-            return Tick(tuple(requests), self._sentence(requests))
+            return Tick(tuple(requests), self._sentence(requests), self._watch.settles_at())
 
     def _sweep(self) -> None:
         """Hold the next known files against the archive and the store, round and round."""

@@ -72,9 +72,10 @@ def test_a_step_is_born_with_what_it_needs(tmp_path: Path, monkeypatch: pytest.M
     queue = context.Queue()
     child = context.Process(target=step_imports.report, args=(queue,))
     child.start()
-    num_imported, heavy = queue.get(timeout=60)
+    num_imported, heavy, is_of_one_server = queue.get(timeout=60)
     child.join()
     assert heavy == []
+    assert is_of_one_server
     assert num_imported < 60
 
 

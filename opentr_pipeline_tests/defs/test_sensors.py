@@ -21,6 +21,7 @@ from opentr_pipeline.defs.gpu_slots import rank_of
 from opentr_pipeline.defs.names import Names
 from opentr_pipeline.defs.sensors import uploads_sensor
 from opentr_pipeline.errors import ArchiveError, ModelError
+from opentr_pipeline.planning import uploads
 from opentr_pipeline.planning.setup import Setup
 from opentr_pipeline.planning.uploads import Uploads
 from opentr_pipeline.services.dev import DevServices
@@ -72,7 +73,8 @@ class Eye:
 
 
 @pytest.fixture
-def eye(tmp_path: Path, models_root: Path) -> Iterator[Eye]:
+def eye(tmp_path: Path, models_root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Eye]:
+    monkeypatch.setattr(uploads, "WATCH_S", 0.0)  # else each tick would look for four seconds
     (tmp_path / "dagster").mkdir()
     with DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
         yield Eye(tmp_path, instance, models_root)

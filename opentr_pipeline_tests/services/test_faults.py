@@ -24,10 +24,11 @@ from opentr_pipeline_tests.runs import (
     holder_of,
     is_any_run_under_way,
     leases,
+    parent,
     partition_statuses,
     process_of,
     processes_of,
-    run_process_of,
+    run_process,
     speech_file,
 )
 
@@ -124,7 +125,10 @@ def test_a_killed_run(one: Project) -> None:
     caught = Backfill(one, "run-b", as_run=True)
     kept, step = caught.kept(), holder_of(caught.slot)
     assert step is not None
-    kill(run_process_of(step))
+    run = run_process(one.settings.workspace.dagster_home)
+    assert run is not None
+    assert parent(run) == parent(step)  # both are forks of the code server's
+    kill(run)
     # No orphan works on after its run.
     wait_for(lambda: holder_of(caught.slot) != step, timeout_s=10)
     caught.wait_until_done(kept)
