@@ -5,7 +5,8 @@
   const root = document.querySelector('script[src$="recording.js"]').src;
   const path = document.querySelector(".folder bdi").textContent;
   const WHO = "opentr-who", EVERY_MS = 4000;
-  let version = "", editor = null, told = { phrases: [], corrections: [] };
+  const RELOADED = `opentr-reloaded ${path}`, RELOADS_MS = [1500, 3000, 6000, 12000, 24000];
+  let version = "", editor = null, reload = null, told = { phrases: [], corrections: [] };
 
   const made = (tag, facts, ...inside) => {
     const node = Object.assign(document.createElement(tag), facts);
@@ -80,16 +81,28 @@
     });
   }
 
-  // Where phrases were parted or joined: the page as it is made anew, which takes a moment.
+  // Whether phrases were parted or joined since the page was made.
+  const isOld = () => version !== "" && told.phrases.length !== segments.length;
+
+  // The page as it is made anew, which takes a moment; where it cannot be written, that is said.
   function loadAnew() {
-    if (!editor && told.phrases.length !== segments.length) setTimeout(() => location.reload(), 1500);
+    if (editor || reload || !isOld()) return;
+    const before = JSON.parse(sessionStorage.getItem(RELOADED)) ?? {};
+    const number = before.version === version ? before.number : 0;
+    if (number === RELOADS_MS.length) {
+      past.old.textContent = worded("What was corrected is kept, but this page was not made anew to show it: load it again in a minute, and where that does not help, run opentr pages, which says what is in the way.");
+      return;
+    }
+    sessionStorage.setItem(RELOADED, JSON.stringify({ version, number: number + 1 }));
+    reload = setTimeout(() => location.reload(), RELOADS_MS[number]);
   }
 
   function showAll(phrases) {
-    if (phrases.length !== segments.length) {
+    if (isOld()) {
       loadAnew();
       return;
     }
+    sessionStorage.removeItem(RELOADED);
     let isOther = false;
     phrases.forEach((phrase, number) => {
       const segment = segments[number];
@@ -222,7 +235,8 @@
       this.list = made("ol", {});
       this.node = made("details", { className: "past", hidden: true }, this.summary, made("p", {}, this.who), this.problem, this.list);
       this.taken = made("p", { className: "soft", role: "status" });
-      document.querySelector(".tools").after(this.taken, this.node);
+      this.old = made("p", { className: "problem", role: "alert" });
+      document.querySelector(".tools").after(this.taken, this.old, this.node);
     }
 
     show(corrections) {
@@ -269,7 +283,7 @@
 
   function edit() {
     const word = current ?? words[Math.max(0, numberAt(media.currentTime))];
-    if (!word) return;
+    if (!word || isOld()) return;
     editor?.close();
     media.pause();
     editor = new Editor(word.segment);

@@ -16,6 +16,7 @@ from opentr_pipeline.pages.pages import Pages
 from opentr_pipeline.services.listening import listen
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.site.correcting import routes_of
+from opentr_pipeline.site.renewing import renew
 from opentr_pipeline.site.server import application, pages_routes
 from opentr_pipeline.transcripts.schemas import transcript_of
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
@@ -25,6 +26,7 @@ from opentr_pipeline_tests.making import recording, settings_of, transcript, wav
 
 PATH = "tape.wav"
 TEXT = "we went to ferara. it was a fine day. and so say all of us"
+RELOADED = f"sessionStorage.getItem('opentr-reloaded {PATH}') ?? ''"
 
 
 @pytest.fixture
@@ -171,6 +173,40 @@ def test_two_people_correct_at_once_and_nobodys_work_is_lost(
     assert found.segments[0].speaker == "Berta Neri"
     assert {one.who for one in found.corrections} == {"anna", "berta", "carla"}
     assert problems == []
+
+
+@pytest.mark.slow
+def test_a_page_that_cannot_be_made_anew_says_so_and_stops_loading(
+    browser: Browser, served: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opentr_pipeline.site.correcting.renew", lambda *_: [])
+    page = browser.new_page(bypass_csp=True)  # for what is asked here
+    page.clock.install()
+    loads: list[str] = []
+    page.on("load", lambda _: loads.append(page.url))
+    parted = {"path": PATH, "start_s": 0.0, "was": "we went to ferara", "who": "anna"}
+    answer = page.request.post(
+        served.partition("recordings")[0] + "corrections",
+        data={**parted, "text": "we went\nto Ferrara"},
+    )
+    assert len(answer.json()["phrases"]) == 4
+    page.goto(served)
+    said = page.get_by_role("alert")
+    for number in range(1, 6):
+        page.wait_for_function(f"({RELOADED}).includes('\"number\":{number}')")
+        expect(said).to_be_empty()
+        with page.expect_navigation():
+            page.clock.fast_forward(25_000)
+    expect(said).to_contain_text("run opentr pages, which says what is in the way")
+    page.clock.fast_forward(100_000)
+    page.get_by_role("button", name="Correct", exact=True).click()
+    expect(page.locator("form.correcting")).to_have_count(0)
+    assert len(loads) == 6
+    renew(settings, ["@root"])
+    page.reload()
+    expect(page.locator(".segment")).to_have_count(4)
+    page.wait_for_function(f"!({RELOADED})")
+    expect(said).to_be_empty()
 
 
 @pytest.mark.slow
