@@ -49,13 +49,12 @@ def poster_of(path: Path, archive: Path) -> bytes | None:
         archive: which no link may leave.
 
     Returns:
-        None where none can be looked for now; another time one may be.
+        None where it took too long or too much; another time it may not.
+
+    Raises:
+        OSError: the film cannot be opened now.
     """
-    try:
-        stream = open_regular(path, os.path.realpath(archive))
-    except OSError:
-        return None
-    with stream:
+    with open_regular(path, os.path.realpath(archive)) as stream:
         try:
             done = subprocess.run(
                 command_of(__name__),

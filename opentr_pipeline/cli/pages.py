@@ -1,6 +1,7 @@
 """``opentr pages``: an archive to read and to hear in a browser."""
 
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,10 @@ def pages(archive: Place | None, is_served: bool, port: int, folder: Path | None
 
     settings = settings_of(archive)
     made = Pages(settings)
-    sentences = _write(made, made.partition_keys())
+    keys = made.partition_keys()
+    sentences = _write(made, keys)
+    if folder or not is_served:
+        sentences += _posters(made, keys)
     if folder:
         sentences += _copy(made, folder)
     for sentence in sentences:
@@ -46,6 +50,7 @@ def pages(archive: Place | None, is_served: bool, port: int, folder: Path | None
     if is_served:
         from opentr_pipeline.site.standing import serve
 
+        threading.Thread(target=_make_posters, args=(made, keys), daemon=True).start()
         serve(settings, port)
     sys.exit(1 if sentences else 0)
 
@@ -77,6 +82,23 @@ def _write(made: "Pages", keys: list[str]) -> list[str]:
     )
     terminal.say(f"Open {home.as_uri()}")
     return sentences
+
+
+def _posters(made: "Pages", keys: list[str]) -> list[str]:
+    """Look for posters of films; a sentence where some cannot be written."""
+    from opentr_pipeline.transcripts.derived_files import unwritten_sentence
+
+    try:
+        unwritten = made.write_posters(keys)
+    except StoreError as error:
+        return [str(error)]
+    return [unwritten_sentence(unwritten, made.root)] if unwritten else []
+
+
+def _make_posters(made: "Pages", keys: list[str]) -> None:
+    """The same while pages are served, which nobody is to wait for."""
+    for sentence in _posters(made, keys):
+        terminal.complain(sentence)
 
 
 def _copy(made: "Pages", folder: Path) -> list[str]:

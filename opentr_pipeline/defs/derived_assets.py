@@ -75,8 +75,10 @@ def _pages(setup: Setup) -> Making:
     made = Pages(setup.settings, pages_url(setup.settings))
     index = SiteIndex(setup.store, made.root)
     link = MetadataValue.url if made.is_served else MetadataValue.path
+    keys: list[str] = []
 
     def written(key: str) -> Metadata:
+        keys.append(key)
         figures = _figures(made.write(key), made.root)
         index.write(key)
         return {
@@ -89,6 +91,8 @@ def _pages(setup: Setup) -> Making:
         index.write_volumes()
         made.write_home()
         made.send()
+        if unwritten := made.write_posters(keys):
+            raise StoreError(unwritten_sentence(unwritten, made.root))
 
     return Making(written, last)
 

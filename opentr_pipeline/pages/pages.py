@@ -27,8 +27,6 @@ from opentr_pipeline.pages.html import render, static_file, templates_digest
 from opentr_pipeline.pages.lists import (
     DOWNLOADS,
     FOLDER,
-    LIST_COLUMNS,
-    MEDIA,
     NUM_FIRST_ROWS,
     NUM_ROWS,
     REPORT_PAGE,
@@ -42,18 +40,24 @@ from opentr_pipeline.pages.lists import (
     title_of,
     totals_of,
 )
-from opentr_pipeline.pages.posters import write_posters
-from opentr_pipeline.pages.recording_facts import Chapters, all_chapters, facts_of, shown_tags
-from opentr_pipeline.settings.addresses import BucketAddress, Place
+from opentr_pipeline.pages.media_links import link_media
+from opentr_pipeline.pages.posters import make_posters, shown_posters
+from opentr_pipeline.pages.recording_facts import (
+    Chapters,
+    all_chapters,
+    facts_of,
+    published_rows,
+    shown_tags,
+)
+from opentr_pipeline.settings.addresses import Place
 from opentr_pipeline.settings.environment import Settings, archive_on_host, output_on_host
 from opentr_pipeline.transcripts.derived_files import Note, WrittenTree
 from opentr_pipeline.transcripts.published import store_of
-from opentr_pipeline.wording import path_of, readable
+from opentr_pipeline.wording import readable
 
 SHARED = ("theme.css", "recording.css", "recording.js", "search.js", "languages.js")
 # What visitors take away; documents where what makes them is installed.
 DOWNLOADED = ("srt", "vtt", "txt", "docx", "pdf")
-UNKNOWN_MEDIA = {"in_archive": True, "has_video": False, "tags": ()}
 # Of what is noted for the home page; what earlier releases noted waits until it is made anew.
 FACTS_FORM = 3
 HOME = "@home"  # the name of its lock; no partition is called so
@@ -150,11 +154,9 @@ class Pages:
             return done
 
     def _write(self, key: str, noted: Note, made_from: str) -> Written:
-        rows = self._rows(key)
+        rows = published_rows(self.tree.store, key)
         done = Written(len(rows))
-        posters, is_whole = write_posters(
-            self.tree, rows, self._archive_root, noted.facts.get("posters", {}), done.unwritten
-        )
+        posters = shown_posters(self.tree, rows, self._archive_root, noted)
         entries = [ListEntry.of_row(row) for row in rows]
         names = {entry.poster for entry in entries if entry.poster}
         chapters = all_chapters(rows, self._archive_root, noted.facts.get("chapters", {}))
@@ -166,42 +168,35 @@ class Pages:
                 done.num_unchanged += is_news is False
                 if is_news is not None or name in noted.names:
                     names.add(name)
-        names |= self._link_media(entries)
+        names |= link_media(self.tree, entries, self._archive_root)
         if gone := set(noted.names) - names:
             self.tree.remove(gone, key)
             done.num_removed = _num_pages(gone)
         first = [vars(entry) for entry in entries[:NUM_FIRST_ROWS]]
         facts = {"form": FACTS_FORM, "totals": totals_of(entries), "first": first}
         facts |= {"chapters": chapters, "posters": posters}
-        is_whole = is_whole and not done.unwritten
-        self.tree.keep(key, Note(made_from if is_whole else "", sorted(names), facts))
+        self.tree.keep(key, Note("" if done.unwritten else made_from, sorted(names), facts))
         return done
 
-    def _link_media(self, entries: Sequence[ListEntry]) -> set[str]:
-        """Lead players to the media of some recordings; the names of the links."""
-        whole = self.root / MEDIA
-        if whole.is_symlink():  # to the archive, as it once was; nothing is to be made in there
-            whole.unlink()
-        if isinstance(self._archive_root, BucketAddress):  # players would have to sign in
-            return set()
-        for entry in entries:
-            self.tree.link(entry.media, self._archive_root / path_of(entry.path))
-        return {entry.media for entry in entries}
+    def write_posters(self, partition_keys: Iterable[str]) -> list[str]:
+        """Look for posters of films whose pages are there, and show them; this takes its time.
 
-    def _rows(self, key: str) -> list[dict[str, Any]]:
-        """What is published of the recordings that are not gone, by path."""
-        store = self.tree.store
-        columns = ["recording_id", "in_archive", "has_video", "tags"]
-        found = store.read_partition("recordings", key).select(columns).to_pylist()
-        media = {row["recording_id"]: row for row in found}
-        rows = [
-            {**UNKNOWN_MEDIA, **row, **media.get(row["recording_id"], {})}
-            for row in store.read_partition("transcripts", key)
-            .select(list(LIST_COLUMNS))
-            .to_pylist()
-        ]
-        here = [row for row in rows if row["in_archive"] is not False]
-        return sorted(here, key=lambda row: str(row["path"]))
+        Returns:
+            A word about each file whose place somebody has taken.
+
+        Raises:
+            StoreError: the disk is full, or the tree cannot be written.
+        """
+        unwritten: list[str] = []
+        has_news = False
+        for key in partition_keys:
+            if make_posters(self.tree, key, self._archive_root, unwritten):
+                unwritten += self.write(key).unwritten
+                has_news = True
+        if has_news:
+            self.write_home()
+            self.send()
+        return unwritten
 
     def _recordings(
         self,

@@ -1,15 +1,15 @@
-"""What the page of a recording says of it and of its transcript."""
+"""What is published of recordings, and what the page of one says of it and of its transcript."""
 
 import base64
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentr_pipeline.audio.chapters import ChapterMark, chapters_of
 from opentr_pipeline.exports.documents import about
 from opentr_pipeline.exports.formats import FORMATS, Document
 from opentr_pipeline.exports.titles import tags_of
-from opentr_pipeline.pages.lists import ListEntry
+from opentr_pipeline.pages.lists import LIST_COLUMNS, ListEntry
 from opentr_pipeline.pages.paragraphs import (
     DOUBTFUL_PROBABILITY,
     paragraphs_of,
@@ -21,10 +21,25 @@ from opentr_pipeline.settings.cues import SubtitleSettings
 from opentr_pipeline.transcripts.transcript import HEARD, STATUSES, Transcript
 from opentr_pipeline.wording import path_of
 
+if TYPE_CHECKING:
+    from opentr_pipeline.transcripts.store import TranscriptStore
+
 # What the container itself says of a recording, in the order in which it is shown.
 TAGS = ("artist", "album")
 # What media files say of their parts, by their content.
 Chapters = dict[str, list[ChapterMark]]
+UNKNOWN_MEDIA = {"in_archive": True, "has_video": False, "tags": ()}
+
+
+def published_rows(store: "TranscriptStore", key: str) -> list[dict[str, Any]]:
+    """What is published of a partition's recordings that are not gone, by path."""
+    columns = ["recording_id", "in_archive", "has_video", "tags"]
+    found = store.read_partition("recordings", key).select(columns).to_pylist()
+    media = {row["recording_id"]: row for row in found}
+    published = store.read_partition("transcripts", key).select(list(LIST_COLUMNS)).to_pylist()
+    rows = [{**UNKNOWN_MEDIA, **row, **media.get(row["recording_id"], {})} for row in published]
+    here = [row for row in rows if row["in_archive"] is not False]
+    return sorted(here, key=lambda row: str(row["path"]))
 
 
 def facts_of(

@@ -81,8 +81,10 @@ def test_odd_files_cost_their_poster_alone(tmp_path: Path, monkeypatch: pytest.M
     cut = tmp_path / "cut.mkv"
     cut.write_bytes(whole.read_bytes()[:300])
     assert poster_of(cut, tmp_path) == b""
-    assert poster_of(tmp_path / "gone.mkv", tmp_path) is None
-    assert poster_of(whole, tmp_path / "elsewhere") is None, "a link out of the archive"
+    with pytest.raises(FileNotFoundError):
+        poster_of(tmp_path / "gone.mkv", tmp_path)
+    with pytest.raises(OSError, match="leaves the archive"):  # a link out of the archive
+        poster_of(whole, tmp_path / "elsewhere")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "av.py").write_text("raise SystemExit")
     assert poster_of(whole, tmp_path), "a file beside the archive is no module of ours"

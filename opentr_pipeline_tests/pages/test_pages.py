@@ -92,6 +92,7 @@ def write(settings: Settings) -> Written:
     for key in made.partition_keys():
         done.add(made.write(key))
     made.write_home()
+    assert made.write_posters(made.partition_keys()) == []
     return done
 
 

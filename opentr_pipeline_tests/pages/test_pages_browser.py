@@ -128,6 +128,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     index.write("@root")
     index.write_volumes()
     pages.write_home()
+    pages.write_posters(["@root"])
     return made
 
 
