@@ -27,8 +27,10 @@ from opentr_pipeline.quality.totals import DoubtfulRecording, Tally
 from opentr_pipeline.report.duplicates import DuplicateGroup, Duplicates
 from opentr_pipeline.report.facts import FolderTotals, ReportFacts
 from opentr_pipeline.report.page import html, write
+from opentr_pipeline.report.speakers import SpeakerTotals
 from opentr_pipeline.services.dev import DevServices
 from opentr_pipeline.wording import length_text, percent_text, size_text
+from opentr_pipeline_tests.accessibility import violations
 from opentr_pipeline_tests.conftest import Project
 from opentr_pipeline_tests.making import settings_of
 from opentr_pipeline_tests.page_api import free_port
@@ -87,6 +89,25 @@ def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
     page = html(full(), tmp_path).replace(NO_ICON, "")
     assert not re.search(r"<(script|link|iframe|object|img)\b", page)
     assert not re.search(r"""(src|href)\s*=\s*["'](https?:|//)|@import|url\(["']?http""", page)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_report(browser: Browser, tmp_path: Path, scheme: str) -> None:
+    speakers = [SpeakerTotals("Anna Rossi", 3, 700.0), SpeakerTotals("", 9, 90.0)]
+    (tmp_path / "index.html").write_text("a page")
+    path = tmp_path / "report.html"
+    path.write_text(html(dataclasses.replace(full(), speakers=speakers), tmp_path))
+    page = browser.new_page(color_scheme=scheme)  # type: ignore[arg-type]
+    found = {}
+    for width in (1200, 360):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(path.as_uri())
+        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        found[width] = violations(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+    assert not any(found.values()), found
 
 
 def test_recordings_and_the_home_page_are_linked_to_where_they_are(tmp_path: Path) -> None:
