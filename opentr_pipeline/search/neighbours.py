@@ -58,11 +58,6 @@ def noted(by_part: Sequence[set[int]]) -> bytes:
     return b"".join(map(bytes, [sizes, *numbers]))
 
 
-def num_parts(content: bytes) -> int:
-    """Of how many parts the numbers are."""
-    return int.from_bytes(content[:4], "little")
-
-
 def _read(content: bytes) -> tuple["Numbers", "Numbers"]:
     """How many numbers each part has, and all of them."""
     import numpy as np

@@ -25,13 +25,13 @@ from typing import Any, NamedTuple
 from opentr_pipeline.exports.titles import made_on, shown_title
 from opentr_pipeline.pages.lists import page_of
 from opentr_pipeline.pages.paragraphs import written_language
-from opentr_pipeline.search.neighbours import bits_of, noted, num_parts, numbers_of
+from opentr_pipeline.search.neighbours import bits_of, noted, numbers_of
 from opentr_pipeline.search.parts import Part, Shown, as_script, counts_of, parts_of
 from opentr_pipeline.search.passages import Spoken
 from opentr_pipeline.search.postings import Postings, postings_of
 from opentr_pipeline.search.token_times import token_times
 from opentr_pipeline.search.volumes import VOLUME_PARTS, Unit, assigned, scripts_of
-from opentr_pipeline.transcripts.derived_files import Note, WrittenTree
+from opentr_pipeline.transcripts.derived_files import Note, WrittenTree, digest_of
 from opentr_pipeline.transcripts.shown_names import told_names
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.transcript import Transcript
@@ -41,7 +41,7 @@ MANIFEST = "manifest.js"
 WHOLE = "@whole"  # the name of its lock; no partition is called so
 # In a list to choose from; folders within folders are left out first.
 NUM_CHOICES = 500
-FORM = "3"  # of the files; another has them made anew
+FORM = "4"  # of the files; another has them made anew
 
 
 class _Entry(NamedTuple):
@@ -155,7 +155,7 @@ class SiteIndex:
         if not summary.exists() or not (self.tree.root / folder / "head.js").exists():
             read = (Unit(**json.loads(facts), near=near) for facts, near in contents)
             # Others are being written just now, one file after the other; who does joins anew.
-            units = [unit for unit in read if num_parts(unit.near) == len(unit.parts)]
+            units = [unit for unit in read if digest_of(unit.near) == unit.near_digest]
             for name, script in scripts_of(folder, units):
                 self.tree.replace(name, script)
             self.tree.replace(f".units/{summary.name}", json.dumps(_summary(units)).encode())
@@ -247,8 +247,9 @@ def _unit(entries: Iterable[_Entry]) -> tuple[dict[str, Any], bytes]:
         "parts": names,
         "terms": _all_postings(terms),
         "facets": {kind: _all_postings(by_value) for kind, by_value in sorted(facets.items())},
+        "near_digest": digest_of(kept := noted(near)),
     }
-    return facts, noted(near)
+    return facts, kept
 
 
 def _all_postings(counts: Mapping[str, Iterable[tuple[int, int]]]) -> dict[str, Postings]:

@@ -27,13 +27,15 @@ class Unit:
         parts: the file of each, from the folder of texts on.
         terms: postings by term.
         facets: postings by kind and value.
-        near: what stands next to each other, as ``neighbours`` notes it.
+        near: what stands next to each other, as ``neighbours`` notes it; in a file of its own.
+        near_digest: of what was noted with the terms.
     """
 
     parts: tuple[str, ...]
     terms: Mapping[str, Postings]
     facets: Mapping[str, Mapping[str, Postings]]
     near: bytes
+    near_digest: str
 
 
 def assigned(sizes: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:

@@ -149,7 +149,7 @@ def test_an_upload_costs_its_own_volume_and_what_is_gone_goes(
     assert set(content(index.tree.root / after[1] / "t0.js")) == {"five"}
     near = next((index.tree.root / ".units").glob("radio.*.near"))
     whole = near.read_bytes()
-    near.write_bytes(neighbours.noted([set(), set()]))  # of another time than its terms
+    near.write_bytes(neighbours.noted([{1}]))  # of another time than its terms
     index.write_volumes()
     assert not content(index.tree.root / "manifest.js")["volumes"][1][1]
     near.unlink()
