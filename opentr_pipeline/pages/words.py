@@ -19,6 +19,10 @@ _FIND = {
     "place": "One place.",
     "places": "{places} places.",
     "nothing": "Nothing is found.",
+    "tooMany": (
+        "That is a text; ask for {most} words at most, or put some that follow each other in "
+        "quotation marks."
+    ),
     "broken": "The index could not be loaded; load the page again.",
 }
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from opentr_pipeline.search.sources import SearchableRecording
 
 # Another number builds the index afresh; so does another Unicode, which makes other tokens.
-INDEX_VERSION = 4
+INDEX_VERSION = 5
 NUM_RECORDINGS_COMMITTED = 200
 # No rank is computed by the engine, so that it needs no lengths; without content it keeps no text.
 _SCHEMA = """

@@ -1,9 +1,9 @@
 """What is searched for, and where it stands in a text: the same for any language; pure.
 
-A text becomes tokens: words without case, accents and punctuation; of scripts without spaces
-between words, single characters. Everything that a query means is defined on them. The index gets
-pairs of neighbouring characters in place of single ones, which are much rarer, and each character
-once, for those who look for nothing else.
+A text becomes tokens: words without case, marks on letters and punctuation; of scripts without
+spaces between words, single characters. Everything that a query means is defined on them. The index
+gets pairs of neighbouring characters in place of single ones, which are much rarer, and each
+character once, for those who look for nothing else.
 """
 
 import contextlib
@@ -30,8 +30,20 @@ UNSPACED = (
     (0xF900, 0xFAFF),
     (0x20000, 0x3FFFF),
 )
-# Accents on letters; the vowel signs of other scripts are letters to their readers, and stay.
-ACCENTS = range(0x0300, 0x0370)
+# What people leave out when they type: accents, the points of Hebrew, of Arabic the vowels, hamza
+# on a letter and what makes words longer. Vowel signs of other scripts are letters to readers.
+# Source: Unicode's blocks.
+MARKS = frozenset(
+    {
+        *range(0x0300, 0x0370),
+        *(set(range(0x0591, 0x05C8)) - {0x05BE, 0x05C0, 0x05C3, 0x05C6}),
+        *(0x0640, *range(0x064B, 0x0656), 0x0670),
+    }
+)
+# Letters that Unicode does not take apart, as people type them who have no such key.
+PLAIN = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe"})
+# Half as wide, with their voicing in a character of its own; nobody speaks so, some type it.
+_HALF_WIDTH = re.compile("[\uff61-\uff9f]+")
 # A query that is longer is a text, not a question.
 MAX_TERMS = 32
 _TERM = re.compile(r'["“”„](?P<phrase>[^"“”„]*)(?:["“”„]|$)|(?P<word>[^\s"“”„]+)')
@@ -52,8 +64,9 @@ class _Folding(dict[int, str]):
 
     def __missing__(self, codepoint: int) -> str:
         folded = unicodedata.normalize("NFKD", chr(codepoint)).casefold()
-        kept = "".join(one for one in folded if ord(one) not in ACCENTS)
-        made = "".join(map(self._one, unicodedata.normalize("NFC", kept)))
+        kept = "".join(one for one in folded if ord(one) not in MARKS)
+        plain = unicodedata.normalize("NFC", kept).translate(PLAIN)
+        made = "".join(map(self._one, plain))
         if " " in made:  # tokens of their own: characters of unspaced scripts, and such as ½
             made = f" {' '.join(made.split())} " if made.split() else " "
         self[codepoint] = made
@@ -96,7 +109,8 @@ def terms_of(query: str) -> tuple[Term, ...]:
         QueryError: it holds no word, or too many.
     """
     found: dict[Term, None] = {}
-    for match in _TERM.finditer(query):
+    wide = _HALF_WIDTH.sub(lambda some: unicodedata.normalize("NFKC", some[0]), query)
+    for match in _TERM.finditer(wide):
         word = match["word"] or ""
         if tokens := tuple(tokens_of(match["phrase"] or word)):
             found[Term(tokens, word.endswith("*"))] = None

@@ -8,6 +8,7 @@ const NUM_SHOWN = 10; // hits at a time
 const NUM_AT_ONCE = 6; // files under way, as many as a browser asks one server for
 const MAX_TERM_FILES = 6; // files of terms for the beginning of a word, in each volume
 const MAX_NEAR = 3; // neighbours of a phrase that are asked for
+const MAX_TERMS = 32; // of a query; more is a text, and no question
 const MAX_LOOKED = 60; // parts without a hit, before somebody is asked whether to go on
 
 // --- Files: scripts, since a browser loads nothing else from a disk.
@@ -32,6 +33,9 @@ function load(name) {
 // --- Words: the same tokens as opentr_pipeline/search/terms.py makes.
 const UNSPACED = new RegExp("[\\u0E00-\\u109F\\u1780-\\u17FF\\u2E80-\\u2FDF\\u3005-\\u3007"
   + "\\u3040-\\u30FF\\u31F0-\\u31FF\\u3400-\\u4DBF\\u4E00-\\u9FFF\\uF900-\\uFAFF\\u{20000}-\\u{3FFFF}]", "u");
+const MARKS = new RegExp("[\\u0300-\\u036F\\u0591-\\u05BD\\u05BF\\u05C1\\u05C2\\u05C4\\u05C5\\u05C7\\u0640"
+  + "\\u064B-\\u0655\\u0670]", "g");
+const PLAIN = { ı: "i", ł: "l", ø: "o", đ: "d", æ: "ae", œ: "oe" };
 const foldings = new Map();
 
 function foldingOf(character) {
@@ -39,7 +43,7 @@ function foldingOf(character) {
   if (made === undefined) {
     const plain = [...character.normalize("NFKD")]
       .map((one) => one.toUpperCase().toLowerCase()).join("")
-      .replace(/[\u0300-\u036F]/g, "").normalize("NFC");
+      .replace(MARKS, "").normalize("NFC").replace(/[ıłøđæœ]/g, (one) => PLAIN[one]);
     made = [...plain].map((one) => {
       if (/\p{Cf}/u.test(one)) return "";
       if (!/[\p{L}\p{M}\p{N}]/u.test(one)) return " ";
@@ -74,7 +78,8 @@ const isCharacter = (token) => [...token].length === 1 && UNSPACED.test(token);
 // Phrases in quotation marks, words, beginnings of words (light*).
 function termsOf(query) {
   const terms = [];
-  for (const match of query.matchAll(/["“”„]([^"“”„]*)(?:["“”„]|$)|([^\s"“”„]+)/g)) {
+  const wide = query.replace(/[\uFF61-\uFF9F]+/g, (some) => some.normalize("NFKC"));
+  for (const match of wide.matchAll(/["“”„]([^"“”„]*)(?:["“”„]|$)|([^\s"“”„]+)/g)) {
     const tokens = tokensOf((match[1] ?? match[2]).normalize("NFC")).map((one) => one.token);
     if (tokens.length) terms.push({ tokens, isOpen: (match[2] ?? "").endsWith("*") });
   }
@@ -145,6 +150,9 @@ async function partsNear([folder, , bits], pair) {
   return found;
 }
 
+// Of what has no such value, such as the word "constructor", nothing.
+const valueIn = (values, name) => (Object.hasOwn(values, name) ? values[name] : "");
+
 // Parts, each with how much it is about the term.
 function partsOf(postings, into = new Map()) {
   let part = -1;
@@ -171,7 +179,7 @@ async function partsWith(volume, asked) {
   const termFiles = await Promise.all(
     termFilesFor(asked, firsts).map((number) => load(`${folder}/t${number}`)));
   for (const terms of termFiles) {
-    if (!asked.isOpen) partsOf(terms[asked.text] ?? "", found);
+    if (!asked.isOpen) partsOf(valueIn(terms, asked.text), found);
     else for (const term in terms) if (term.startsWith(asked.text)) partsOf(terms[term], found);
   }
   return found;
@@ -180,7 +188,7 @@ async function partsWith(volume, asked) {
 async function partsWithin(folder, wanted) {
   const limits = [];
   for (const kind of ["language", "status", "folder", "speaker"]) {
-    if (wanted[kind]) limits.push((facets) => partsOf(facets[kind]?.[wanted[kind]] ?? ""));
+    if (wanted[kind]) limits.push((facets) => partsOf(valueIn(facets[kind] ?? {}, wanted[kind])));
   }
   if (wanted.from || wanted.to) {
     limits.push((facets) => {
@@ -371,7 +379,8 @@ async function run(isMore) {
   document.body.classList.toggle("searching", terms.length > 0);
   byId("hits").replaceChildren();
   byId("more").hidden = true;
-  if (!terms.length) return say("");
+  if (!terms.length) return say(wanted.query ? said("nothing") : "");
+  if (terms.length > MAX_TERMS) return say(said("tooMany", { most: MAX_TERMS }));
   say(said("searching"));
   try {
     await show(search(terms, wanted), number);

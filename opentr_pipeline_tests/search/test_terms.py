@@ -35,7 +35,9 @@ from opentr_pipeline_tests.making import PROPERTY
         ("número Über straße ΣΑΣ σας İ", "numero uber strasse σασ σασ i"),
         ("今日は、図書館 abc", "今 日 は 図 書 館 abc"),
         ("ไทย", "ไ ท ย"),
-        ("हिन्दी 학교에서 שָׁלוֹם", "हिन्दी 학교에서 שָׁלוֹם"),
+        ("हिन्दी 학교에서 שָׁלוֹם־בית", "हिन्दी 학교에서 שלום בית"),
+        ("مَرْحَبًا إلى أحمـــد", "مرحبا الى احمد"),
+        ("ışık IŞIK Łódź Smørrebrød Æther cœur", "isik isik lodz smorrebrod aether coeur"),
         ("soft\u00adhyphen zero\u200dwidth", "softhyphen zerowidth"),
         ("ＡＢＣ x½y", "abc x 1 2 y"),
         ('"*) -- \0 \udc80 _', ""),
@@ -70,6 +72,7 @@ def test_every_token_stands_somewhere(text: str) -> None:
         ('"never closed', [Term(("never", "closed"))]),
         ("same SAME", [Term(("same",))]),
         ("図書*", [Term(("図", "書"), True)]),
+        ("ｶﾞｷﾞ ﾊﾟ", [Term(("ガ", "ギ")), Term(("パ",))]),
         ("a AND NOT b", [Term(("a",)), Term(("and",)), Term(("not",)), Term(("b",))]),
     ],
 )
