@@ -5,26 +5,23 @@
 
 Pages' index over synthetic speech (as ``benchmarks.search`` draws it), served by our server and
 searched in Chromium with 10 Mbit/s and 40 ms to and from: one fresh browser for each query, so that
-nothing is fetched before. What a folder holds already is not made again. With ``--pagefind`` its
-program indexes the same words as pages, and is asked the same; it knows no beginnings and no
-phrases across its own words. It works in a worker, which is neither slowed down nor counted:
-compare its size, and whether it answers.
+nothing is fetched before. The line is at the server, for what a browser's workers fetch is neither
+slowed down nor counted in the browser. What a folder holds already is not made again. With
+``--pagefind`` its program indexes the same words, each part a page, and is asked the same over the
+same line; it knows no phrases across its own words.
 """
 
 import argparse
-import contextlib
 import hashlib
 import json
 import shutil
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -32,21 +29,15 @@ from starlette.staticfiles import StaticFiles
 
 from benchmarks import machine
 from benchmarks.search import HOURS_OF_PARTITION, Speech
+from benchmarks.slow_line import Line, served
 from opentr_pipeline.pages.html import render, static_file
 from opentr_pipeline.search.parts import Shown, parts_of
 from opentr_pipeline.search.passages import Spoken
 from opentr_pipeline.search.site_index import SiteIndex, _Entry
-from opentr_pipeline.services.listening import listen
 from opentr_pipeline.site.server import application
 from opentr_pipeline.transcripts.derived_files import Note
 from opentr_pipeline.transcripts.store import TranscriptStore
 
-LINE = {
-    "offline": False,
-    "latency": 40,
-    "downloadThroughput": 10_000_000 / 8,
-    "uploadThroughput": 1_000_000 / 8,
-}
 NUM_ASKED = 4  # of each kind of query
 KINDS = (
     *("word, common", "word, usual", "word, rare", "two words", "common and usual"),
@@ -126,33 +117,18 @@ def known_texts(folder: Path) -> tuple[list[str], list[str]]:
     return spaced, unspaced
 
 
-@contextlib.contextmanager
-def served(app: Starlette) -> Iterator[str]:
-    """The address of an application."""
-    listening = listen(0)
-    assert listening
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
-    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-
-
-def asked(browser: Browser, address: str, query: str, hit: str) -> tuple[float, float]:
-    """Seconds to the first hit and bytes fetched by then, in a browser that knows nothing yet."""
+def asked(
+    browser: Browser, address: str, line: Line, query: str, hit: str
+) -> tuple[float, float, float]:
+    """Seconds to the first hit, bytes for it, bytes before, in a browser that knows nothing."""
     context = browser.new_context(bypass_csp=True)  # what is asked here is no script of the site
     page = context.new_page()
-    session = context.new_cdp_session(page)
-    session.send("Network.enable")
-    session.send("Network.emulateNetworkConditions", LINE)
-    fetched: list[float] = []
-    session.on("Network.loadingFinished", lambda told: fetched.append(told["encodedDataLength"]))
+    at_first = line.num_bytes
     page.goto(f"{address}/index.html")
     page.wait_for_function(
         "window.isReady?.() ?? document.getElementById('find')?.hidden === false"
     )
-    fetched.clear()
+    before = line.num_bytes
     took_s = page.evaluate(
         """([query, hit]) => new Promise((done) => {
             const begun = performance.now();
@@ -166,11 +142,12 @@ def asked(browser: Browser, address: str, query: str, hit: str) -> tuple[float, 
         })""",
         [query, hit],
     )
+    fetched = line.num_bytes - before
     context.close()
-    return float(took_s), sum(fetched)
+    return float(took_s), fetched, before - at_first
 
 
-def measured(address: str, queries: dict[str, list[str]], hit: str) -> dict[str, Any]:
+def measured(address: str, line: Line, queries: dict[str, list[str]], hit: str) -> dict[str, Any]:
     """Median and worst of each kind of query."""
     figures = {}
     with sync_playwright() as playwright:
@@ -178,11 +155,13 @@ def measured(address: str, queries: dict[str, list[str]], hit: str) -> dict[str,
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
         for kind in KINDS:
-            all_asked = [asked(browser, address, one, hit) for one in queries[kind][:NUM_ASKED]]
-            took_s, num_bytes = np.array(all_asked).T
+            chosen = queries[kind][:NUM_ASKED]
+            all_asked = [asked(browser, address, line, one, hit) for one in chosen]
+            took_s, num_bytes, num_before = np.array(all_asked).T
             figures[kind] = {
                 "first_hit_s": _median_and_worst(took_s, 2),
                 "fetched_kb": _median_and_worst(num_bytes / 1e3, 0),
+                "fetched_before_kb": round(float(np.median(num_before)) / 1e3),
                 "unanswered": int(np.isnan(took_s).sum()),
             }
             print(kind, figures[kind], flush=True)
@@ -213,8 +192,8 @@ def ours(folder: Path, hours: int) -> dict[str, Any]:
     sizes = [path.stat().st_size for path in index.tree.root.rglob("*.js")]
     spaced, unspaced = known_texts(folder)
     queries = index.speech.queries(spaced, unspaced)
-    with served(application(pages, pages)) as address:
-        asked_figures = measured(address, queries, "#hits li")
+    with served(application(pages, pages)) as (address, line):
+        asked_figures = measured(address, line, queries, "#hits li")
     return {**figures, "num_files": len(sizes), "size_mb": round(sum(sizes) / 1e6), **asked_figures}
 
 
@@ -251,8 +230,8 @@ def pagefind(folder: Path, program: str) -> dict[str, Any]:
     sizes = [one.stat().st_size for one in (site / "pagefind").rglob("*") if one.is_file()]
     spaced, unspaced = known_texts(folder)
     queries = Speech().queries(spaced, unspaced)
-    with served(Starlette(routes=[Mount("/", StaticFiles(directory=site))])) as address:
-        figures = measured(address, queries, "#hits p")
+    with served(Starlette(routes=[Mount("/", StaticFiles(directory=site))])) as (address, line):
+        figures = measured(address, line, queries, "#hits p")
     figures |= {"num_files": len(sizes), "size_mb": round(sum(sizes) / 1e6)}
     return {"build_s": round(build_s, 1), **figures}
 
