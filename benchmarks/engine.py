@@ -93,14 +93,15 @@ def figures(recordings: Sequence[BenchmarkRecording], answers: Sequence[Answer])
 def compare(recordings: Sequence[BenchmarkRecording], rows: dict[str, Row]) -> None:
     """Add to each candidate's figures how its word errors differ from the baseline's."""
     counted = {
-        name: scores.counts(recordings, row["texts"])
+        name: scores.pieces(recordings, row["texts"])
         for name, row in rows.items()
         if "texts" in row
     }
-    groups = scores.groups(recordings)
     for name in counted.keys() - {BASELINE}:
         if BASELINE in counted:
-            rows[name]["to_baseline"] = scores.differences(counted[name], counted[BASELINE], groups)
+            (ours, owners), (theirs, _) = counted[name], counted[BASELINE]
+            groups = scores.groups(owners)
+            rows[name]["to_baseline"] = scores.differences(ours, theirs, groups)
 
 
 def print_table(rows: dict[str, Row]) -> None:
@@ -122,14 +123,15 @@ def print_table(rows: dict[str, Row]) -> None:
         if CANDIDATES[name].note:
             print(f"{'':<32} ({CANDIDATES[name].note})")
     for name, row in rows.items():
-        _print_differences(name, row.get("to_baseline", {}))
+        print_differences(name, row.get("to_baseline", {}))
     for name, row in rows.items():
         if right := row.get("languages_right"):
             shares = " ".join(f"{group} {100 * share:.1f}" for group, share in right.items())
             print(f"languages found right, {name}: {shares} %")
 
 
-def _print_differences(name: str, differences: dict[str, Any]) -> None:
+def print_differences(name: str, differences: dict[str, Any]) -> None:
+    """One line a group: errors of both, and what is chance."""
     for group, one in differences.items():
         ours, theirs = one["errors"]
         low, high = (100 * bound for bound in one["interval"])

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speech_sets import BenchmarkRecording
-from opentr_pipeline_tests.speech import word_errors
+from opentr_pipeline_tests.speech import errors_at_words
 
 NUM_DRAWS, SEED = 10_000, 20261127
+# Longer recordings are drawn in pieces of so many words: from three of them nothing could be drawn.
+PIECE_WORDS = 50
 PERCENTILES = (2.5, 97.5)
 NUMERALS = {
     "en": "zero one two three four five six seven eight nine",
@@ -21,7 +23,7 @@ NUMERALS = {
 }
 _CAPITALS = re.compile(r"\b[A-Z](?:[ .,-]*[A-Z])+\b")
 
-# Errors and words of each recording: shape (num_recordings, 2).
+# Errors and words of each recording, or of each piece: shape (num_rows, 2).
 Counts = np.ndarray[Any, np.dtype[np.int64]]
 # Recordings of each group, by their place: the languages, the kinds of clips, all.
 Groups = Mapping[str, Sequence[int]]
@@ -39,12 +41,31 @@ def groups(recordings: Sequence[BenchmarkRecording]) -> Groups:
 
 def counts(recordings: Sequence[BenchmarkRecording], texts: Mapping[str, str]) -> Counts:
     """Errors and words of each recording."""
-    return np.array(
-        [
-            word_errors(one.language, _spelled(one, one.text), _spelled(one, texts[str(one.path)]))
-            for one in recordings
-        ]
-    )
+    errors = (_errors(one, texts) for one in recordings)
+    return np.array([(sum(each), len(each)) for each in errors])
+
+
+def pieces(
+    recordings: Sequence[BenchmarkRecording], texts: Mapping[str, str]
+) -> tuple[Counts, list[BenchmarkRecording]]:
+    """Errors and words of what chance is drawn from, and the recording that each is a piece of.
+
+    Which words are in a piece does not depend on what was heard.
+    """
+    rows, owners = [], []
+    for one in recordings:
+        errors = _errors(one, texts)
+        size = PIECE_WORDS if len(errors) > 2 * PIECE_WORDS else len(errors)
+        for start in range(0, len(errors), size):
+            piece = errors[start : start + size]
+            rows.append((sum(piece), len(piece)))
+            owners.append(one)
+    return np.array(rows), owners
+
+
+def _errors(one: BenchmarkRecording, texts: Mapping[str, str]) -> list[int]:
+    heard = texts[str(one.path)]
+    return errors_at_words(one.language, _spelled(one, one.text), _spelled(one, heard))
 
 
 def _spelled(one: BenchmarkRecording, text: str) -> str:
@@ -66,7 +87,7 @@ def error_rates(counted: Counts, groups: Groups) -> dict[str, float]:
 def differences(counted: Counts, baseline: Counts, groups: Groups) -> dict[str, dict[str, Any]]:
     """What a candidate has more than the baseline: errors, and their rate with its interval.
 
-    Intervals are of 95 %, by drawing recordings again and again: the same for both.
+    Intervals are of 95 %, by drawing rows again and again: the same for both.
     """
     random_ = np.random.default_rng(SEED)
     found = {}

@@ -114,12 +114,31 @@ def word_errors(language: str, reference: str, hypothesis: str) -> tuple[int, in
     Raises:
         ValueError: The reference has no words.
     """
+    errors = errors_at_words(language, reference, hypothesis)
+    return sum(errors), len(errors)
+
+
+def errors_at_words(language: str, reference: str, hypothesis: str) -> list[int]:
+    """Counts wrong, missing and added words at each word of the reference, after normalisation.
+
+    An added word counts at the word that it stands before, or at the last one.
+
+    Raises:
+        ValueError: The reference has no words.
+    """
     said = _normalised(language, reference)
     if not said:
         raise ValueError("A word error rate needs references with words in them.")
     found = jiwer.process_words(said, _normalised(language, hypothesis))
-    errors = found.substitutions + found.deletions + found.insertions
-    return errors, found.hits + found.substitutions + found.deletions
+    errors = [0] * len(found.references[0])
+    for chunk in found.alignments[0]:
+        if chunk.type == "insert":
+            place = min(chunk.ref_start_idx, len(errors) - 1)
+            errors[place] += chunk.hyp_end_idx - chunk.hyp_start_idx
+        elif chunk.type != "equal":
+            for place in range(chunk.ref_start_idx, chunk.ref_end_idx):
+                errors[place] += 1
+    return errors
 
 
 def _normalised(language: str, text: str) -> str:

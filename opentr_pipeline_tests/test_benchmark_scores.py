@@ -1,12 +1,15 @@
-"""How the benchmarks count: words of spelled signs, and what is chance."""
+"""How the benchmarks count: words of spelled signs, what is chance, and what was heard before."""
 
 import dataclasses
+import time
 from pathlib import Path
 
 import pytest
 
-from benchmarks import scores
+from benchmarks import accuracy, engine, scores
+from benchmarks.candidates.protocol import Answer, Request
 from benchmarks.contexts import RULES, Once
+from benchmarks.measured import CANDIDATES, Candidate
 from benchmarks.speech_sets import BenchmarkRecording
 from opentr_pipeline.recognition.whisper.decoded import Decoded
 
@@ -53,6 +56,54 @@ def test_a_difference_stands_beside_what_chance_leaves() -> None:
     assert 0 <= low < 3 / 120 < high < 0.06
     assert found == scores.differences(counted[1], counted[0], groups)
     assert scores.differences(counted[2], counted[2], groups)["en"]["interval"] == [0.0, 0.0]
+
+
+def test_a_long_recording_is_drawn_in_pieces() -> None:
+    said = [f"word{n}" for n in range(130)]
+    ones = [recording(1, " ".join(said), "fr"), recording(2, "one more time", "fr")]
+    heard = [*said[:10], "added", *said[10:60], "wrong", *said[70:], "more"]
+    texts = {"1.wav": " ".join(heard), "2.wav": ""}
+    counted, owners = scores.pieces(ones, texts)
+    assert counted.tolist() == [[1, 50], [10, 50], [1, 30], [3, 3]]
+    assert [one.path.name for one in owners] == ["1.wav"] * 3 + ["2.wav"]
+    assert scores.counts(ones, texts).tolist() == [[12, 130], [3, 3]]
+    row: engine.Row = {"texts": texts}
+    rows = {"ours": {"texts": {**texts, "2.wav": "one more time"}}, engine.BASELINE: row}
+    engine.compare(ones, rows)
+    found = rows["ours"]["to_baseline"]["all"]
+    assert (found["errors"], found["words"]) == ([12, 15], 133)
+    assert found["interval"][0] < found["interval"][1] == 0
+
+
+def test_what_was_heard_is_not_heard_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ones = [dataclasses.replace(recording(n, "one", "en"), duration_s=70.0) for n in range(4)]
+    ones.append(recording(4, "uno", "es"))
+    asked: list[tuple[str, list[str]]] = []
+
+    def run(candidate: Candidate, request: Request, cache: Path, timeout_s: float) -> Answer:
+        (name,) = [name for name, one in CANDIDATES.items() if one is candidate]
+        asked.append((name, request.files))
+        said = dict.fromkeys(request.files, "one")
+        return Answer(0.0, 0.0, 1.0, said, 0, {}, dict.fromkeys(request.files, "en"))
+
+    def request_for(ones: list[BenchmarkRecording], threads: int, *, is_told: bool) -> Request:
+        languages = [one.language for one in ones]
+        return Request("", [str(one.path) for one in ones], languages, threads, is_told=is_told)
+
+    monkeypatch.setattr(accuracy, "run", run)
+    monkeypatch.setattr(engine, "request_for", request_for)
+    kept, later_s = tmp_path / "kept.jsonl", time.monotonic() + 60
+    assert accuracy.hear(ones[:2], kept, is_told=False, until_s=0.0) == []
+    first = accuracy.hear(ones[:2], kept, is_told=False, until_s=later_s)
+    assert asked == [(name, ["0.wav", "1.wav"]) for name in ("ours", engine.BASELINE)]
+    heard = accuracy.hear(ones, kept, is_told=False, until_s=later_s)
+    assert heard[: len(first)] == first
+    # The languages take turns, so that a part of the set has all of them.
+    assert [files for _, files in asked[2:]] == [["4.wav"]] * 2 + [["2.wav", "3.wav"]] * 2
+    assert accuracy.hear(ones, kept, is_told=False, until_s=0.0) == heard
+    both, rows = accuracy.compared(ones, heard[:-1])
+    assert [one.path.name for one in both] == ["0.wav", "1.wav", "2.wav", "4.wav"]
+    assert rows["ours"]["to_baseline"]["es"]["errors"] == [1, 1]
 
 
 def test_languages_are_right_or_were_not_looked_for() -> None:
