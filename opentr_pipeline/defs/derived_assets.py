@@ -123,7 +123,13 @@ def _search_index(setup: Setup) -> Making:
             "wall_s": round(refreshed.wall_s, 3),
         }
 
-    return Making(indexed, lambda: setup.store.elsewhere.send(SEARCH))
+    def last() -> None:
+        if setup.workspace.output_bucket:  # what is sent has what other hosts publish as well
+            setup.store.elsewhere.follow_all()
+            index.refresh(wait=True)
+        setup.store.elsewhere.send(SEARCH)
+
+    return Making(indexed, last)
 
 
 # Their descriptions and how they are made, for each partition.
