@@ -329,7 +329,7 @@ def test_an_index_of_millions_is_not_believed(tmp_path: Path) -> None:
     )
     status, peak_bytes = said.stdout.split()
     assert status in ("ok", "corrupt")
-    assert int(peak_bytes) < 1e9
+    assert int(peak_bytes) < 1e8, "54 MB on 2026-11-28"
 
 
 def test_a_pipe_is_no_media_file(tmp_path: Path) -> None:
@@ -378,5 +378,6 @@ def test_an_archive_of_bombs_costs_little(project: Callable[..., Project], tmp_p
         "slow.flac": "unsupported",
         "cover.mp3": "no_speech",
     }
-    # Of the largest process, model and all.
-    assert peak_bytes < 1.2e9
+    # Of the command and what it waits for, where files are looked at: 215 MB on 2026-11-28. The
+    # step, with the model, is no child of it; the test of the samples has its bar.
+    assert peak_bytes < 3e8

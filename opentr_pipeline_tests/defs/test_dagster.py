@@ -33,6 +33,9 @@ from opentr_pipeline_tests.runs import (
 
 slow = pytest.mark.slow
 MakeProject = Callable[..., Project]
+# Of the 101 words of these three none was wrong on 2026-11-28; another kind of processor may take
+# two for others.
+MAX_WORD_ERROR_RATE = 0.025
 FILES = {"a/1.wav": SPEECH[0], "b/2.opus": SPEECH[1], "c/3.flac": SPEECH[2]}
 
 
@@ -124,7 +127,7 @@ def _check_checks(home: Path, **accounted: int) -> None:
     assert accounted.items() <= numbers["every_recording_is_accounted_for"].items()
     said = numbers["word_error_rate_is_low"]
     assert said["num_recordings"] == accounted["num_recordings"]
-    assert said["word_error_rate"] < 0.1
+    assert said["word_error_rate"] < MAX_WORD_ERROR_RATE
     assert len(said["worst"].records) == accounted["num_recordings"]
 
 

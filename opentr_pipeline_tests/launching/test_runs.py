@@ -39,20 +39,26 @@ from opentr_pipeline_tests.runs import (
     partition_statuses,
     speech_file,
 )
-from opentr_pipeline_tests.speech import word_error_rate
+from opentr_pipeline_tests.speech import word_errors
 
 pytestmark = pytest.mark.slow
 MakeProject = Callable[..., Project]
-# Measured on 2026-11-27: 10 errors in the 888 words of 15 recordings, 8 of them in the round table.
-MAX_WORD_ERROR_RATE = 0.015
+# Measured on 2026-11-28: 12 errors in the 888 words of 15 recordings, 7 of them in the round table.
+# They are the same on each run; another kind of processor had 14 ("On a card" of the measurements).
+MAX_WORD_ERRORS = 14
+MAX_PEAK_BYTES = 1e9  # of the step
 NUM_TURNS = 40  # in a very long recording
+# None was measured. A word that another kind of processor takes for another one is in ten turns.
+MAX_WORD_ERRORS_OF_TURNS = NUM_TURNS // 4
 # Read by every Python that is started with it. Half a minute of work on any machine would need
 # far more turns.
 JUDGES_AT_ONCE = "from opentr_pipeline.steps import bottleneck\nbottleneck.MIN_WORK_S = 0.0\n"
 KEEPS_AT_ONCE = "from opentr_pipeline.steps import attempts\nattempts.KEEP_HEARD_S = 2.0\n"
 
 
-def test_the_sample_archive_from_files_to_parquet(project: MakeProject, tmp_path: Path) -> None:
+def test_the_sample_archive_from_files_to_parquet(
+    project: MakeProject, tmp_path: Path, record_property: RecordProperty
+) -> None:
     (tmp_path / "sitecustomize.py").write_text(JUDGES_AT_ONCE)
     sample = project(SAMPLES, PYTHONPATH=f"{tmp_path}:{PROJECT_ROOT}")
     said = sample.opentr("run", str(SAMPLES))
@@ -69,7 +75,9 @@ def test_the_sample_archive_from_files_to_parquet(project: MakeProject, tmp_path
         assert row["status"] == "ok", row
         pairs.append((str(row["language"]), reference.read_text(), str(row["text"])))
     assert {language for language, _, _ in pairs} >= {"en", "es", "it"}
-    assert word_error_rate(pairs) < MAX_WORD_ERROR_RATE
+    num_errors = sum(word_errors(*pair)[0] for pair in pairs)
+    record_property("figures", f"samples: {num_errors} words are wrong")
+    assert num_errors <= MAX_WORD_ERRORS
     assert "the_lighthouse.mp3" in said
     assert str(sample.store.root / "words") in said
     _check_figures(sample, said)
@@ -97,7 +105,7 @@ def _check_figures(one: Project, said: str) -> None:
         published = event.asset_materialization.metadata  # type: ignore[union-attr]
     assert 0 < step["cpu_utilization_percent_mean"] <= 100
     assert 0 < step["main_memory_used_bytes_max"] < step["main_memory_total_bytes"]
-    assert 2e8 < step["peak_memory_bytes"] < 4e9
+    assert 2e8 < step["peak_memory_bytes"] < MAX_PEAK_BYTES
     assert 0 <= step["waited_for_front_end_percent"] <= 100
     assert 1 <= step["windows_per_batch_mean"] <= step["batch_size"]
     assert 0 < step["load_s"] < step["wall_s"]
@@ -265,7 +273,8 @@ def test_a_very_long_recording_goes_on_where_it_was_killed(
         " ".join(text for start_s, _, text in sorted(segments) if start_s // 20 == number)
         for number in range(NUM_TURNS)
     ]
-    assert word_error_rate([("en", turns[n % 4], turn) for n, turn in enumerate(turns)]) < 0.1
+    errors = [word_errors("en", turns[n % 4], turn)[0] for n, turn in enumerate(turns)]
+    assert sum(errors) <= MAX_WORD_ERRORS_OF_TURNS
     assert not [path for path in one.store.inner.glob("checkpoints/*/*") if path.suffix != ".lock"]
     said = f"kill: {len(kept)} of {NUM_TURNS} windows kept, {fresh_s:.0f} s for the rest"
     record_property("figures", said)

@@ -38,7 +38,7 @@ EACH_WINDOW = dataclasses.replace(OPTIONS, language="each_window")
 # The arithmetic of a batch differs in the last bits from that of its windows alone. Measured: no
 # text of the samples differs.
 MAX_OTHER_TEXTS = 0
-MAX_PEAK_KB = 950_000  # of base, with all libraries
+MAX_PEAK_KB = 870_000  # of base, with all libraries; 789,000 and 771,000 on 2026-11-28
 MAX_WORD_SHIFT_S = 0.05
 
 
@@ -290,5 +290,6 @@ def test_memory_does_not_grow_with_the_length_of_a_recording(
     figures = f"peak memory: {peaks[0] // 1000} MB for 20 min, {peaks[1] // 1000} MB for 2 h"
     record_property("figures", figures)
     # It differs by a tenth from run to run; what grew with the length would be six times as much.
-    assert peaks[1] <= 1.25 * peaks[0]
+    # Reached are 0.98 to 1.02.
+    assert peaks[1] <= 1.15 * peaks[0]
     assert max(peaks) < MAX_PEAK_KB

@@ -22,8 +22,12 @@ pytestmark = pytest.mark.slow
 SECONDS_PER_LANGUAGE = 125.0
 # Between two prompts of a recording.
 PAUSE_S = 2
-# Points above faster-whisper's own batched pipeline that would be a loss.
-MAX_LOSS = 0.002
+# What may be lost to faster-whisper's own batched pipeline: nothing in all, and little in one
+# language. Measured on 2026-11-28: 152 and 156 errors in 1,554 words (en 9 and 10, es 30 and 29, fr
+# 55 and 57, it 18 and 24, ru 40 and 36 of 268). One kind of processor hears the same again to the
+# bit, another one may take a word or two for others: four are left for that in all, one in Russian.
+MAX_LOSS = 0.0
+MAX_LOSS_OF_A_LANGUAGE = 0.02
 
 Hypotheses = dict[Path, str]
 
@@ -103,10 +107,12 @@ def test_no_worse_than_faster_whisper_called_directly(
         for name, said in (("ours", ours), ("theirs", theirs)):
             for group in (one.language, "all"):
                 pairs[name][group].append((one.language, one.text, said[one.path]))
+    losses = {}
     for language in sorted(pairs["ours"]):
         rates = [100 * word_error_rate(pairs[name][language]) for name in ("ours", "theirs")]
         said = f"pipeline {rates[0]:.2f} %, faster-whisper {rates[1]:.2f} %"
         record_property("figures", f"WER {language}: {said}")
-    assert len(pairs["ours"]) - 1 >= 3
-    loss = word_error_rate(pairs["ours"]["all"]) - word_error_rate(pairs["theirs"]["all"])
-    assert loss <= MAX_LOSS
+        losses[language] = (rates[0] - rates[1]) / 100
+    assert len(losses) - 1 >= 3
+    assert losses["all"] <= MAX_LOSS
+    assert max(losses.values()) <= MAX_LOSS_OF_A_LANGUAGE, losses
