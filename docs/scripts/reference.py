@@ -26,6 +26,7 @@ ROWS = {
     "speakers": "a voice of a recording",
     "people": "a person who has a name",
     "corrections": "something that a person has corrected",
+    "uncorrected": "a corrected recording as it was before",
 }
 # Units stand in names: by the ending of a column.
 UNITS = {"_s": "seconds", "_hz": "hertz", "_bytes": "bytes", "_at": "UTC", "probability": "0 to 1"}

@@ -180,7 +180,9 @@ def _said_in(element: ElementTree.Element) -> Iterator[str]:
         yield "\t"
     elif tag in (f"{_WORD}br", f"{_WORD}cr"):
         yield "\n"
-    elif tag not in (f"{_COMPATIBILITY}Fallback", f"{_WORD}tabs"):
+    elif tag == f"{_WORD}noBreakHyphen":
+        yield "-"
+    elif tag not in (f"{_COMPATIBILITY}Fallback", f"{_WORD}tabs", f"{_WORD}moveFrom"):
         for inner in element:
             yield from _said_in(inner)
         if tag == f"{_WORD}p":

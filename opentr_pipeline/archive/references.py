@@ -7,7 +7,7 @@ without. This is the door of jiwer and pysubs2.
 import html
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -34,6 +34,11 @@ TIME_TAGS = re.compile(r"<[\d:.]+>")
 # What begins no sign of form is said; a sign that no text has stands for it meanwhile.
 NO_TAG = re.compile(r"<(?!/?(?:[ibuscv]|font|ruby|rt|lang)(?:[\s.>]|$)|[\d:.]+>)", re.IGNORECASE)
 LESS = "\x04"
+# A number in a line of its own is said, unless it is that of a cue; the same for it.
+NUMBER, SAID_NUMBER = re.compile(r" *\d+ *"), "\x05"
+TIMES = re.compile(r"\s*[\d:.,]+\s*-->\s*[\d:.,]+")
+# Of WebVTT: a note to whoever edits the file.
+NOTE = re.compile(r"(?:^|(?<=\n\n))NOTE(?:[ \t].*)?\n(?:.+(?:\n|$))*")
 EMPTY_LINES = re.compile(r"\n{3,}")
 # Of the interval of a word error rate, drawn again and again from the recordings.
 # Source: Bisani and Ney, Bootstrap estimates for confidence intervals in ASR performance
@@ -92,13 +97,33 @@ def subtitle_cues(text: str, kind: str) -> list[Cue]:
 
     # In what is left open, and in rows of empty lines, pysubs2 1.8 looks for an end from each one.
     lines = NO_TAG.sub(LESS, text).splitlines()
-    closed = EMPTY_LINES.sub("\n\n", "\n".join(map(_closed, lines)))
+    whole = EMPTY_LINES.sub("\n\n", "\n".join(map(_closed, lines)))
+    whole = NOTE.sub("", whole) if kind == "vtt" else whole
+    closed = "\n".join(_said_lines(whole.split("\n"), kind))
     subtitles = pysubs2.SSAFile.from_string(TIME_TAGS.sub("", closed), format_=kind)
     return [
-        Cue(html.unescape(event.plaintext).replace(LESS, "<"), event.start / 1000, event.end / 1000)
+        Cue(_unmarked(event.plaintext), event.start / 1000, event.end / 1000)
         for event in subtitles
         if event.is_text
     ]
+
+
+def _said_lines(lines: Sequence[str], kind: str) -> Iterator[str]:
+    """Lines without the names of cues; a number that is said is marked, else it is taken for one.
+
+    pysubs2 1.8 takes each number that ends a cue for that of the next one, and other names of cues
+    for words of the cue before.
+    """
+    for number, line in enumerate(lines):
+        is_before_times = bool(TIMES.match("".join(lines[number + 1 : number + 2])))
+        if NUMBER.fullmatch(line) and not is_before_times:
+            yield SAID_NUMBER + line
+        elif not (is_before_times and kind == "vtt" and not "".join(lines[:number][-1:]).strip()):
+            yield line
+
+
+def _unmarked(text: str) -> str:
+    return html.unescape(text).replace(LESS, "<").replace(SAID_NUMBER, "")
 
 
 def _closed(line: str) -> str:

@@ -14,8 +14,9 @@ from opentr_pipeline.cli.shared import (
     json_option,
     print_json,
 )
+from opentr_pipeline.errors import StoreError
 from opentr_pipeline.settings.addresses import Place, is_bucket
-from opentr_pipeline.wording import number_text
+from opentr_pipeline.wording import number_text, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,6 +48,8 @@ def import_(words: tuple[str, ...], recording: str, checked: bool, who: str, why
     from opentr_pipeline.transcripts.published import store_of
 
     archive, (file,) = archive_before(words, 1)
+    if is_bucket(file):
+        raise StoreError(f"{file} is in a bucket; fetch it, and import the file.")
     settings = settings_of(archive, gpu_scale=False)
     path = path_in_archive(recording, settings.workspace.archive) if recording else ""
     store = store_of(settings.workspace)
@@ -123,7 +126,7 @@ def corrections_undo(words: tuple[str, ...], who: str, why: str) -> None:
 def corrections_apply(archive: Place | None) -> None:
     """Put corrections into the tables that came by other means, such as git."""
     from opentr_pipeline.cli.shared import settings_of
-    from opentr_pipeline.corrections.importing import publish_all
+    from opentr_pipeline.corrections.keeping import publish_all
     from opentr_pipeline.transcripts.published import store_of
 
     settings = settings_of(archive, gpu_scale=False)
@@ -211,6 +214,8 @@ def _summary(done: "Imported") -> str:
     said = f"{done.path}: {', '.join(made) or 'nothing changed'}"
     if done.num_conflicts:
         said += f"; {done.num_conflicts} in conflict"
+    if done.num_less:
+        said += f"; {done.num_less} words are gone: where the file was cut short, undo that"
     if done.num_reverting:
         said += (
             f"; {number_text(done.num_reverting, 'place')} said what the model did before it was "
@@ -229,11 +234,11 @@ def _line(one: "ListedCorrection") -> str:
 
     what = {
         "words": f"{one.old.strip()!r} -> {one.new.strip()!r}",
-        "speaker": f"{one.old.strip()!r} is said by {one.speaker}",
+        "speaker": f"{one.old.strip()!r} is said by {visible(one.speaker)}",
         "break": f"a segment begins before {one.after.strip()!r}",
         "join": f"no segment begins before {one.after.strip()!r}",
         "checked": "checked",
     }[one.kind]
-    said = f"  {one.edit_id}  {duration_text(one.start_s)}  {one.state}  {what}"
+    said = f"  {visible(one.edit_id)}  {duration_text(one.start_s)}  {one.state}  {what}"
     about = ", ".join(filter(None, (one.who, one.made_at[:10], one.why)))
-    return "\n      ".join(filter(None, (f"{said}  ({about})", one.reason)))
+    return "\n      ".join(filter(None, (f"{said}  ({visible(about)})", visible(one.reason))))

@@ -3,27 +3,28 @@ r"""Edits on the disk: ``edits/FINGERPRINT.jsonl`` below OUTPUT_DIR, a line for 
 The files are the truth, and what people have said: they depend on no model and no table, and are
 only ever added to, so that git keeps them, and puts together what two people have added. The one
 exception is ``rename_speaker``: who is forgotten is not to stay in them. The folder may be a link
-to one elsewhere. Who takes an edit back adds a line that says so::
+to one elsewhere. Where the tables are in a bucket they are objects beside these, and the folder is
+a copy that follows. Who takes an edit back adds a line that says so::
 
     {"id": "9b1d…", "kind": "words", "start_s": 12.3, "old": " ferara", "new": " Ferrara", …}
     {"id": "77c0…", "kind": "undo", "of": "9b1d…", "who": "anna", "made_at": "2026-11-27T…"}
 """
 
+import functools
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 from opentr_pipeline.corrections.applying import Kept
+from opentr_pipeline.corrections.edit_lines import encoded, kept_in, line_of, lines_in
 from opentr_pipeline.corrections.making import new_id
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.locks import locked
 from opentr_pipeline.speakers.people import Span, tidy
-from opentr_pipeline.transcripts.edits import KINDS, Edit
+from opentr_pipeline.transcripts.edits import Edit
 from opentr_pipeline.transcripts.elsewhere import Nowhere
 from opentr_pipeline.transcripts.layout import EDITS, StoreLayout, disk_sentences
 from opentr_pipeline.whole_files import write_whole
@@ -32,7 +33,6 @@ from opentr_pipeline.wording import now
 ENDING = ".jsonl"
 # Lines that two people have added are both kept; the order between them does not matter.
 ATTRIBUTES = "*.jsonl text merge=union\n"
-_DEFAULTS = {field.name: field.default for field in fields(Edit) if field.default is not MISSING}
 
 
 class EditFiles:
@@ -43,12 +43,28 @@ class EditFiles:
         self._layout = layout
         self.folder = layout.root / EDITS
 
+    def follow(self) -> None:
+        """Have the folder hold what other hosts have kept, where they keep it elsewhere.
+
+        Raises:
+            StoreError: the bucket cannot be read.
+        """
+        if self._is_copy:
+            with self.writing():
+                self._layout.elsewhere.follow_files(EDITS)
+
     def media(self) -> set[str]:
-        """The fingerprints of the media that somebody has corrected something in."""
+        """The fingerprints of the media that somebody has corrected something in.
+
+        Raises:
+            StoreError: the folder cannot be read.
+        """
         try:
             names = os.listdir(self.folder)
         except FileNotFoundError:
             return set()
+        except OSError as error:
+            raise _unreadable(self.folder, error) from None
         return {name.removesuffix(ENDING) for name in names if name.endswith(ENDING)}
 
     def path(self, media_fingerprint: str) -> Path:
@@ -57,31 +73,43 @@ class EditFiles:
 
     def fingerprint(self, media_fingerprint: str) -> str:
         """A digest of what is kept for some media; empty where nothing is."""
-        raw = self._bytes(media_fingerprint)
-        return hashlib.sha256(raw).hexdigest() if raw else ""
+        return _digest(self._bytes(media_fingerprint))
 
     def load(self, media_fingerprint: str) -> tuple[list[Kept], str]:
         """The edits of some media in the order in which they were made, and the digest of these.
 
-        Raises:
-            StoreError: a line is damaged.
-        """
-        raw = self._bytes(media_fingerprint)
-        lines = list(self._lines(raw, self.path(media_fingerprint)))
-        return _kept(lines), hashlib.sha256(raw).hexdigest() if raw else ""
+        What others have kept elsewhere comes first: whoever puts edits into tables that another
+        host has published must not know fewer than that one.
 
-    def add(self, media_fingerprint: str, path: str, edits: Sequence[Edit]) -> None:
+        Raises:
+            StoreError: a line is damaged, or the bucket cannot be read.
+        """
+        if self._is_copy:
+            with self.writing():
+                self._layout.elsewhere.follow_file(self._name(media_fingerprint))
+        raw = self._bytes(media_fingerprint)
+        lines = list(lines_in(raw, self.path(media_fingerprint)))
+        return kept_in(lines), _digest(raw)
+
+    def add(
+        self, media_fingerprint: str, path: str, edits: Sequence[Edit], seen: str | None = None
+    ) -> bool:
         """Keep edits.
 
         Args:
             media_fingerprint: of the recording that they are of.
             path: of it, for people who look at the file.
             edits: in the order in which they were made.
+            seen: the digest of what was kept then; None: whatever that was.
+
+        Returns:
+            Whether they are kept: not where somebody else has kept anything since.
 
         Raises:
-            StoreError: the disk is full.
+            StoreError: the disk is full, or the bucket cannot be written.
         """
-        self._append(media_fingerprint, [{**_line(edit), "recording": path} for edit in edits])
+        lines = [{**line_of(edit), "recording": path} for edit in edits]
+        return self._append(media_fingerprint, lines, seen)
 
     def undo(self, media_fingerprint: str, edit_ids: Iterable[str], who: str, why: str) -> None:
         """Keep that somebody has taken edits back, or has taken that back.
@@ -115,13 +143,29 @@ class EditFiles:
         with disk_sentences(self._layout.root), locked(self._lock("edits")):
             yield
 
+    def rewrite(
+        self, media_fingerprint: str, make: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+    ) -> None:
+        """Make the lines of some media others; asked by who is ``writing``.
+
+        Raises:
+            StoreError: a line is damaged, or the disk is full.
+        """
+
+        def made(raw: bytes) -> bytes:
+            lines = list(lines_in(raw, self.path(media_fingerprint)))
+            new = make(lines)
+            return raw if new == lines else encoded(new)
+
+        self._replace(media_fingerprint, made)
+
     def lines(self, media_fingerprint: str) -> list[dict[str, Any]]:
         """What is kept for some media, as it is kept.
 
         Raises:
             StoreError: a line is damaged.
         """
-        return list(self._lines(self._bytes(media_fingerprint), self.path(media_fingerprint)))
+        return list(lines_in(self._bytes(media_fingerprint), self.path(media_fingerprint)))
 
     def _lock(self, name: str) -> Path:
         locks = self._layout.inner / "locks"
@@ -133,93 +177,71 @@ class EditFiles:
             return self.path(media_fingerprint).read_bytes()
         except FileNotFoundError:
             return b""
+        except OSError as error:
+            raise _unreadable(self.path(media_fingerprint), error) from None
 
-    def _append(self, media_fingerprint: str, lines: Sequence[dict[str, Any]]) -> None:
-        if not isinstance(self._layout.elsewhere, Nowhere):
-            raise StoreError(
-                "Corrections are kept in a folder that all hosts see, and OUTPUT_DIR is a bucket; "
-                "set a folder."
-            )
-        raw = _encoded(_text(lines))
-        with disk_sentences(self._layout.root):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if not (attributes := self.folder / ".gitattributes").exists():
-                attributes.write_text(ATTRIBUTES, encoding="utf-8")
-            with self.writing(), self.path(media_fingerprint).open("ab+") as stream:
-                if stream.seek(0, os.SEEK_END):
-                    stream.seek(-1, os.SEEK_END)
-                    raw = b"\n" * (stream.read(1) != b"\n") + raw  # an editor has cut the last one
-                stream.write(raw)
-                stream.flush()
-                os.fsync(stream.fileno())
+    @property
+    def _is_copy(self) -> bool:
+        return not isinstance(self._layout.elsewhere, Nowhere)
 
-    def _lines(self, raw: bytes, path: Path) -> Iterator[dict[str, Any]]:
-        # Not at other signs that part lines: what people write holds them.
-        for number, line in enumerate(raw.decode(errors="replace").split("\n"), 1):
-            if not line.strip():
-                continue
-            try:
-                found = json.loads(line)
-                if found["kind"] != "undo":
-                    _edit(found)
-                elif not found["of"]:
-                    raise ValueError("no edit is named")
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
-                raise StoreError(
-                    f"Line {number} of {path} is no correction ({error}); mend it, or take it out: "
-                    "each line is kept for itself."
-                ) from None
-            yield found
+    def _name(self, media_fingerprint: str) -> str:
+        return f"{EDITS}/{media_fingerprint}{ENDING}"
 
+    def _append(
+        self, media_fingerprint: str, lines: Sequence[dict[str, Any]], seen: str | None = None
+    ) -> bool:
+        new = encoded(lines)
+        with self.writing():
+            return self._replace(media_fingerprint, lambda old: _whole_lines(old) + new, seen)
 
-def _encoded(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise StoreError(
-            f"A correction holds half of a character, {text[error.start]!a}, which no file keeps; "
-            "write it without."
-        ) from None
+    def _replace(
+        self, media_fingerprint: str, make: Callable[[bytes], bytes], seen: str | None = None
+    ) -> bool:
+        """Make a file another one, here and elsewhere; see ``add``.
+
+        It is replaced and not written to: a disk that is full, or a writer that is killed, would
+        leave half a line, and with that lock up all the others.
+        """
+        elsewhere, name = self._layout.elsewhere, self._name(media_fingerprint)
+        while True:
+            elsewhere.follow_file(name)
+            old = self._bytes(media_fingerprint)
+            if seen not in (None, _digest(old)):
+                return False
+            new = make(old)
+            if new == old:
+                return True
+            if elsewhere.commit_file(name, new):
+                break
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (self._is_copy or (attributes := self.folder / ".gitattributes").exists()):
+            attributes.write_text(ATTRIBUTES, encoding="utf-8")
+        write_whole(self.path(media_fingerprint).resolve(), new, is_durable=True)
+        return True
 
 
-def _kept(lines: Sequence[dict[str, Any]]) -> list[Kept]:
-    """Edits, with what says that they are undone; a line that is there twice counts once."""
-    undone: dict[str, str] = {}
-    for line in reversed(lines):
-        if line["kind"] == "undo" and line["id"] not in undone:
-            who = line.get("who") or "somebody"
-            undone.setdefault(line["of"], f"Undone by {who} at {line.get('made_at', '')}.")
-    edits = {line["id"]: _edit(line) for line in reversed(lines) if line["kind"] != "undo"}
-    return [Kept(edit, undone.get(edit.edit_id, "")) for edit in reversed(edits.values())]
+def _unreadable(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"Corrections in {path} cannot be read: {error.strerror}; let whoever runs this read them."
+    )
 
 
-def _line(edit: Edit) -> dict[str, Any]:
-    """An edit without what goes without saying."""
-    said = {name: value for name, value in vars(edit).items() if value != _DEFAULTS.get(name)}
-    return {"id": said.pop("edit_id"), **said}
+def _digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest() if raw else ""
 
 
-def _edit(line: dict[str, Any]) -> Edit:
-    names = {field.name for field in fields(Edit)} - {"edit_id"}
-    facts = {name: value for name, value in line.items() if name in names}
-    if line["kind"] not in KINDS:
-        raise ValueError(f"kind {line['kind']!r}")
-    facts["voice"] = tuple((start_s, end_s) for start_s, end_s in line.get("voice", ()))
-    facts["start_s"], facts["end_s"] = float(line["start_s"]), float(line["end_s"])
-    facts.setdefault("made_at", "1970-01-01T00:00:00.000+00:00")
-    return Edit(edit_id=str(line["id"]), **facts)
-
-
-def _text(lines: Iterable[dict[str, Any]]) -> str:
-    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+def _whole_lines(raw: bytes) -> bytes:
+    """A file to which lines can be added: an editor may have cut the sign that ends the last."""
+    return raw + b"\n" * (raw[-1:] not in (b"", b"\n"))
 
 
 def says_speaker(files: EditFiles, name: str) -> bool:
     """Whether a correction says that words are somebody's, by their name.
 
     Raises:
-        StoreError: a line is damaged.
+        StoreError: a line is damaged, or the bucket cannot be read.
     """
+    files.follow()
     return any(_is_of(line, name) for media in files.media() for line in files.lines(media))
 
 
@@ -237,16 +259,22 @@ def rename_speaker(
     Raises:
         StoreError: a line is damaged, or the disk is full.
     """
+    files.follow()
     with files.writing():
         for media in sorted(files.media()):
-            lines = files.lines(media)
-            if not any(_is_of(line, name) for line in lines):
-                continue
-            speaker, voice = meant(media)
-            instead = {"speaker": speaker, "voice": voice}
-            new = [{**line, **instead} if _is_of(line, name) else line for line in lines]
-            kept = [line for line in new if line["kind"] != "speaker" or line.get("speaker")]
-            write_whole(files.path(media).resolve(), _encoded(_text(kept)), is_durable=True)
+            of_media = functools.partial(meant, media)
+            files.rewrite(media, functools.partial(_renamed, name=name, meant=of_media))
+
+
+def _renamed(
+    lines: list[dict[str, Any]], name: str, meant: Callable[[], tuple[str, tuple[Span, ...]]]
+) -> list[dict[str, Any]]:
+    if not any(_is_of(line, name) for line in lines):
+        return lines
+    speaker, voice = meant()
+    instead = {"speaker": speaker, "voice": voice}
+    new = [{**line, **instead} if _is_of(line, name) else line for line in lines]
+    return [line for line in new if line["kind"] != "speaker" or line.get("speaker")]
 
 
 def _is_of(line: dict[str, Any], name: str) -> bool:

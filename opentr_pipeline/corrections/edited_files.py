@@ -31,7 +31,7 @@ _WORD_JOINER = "\u2060"
 # Signs that stand for nothing to be read, and part no words either.
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 # Before each paragraph of a document that an export has written.
-_TIME = re.compile(r"\s*\d+:\d\d(?::\d\d)?\s{2}")
+_TIME = re.compile(r"\s*\d+:\d\d(?::\d\d)?(?:\s{2}|\t)")
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,13 @@ class EditedFile:
     kind: str
 
 
-def lines_of(raw: bytes, kind: str) -> list[EditedLine]:
+def lines_of(raw: bytes, kind: str, *, by_time: bool = False) -> list[EditedLine]:
     """The lines of a file that hold something.
 
     Args:
         raw: the file.
         kind: one of ``KINDS``.
+        by_time: of subtitles those of the earlier cue first, wherever it stands.
 
     Raises:
         ReferenceTextError: it is not what its name says.
@@ -97,7 +98,9 @@ def lines_of(raw: bytes, kind: str) -> list[EditedLine]:
     else:
         text = readable(decoded(raw, NOUN))
         tagged = VOICE_TAG.sub(lambda tag: VOICE.format(tag[1].strip()), text)
-        lines = [line for cue in subtitle_cues(tagged, kind) for line in _parts_of(cue.text)]
+        cues = subtitle_cues(tagged, kind)
+        ordered = sorted(cues, key=lambda cue: cue.start_s) if by_time else cues
+        lines = [line for cue in ordered for line in _parts_of(cue.text)]
     return [line for line in lines if line.text.strip()]
 
 

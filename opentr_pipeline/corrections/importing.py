@@ -7,14 +7,22 @@ from pathlib import Path
 
 from opentr_pipeline.archive.beside import MAX_BYTES
 from opentr_pipeline.corrections.comparing import Compared, compare
-from opentr_pipeline.corrections.edit_files import EditFiles
-from opentr_pipeline.corrections.edited_files import KINDS, NOUN, EditedFile, facts_of, lines_of
+from opentr_pipeline.corrections.edited_files import (
+    KINDS,
+    NOUN,
+    EditedFile,
+    EditedLine,
+    facts_of,
+    lines_of,
+)
+from opentr_pipeline.corrections.keeping import keep
 from opentr_pipeline.corrections.making import EditMaker
-from opentr_pipeline.corrections.overlay import Overlay, put_corrections
+from opentr_pipeline.corrections.overlay import Overlay
 from opentr_pipeline.errors import ReferenceTextError, StoreError
 from opentr_pipeline.exports.formats import FORMATS, Document
 from opentr_pipeline.settings.cues import SubtitleSettings
 from opentr_pipeline.transcripts.derived_files import WrittenTree, file_name
+from opentr_pipeline.transcripts.edits import Edit
 from opentr_pipeline.transcripts.layout import EXPORTS
 from opentr_pipeline.transcripts.schemas import transcript_of
 from opentr_pipeline.transcripts.store import TranscriptStore
@@ -22,6 +30,9 @@ from opentr_pipeline.transcripts.transcript import Transcript
 
 # A document of our own makes of a text more bytes than it has.
 MAX_FILE_BYTES = 10 * MAX_BYTES
+# So many are rather missing from a file that was cut short than taken out one by one.
+MANY_WORDS = 20
+Lines = Sequence[EditedLine]
 MEDIA_COLUMNS = ["recording_id", "in_archive"]
 COLUMNS = ["recording_id", "partition_key", "path", "media_fingerprint"]
 
@@ -49,6 +60,7 @@ class Imported:
         again: see ``Compared``.
         said_names: see ``Compared``.
         unplaced: see ``Compared``.
+        num_less: words that were taken out and no others put in, where these are many.
         changed: the partitions in which something was published.
     """
 
@@ -59,6 +71,7 @@ class Imported:
     again: list[str]
     said_names: list[str]
     unplaced: list[str]
+    num_less: int = 0
     num_conflicts: int = 0
     changed: list[str] = field(default_factory=list)
 
@@ -95,57 +108,59 @@ class Importing:
         raw = _bytes_of(file)
         try:
             target = self._target(file, recording or _path_in(raw, kind))
-            with Overlay(self.store).files.alone():
-                # What was kept, and cut short before it was published, would be kept again.
-                pending = publish(self.store, {target.media_fingerprint})
-                compared = self._compared(raw, kind, target, self._published(target))
-                if not compared.fits:
-                    raise StoreError(
-                        f"{file} is not what {target.path} says: {compared.share:.0%} of the words "
-                        "are the same; name its recording with --recording, or export it anew."
-                    )
-                done = self._keep(target, compared)
+            done = self._keep(target, file, _readings(raw, kind), kind)
         except ReferenceTextError as error:
             raise StoreError(f"{file}: {error}") from None
         if not done.unplaced:
             self._take_over(target, file, raw)
-        done.changed = sorted({*pending, *done.changed})
         return done
 
-    def _compared(
-        self, raw: bytes, kind: str, target: PublishedRecording, published: Transcript
-    ) -> Compared:
-        maker = EditMaker(published, self.who, self.why)
-        edited = lines_of(raw, kind)
-        known = "txt" if kind == "docx" else kind  # whose paragraphs are the lines of that
-        document = Document(target.path, published, self.layout, guards_formulas=False)
-        exported = lines_of(FORMATS[known](document), known)
-        plain = Overlay(self.store).without(published)
-        return compare(maker, EditedFile(exported, edited, kind), self.layout, plain)
+    def _keep(
+        self, target: PublishedRecording, file: Path, readings: Sequence[Lines], kind: str
+    ) -> Imported:
+        tried: list[Compared] = []  # more than one where somebody else corrects it meanwhile
 
-    def _keep(self, target: PublishedRecording, compared: Compared) -> Imported:
-        maker = compared.maker
-        if self.is_checked:
-            after = maker.correcting.transcript()
-            maker.checked(0.0, after.duration_s, after.text)
-        edits = maker.edits
-        done = Imported(
+        def make() -> EditMaker:
+            published = self._published(target)
+            found = (self._compared(lines, kind, target, published) for lines in readings)
+            compared = max(found, key=lambda one: one.share)
+            tried.append(compared)
+            if not compared.fits:
+                raise StoreError(
+                    f"{file} is not what {target.path} says: {compared.share:.0%} of the words "
+                    "are the same; name its recording with --recording, or export it anew."
+                )
+            if self.is_checked and not compared.unplaced:
+                after = compared.maker.correcting.transcript()
+                compared.maker.checked(0.0, after.duration_s, after.text)
+            return compared.maker
+
+        maker, changed = keep(self.store, target.media_fingerprint, target.path, make)
+        ids, compared = {edit.edit_id for edit in maker.edits}, tried[-1]
+        kept = self._published(target).corrections if ids else ()
+        num_less = sum(map(_num_less, maker.edits))
+        return Imported(
             target.path,
-            Counter(edit.kind for edit in edits),
+            Counter(edit.kind for edit in maker.edits),
             compared.names,
             compared.num_reverting,
             compared.again,
             compared.said_names,
             compared.unplaced,
+            num_less if num_less >= MANY_WORDS else 0,
+            sum(one.state == "conflict" for one in kept if one.edit_id in ids),
+            changed,
         )
-        if edits:
-            overlay = Overlay(self.store)
-            overlay.files.add(target.media_fingerprint, target.path, edits)
-            done.changed = publish(self.store, {target.media_fingerprint})
-            ids = {edit.edit_id for edit in edits}
-            found = self._published(target).corrections
-            done.num_conflicts = sum(one.state == "conflict" for one in found if one.edit_id in ids)
-        return done
+
+    def _compared(
+        self, edited: Lines, kind: str, target: PublishedRecording, published: Transcript
+    ) -> Compared:
+        maker = EditMaker(published, self.who, self.why)
+        known = "txt" if kind == "docx" else kind  # whose paragraphs are the lines of that
+        document = Document(target.path, published, self.layout, guards_formulas=False)
+        exported = lines_of(FORMATS[known](document), known)
+        plain = Overlay(self.store).without(published)
+        return compare(maker, EditedFile(exported, edited, kind), self.layout, plain)
 
     def _take_over(self, target: PublishedRecording, file: Path, raw: bytes) -> None:
         """Let the next export write over a file that was edited where it stands."""
@@ -187,25 +202,6 @@ def recordings(store: TranscriptStore, partition_key: str = "") -> list[Publishe
     return [PublishedRecording(**row) for row in rows if row["recording_id"] not in gone]
 
 
-def publish(store: TranscriptStore, media: set[str]) -> list[str]:
-    """Put what is kept for some media into the tables; the partitions that changed.
-
-    Raises:
-        StoreError: the disk is full, or a file of edits is damaged.
-    """
-    return put_corrections(store, store.partitions_with(media))
-
-
-def publish_all(store: TranscriptStore) -> list[str]:
-    """The same for all media, such as after git has brought corrections.
-
-    Raises:
-        StoreError: the disk is full, or a file of edits is damaged.
-    """
-    with EditFiles(store).alone():
-        return put_corrections(store, store.partition_keys())
-
-
 def _named_as(
     file: Path, found: Sequence[PublishedRecording], exports: Path
 ) -> list[PublishedRecording]:
@@ -227,6 +223,22 @@ def _named_as(
 def _num_shared(one: Sequence[str], other: Sequence[str]) -> int:
     pairs = list(zip(reversed(one), reversed(other), strict=False))
     return next((at for at, pair in enumerate(pairs) if pair[0] != pair[1]), len(pairs))
+
+
+def _readings(raw: bytes, kind: str) -> list[Lines]:
+    """The lines of a file, and of subtitles the same by their times, where that is another order.
+
+    Some programs leave cues in another order, and people mistype times: what has more of the words
+    that are published is meant.
+    """
+    lines = lines_of(raw, kind)
+    timed = lines_of(raw, kind, by_time=True) if kind in ("srt", "vtt") else lines
+    return [lines] if timed == lines else [lines, timed]
+
+
+def _num_less(edit: Edit) -> int:
+    is_words = edit.kind == "words"
+    return max(0, len(edit.old.split()) - len(edit.new.split())) if is_words else 0
 
 
 def _path_in(raw: bytes, kind: str) -> str:

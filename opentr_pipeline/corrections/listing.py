@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from opentr_pipeline.corrections.edit_files import EditFiles
-from opentr_pipeline.corrections.importing import publish, recordings
+from opentr_pipeline.corrections.importing import recordings
+from opentr_pipeline.corrections.keeping import publish
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline.transcripts.table_files import dictionaries
@@ -64,6 +65,7 @@ def undo(store: TranscriptStore, edit_ids: Iterable[str], who: str, why: str) ->
     """
     files = EditFiles(store)
     with files.alone():
+        files.follow()
         media_of = {
             kept.edit.edit_id: media for media in files.media() for kept in files.load(media)[0]
         }

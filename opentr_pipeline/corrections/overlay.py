@@ -1,9 +1,13 @@
 """Corrections over published transcripts, and published transcripts without them.
 
-What the model said, or a given text, is kept in ``.store/uncorrected`` as long as something else is
-published in its place, so that edits are always put into that, and never into each other's results.
+What the model said, or a given text, is published beside what is corrected (``uncorrected``), so
+that edits are always put into that, and never into each other's results. It belongs to the one
+recording whose row it is: what lies below the same edits of the same bytes elsewhere may be another
+one, such as the text that is given there.
 """
 
+import dataclasses
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -12,7 +16,6 @@ from opentr_pipeline.corrections.applying import corrected
 from opentr_pipeline.corrections.edit_files import EditFiles
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.speakers.attribution import attributed
-from opentr_pipeline.transcripts.kept_outcomes import KeptOutcomes
 from opentr_pipeline.transcripts.parts import without_speakers
 from opentr_pipeline.transcripts.store import Change, TranscriptStore
 from opentr_pipeline.transcripts.transcript import HEARD, Transcript, from_dict
@@ -29,36 +32,36 @@ class Overlay:
         Args:
             store: of the archive.
         """
-        self._folder = store.inner / "uncorrected"
-        self._kept = KeptOutcomes(store.inner, self._folder.name, from_dict)
+        self._store = store
         self.files = EditFiles(store)
 
     @cached_property
     def media(self) -> set[str]:
         """The fingerprints of the media that somebody has corrected something in."""
+        self.files.follow()
         return self.files.media()
 
     @property
     def is_needless(self) -> bool:
         """Whether nobody has ever corrected anything."""
-        return not self.media and not self._folder.exists()
+        return not self.media and not self._store.partition_keys("uncorrected")
 
     def put(self, transcript: Transcript) -> Transcript:
-        """A transcript with what is corrected in it; what was there before is kept.
+        """A transcript with what is corrected in it, and with what it was before.
 
         Args:
             transcript: without corrections.
 
         Raises:
-            StoreError: the disk is full, or a file of edits is damaged.
+            StoreError: a file of edits is damaged, or the bucket cannot be read.
         """
         if transcript.media_fingerprint not in self.media or transcript.status not in HEARD:
             return transcript
         edits, fingerprint = self.files.load(transcript.media_fingerprint)
         if not edits:
             return transcript
-        self._kept.keep(transcript.content, without_speakers(transcript), "json")
-        return corrected(transcript, edits, fingerprint)
+        plain = json.dumps(dataclasses.asdict(without_speakers(transcript)), ensure_ascii=False)
+        return dataclasses.replace(corrected(transcript, edits, fingerprint), uncorrected=plain)
 
     def put_or_say(self, transcript: Transcript) -> Transcript:
         """The same; what hinders it costs no transcript: the next time makes it good."""
@@ -69,11 +72,13 @@ class Overlay:
             return transcript
 
     def without(self, published: Transcript) -> Transcript | None:
-        """A published transcript without corrections; None: it is kept no more."""
+        """A published transcript without corrections; None: its row is gone, with its file."""
         if not published.corrections_fingerprint:
             return published
-        plain = self._kept.load(published.content)
-        return attributed(plain, published.spoken) if plain and published.spoken else plain
+        if not published.uncorrected:
+            return None
+        plain = from_dict(json.loads(published.uncorrected))
+        return attributed(plain, published.spoken) if published.spoken else plain
 
     def under(self, change: Change) -> Change:
         """A change that sees no corrections, and over whose result these are put again."""
@@ -86,7 +91,8 @@ class Overlay:
                     before.media_fingerprint,
                 )
                 return before
-            # The same bytes elsewhere share what is kept, and may be a step behind.
+            if before.corrections_fingerprint:  # perhaps since somebody asked for these media
+                self.media.add(before.media_fingerprint)
             return self.put(change(plain))
 
         return make

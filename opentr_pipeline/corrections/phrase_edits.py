@@ -63,9 +63,14 @@ def make_edits(maker: EditMaker, wanted: Wanted) -> None:
         maker.words(channel, start + first, start + last, new)
     for at in _beginnings(row, start, text):
         maker.border(channel, at, begins=True)
-    if wanted.is_joined:
+    if wanted.is_joined and text.strip():  # else the next phrase would be joined in its place
         if not start:
             raise StoreError("No phrase is before this one.")
+        one, other = map(maker.correcting.places.speaker, row[start - 1 : start + 1])
+        if one != other:
+            raise StoreError(
+                "Somebody else says the phrase before; let one speaker say both first."
+            )
         maker.border(channel, start, begins=False)
 
 
@@ -82,16 +87,27 @@ def _beginnings(row: Sequence[Place], start: int, text: str) -> Iterator[int]:
 
 def _phrase(maker: EditMaker, wanted: Wanted) -> tuple[list[Place], int, int]:
     """The words of a phrase: their row, and from which number to which."""
-    for row in maker.correcting.places.channels.values():
-        for start, place in enumerate(row):
-            is_near = abs(place.word.start_s - wanted.start_s) <= SAME_S  # never of no number
-            if not (place.begins and is_near):
-                continue
+    rows = maker.correcting.places.channels.values()
+    found = [(row, *span) for row in rows for span in _spans(row, wanted)]
+    if not found:
+        raise ChangedMeanwhileError("Somebody has changed this phrase meanwhile.")
+    if len(found) > 1:  # what was put in where no time is left begins with what follows
+        raise StoreError(
+            "Several phrases say this at this time, so it is not known which is meant; undo the "
+            "correction that put one of them in, and put it in with other words."
+        )
+    return found[0]
+
+
+def _spans(row: Sequence[Place], wanted: Wanted) -> Iterator[tuple[int, int]]:
+    """Where phrases that say so begin at that time, and end."""
+    for start, place in enumerate(row):
+        is_near = abs(place.word.start_s - wanted.start_s) <= SAME_S  # never of no number
+        if place.begins and is_near:
             end = next((at for at in range(start + 1, len(row)) if row[at].begins), len(row))
             said = "".join(one.word.text for one in row[start:end])
             if "".join(said.split()) == "".join(wanted.was.split()):
-                return row, start, end
-    raise ChangedMeanwhileError("Somebody has changed this phrase meanwhile.")
+                yield start, end
 
 
 def _changes(row: Sequence[Place], text: str) -> Iterator[tuple[int, int, str]]:

@@ -7,14 +7,15 @@ nothing is done, and both texts are there to be looked at: nobody's work is lost
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from opentr_pipeline.corrections.importing import PublishedRecording, publish, recordings
+from opentr_pipeline.corrections.importing import PublishedRecording, recordings
+from opentr_pipeline.corrections.keeping import keep
 from opentr_pipeline.corrections.listing import undo
 from opentr_pipeline.corrections.making import EditMaker
-from opentr_pipeline.corrections.overlay import Overlay
 from opentr_pipeline.corrections.phrase_edits import Wanted, make_edits
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.speakers.confirming import Speakers
 from opentr_pipeline.transcripts.edits import Correction
+from opentr_pipeline.transcripts.elsewhere import Following
 from opentr_pipeline.transcripts.schemas import transcript_of
 from opentr_pipeline.transcripts.shown_names import names_of
 from opentr_pipeline.transcripts.store import TranscriptStore
@@ -55,6 +56,7 @@ class Known:
         """
         self._store = store
         self._found: dict[str, tuple[str, PublishedRecording]] = {}
+        self._following, self._followed = Following(store.elsewhere, ()), set[str]()
 
     def phrases(self, path: str) -> "Phrases":
         """Those of a recording; its partition alone is read where something has changed there.
@@ -63,6 +65,8 @@ class Known:
             StoreError: it has no transcript, or is no longer in the archive.
         """
         before, recording = self._found.get(path, ("", None))
+        if recording:
+            self._follow(recording.partition_key)
         now = self._store.state(recording.partition_key) if recording else ""
         if recording is None or not now:
             recording = Phrases.of(self._store, path).recording
@@ -72,6 +76,13 @@ class Known:
             recording = found[-1] if found else Phrases.of(self._store, path).recording
         self._found[path] = now, recording
         return Phrases(self._store, recording)
+
+    def _follow(self, key: str) -> None:
+        """Have what other hosts have published here, asked for every few seconds at most."""
+        if key not in self._followed:
+            self._followed.add(key)
+            self._following.expect([key])
+        self._following.follow_again([key])
 
 
 class Phrases:
@@ -166,15 +177,15 @@ class Phrases:
             StoreError: the disk is full, or what they say makes no sense there.
         """
         _check_who(who)
-        media = self.recording.media_fingerprint
-        with Overlay(self._store).files.alone():
-            pending = publish(self._store, {media})  # kept, and cut short before it was published
+
+        def make() -> EditMaker:
             maker = EditMaker(self._published(), who, why)
             make_edits(maker, wanted)
-            if not maker.edits:
-                return pending
-            Overlay(self._store).files.add(media, self.recording.path, maker.edits)
-            return sorted({*pending, *publish(self._store, {media})})
+            return maker
+
+        media, path = self.recording.media_fingerprint, self.recording.path
+        self._store.elsewhere.follow_each([self.recording.partition_key])
+        return keep(self._store, media, path, make)[1]
 
     def _published(self) -> Transcript:
         tables = self._store.read_together(self.recording.partition_key)

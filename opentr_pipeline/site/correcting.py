@@ -42,11 +42,6 @@ def routes_of(settings: Settings) -> list[BaseRoute]:
             "PAGES_CORRECT=true lets whoever is let in write, and PAGE_TOKEN=false lets in "
             "everybody; set one of them otherwise."
         )
-    if settings.workspace.output_bucket:
-        raise ServiceError(
-            "PAGES_CORRECT=true keeps corrections in a folder that all hosts see, and OUTPUT_DIR "
-            "is a bucket; set PAGES_CORRECT=false, or a folder."
-        )
     desk = _Desk(settings)
     script = joined_scripts(SCRIPTS, settings.pages_language)
     return [

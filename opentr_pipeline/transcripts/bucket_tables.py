@@ -5,6 +5,7 @@ Below OUTPUT_DIR::
     transcripts/KEY.parquet, segments/..., ...   what any reader opens: copies of
     .store/partitions/KEY/ID/TABLE.parquet       what somebody has published, each time anew
     .store/pointers/KEY.json                     which of them count
+    edits/FINGERPRINT.jsonl                      what people have corrected: see ``bucket_files``
 
 To publish is to replace the pointer, on condition that it is the one that was followed: the server
 refuses all but one of those who do that at the same time, and the others follow and try again. Who
@@ -236,6 +237,11 @@ class BucketTables:
         """See ``Elsewhere``."""
         with self._sentences():
             self._files.follow(object_store(self._address), name)
+
+    def follow_files(self, folder: str) -> None:
+        """See ``Elsewhere``."""
+        with self._sentences():
+            self._files.follow_all(object_store(self._address), folder)
 
     def commit_file(self, name: str, content: bytes) -> bool:
         """See ``Elsewhere``."""

@@ -146,6 +146,14 @@ COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("made_at", pa.timestamp("ms", tz="UTC"), "when"),
         ("why", pa.string(), "whatever they say about it"),
     ],
+    "uncorrected": [
+        *_ID,
+        (
+            "uncorrected",
+            pa.string(),
+            "the transcript that corrections lie over, without speakers, as JSON: ours to read",
+        ),
+    ],
     "people": [
         ("person_id", pa.string(), "stays when the name changes"),
         ("name", pa.string(), "as somebody typed it"),

@@ -91,6 +91,13 @@ class Elsewhere(Protocol):
             StoreError: the bucket cannot be read.
         """
 
+    def follow_files(self, folder: str) -> None:
+        """The same of all files of a folder; asked by who holds the lock of all of them.
+
+        Raises:
+            StoreError: the bucket cannot be read.
+        """
+
     def commit_file(self, name: str, content: bytes) -> bool:
         """Replace a file there that was followed; see ``commit``.
 
@@ -137,6 +144,9 @@ class Nowhere:
         """See ``Elsewhere``."""
 
     def follow_file(self, name: str) -> None:
+        """See ``Elsewhere``."""
+
+    def follow_files(self, folder: str) -> None:
         """See ``Elsewhere``."""
 
     def commit_file(self, name: str, content: bytes) -> bool:

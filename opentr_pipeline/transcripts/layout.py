@@ -20,8 +20,8 @@ from opentr_pipeline.transcripts.elsewhere import Elsewhere, Nowhere
 TRANSCRIPT_TABLES = ("transcripts", "segments", "words")
 # And these with them, in the partitions in which speakers were told apart.
 SPEAKER_TABLES = ("turns", "speakers")
-# And this one in those in which somebody has corrected something.
-OPTIONAL_TABLES = (*SPEAKER_TABLES, "corrections")
+# And these in those in which somebody has corrected something.
+OPTIONAL_TABLES = (*SPEAKER_TABLES, "corrections", "uncorrected")
 PUBLISHED_TABLES = (*TRANSCRIPT_TABLES, *OPTIONAL_TABLES)
 # Where the files of transcripts are, below OUTPUT_DIR, unless another folder is named.
 EXPORTS = "exports"

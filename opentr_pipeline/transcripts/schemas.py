@@ -36,6 +36,7 @@ _FIELDS_OF: dict[str, type] = {
     "turns": Turn,
     "speakers": Voice,
     "corrections": Correction,
+    "uncorrected": Transcript,
 }
 SORT_KEYS = {
     "transcripts": ["recording_id"],
@@ -44,6 +45,7 @@ SORT_KEYS = {
     "turns": ["recording_id", "turn_index"],
     "speakers": ["recording_id", "speaker"],
     "corrections": ["recording_id", "correction_index"],
+    "uncorrected": ["recording_id"],
 }
 TROUBLE_COLUMNS = "recording_id partition_key path status reason flags num_attempts".split()
 
@@ -123,6 +125,9 @@ def transcript_rows(
             {**_plain(one, "corrections"), **label, "correction_index": index, **_made(one)}
             for index, one in enumerate(transcript.corrections)
         ],
+        "uncorrected": [{**_plain(transcript, "uncorrected"), **label}]
+        if transcript.uncorrected
+        else [],
     }
 
 
@@ -167,6 +172,7 @@ def transcript_of(tables: Mapping[str, pa.Table], recording_id: str) -> Transcri
             Correction(**{**_fields(Correction, row), "made_at": _text_of(row["made_at"])})
             for row in rows.get("corrections", ())
         ),
+        uncorrected="".join(row["uncorrected"] for row in rows.get("uncorrected", ())),
     )
 
 

@@ -9,14 +9,15 @@ Layout below the output directory, one file per table and partition::
     turns/KEY.parquet          one row per stretch in which one person speaks
     speakers/KEY.parquet       one row per speaker of a recording
     corrections/KEY.parquet    one row per correction of a person's
+    uncorrected/KEY.parquet    one row per corrected recording: what it was before
     .store/                    ours: generations, checkpoints, locks
 
-The last three are there where speakers were told apart, or something was corrected. All tables of a
+The last four are there where speakers were told apart, or something was corrected. All tables of a
 partition but the first change together: each of those files is a link through
 ``.store/partitions/KEY/current``, itself a link to one generation, and publishing replaces that
-one link. So a reader sees the old partition or the new one, and a writer that dies leaves a
-generation that nobody sees. The rows carry ``partition_key``, the paths no ``key=value``, because
-readers disagree about the type of a value in a path (``2024``, ``2024-05``).
+one link. So a reader sees the old partition or the new one, and a writer that dies leaves one that
+nobody sees. The rows carry ``partition_key``, the paths no ``key=value``: readers disagree about
+the type of a value in a path (``2024-05``).
 """
 
 import functools

@@ -188,6 +188,7 @@ class Transcript:
         provided_reason: a sentence about what of it does not fit.
         corrections: what people have corrected in it, and what became of that, by time of making.
         corrections_fingerprint: SHA-256 of the file that keeps these; empty without one.
+        uncorrected: itself before that, without speakers, as JSON; empty where it is not corrected.
         peaks: how loud the sound is over time, see ``audio.peaks``; none where an earlier release
             heard it.
     """
@@ -217,6 +218,7 @@ class Transcript:
     provided_reason: str = ""
     corrections: tuple[Correction, ...] = ()
     corrections_fingerprint: str = ""
+    uncorrected: str = ""
     peaks: tuple[int, ...] = ()
 
     @property

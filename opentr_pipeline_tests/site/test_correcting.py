@@ -109,8 +109,6 @@ def test_nobody_corrects_unless_the_settings_say_so(settings: Settings) -> None:
     assert "class Editor" not in client.get("/recording.js").text
     with pytest.raises(ServiceError, match="PAGE_TOKEN=false"):
         routes_of(settings.model_copy(update={"page_token": False}))
-    with pytest.raises(ServiceError, match="OUTPUT_DIR is a bucket"):
-        routes_of(settings_of(OUTPUT_DIR="s3://tapes/tables", PAGES_CORRECT="true"))
 
 
 @pytest.fixture

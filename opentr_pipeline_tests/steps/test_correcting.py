@@ -131,6 +131,35 @@ def test_a_given_text_and_speakers_come_and_go_under_corrections(world: World) -
     assert plain.text == f"said in {PATH}"
 
 
+def test_copies_with_texts_of_their_own_keep_these_under_corrections(world: World) -> None:
+    copy = "zoo/same.wav"
+    given = {PATH: f"Said, in {PATH}!", copy: f"So it is said in {PATH}"}
+    corrected = {
+        PATH: f"Said, quite often in {PATH}!",
+        copy: f"So it is said quite often in {PATH}",
+    }
+    correct(world, lambda maker: maker.words(None, 1, 1, "quite often"))
+    edit_id = published(world)[PATH].corrections[0].edit_id
+    media = published(world)[PATH].media_fingerprint
+
+    def texts() -> dict[str, str]:
+        return {path: published(world)[path].text for path in given}
+
+    for path, text in given.items():
+        (world.archive / path).with_suffix(".txt").write_text(text)
+    assert Aligning(world.setup).run().num_aligned == 2
+    assert texts() == corrected
+    world.run(options=OTHER)
+    assert texts() == corrected
+    files(world).undo(media, [edit_id], "berta", "")
+    put_corrections(world.store, ["radio", "zoo"])
+    assert texts() == given
+    (world.archive / PATH).with_suffix(".txt").unlink()
+    (world.archive / copy).with_suffix(".txt").unlink()
+    assert Aligning(world.setup).run().num_restored == 2
+    assert texts() == dict.fromkeys(given, f"said in {PATH}")
+
+
 def test_a_damaged_line_costs_no_transcript_and_is_said(world: World) -> None:
     correct(world, lambda maker: maker.words(None, 0, 1, "Spoken"))
     media = published(world)[PATH].media_fingerprint
