@@ -100,13 +100,15 @@ def test_edits_that_cannot_be_read_are_said(tmp_path: Path) -> None:
 
 
 def test_phrases_that_say_the_same_at_one_time_are_not_taken_for_each_other(tmp_path: Path) -> None:
-    desk = desk_of(tmp_path, "it is so. yes")
+    desk = desk_of(tmp_path, "it is so. yes. and so on")
     found = Phrases.of(desk.store, "radio/a.mp3")
     at = found.all()[1].start_s
     found.correct(Wanted(at, "yes", "yes\nyes"), "anna")
-    assert [one.start_s for one in found.all()[1:]] == [at, at]
+    after = at + 1.0  # the second has no time, and begins with the third
+    assert [one.start_s for one in found.all()[1:4]] == [at, after, after]
+    found.correct(Wanted(after, "and so on", "yes"), "anna")
     with pytest.raises(StoreError, match="Several phrases say this at this time"):
-        found.correct(Wanted(at, "yes", "no"), "anna")
+        found.correct(Wanted(after, "yes", "no"), "anna")
 
 
 @given(
