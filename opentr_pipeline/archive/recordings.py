@@ -26,6 +26,10 @@ from opentr_pipeline.settings.addresses import Place
 PROBE_THREADS = 4
 # Assumed where nobody says how long media are: 128 kbit/s, a common rate for speech.
 ASSUMED_BYTES_PER_S = 16_000.0
+_UNREAD = "unread-"
+IDENTITY = "device, inode, size_bytes, modified_ns, changed_ns"
+# Files that are asked for in one query; SQLite takes 32,766 numbers in all.
+ASKED_AT_ONCE = 500
 MOSTLY_HOLES = Probe(
     "corrupt",
     "Hardly any of its bytes were ever written, as where a copy was broken off; copy it again.",
@@ -54,7 +58,9 @@ class Recording:
     @property
     def is_guessed(self) -> bool:
         """Whether nobody has looked into the file, or could."""
-        return self.media_fingerprint == _unread(self.media_file)
+        # Most are told by their first letters: an archive may have millions.
+        is_unread = self.media_fingerprint.startswith(_UNREAD)
+        return is_unread and self.media_fingerprint == _unread(self.media_file)
 
 
 class ProbeMemory:
@@ -85,17 +91,27 @@ class ProbeMemory:
 
     def recall(self, media_files: Sequence[MediaFile]) -> dict[MediaFile, tuple[str, Probe]]:
         """Digest and probe of every file that is as it was."""
-        known = {}
+        asked = [(identity(one), one) for one in media_files]  # a file may have several names
+        said = self._recalled(list({key for key, _ in asked}))
+        return {
+            one: (said[key][0], Probe(**json.loads(said[key][1])))
+            for key, one in asked
+            if key in said
+        }
+
+    def _recalled(self, keys: Sequence[tuple[int, ...]]) -> dict[tuple[int, ...], tuple[str, str]]:
+        """Digest and probe, as they are kept, by what tells files apart."""
+        known: dict[tuple[int, ...], tuple[str, str]] = {}
         with self._open() as database:
-            for media_file in media_files:
-                row = database.execute(
-                    f"SELECT media_fingerprint, probe FROM {self._TABLE} "
-                    "WHERE device=? AND inode=? AND size_bytes=? AND modified_ns=? "
-                    "AND changed_ns=?",
-                    identity(media_file),
-                ).fetchone()
-                if row:
-                    known[media_file] = (row[0], Probe(**json.loads(row[1])))
+            for first in range(0, len(keys), ASKED_AT_ONCE):
+                some = keys[first : first + ASKED_AT_ONCE]
+                rows = database.execute(
+                    f"WITH asked ({IDENTITY}) AS (VALUES {', '.join(['(?,?,?,?,?)'] * len(some))}) "
+                    f"SELECT {IDENTITY}, media_fingerprint, probe FROM asked "
+                    f"CROSS JOIN {self._TABLE} USING ({IDENTITY})",
+                    [number for key in some for number in key],
+                )
+                known.update((row[:5], row[5:]) for row in rows)
         return known
 
     def remember(self, media_file: MediaFile, fingerprint: str, probe: Probe) -> None:
@@ -177,7 +193,7 @@ def guessed(media_file: MediaFile) -> tuple[str, Probe]:
 
 def _unread(media_file: MediaFile) -> str:
     """Stands for the digest of content that could not be read, so that attempts are counted."""
-    return f"unread-{media_file.recording_id}"
+    return f"{_UNREAD}{media_file.recording_id}"
 
 
 def _unfinished(media_file: MediaFile) -> str:

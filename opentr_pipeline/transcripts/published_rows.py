@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import starmap
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from opentr_pipeline.transcripts.checkpoints import FailedAttempts
-from opentr_pipeline.transcripts.table_files import dictionaries, read_table
+from opentr_pipeline.transcripts.table_files import read_table, tuples
 from opentr_pipeline.transcripts.transcript import Content, Transcript
 
 
@@ -89,7 +90,7 @@ def holds(transcripts: pa.Table, row: PublishedRow) -> bool:
 
 
 def _rows_of(transcripts: pa.Table) -> Iterator[PublishedRow]:
-    return (PublishedRow(**row) for row in dictionaries(transcripts.select(_NAMES)))
+    return starmap(PublishedRow, tuples(transcripts.select(_NAMES)))
 
 
 def replaces(outcome: Transcript | PublishedRow, row: PublishedRow | None) -> bool:

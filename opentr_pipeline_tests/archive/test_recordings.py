@@ -70,10 +70,24 @@ def test_several_hosts_remember_as_one_does(tmp_path: Path) -> None:
             memory.remember(*learnt[30])
             memory.remember(files[0], "other", Probe("corrupt", "Damaged."))
         changed = [dataclasses.replace(one, changed_ns=one.changed_ns + 1) for one in files[:3]]
-        one, other = (memory.recall([*files, *changed]) for memory in memories)
+        again = dataclasses.replace(files[1], path="another name of the same file.wav")
+        one, other = (memory.recall([*files, again, *changed]) for memory in memories)
     assert one == other
-    assert set(one) == set(files[:31])
+    assert set(one) == {*files[:31], again}
     assert one[files[0]] == ("other", Probe("corrupt", "Damaged."))
+
+
+def test_all_names_of_a_file_are_known_however_many_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recordings, "ASKED_AT_ONCE", 7)
+    memory = ProbeMemory(tmp_path / "p.sqlite")
+    files = [media_file(f"{number}.wav", inode=number) for number in range(20)]
+    memory.remember_all((one, one.path, Probe()) for one in files)
+    again = [dataclasses.replace(one, path=f"again {one.path}") for one in files]
+    known = memory.recall([*files, *again])
+    assert [said for said, _ in known.values()] == 2 * [one.path for one in files]
+    assert set(known) == {*files, *again}
 
 
 def test_recordings_come_in_the_order_asked_for(tmp_path: Path) -> None:
