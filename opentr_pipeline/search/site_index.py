@@ -41,7 +41,8 @@ MANIFEST = "manifest.js"
 WHOLE = "@whole"  # the name of its lock; no partition is called so
 # In a list to choose from; folders within folders are left out first.
 NUM_CHOICES = 500
-FORM = "4"  # of the files; another has them made anew
+# Of the files and of what is noted of them; what has another waits until it is made anew.
+FORM = "5"
 
 
 class _Entry(NamedTuple):
@@ -98,7 +99,7 @@ class SiteIndex:
                 self.tree.replace(names[-1], content)
         self.tree.remove(set(noted.names) - set(names), key)
         sizes = {f"{key}.{number}": len(some) for number, some in slices.items()}
-        self.tree.keep(key, Note(made_from, names, {"sizes": sizes}))
+        self.tree.keep(key, Note(made_from, names, {"form": FORM, "sizes": sizes}))
 
     def _entries(self, key: str) -> Iterator[_Entry]:
         columns = ["recording_id", "modified_at", "tags"]
@@ -120,7 +121,8 @@ class SiteIndex:
         with self.tree.writing(WHOLE):
             sizes: dict[str, int] = {}
             for key in self.tree.partition_keys():
-                sizes |= self.tree.noted(key).facts.get("sizes", {})
+                facts = self.tree.noted(key).facts
+                sizes |= facts["sizes"] if facts.get("form") == FORM else {}
             before = {unit: number for unit, number in self._assigned().items() if unit in sizes}
             volumes = assigned(sizes, before)
             self.tree.replace(".units/volumes.json", json.dumps(volumes).encode())

@@ -161,6 +161,32 @@ def test_an_upload_costs_its_own_volume_and_what_is_gone_goes(
     assert {name.split("/")[0] for name in names} == {"manifest.js", "texts", after[1]}
 
 
+def test_what_an_earlier_release_noted_waits_until_it_is_made_anew(tmp_path: Path) -> None:
+    """Its units lack facts of today's, and it must not cost a correction elsewhere its index."""
+    store = TranscriptStore(tmp_path)
+    publish(store, "film", **{"film/a.wav": "one"})
+    publish(store, "radio", **{"radio/b.wav": "two"})
+    index = SiteIndex(store, tmp_path / "pages")
+
+    def folders(*keys: str) -> list[str]:
+        for key in keys:
+            index.write(key)
+        index.write_volumes()
+        choices: list[str] = content(index.tree.root / "manifest.js")["choices"].get("folder", [])
+        return choices
+
+    assert folders("film", "radio") == ["film", "radio"]
+    unit, note = (index.tree.root / name for name in (".units/film.0.json", ".written/film.json"))
+    facts = json.loads(unit.read_bytes())
+    del facts["near_digest"]
+    unit.write_text(json.dumps(facts))
+    noted = json.loads(note.read_bytes())
+    del noted["facts"]["form"]
+    note.write_text(json.dumps({**noted, "made_from": "an earlier release"}))
+    assert folders("radio") == ["radio"]
+    assert folders("film") == ["film", "radio"]
+
+
 def test_a_large_partition_is_sliced_and_keeps_its_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site_index, "VOLUME_PARTS", 4)
     names = [f"{number:02x}/{number:08x}0" for number in range(0, 210, 21)]
