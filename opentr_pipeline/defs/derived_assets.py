@@ -1,6 +1,6 @@
 """The assets that are made from transcripts: one maker for all of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,11 +88,20 @@ def _pages(setup: Setup) -> Making:
         }
 
     def last() -> None:
+        problems: dict[str, None] = {}
+        if setup.workspace.output_bucket:  # lists and index there name what other hosts publish
+            setup.store.elsewhere.follow_all()
+            for key in sorted(set(made.partition_keys()).difference(keys)):
+                try:
+                    written(key)
+                except StoreError as error:
+                    problems[str(error)] = None
         index.write_volumes()
         made.write_home()
         made.send()
         if unwritten := made.write_posters(keys):
-            raise StoreError(unwritten_sentence(unwritten, made.root))
+            problems[unwritten_sentence(unwritten, made.root)] = None
+        _raise_together(problems)
 
     return Making(written, last)
 
@@ -113,8 +122,7 @@ def _search_index(setup: Setup) -> Making:
 
     def indexed(key: str) -> Metadata:
         refreshed = index.refresh([key], wait=True)
-        if refreshed.problems:
-            raise StoreError(" ".join(refreshed.problems))
+        _raise_together(refreshed.problems)
         num_segments = index.num_segments(key)
         return {
             "num_segments": num_segments,
@@ -124,12 +132,24 @@ def _search_index(setup: Setup) -> Making:
         }
 
     def last() -> None:
+        problems: list[str] = []
         if setup.workspace.output_bucket:  # what is sent has what other hosts publish as well
             setup.store.elsewhere.follow_all()
-            index.refresh(wait=True)
+            problems = index.refresh(wait=True).problems
         setup.store.elsewhere.send(SEARCH)
+        _raise_together(problems)
 
     return Making(indexed, last)
+
+
+def _raise_together(problems: Collection[str]) -> None:
+    """Raise them, if there are any.
+
+    Raises:
+        StoreError: with all sentences.
+    """
+    if problems:
+        raise StoreError(" ".join(problems))
 
 
 # Their descriptions and how they are made, for each partition.
