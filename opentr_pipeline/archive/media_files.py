@@ -3,7 +3,7 @@
 A scan reads directories and file sizes, never contents, and changes nothing.
 """
 
-import contextlib
+import errno
 import hashlib
 import os
 from collections import Counter
@@ -87,10 +87,27 @@ class Scan:
         media_files: sorted by path.
         left_alone: what was not taken, and how many of each: an extension, "hidden or partial",
             "link that leaves the archive", "unreadable folder", "no regular file".
+        unread: paths of folders and files that are there and could not be read: what was in
+            them may still be.
     """
 
     media_files: list[MediaFile] = field(default_factory=list)
     left_alone: Counter[str] = field(default_factory=Counter)
+    unread: set[str] = field(default_factory=set)
+
+    def leave(self, path: str, error: OSError, storage: Storage) -> None:
+        """Do without a folder or a file.
+
+        Raises:
+            ArchiveError: nor would anything else be read.
+        """
+        # Not an empty archive: a disk that fails, a share that is gone, a bucket out of reach.
+        if not path or error.errno == errno.ETIMEDOUT:
+            raise ArchiveError(
+                f"The archive {storage.name} cannot be read: {error.strerror}."
+            ) from None
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            self.unread.add(path)
 
 
 def scan(archive: Place) -> Scan:
@@ -106,66 +123,71 @@ def scan(archive: Place) -> Scan:
     storage = storage_of(archive)
     storage.check()
     found = Scan()
-    found.media_files.extend(_media_files(storage, found.left_alone, ""))
+    found.media_files.extend(_media_files(storage, found, ""))
     found.media_files.sort(key=lambda media_file: os.fsencode(media_file.path))
     return found
 
 
-def scan_folder(archive: Place, folder: str, *, is_deep: bool) -> Iterator[MediaFile]:
+def scan_folder(
+    archive: Place, folder: str, unread: set[str], *, is_deep: bool
+) -> Iterator[MediaFile]:
     """The media files of one folder, as ``scan`` finds them, in no order.
 
     Args:
         archive: its root.
         folder: its path in the archive; empty for the root. It need not be there.
+        unread: gets what could not be read, as in ``Scan``.
         is_deep: those of the folders in it as well.
 
     Raises:
         ArchiveError: the archive is not there or cannot be read.
     """
-    storage = storage_of(archive)
+    storage, found = storage_of(archive), Scan(unread=unread)
     storage.check()
     names = folder.split("/") if folder else []
-    if all(_is_folder(storage, names[: count + 1]) for count in range(len(names))):
-        yield from _media_files(storage, Counter(), folder, is_deep=is_deep)
+    if all(_is_folder(storage, found, names[: count + 1]) for count in range(len(names))):
+        yield from _media_files(storage, found, folder, is_deep=is_deep)
 
 
-def _is_folder(storage: Storage, names: list[str]) -> bool:
+def _is_folder(storage: Storage, found: Scan, names: list[str]) -> bool:
     """Whether a scan reads a folder: neither hidden nor a link, and there."""
-    with contextlib.suppress(OSError):
-        return not names[-1].startswith(".") and storage.stat("/".join(names)).kind == "folder"
-    return False
+    path = "/".join(names)
+    try:
+        return not names[-1].startswith(".") and storage.stat(path).kind == "folder"
+    except OSError as error:
+        found.leave(path, error, storage)
+        return False
 
 
 def _media_files(
-    storage: Storage, left_alone: Counter[str], top: str, *, is_deep: bool = True
+    storage: Storage, found: Scan, top: str, *, is_deep: bool = True
 ) -> Iterator[MediaFile]:
-    for listed in _walk(storage, left_alone, top, is_deep=is_deep):
-        looked = describe(listed, storage)
+    for listed in _walk(storage, found, top, is_deep=is_deep):
+        try:
+            looked = _described(listed, storage)
+        except OSError as error:
+            found.leave(listed.path, error, storage)
+            looked = UNREADABLE
         if isinstance(looked, MediaFile):
             yield looked
         else:
-            left_alone[looked] += 1
+            found.left_alone[looked] += 1
 
 
-def _walk(
-    storage: Storage, left_alone: Counter[str], top: str, *, is_deep: bool
-) -> Iterator[Listed]:
+def _walk(storage: Storage, found: Scan, top: str, *, is_deep: bool) -> Iterator[Listed]:
     """What has the name of media, with a stack of our own: depth is not bounded."""
     stack = [top]
     while stack:
         folder = stack.pop()
         try:
-            for listed in list_folder(folder, storage, left_alone):
+            for listed in list_folder(folder, storage, found.left_alone):
                 if not listed.is_folder:
                     yield listed
                 elif is_deep:
                     stack.append(listed.path)
         except OSError as error:
-            if not folder:  # not an empty archive: a disk that fails, a share that is gone
-                raise ArchiveError(
-                    f"The archive {storage.name} cannot be read: {error.strerror}."
-                ) from None
-            left_alone["unreadable folder"] += 1
+            found.leave(folder, error, storage)
+            found.left_alone["unreadable folder"] += 1
 
 
 def list_folder(folder: str, storage: Storage, left_alone: Counter[str]) -> Iterator[Listed]:
@@ -199,9 +221,13 @@ def look_at(path: str, storage: Storage) -> MediaFile | str:
 def describe(listed: Listed, storage: Storage) -> MediaFile | str:
     """The same of what ``list_folder`` gave."""
     try:
-        facts = listed.facts or storage.stat(listed.path)
+        return _described(listed, storage)
     except OSError:  # gone since the directory was read, or not ours to see
         return UNREADABLE
+
+
+def _described(listed: Listed, storage: Storage) -> MediaFile | str:
+    facts = listed.facts or storage.stat(listed.path)
     if facts.kind != "file":
         return "no regular file"
     return MediaFile(listed.path, *facts[1:6])

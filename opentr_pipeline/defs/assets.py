@@ -64,9 +64,10 @@ def probe_recordings(
     try:
         claim_output(setup.workspace)
         settle_claims(setup.workspace, setup.database)
-        partitions = backlog.recordings_of(setup, context.partition_keys)
+        unread: set[str] = set()
+        partitions = backlog.recordings_of(setup, context.partition_keys, unread)
         for key, found in partitions.items():
-            store.write_recordings(key, found)
+            store.write_recordings(key, found, unread)
     except OpentrError as error:
         raise refused(error) from None
     wall_s = time.monotonic() - started

@@ -12,8 +12,9 @@ digest of its content.
 
 *Refreshed* for the partitions of a run by the sensor `uploads` (new media), the schedule `nights`,
 `{opentr} run`, and whenever you materialise a partition; rows of files that are gone stay, with
-`in_archive` false. *When it fails*: the archive could not be read; the error names the folder. A
-broken media file never fails it, it is a row with a status."""
+`in_archive` false, and those of folders that cannot be read stay as they are. *When it fails*: the
+archive could not be read; the error names the folder. A broken media file never fails it, it is a
+row with a status."""
 
 TRANSCRIPTS = """\
 What is said in the recordings: one row is one recording with status and text, in the table

@@ -79,24 +79,28 @@ def _judged(recording: Recording, index: StoreIndex, options: ArchiveOptions) ->
     return RecordingWork(recording, content, state, max_duration_s=most_s)
 
 
-def recordings_of(setup: Setup, partition_keys: Iterable[str]) -> dict[str, list[Recording]]:
+def recordings_of(
+    setup: Setup, partition_keys: Iterable[str], unread: set[str] | None = None
+) -> dict[str, list[Recording]]:
     """Scan the archive and probe the media files of some partitions.
 
     Returns:
-        A list for each key, empty where the partition has no media file (any more).
+        A list for each key, empty where the partition has no media file (any more) but, maybe, in
+        what is ``unread``, which gets paths as in ``Scan``.
 
     Raises:
         ArchiveError: the archive cannot be read.
     """
     archive, keys = setup.workspace.archive, list(partition_keys)
-    wanted = [(key, one) for key, files in _media_of(setup, keys).items() for one in files]
+    media = _media_of(setup, keys, set() if unread is None else unread)
+    wanted = [(key, one) for key, files in media.items() for one in files]
     found: dict[str, list[Recording]] = {key: [] for key in keys}
     for recording in probe_all(archive, wanted, setup.probe_memory):
         found[recording.partition_key].append(recording)
     return found
 
 
-def _media_of(setup: Setup, keys: Sequence[str]) -> dict[str, list[MediaFile]]:
+def _media_of(setup: Setup, keys: Sequence[str], unread: set[str]) -> dict[str, list[MediaFile]]:
     """The media files of some partitions, sorted by path; the rest of the archive is left alone."""
     archive, partitioning = setup.workspace.archive, setup.partitioning
     places = {partitioning.place(key) or ("", True) for key in keys}
@@ -104,7 +108,7 @@ def _media_of(setup: Setup, keys: Sequence[str]) -> dict[str, list[MediaFile]]:
     if ("", True) in places:  # the whole of it
         places = {("", True)}
     for folder, is_deep in places:
-        for one in scan_folder(archive, folder, is_deep=is_deep):
+        for one in scan_folder(archive, folder, unread, is_deep=is_deep):
             if (key := partitioning.key(one)) in found:
                 found[key][one.path] = one
     return {

@@ -1,13 +1,15 @@
 """Rows that are about to be published, table by table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.transcripts.layout import PUBLISHED_TABLES
-from opentr_pipeline.transcripts.schemas import SCHEMAS, SORT_KEYS
+from opentr_pipeline.transcripts.schemas import SCHEMAS, SORT_KEYS, recording_row
+from opentr_pipeline.wording import readable
 
 
 class NewRows:
@@ -46,10 +48,26 @@ def merged(old: dict[str, pa.Table], added: dict[str, pa.Table]) -> dict[str, pa
     return found
 
 
-def with_gone(recordings: Sequence[Mapping[str, Any]], old: pa.Table) -> pa.Table:
-    """Rows of ``recordings``, and the old ones of media files that have left the archive."""
-    here = {row["recording_id"] for row in recordings}
-    gone = [row for row in old.to_pylist() if row["recording_id"] not in here]
-    rows = [*recordings, *({**row, "in_archive": False} for row in gone)]
+def with_gone(
+    recordings: Sequence[Recording], old: pa.Table, unread: Collection[str] = ()
+) -> pa.Table:
+    """Rows of ``recordings``, and the old ones of media files that have left the archive.
+
+    Args:
+        recordings: that were found.
+        old: rows.
+        unread: paths of folders and files; nobody knows whether what was there has left.
+    """
+    rows = [recording_row(one) for one in recordings]
+    here = {row["recording_id"] for row in rows}
+    paths = {readable(path) for path in unread}
+    for row in old.to_pylist():
+        if row["recording_id"] not in here:
+            rows.append(row if _is_below(row["path"], paths) else {**row, "in_archive": False})
     rows.sort(key=lambda row: row["recording_id"])
     return pa.Table.from_pylist(rows, SCHEMAS["recordings"])
+
+
+def _is_below(path: str, places: Collection[str]) -> bool:
+    parts = path.split("/")
+    return any("/".join(parts[: count + 1]) in places for count in range(len(parts)))

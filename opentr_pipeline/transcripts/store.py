@@ -22,7 +22,7 @@ the type of a value in a path (``2024-05``).
 
 import functools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +55,6 @@ from opentr_pipeline.transcripts.schemas import (
     SCHEMAS,
     by_recording,
     columns_of,
-    recording_row,
     relabelled,
     transcript_of,
     transcript_rows,
@@ -143,19 +142,21 @@ class TranscriptStore(StoreLayout):
                 known.add((row["recording_id"], row["media_fingerprint"]))
         return here
 
-    def write_recordings(self, partition_key: str, recordings: Sequence[Recording]) -> None:
+    def write_recordings(
+        self, partition_key: str, recordings: Sequence[Recording], unread: Collection[str] = ()
+    ) -> None:
         """Replace the ``recordings`` rows of a partition.
 
-        Rows of media files that have left the archive stay, with ``in_archive`` false.
+        Rows of media files that have left the archive stay, with ``in_archive`` false; those of
+        what is ``unread``, as in ``Scan``, stay as they are.
         """
-        rows = [recording_row(recording) for recording in recordings]
         target, is_written = self.path("recordings", partition_key), False
         with self._writing(partition_key):
             target.parent.mkdir(parents=True, exist_ok=True)
             while not is_written:
                 self.elsewhere.follow(partition_key)
                 old = self.read_partition("recordings", partition_key)
-                new = with_gone(rows, old)
+                new = with_gone(recordings, old, unread)
                 is_same = new.equals(old) and target.exists()
                 is_written = is_same or self._write_recordings(partition_key, target, new)
             self.elsewhere.settle(partition_key)

@@ -1,6 +1,7 @@
 """Work: what is to be done, what a run takes on, and what it publishes; the engine left out."""
 
 import dataclasses
+import errno
 import itertools
 import os
 import pickle
@@ -17,7 +18,7 @@ from opentr_pipeline.archive.media_files import scan
 from opentr_pipeline.archive.recordings import Recording
 from opentr_pipeline.archive.storage import FolderStorage
 from opentr_pipeline.audio.probe import Probe
-from opentr_pipeline.errors import StoreError
+from opentr_pipeline.errors import ArchiveError, StoreError
 from opentr_pipeline.launching.progress import Progress
 from opentr_pipeline.planning import backlog, overview
 from opentr_pipeline.planning.backlog import MAX_ATTEMPTS
@@ -552,6 +553,45 @@ def test_a_partition_that_is_no_more_has_no_recordings(world: World) -> None:
     assert [len(group) for group in found.values()] == [1, 0]
 
 
+@pytest.mark.parametrize("at", ["film", "film/deep"])
+@pytest.mark.parametrize("asked", ["list", "stat"])
+def test_what_lies_where_nothing_can_be_read_is_not_gone(
+    world: World, monkeypatch: pytest.MonkeyPatch, at: str, asked: str
+) -> None:
+    """In a folder, or a file: it may be there, and what is published of it stays."""
+    for name in ("film/deep/a.wav", "film/deeper.wav"):
+        wav(world.archive / name, 0.5)
+    failure, ask = OSError(errno.EACCES, "We may not"), getattr(FolderStorage, asked)
+
+    def here() -> set[str]:
+        rows = world.store.read("recordings").to_pylist()
+        return {row["path"] for row in rows if row["in_archive"]}
+
+    def look() -> None:
+        unread: set[str] = set()
+        found = backlog.recordings_of(world.setup, ["film"], unread)
+        world.store.write_recordings("film", found["film"], unread)
+
+    def failing(storage: FolderStorage, path: str) -> object:
+        if path == (f"{at}/a.wav" if (at, asked) == ("film/deep", "stat") else at):
+            raise failure
+        return ask(storage, path)
+
+    look()
+    before = here()
+    assert {"film/deep/a.wav", "film/deeper.wav"} <= before
+    monkeypatch.setattr(FolderStorage, asked, failing)
+    look()
+    assert here() == before
+    failure = OSError(errno.ETIMEDOUT, "The bucket did not answer: 503 Service Unavailable")
+    with pytest.raises(ArchiveError, match="did not answer: 503"):
+        look()
+    monkeypatch.undo()
+    (world.archive / "film" / "deeper.wav").unlink()
+    look()
+    assert here() == before - {"film/deeper.wav"}
+
+
 def test_states_are_counted(world: World) -> None:
     world.run(failing=["film/3.wav"])
     found = world.recordings()
@@ -767,8 +807,8 @@ def test_some_partitions_are_scanned_as_the_whole_archive_is(
     assert sum(map(len, whole.values())) == 17
     absent = ("link", "a%2Flink", "%2Ehidden", "gone", "a%2Fb%2Fc%2Fd%2Fe")
     for key in (*whole, *absent):
-        assert backlog._media_of(setup, [key]) == {key: whole.get(key, [])}
-    assert backlog._media_of(setup, list(whole)) == whole
+        assert backlog._media_of(setup, [key], set()) == {key: whole.get(key, [])}
+    assert backlog._media_of(setup, list(whole), set()) == whole
     if by == "folder":  # other folders are not even looked at
         looked: list[str] = []
         listed = FolderStorage.list
@@ -776,7 +816,7 @@ def test_some_partitions_are_scanned_as_the_whole_archive_is(
             FolderStorage, "list", lambda self, path: looked.append(path) or listed(self, path)
         )
         key = setup.partitioning.key(whole["a" if depth == 1 else "a%2Fb"][-1])
-        backlog._media_of(setup, [key])
+        backlog._media_of(setup, [key], set())
         assert {path[:1] for path in looked} == {"a"}
 
 
