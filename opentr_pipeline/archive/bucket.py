@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
+from opentr_pipeline.archive.media_files import MEDIA_EXTENSIONS
 from opentr_pipeline.archive.object_names import is_askable, names_of
 from opentr_pipeline.archive.objects import as_system_errors, has_any, object_store, plain_tag
 from opentr_pipeline.archive.ranges import Ranges
@@ -169,15 +170,18 @@ class BucketStorage:
                 yield _refused(path)
             elif is_folder:
                 yield _folder(path)
-            else:
+            elif path.rpartition(".")[2].lower() in MEDIA_EXTENSIONS:
                 paths.append(path)
+            else:  # few ask what it is
+                yield _unknown(path)
         with ThreadPoolExecutor(NUM_AT_ONCE) as threads:
-            yield from threads.map(self._looked_up, paths)
+            for start in range(0, len(paths), PAGE_KEYS):  # who has enough need not wait for all
+                yield from threads.map(self._looked_up, paths[start : start + PAGE_KEYS])
 
     def _looked_up(self, path: str) -> Listed:
         try:
             facts = self.stat(path)
-        except OSError:  # whoever asks for it says why
+        except (FileNotFoundError, PermissionError):  # whoever asks for it says why
             return _unknown(path)
         return Listed(path, False, False, facts.inode, facts)
 
@@ -218,6 +222,8 @@ class BucketStorage:
             found = next(pages, [])
 
     def _file(self, meta: "ObjectMeta") -> Listed:
+        if not meta["size"]:  # what stands for an empty folder is told without its last slash
+            return _unknown(meta["path"])
         facts = self._facts(meta)
         return Listed(meta["path"], False, False, facts.inode, facts)
 

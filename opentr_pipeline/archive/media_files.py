@@ -187,7 +187,9 @@ def _walk(storage: Storage, found: Scan, top: str, *, is_deep: bool) -> Iterator
                     stack.append(listed.path)
         except OSError as error:
             found.leave(folder, error, storage)
-            found.left_alone["unreadable folder"] += 1
+            # One that is gone meanwhile, or never was more than a name in a bucket, is none.
+            if not isinstance(error, FileNotFoundError):
+                found.left_alone["unreadable folder"] += 1
 
 
 def list_folder(folder: str, storage: Storage, left_alone: Counter[str]) -> Iterator[Listed]:

@@ -7,10 +7,15 @@ page that has one. Arrow gives all names, but no tags of versions: it is asked o
 import errno
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 from opentr_pipeline.archive.objects import NOT_A_NAME
 from opentr_pipeline.settings.addresses import BucketAddress
 
+# A keeper that does not answer is not waited for a quarter of an hour, as Google's client would.
+RETRY_LIMIT = timedelta(seconds=30)
+# Of Arrow's text, which may hold addresses as well: what the keeper said.
+SAID = re.compile(r"(?:AWS Error |Status\()([A-Z_]+)")
 CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -33,19 +38,30 @@ def names_of(address: BucketAddress, folder: str) -> Iterator[tuple[str, bool]]:
         from pyarrow.fs import FileSelector, FileSystem, FileType, GcsFileSystem, S3FileSystem
     except ImportError:
         raise _unnamed(folder) from None
-    files: FileSystem
-    if address.url.startswith("s3:"):
-        files = S3FileSystem(endpoint_override=address.endpoint or None)
-    elif address.url.startswith("gs:"):
-        files = GcsFileSystem()
-    else:
+    if not address.url.startswith(("s3:", "gs:")):
         raise _unnamed(folder)
+    files: FileSystem
     try:
+        if address.url.startswith("s3:"):
+            files = S3FileSystem(
+                endpoint_override=address.endpoint or None, connect_timeout=5, request_timeout=30
+            )
+        else:
+            files = GcsFileSystem(retry_time_limit=RETRY_LIMIT)
         found = files.get_file_info(FileSelector(f"{root}/{folder}".rstrip("/")))
-    except OSError:  # its text may hold addresses
-        raise _unnamed(folder) from None
+    except FileNotFoundError:
+        raise FileNotFoundError(errno.ENOENT, "There is no such object", folder) from None
+    except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
+        said = f"The bucket did not answer: {_reason(error)}"
+        raise OSError(errno.ETIMEDOUT, said, folder) from None
     for one in found:
         yield one.path.removeprefix(f"{root}/"), one.type == FileType.Directory
+
+
+def _reason(error: Exception) -> str:
+    """What a keeper said to Arrow, without addresses."""
+    said = SAID.search(str(error))
+    return said[1] if said else type(error).__name__
 
 
 def _unnamed(folder: str) -> OSError:

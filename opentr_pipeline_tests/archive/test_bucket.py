@@ -5,8 +5,10 @@ import hashlib
 import os
 import subprocess
 import sys
+import threading
 import urllib.parse
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import obstore
@@ -17,6 +19,7 @@ from opentr_pipeline.archive.bucket import BucketStorage
 from opentr_pipeline.archive.changes import Clock, Watch
 from opentr_pipeline.archive.ledger import Ledger
 from opentr_pipeline.archive.media_files import MediaFile, scan
+from opentr_pipeline.archive.object_names import names_of
 from opentr_pipeline.archive.objects import object_store, remove
 from opentr_pipeline.archive.partitioning import Partitioning
 from opentr_pipeline.archive.recordings import ProbeMemory, probe_all
@@ -96,6 +99,49 @@ def test_what_stands_for_an_empty_folder_is_no_file_in_it(address: BucketAddress
     storage = BucketStorage(address)
     assert [one.path for one in storage.list("radio")] == ["radio/a.wav"]
     assert [one.path for one in scan(address).media_files] == ["radio/a.wav"]
+
+
+def test_what_stands_for_a_folder_is_no_recording(address: BucketAddress) -> None:
+    put(address, "a.wav")
+    put_oddly(address, "show.mts/", "empty/")
+    found = scan(address)
+    assert [one.path for one in found.media_files] == ["a.wav"]
+    put_oddly(address, "odd//b.wav")  # folders are listed one by one
+    found = scan(address)
+    assert [one.path for one in found.media_files] == ["a.wav"]
+    assert "unreadable folder" not in found.left_alone
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_beside_a_name_that_cannot_be_had_a_refusal_says_why(
+    status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outage there is no bad name, and nothing is gone by it."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+
+    class Refusing(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+        def do_GET(self) -> None:
+            code = {403: "AccessDenied", 503: "SlowDown"}[status]
+            body = f"<Error><Code>{code}</Code></Error>".encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    refusing = BucketAddress("s3://tapes/radio", f"http://127.0.0.1:{server.server_port}")
+    try:
+        with pytest.raises(OSError, match={403: "ACCESS_DENIED", 503: "SLOW_DOWN"}[status]) as said:
+            list(names_of(refusing, "a"))
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert said.value.errno == errno.ETIMEDOUT
 
 
 def put_oddly(address: BucketAddress, *names: str) -> None:
