@@ -4,15 +4,17 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
-from pyarrow.fs import AzureFileSystem
 
 from opentr_pipeline.settings.addresses import BucketAddress
 from opentr_pipeline_tests.bucket_server import started
 
-# Where npm is, it could be had.
-NO_NPM = "Azurite, an Azure server, which npm would install"
+if TYPE_CHECKING:
+    from pyarrow.fs import AzureFileSystem
+
+NO_AZURITE = "Azurite, an Azure server (npm install --global azurite)"
 # Printed in Azurite's own documentation: a key of nobody's.
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -23,7 +25,7 @@ OPTIONS = "--inMemoryPersistence --silent --skipApiVersionCheck --disableTelemet
 def azure_server() -> Iterator[str]:
     """The name and port of a server that nobody else on the network reaches."""
     if not (azurite := shutil.which("azurite-blob")):
-        pytest.skip("Azurite (npm install --global azurite)" if shutil.which("npm") else NO_NPM)
+        pytest.skip(NO_AZURITE)
     where = [azurite, "--blobHost", "127.0.0.1", *OPTIONS, "--blobPort"]
     with started(where, "Azurite") as port:
         yield f"127.0.0.1:{port}"
@@ -39,8 +41,10 @@ def environment(server: str) -> dict[str, str]:
     }
 
 
-def containers(server: str) -> AzureFileSystem:
+def containers(server: str) -> "AzureFileSystem":
     """Its containers, as folders."""
+    from pyarrow.fs import AzureFileSystem  # not in every build of Arrow
+
     return AzureFileSystem(
         ACCOUNT, account_key=KEY, blob_storage_authority=server, blob_storage_scheme="http"
     )

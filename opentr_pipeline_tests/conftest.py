@@ -20,7 +20,7 @@ from opentr_pipeline.recognition import fetching
 from opentr_pipeline.settings.environment import Settings, load_settings
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.transcripts.store import TranscriptStore
-from opentr_pipeline_tests.azure_server import NO_NPM, azure_server, environment
+from opentr_pipeline_tests.azure_server import NO_AZURITE, azure_server, environment
 from opentr_pipeline_tests.bucket_server import CREDENTIALS, bucket_server
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Where everything can be had, a skip is a failure."""
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
-    if report.skipped and STRICT and _reason(report) not in (HANDED_CASES, PYTORCH, NO_NPM):
+    if report.skipped and STRICT and _reason(report) not in (HANDED_CASES, PYTORCH, NO_AZURITE):
         why = f"OPENTR_TEST_STRICT=1 and skipped: {_reason(report)}"
         report.outcome, report.longrepr = "failed", why
 
