@@ -112,6 +112,26 @@ def test_what_stands_for_a_folder_is_no_recording(address: BucketAddress) -> Non
     assert "unreadable folder" not in found.left_alone
 
 
+def test_an_outage_beside_such_a_name_ends_the_scan(
+    address: BucketAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(address, "odd/a.wav", "odd/b.txt")
+    put_oddly(address, "odd//b.wav")
+    stat = BucketStorage.stat
+    asked: list[str] = []
+
+    def failing(storage: BucketStorage, path: str) -> object:
+        asked.append(path)
+        if path.endswith(("a.wav", "b.txt")):
+            raise OSError(errno.ETIMEDOUT, "The bucket did not answer: no connection")
+        return stat(storage, path)
+
+    monkeypatch.setattr(BucketStorage, "stat", failing)
+    with pytest.raises(ArchiveError, match="no connection"):
+        scan(address)
+    assert asked == ["odd/a.wav"], "only media are asked for"
+
+
 @pytest.mark.parametrize("status", [403, 503])
 def test_beside_a_name_that_cannot_be_had_a_refusal_says_why(
     status: int, monkeypatch: pytest.MonkeyPatch
