@@ -196,7 +196,7 @@ def _idle_tick(archive: Archive) -> Callable[[], str]:
 def _status(archive: Archive) -> Callable[[], str]:
     """What ``opentr status`` looks at."""
     gc.set_threshold(GARBAGE_THRESHOLD)
-    watch = StatusWatch(Setup(archive.settings), OPTIONS)
+    watch = StatusWatch(Setup(archive.settings), lambda: OPTIONS)
 
     def work() -> str:
         overview = watch.status().overview

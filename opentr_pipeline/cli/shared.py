@@ -271,7 +271,7 @@ def known(setup: "Setup") -> "tuple[Scan, list[RecordingWork]]":
     from opentr_pipeline.archive import media_files as archives
     from opentr_pipeline.planning import overview
 
-    options = setup.options_to_look
+    options = setup.options_to_look()
     found = archives.scan(setup.workspace.archive)
     return found, overview.probed_work(setup, found, options)
 

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -73,11 +74,17 @@ class Status:
 class StatusWatch:
     """Looks again and again, at what is dear to look at less often."""
 
-    def __init__(self, setup: Setup, options: ArchiveOptions) -> None:
-        """Prepare; nothing is looked at yet."""
+    def __init__(self, setup: Setup, ask_options: Callable[[], ArchiveOptions]) -> None:
+        """Prepare; nothing is looked at yet.
+
+        Args:
+            setup: of the archive.
+            ask_options: says what decides what transcripts say; asked again and again, as the first
+                run may fetch the model that they depend on.
+        """
         self._setup = setup
         self._settings = setup.settings
-        self._options = options
+        self._ask_options = ask_options
         self._slots = setup.slots
         self._store = setup.store
         self._checkpoints = Checkpoints(self._store.inner, self._store.database)
@@ -108,10 +115,11 @@ class StatusWatch:
 
     def _rescan(self) -> None:
         started = time.monotonic()
+        options = self._ask_options()
         found = scan(self._setup.workspace.archive)
         self._overview, self._pending = Overview(), Counter[Content]()
         self._speakers = Counter[Selection]()
-        for works in known_work_by_partition(self._setup, found, self._options):
+        for works in known_work_by_partition(self._setup, found, options):
             self._overview += count(works)
             probed = [one for one in works if not one.recording.is_guessed]
             self._pending.update(one.content for one in probed if one.state != "done")

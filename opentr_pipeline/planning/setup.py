@@ -137,9 +137,10 @@ class Setup:
         """What decides what the archive's transcripts say; see ``options_with``."""
         return self.options_with()
 
-    @property
     def options_to_look(self) -> ArchiveOptions:
-        """The same for who only looks; before the first run nothing depends on them.
+        """The same for who only looks; before anything is published nothing depends on them.
+
+        Who looks again asks again: a run may have fetched the model since.
 
         Raises:
             ModelError: the model is not there, and transcripts are, or it cannot do what is asked.
@@ -148,7 +149,7 @@ class Setup:
         try:
             return self.options
         except MissingModelError:
-            if self.store.inner.exists():
+            if self.store.partition_keys():
                 raise
             return NO_OPTIONS
 

@@ -83,5 +83,5 @@ def test_a_closed_slot_is_shown(commands: Path) -> None:
         assert "0 of 1" in result.output
         assert "cpu.slot-0: closed until the next start" in result.output
         assert "WHISPER_COMPUTE_TYPE" in result.output
-    looking = StatusWatch(Setup(settings_of_command(None)), ArchiveOptions(OPTIONS))
+    looking = StatusWatch(Setup(settings_of_command(None)), lambda: ArchiveOptions(OPTIONS))
     assert "0 of 1 slots, 1 closed, no speed yet" in status_line(looking.status())

@@ -1,6 +1,9 @@
 """The operators' commands on archives without a model: what they ask for, JSON, health."""
 
 import contextlib
+import dataclasses
+import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,14 +11,18 @@ import pytest
 from click.testing import CliRunner
 
 from opentr_pipeline import locks
+from opentr_pipeline.archive.media_files import scan
+from opentr_pipeline.archive.recordings import probe_all
 from opentr_pipeline.cli import shared
 from opentr_pipeline.cli.app import main
 from opentr_pipeline.errors import MediaError
-from opentr_pipeline.monitoring import health
+from opentr_pipeline.monitoring import health, status
 from opentr_pipeline.planning.options import ArchiveOptions
 from opentr_pipeline.planning.setup import Setup
+from opentr_pipeline.recognition import models
 from opentr_pipeline.services import dev, started_with
 from opentr_pipeline.transcripts.store import Entry
+from opentr_pipeline_tests.bucket_server import new_bucket
 from opentr_pipeline_tests.cli.answers import asked
 from opentr_pipeline_tests.making import OPTIONS, recording, transcript, wav
 from opentr_pipeline_tests.steps.test_hearing import Case, StandIn
@@ -37,6 +44,44 @@ def test_who_looks_needs_a_model_only_once_something_is_transcribed(bare: Path) 
         refused = CliRunner().invoke(main, [command])  # what is stale, the model alone could say
         assert refused.exit_code == 2
         assert refused.output.startswith("opentr: The model base is not in ")
+
+
+@pytest.mark.slow
+def test_before_the_first_run_a_bucket_has_nothing_that_needs_a_model(
+    bare: Path, buckets: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTPUT_DIR", f"s3://{new_bucket(buckets)}/tables")
+    monkeypatch.setenv("S3_ENDPOINT_URL", buckets)
+    monkeypatch.setenv("OPENTR_HOME", str(bare / "home"))
+    for _ in range(2):  # the first has made folders of what it follows
+        seen = asked("status")
+        assert isinstance(seen, dict)
+        assert (seen["num_unprobed"], seen["num_stale"]) == (1, 0)
+    assert shared.setup_of(None).store.inner.exists()
+
+
+def test_who_watches_from_before_the_first_run_sees_what_it_publishes(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status, "RESCAN_S", 0.0)
+    monkeypatch.setattr(status, "RESCAN_SHARE", math.inf)
+    setup = shared.setup_to_look(None)
+    [media_file] = scan(setup.workspace.archive).media_files
+    [one] = probe_all(setup.workspace.archive, [("a", media_file)], setup.probe_memory)
+    watch = status.StatusWatch(setup, setup.options_to_look)
+    assert watch.status().overview.num_missing == 1
+    folder = bare / "models" / "base"  # as a run fetches it
+    folder.mkdir(parents=True)
+    record = {"name": "base", "files": {"model.bin": OPTIONS.model_digest}}
+    (folder / models.MANIFEST).write_text(json.dumps(record))
+    run = shared.setup_of(None)
+    media, wanted = run.options.content(one)
+    published = dataclasses.replace(
+        transcript(), media_fingerprint=media, settings_fingerprint=wanted
+    )
+    run.store.publish(one.partition_key, [Entry(one.recording_id, "a/one.wav", published)])
+    seen = watch.status().overview
+    assert (seen.num_done, seen.num_stale, seen.num_missing) == (1, 0, 0)
 
 
 def test_the_keys_of_json_are_stable(bare: Path) -> None:
