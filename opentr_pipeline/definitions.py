@@ -11,7 +11,6 @@ from opentr_pipeline.defs.script_places import find_scripts_once
 from opentr_pipeline.settings.environment import load_settings
 
 find_scripts_once()
-fork_runs()
 # The archive of the environment has a Dagster to itself, so no name needs a prefix.
 NAMES, SETTINGS = Names(), load_settings()
 # Dagster's own way of keeping values, which nothing of ours uses, could be told by any run to load
@@ -25,3 +24,6 @@ defs = Definitions.merge(
 def transcribe_archive_job() -> JobDefinition:
     """The main job, in the form that other processes can build again."""
     return defs.resolve_job_def(NAMES.name(MAIN_JOB))
+
+
+fork_runs()  # last, for what is refused above is to be said once

@@ -87,7 +87,7 @@ def _tick(context: SensorEvaluationContext, setup: Setup, names: Names) -> Senso
         return registered(context.instance, names)
 
     active = _under_way(context.instance, names)
-    tick = uploads.watch(active, register, look_every_s(setup.settings))
+    tick = uploads.watch(active, register)
     sentence = f"{tick.sentence} {_slots_said(setup)}"
     context.log.info(sentence)
     return SensorResult(

@@ -76,24 +76,24 @@ class Uploads:
         self._memory = setup.probe_memory
         self._watch: Watch
 
-    def watch(self, active: Mapping[str, bool], register: Register, every_s: float) -> Tick:
-        """Look until runs are to be started, as long as Dagster would not ask again anyway.
+    def watch(self, active: Mapping[str, bool], register: Register) -> Tick:
+        """Look, and wait for an upload that is about to settle, as long as Dagster would not ask.
 
-        An upload that settles soon is waited for; else it would wait for another tick.
+        It would have to wait for another tick otherwise. Nothing is waited for where no run could
+        be asked for.
 
         Args:
             active: as of ``tick``.
             register: as of ``tick``.
-            every_s: how often the archive is to be looked at.
 
         Raises:
             OpentrError: as from ``tick``.
         """
         until = self._clock.now() + WATCH_S
         ticked = self.tick(active, register)
-        while not ticked.requests:
+        while not ticked.requests and _room(active) > 0:
             now = self._clock.now()
-            next_at = max(min(now + every_s, ticked.settles_at), now + LOOKS_APART_S)
+            next_at = max(ticked.settles_at, now + LOOKS_APART_S)
             if next_at > until:
                 break
             self._clock.sleep(next_at - now)
@@ -190,7 +190,7 @@ class Uploads:
 
     def _ask(self, active: Mapping[str, bool], register: Register) -> list[Request]:
         """Runs for what is due: uploads first, then some of the stock."""
-        room = MAX_RUNS - sum(not is_stock for is_stock in active.values())
+        room = _room(active)
         due = self._due(MAX_RUNS * MAX_RECORDINGS, is_stock=False)
         if not due and not any(active.values()):
             room, due = 1, self._due(MAX_RECORDINGS, is_stock=True)
@@ -258,6 +258,11 @@ class Uploads:
         if watch.num_unreadable:
             parts.append(f"{_count(watch.num_unreadable, 'folder')} that cannot be read whole")
         return f"{said}: {', '.join(parts) or 'there are no media'}."
+
+
+def _room(active: Mapping[str, bool]) -> int:
+    """How many more runs for uploads there may be."""
+    return MAX_RUNS - sum(not is_stock for is_stock in active.values())
 
 
 def _count(number: int, thing: str) -> str:

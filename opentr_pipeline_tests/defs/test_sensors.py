@@ -74,7 +74,9 @@ class Eye:
 
 @pytest.fixture
 def eye(tmp_path: Path, models_root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Eye]:
-    monkeypatch.setattr(uploads, "WATCH_S", 0.0)  # else each tick would look for four seconds
+    monkeypatch.setattr(
+        uploads, "WATCH_S", 0.0
+    )  # else ticks would wait for what is about to settle
     (tmp_path / "dagster").mkdir()
     with DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
         yield Eye(tmp_path, instance, models_root)

@@ -54,27 +54,24 @@ def test_an_upload_is_taken_once_it_was_the_same_twice(busy: Desk) -> None:
 def test_a_tick_waits_for_what_is_about_to_settle(busy: Desk) -> None:
     busy.put("new/c.wav")
     began = busy.now
-    assert busy.watch(30).requests == ()
+    assert busy.watch().requests == ()
     assert busy.now == began  # nothing is to be seen before the next tick
     busy.now += SETTLE_S - 3
-    assert busy.paths(busy.watch(30).requests) == ["new/c.wav"]
+    assert busy.watch(uploads.MAX_RUNS).requests == ()
+    assert busy.now == began + SETTLE_S - 3  # no run could be asked for
+    assert busy.paths(busy.watch(uploads.MAX_RUNS - 1).requests) == ["new/c.wav"]
     assert busy.now == pytest.approx(began + SETTLE_S)
-    assert busy.watch(30).requests == ()
+    assert busy.watch().requests == ()
 
 
-def test_a_tick_looks_as_often_as_it_is_to_and_ends_before_the_next(busy: Desk) -> None:
-    looks: list[float] = []
-    busy.after_sleep = lambda: looks.append(busy.now - 1000.0)
-    busy.now = 1000.0
-    assert busy.watch(1.5).requests == ()
-    assert looks == [1.5, 3.0]
-    # What comes between two looks of a tick is seen by the next one.
+def test_a_tick_of_a_short_settling_waits_only_for_an_upload(busy: Desk) -> None:
     short = Desk(busy.archive.parent, UPLOAD_SETTLE_S=1)
     short.now, short.keys = 2000.0, busy.keys
-    short.after_sleep = lambda: short.now < 2001.5 and short.put("new/c.wav")
-    ticked = short.watch(1.0)
-    assert short.paths(ticked.requests) == ["new/c.wav"]
-    assert short.now == pytest.approx(2002.0)
+    assert short.watch().requests == ()
+    assert short.now == 2000.0  # other sensors wait for this one
+    short.put("new/c.wav")
+    assert short.paths(short.watch().requests) == ["new/c.wav"]
+    assert short.now == pytest.approx(2001.0)
 
 
 def test_a_file_that_grows_is_left_until_it_rests(busy: Desk) -> None:

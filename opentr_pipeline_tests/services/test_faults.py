@@ -134,6 +134,21 @@ def test_a_killed_run(one: Project) -> None:
     caught.wait_until_done(kept)
 
 
+def test_a_killed_server_of_forks(one: Project) -> None:
+    caught = Backfill(one, "forks-h", as_run=True)
+    kept, step = caught.kept(), holder_of(caught.slot)
+    assert step is not None
+    run = run_process(one.settings.workspace.dagster_home)
+    assert run is not None
+    kill(parent(run))
+    # It is tried again, and neither it nor its step works on beside that.
+    both = [Path(f"/proc/{process}") for process in (run, step)]
+    wait_for(lambda: not any(one.exists() for one in both), timeout_s=10)
+    caught.wait_until_done(kept)
+    again = run_ids(one, caught.key)
+    assert len(again) == 2
+
+
 def test_a_killed_daemon(one: Project) -> None:
     caught = Backfill(one, "daemon-c")
     kept = caught.kept()
