@@ -85,14 +85,16 @@ def _write(made: "Pages", keys: list[str]) -> list[str]:
 
 
 def _posters(made: "Pages", keys: list[str]) -> list[str]:
-    """Look for posters of films; a sentence where some cannot be written."""
+    """Look for posters of films, also where they were given up; what cannot be written."""
     from opentr_pipeline.transcripts.derived_files import unwritten_sentence
 
     try:
-        unwritten = made.write_posters(keys)
+        looked = made.write_posters(keys, again=True)
     except StoreError as error:
         return [str(error)]
-    return [unwritten_sentence(unwritten, made.root)] if unwritten else []
+    if said := looked.given_up_sentence:  # costs nothing but them
+        terminal.say(said)
+    return [unwritten_sentence(looked.unwritten, made.root)] if looked.unwritten else []
 
 
 def _make_posters(made: "Pages", keys: list[str]) -> None:

@@ -52,11 +52,11 @@ class Making(NamedTuple):
 
     Attributes:
         of_partition: makes a partition, and gives what the page is to show of it.
-        last_act: called when all partitions of a run have been tried.
+        last_act: called when all partitions of a run have been tried; gives what its log is to say.
     """
 
     of_partition: Callable[[str], Metadata]
-    last_act: Callable[[], object] = lambda: None
+    last_act: Callable[[], str | None] = lambda: None
 
 
 def _subtitles(setup: Setup) -> Making:
@@ -87,7 +87,7 @@ def _pages(setup: Setup) -> Making:
             "home": link(made.address(HOME_PAGE)),
         }
 
-    def last() -> None:
+    def last() -> str:
         problems: dict[str, None] = {}
         if setup.workspace.output_bucket:  # lists and index there name what other hosts publish
             setup.store.elsewhere.follow_all()
@@ -99,9 +99,11 @@ def _pages(setup: Setup) -> Making:
         index.write_volumes()
         made.write_home()
         made.send()
-        if unwritten := made.write_posters(keys):
-            problems[unwritten_sentence(unwritten, made.root)] = None
+        looked = made.write_posters(keys)
+        if looked.unwritten:
+            problems[unwritten_sentence(looked.unwritten, made.root)] = None
         _raise_together(problems)
+        return looked.given_up_sentence
 
     return Making(written, last)
 
@@ -219,7 +221,7 @@ def _archive_report(settings: Settings, names: Names) -> AssetsDefinition:
 def each_partition(
     context: AssetExecutionContext,
     made: Callable[[str], Metadata],
-    last_act: Callable[[], object] = lambda: None,
+    last_act: Callable[[], str | None] = lambda: None,
 ) -> Iterator[MaterializeResult[Any]]:
     """Make the partitions of a run one by one; one that cannot be made costs the others nothing.
 
@@ -229,7 +231,7 @@ def each_partition(
     Args:
         context: of the step.
         made: makes a partition, and gives what the page is to show of it.
-        last_act: called when all of them have been tried.
+        last_act: called when all of them have been tried; gives what the log is to say.
 
     Raises:
         Failure: something could not be made; never tried again, it would fail again.
@@ -242,7 +244,8 @@ def each_partition(
         except OpentrError as error:
             sentences[str(error)] = None
     try:
-        last_act()
+        if said := last_act():
+            context.log.warning(said)
     except OpentrError as error:
         sentences[str(error)] = None
     for key, values in facts.items():

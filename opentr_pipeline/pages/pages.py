@@ -41,7 +41,7 @@ from opentr_pipeline.pages.lists import (
     totals_of,
 )
 from opentr_pipeline.pages.media_links import link_media
-from opentr_pipeline.pages.posters import make_posters, shown_posters
+from opentr_pipeline.pages.posters import Looked, make_posters, shown_posters
 from opentr_pipeline.pages.recording_facts import (
     Chapters,
     all_chapters,
@@ -156,7 +156,7 @@ class Pages:
     def _write(self, key: str, noted: Note, made_from: str) -> Written:
         rows = published_rows(self.tree.store, key)
         done = Written(len(rows))
-        posters = shown_posters(self.tree, rows, self._archive_root, noted)
+        posters = shown_posters(self.tree, rows, self._archive_root, noted, done.unwritten)
         entries = [ListEntry.of_row(row) for row in rows]
         names = {entry.poster for entry in entries if entry.poster}
         chapters = all_chapters(rows, self._archive_root, noted.facts.get("chapters", {}))
@@ -178,25 +178,26 @@ class Pages:
         self.tree.keep(key, Note("" if done.unwritten else made_from, sorted(names), facts))
         return done
 
-    def write_posters(self, partition_keys: Iterable[str]) -> list[str]:
+    def write_posters(self, partition_keys: Iterable[str], *, again: bool = False) -> Looked:
         """Look for posters of films whose pages are there, and show them; this takes its time.
 
-        Returns:
-            A word about each file whose place somebody has taken.
+        Args:
+            partition_keys: of the pages.
+            again: try films once more that were given up.
 
         Raises:
             StoreError: the disk is full, or the tree cannot be written.
         """
-        unwritten: list[str] = []
+        looked = Looked()
         has_news = False
         for key in partition_keys:
-            if make_posters(self.tree, key, self._archive_root, unwritten):
-                unwritten += self.write(key).unwritten
+            if make_posters(self.tree, key, self._archive_root, looked, again=again):
+                looked.unwritten += self.write(key).unwritten
                 has_news = True
         if has_news:
             self.write_home()
             self.send()
-        return unwritten
+        return looked
 
     def _recordings(
         self,

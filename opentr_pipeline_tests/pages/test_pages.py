@@ -30,6 +30,7 @@ from opentr_pipeline.pages import lists
 from opentr_pipeline.pages.copies import copy_with_media
 from opentr_pipeline.pages.lists import ListEntry, Section, added, home_pages, totals_of
 from opentr_pipeline.pages.pages import Pages, Written
+from opentr_pipeline.pages.posters import Looked
 from opentr_pipeline.pages.recording_facts import all_chapters
 from opentr_pipeline.settings.environment import Settings
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
@@ -92,7 +93,7 @@ def write(settings: Settings) -> Written:
     for key in made.partition_keys():
         done.add(made.write(key))
     made.write_home()
-    assert made.write_posters(made.partition_keys()) == []
+    assert made.write_posters(made.partition_keys()) == Looked()
     return done
 
 
