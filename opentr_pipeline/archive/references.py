@@ -112,13 +112,16 @@ def _said_lines(lines: Sequence[str], kind: str) -> Iterator[str]:
     """Lines without the names of cues; a number that is said is marked, else it is taken for one.
 
     pysubs2 1.8 takes each number that ends a cue for that of the next one, and other names of cues
-    for words of the cue before.
+    for words of the cue before. An empty line may part a number from the times below it.
     """
     for number, line in enumerate(lines):
-        is_before_times = bool(TIMES.match("".join(lines[number + 1 : number + 2])))
-        if NUMBER.fullmatch(line) and not is_before_times:
+        is_alone = not "".join(lines[max(0, number - 1) : number]).strip()
+        is_number = bool(NUMBER.fullmatch(line))
+        after = lines[number + 1 : number + (3 if is_number and is_alone else 2)]
+        is_before_times = bool(TIMES.match(next(filter(str.strip, after), "")))
+        if is_number and not is_before_times:
             yield SAID_NUMBER + line
-        elif not (is_before_times and kind == "vtt" and not "".join(lines[:number][-1:]).strip()):
+        elif not (is_before_times and kind == "vtt" and is_alone):
             yield line
 
 

@@ -3,8 +3,9 @@ r"""Edits on the disk: ``edits/FINGERPRINT.jsonl`` below OUTPUT_DIR, a line for 
 The files are the truth, and what people have said: they depend on no model and no table, and are
 only ever added to, so that git keeps them, and puts together what two people have added. The one
 exception is ``rename_speaker``: who is forgotten is not to stay in them. The folder may be a link
-to one elsewhere. Where the tables are in a bucket they are objects beside these, and the folder is
-a copy that follows. Who takes an edit back adds a line that says so::
+to one elsewhere. Where the tables are in a bucket they are objects beside these, each replaced as a
+whole, and the folder is a copy that follows; what git or an editor changes in it goes there when it
+is next put into tables. Who takes an edit back adds a line that says so::
 
     {"id": "9b1d…", "kind": "words", "start_s": 12.3, "old": " ferara", "new": " Ferrara", …}
     {"id": "77c0…", "kind": "undo", "of": "9b1d…", "who": "anna", "made_at": "2026-11-27T…"}
@@ -20,6 +21,7 @@ from typing import Any
 
 from opentr_pipeline.corrections.applying import Kept
 from opentr_pipeline.corrections.edit_lines import encoded, kept_in, line_of, lines_in
+from opentr_pipeline.corrections.edit_writing import State, append, replace_unchanged, state_of
 from opentr_pipeline.corrections.making import new_id
 from opentr_pipeline.errors import StoreError
 from opentr_pipeline.locks import locked
@@ -27,7 +29,6 @@ from opentr_pipeline.speakers.people import Span, tidy
 from opentr_pipeline.transcripts.edits import Edit
 from opentr_pipeline.transcripts.elsewhere import Nowhere
 from opentr_pipeline.transcripts.layout import EDITS, StoreLayout, disk_sentences
-from opentr_pipeline.whole_files import write_whole
 from opentr_pipeline.wording import now
 
 ENDING = ".jsonl"
@@ -79,17 +80,30 @@ class EditFiles:
         """The edits of some media in the order in which they were made, and the digest of these.
 
         What others have kept elsewhere comes first: whoever puts edits into tables that another
-        host has published must not know fewer than that one.
+        host has published must not know fewer than that one. Nor more than the next one: what git
+        or an editor has put into the file here goes there.
 
         Raises:
             StoreError: a line is damaged, or the bucket cannot be read.
         """
         if self._is_copy:
             with self.writing():
-                self._layout.elsewhere.follow_file(self._name(media_fingerprint))
+                self._replace(media_fingerprint, lambda old: old)
         raw = self._bytes(media_fingerprint)
         lines = list(lines_in(raw, self.path(media_fingerprint)))
         return kept_in(lines), _digest(raw)
+
+    def exchange(self) -> None:
+        """Have all hosts keep what any of them has, such as after git has brought corrections.
+
+        Raises:
+            StoreError: a line is damaged, or the bucket cannot be written.
+        """
+        self.follow()
+        with self.writing():
+            for media in sorted(self.media()):
+                if self._layout.elsewhere.is_changed_here(self._name(media)):
+                    self._replace(media, lambda old: old)
 
     def add(
         self, media_fingerprint: str, path: str, edits: Sequence[Edit], seen: str | None = None
@@ -153,8 +167,7 @@ class EditFiles:
         """
 
         def made(raw: bytes) -> bytes:
-            lines = list(lines_in(raw, self.path(media_fingerprint)))
-            new = make(lines)
+            new = make(lines := list(lines_in(raw, self.path(media_fingerprint))))
             return raw if new == lines else encoded(new)
 
         self._replace(media_fingerprint, made)
@@ -197,27 +210,32 @@ class EditFiles:
     def _replace(
         self, media_fingerprint: str, make: Callable[[bytes], bytes], seen: str | None = None
     ) -> bool:
-        """Make a file another one, here and elsewhere; see ``add``.
-
-        It is replaced and not written to: a disk that is full, or a writer that is killed, would
-        leave half a line, and with that lock up all the others.
-        """
+        """Make a file another one, here and elsewhere; see ``add``."""
         elsewhere, name = self._layout.elsewhere, self._name(media_fingerprint)
+        path = self.path(media_fingerprint)
         while True:
             elsewhere.follow_file(name)
-            old = self._bytes(media_fingerprint)
+            was, old = state_of(path), self._bytes(media_fingerprint)
             if seen not in (None, _digest(old)):
                 return False
-            new = make(old)
-            if new == old:
+            new, is_changed_here = make(old), elsewhere.is_changed_here(name)
+            if new == old and not is_changed_here:
                 return True
-            if elsewhere.commit_file(name, new):
-                break
+            if is_changed_here:  # by what may have damaged it, and others would have that
+                list(lines_in(new, path))
+            if elsewhere.commit_file(name, new) and (
+                self._is_copy or self._write(path, was, old, new)
+            ):
+                return True
+
+    def _write(self, path: Path, was: State, old: bytes, new: bytes) -> bool:
+        """Add to a file, or replace it where it is as it ``was``; whether that is done."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        if not (self._is_copy or (attributes := self.folder / ".gitattributes").exists()):
-            attributes.write_text(ATTRIBUTES, encoding="utf-8")
-        write_whole(self.path(media_fingerprint).resolve(), new, is_durable=True)
-        return True
+        if not (named := self.folder / ".gitattributes").exists():
+            named.write_text(ATTRIBUTES, encoding="utf-8")
+        if new.startswith(old):
+            return append(path, new.removeprefix(old))
+        return replace_unchanged(path, was, new)
 
 
 def _unreadable(path: Path, error: OSError) -> StoreError:

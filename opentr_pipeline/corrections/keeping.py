@@ -56,5 +56,7 @@ def publish_all(store: TranscriptStore) -> list[str]:
     Raises:
         StoreError: the disk is full, or a file of edits is damaged.
     """
-    with EditFiles(store).alone():
+    files = EditFiles(store)
+    with files.alone():
+        files.exchange()
         return put_corrections(store, store.partition_keys())

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from opentr_pipeline.corrections.edit_files import EditFiles
+from opentr_pipeline.corrections.edit_lines import kept_in
 from opentr_pipeline.corrections.importing import recordings
 from opentr_pipeline.corrections.keeping import publish
 from opentr_pipeline.errors import StoreError
@@ -67,7 +68,9 @@ def undo(store: TranscriptStore, edit_ids: Iterable[str], who: str, why: str) ->
     with files.alone():
         files.follow()
         media_of = {
-            kept.edit.edit_id: media for media in files.media() for kept in files.load(media)[0]
+            kept.edit.edit_id: media
+            for media in files.media()
+            for kept in kept_in(files.lines(media))  # followed just now, all at once
         }
         by_media: dict[str, list[str]] = {}
         for edit_id in edit_ids:

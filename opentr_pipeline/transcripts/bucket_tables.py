@@ -29,7 +29,7 @@ from opentr_pipeline.plain_files import private_folder
 from opentr_pipeline.settings.addresses import BucketAddress, Place
 from opentr_pipeline.transcripts import generations
 from opentr_pipeline.transcripts.bucket_claims import OURS, check_conditions, first_kept
-from opentr_pipeline.transcripts.bucket_files import BucketFiles
+from opentr_pipeline.transcripts.bucket_files import BucketFiles, refused
 from opentr_pipeline.transcripts.bucket_pointers import (
     POINTERS,
     Pointer,
@@ -186,10 +186,7 @@ class BucketTables:
                 if now.files != fresh.files:  # else it was ours, and the answer got lost
                     remove(store, sent.values())
                     if is_same(noted, (now.version or {}).get("e_tag")):
-                        raise StoreError(
-                            f"OUTPUT_DIR={self._address} refuses a condition that holds; what is "
-                            "finished is kept, and published by the next run."
-                        ) from None
+                        raise refused(pointer_path(partition_key)) from None
                     return False
                 version = dict(now.version or {})
         self._committed[partition_key] = Pointer(version, fresh.files)
@@ -242,6 +239,10 @@ class BucketTables:
         """See ``Elsewhere``."""
         with self._sentences():
             self._files.follow_all(object_store(self._address), folder)
+
+    def is_changed_here(self, name: str) -> bool:
+        """See ``Elsewhere``."""
+        return self._files.is_changed_here(name)
 
     def commit_file(self, name: str, content: bytes) -> bool:
         """See ``Elsewhere``."""

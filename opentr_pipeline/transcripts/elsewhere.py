@@ -87,6 +87,8 @@ class Elsewhere(Protocol):
     def follow_file(self, name: str) -> None:
         """Have a file of the folder be as it is there; asked by who holds the file's lock.
 
+        A file of lines that is changed here keeps the lines that it has.
+
         Raises:
             StoreError: the bucket cannot be read.
         """
@@ -98,8 +100,11 @@ class Elsewhere(Protocol):
             StoreError: the bucket cannot be read.
         """
 
+    def is_changed_here(self, name: str) -> bool:
+        """Whether something here, such as git, has changed a file since it was followed."""
+
     def commit_file(self, name: str, content: bytes) -> bool:
-        """Replace a file there that was followed; see ``commit``.
+        """Replace a file there that was followed, and then here; see ``commit``.
 
         Raises:
             StoreError: the bucket cannot be written.
@@ -148,6 +153,10 @@ class Nowhere:
 
     def follow_files(self, folder: str) -> None:
         """See ``Elsewhere``."""
+
+    def is_changed_here(self, name: str) -> bool:
+        """See ``Elsewhere``."""
+        return False
 
     def commit_file(self, name: str, content: bytes) -> bool:
         """See ``Elsewhere``."""

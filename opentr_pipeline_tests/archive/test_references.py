@@ -45,6 +45,23 @@ first
 one <00:03.500>two <c.loud>th</c>r<00:03.700>ee
 """
 
+# As some programs write them; the 3 is said.
+PARTED = """1
+
+00:00:01,000 --> 00:00:02,000
+Good morning
+
+2
+
+00:00:02,500 --> 00:00:03,000
+3
+
+3
+
+00:00:04,000 --> 00:00:05,000
+everyone
+"""
+
 
 def _archive(root: Path, *names: str) -> Path:
     for name in names:
@@ -125,6 +142,7 @@ def test_names_that_are_not_utf_8_have_references_too(tmp_path: Path) -> None:
         ("x.srt", b"\xef\xbb\xbf" + SRT.replace("\n", "\r\n").encode(), None),
         ("x.vtt", VTT.encode(), "bread butter one two three"),
         ("x.SRT", SRT.encode(), None),
+        ("x.srt", PARTED.encode(), "good morning 3 everyone"),
     ],
 )
 def test_texts_and_subtitles_are_read(

@@ -259,3 +259,27 @@ def test_who_has_not_all_of_a_file_kept_has_checked_nothing(tmp_path: Path) -> N
     assert done.kinds["checked"] == 0
     done = desk.bring("txt", "\n".join(lines).encode(), is_checked=True)
     assert done.kinds == {"checked": 1}
+
+
+def test_files_of_edits_stay_whose_they_are_and_keep_what_others_save_meanwhile(
+    tmp_path: Path,
+) -> None:
+    files = write_edits(desk_of(tmp_path), jsonl())
+    path = files.path(next(iter(files.media())))
+    path.chmod(0o664)
+    place = path.stat().st_ino
+    files.undo(path.stem, ["a"], "anna", "")
+    assert (path.stat().st_ino, len(files.lines(path.stem))) == (place, 2)  # added to
+    tries: list[int] = []
+
+    def make(lines: list[dict[str, object]]) -> list[dict[str, object]]:
+        if not tries:
+            path.write_bytes(path.read_bytes() + jsonl(id="b"))
+        tries.append(len(lines))
+        return lines[1:]
+
+    with files.writing():
+        files.rewrite(path.stem, make)
+    assert tries == [2, 3]
+    assert [line["id"] for line in files.lines(path.stem)][1:] == ["b"]
+    assert path.stat().st_mode & 0o777 == 0o664

@@ -1,6 +1,7 @@
 """Corrections where the tables are in a bucket: several hosts, each with a copy; a real server."""
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -15,10 +16,12 @@ from starlette.testclient import TestClient
 from opentr_pipeline.archive.objects import object_store
 from opentr_pipeline.cli.app import main
 from opentr_pipeline.corrections.edit_files import EditFiles, rename_speaker
+from opentr_pipeline.corrections.keeping import publish_all
 from opentr_pipeline.corrections.listing import listed_corrections, undo
 from opentr_pipeline.corrections.overlay import Overlay, put_corrections
 from opentr_pipeline.corrections.phrase_edits import ChangedMeanwhileError, Wanted
 from opentr_pipeline.corrections.phrases import Phrases
+from opentr_pipeline.errors import StoreError
 from opentr_pipeline.settings.addresses import BucketAddress
 from opentr_pipeline.site.correcting import routes_of
 from opentr_pipeline.site.server import application
@@ -265,3 +268,64 @@ def test_files_and_pages_correct_what_is_in_a_bucket(
     first = "".join(text for text, _ in now["phrases"][0]["words"]).strip()
     assert first == texts(two)[0] != "this is the first phrase of ours"
     assert "undone" in told("corrections", "list")
+
+
+def test_what_git_and_editors_bring_to_one_host_is_the_same_on_each(
+    hosts: Callable[[str], TranscriptStore], address: BucketAddress
+) -> None:
+    """A file that is here alone, and one that is changed here while it is changed there."""
+    bucket, media = object_store(address), recording(PATH).media_fingerprint
+    name = f"edits/{media}.jsonl"
+    correct(hosts("one"), 0, "first", "anna")
+    path = EditFiles(hosts("one")).path(media)
+    brought = path.read_bytes()
+    obstore.delete(bucket, [name])
+    put_corrections(hosts("two"), ["radio", "zoo"])
+    one = hosts("one")
+    put_corrections(one, ["radio", "zoo"])
+    assert (texts(one), path.exists()) == (SAID, False)
+    # Git brings it: applied here, it is there, and the next publication of another keeps it.
+    path.write_bytes(brought)
+    assert publish_all(one) == ["radio", "zoo"]
+    assert bytes(obstore.get(bucket, name).bytes()) == brought
+    two = hosts("two")
+    assert put_corrections(two, two.partition_keys()) == []
+    assert texts(two)[0] == f"{SAID[0]} first"
+    # Changed on both; neither writes over the other's, nor sends what is damaged.
+    correct(two, 1, "second", "berta")
+    (line,) = brought.splitlines()
+    by_hand = {**json.loads(line), "id": "by hand", "start_s": 0.0, "why": "by hand"}
+    here = brought + json.dumps(by_hand).encode()
+    path.write_bytes(here + b"\n<<<<<<<\n")
+    EditFiles(one).follow()
+    assert b"<<<<<<<" in path.read_bytes()
+    with pytest.raises(StoreError, match="is no correction"):
+        publish_all(one)
+    assert b"<<<<<<<" not in bytes(obstore.get(bucket, name).bytes())
+    path.write_bytes(path.read_bytes().replace(b"<<<<<<<\n", b""))
+    publish_all(one)
+    kept = bytes(obstore.get(bucket, name).bytes())
+    assert kept == path.read_bytes()
+    assert [json.loads(said)["who"] for said in kept.splitlines()] == ["anna", "berta", "anna"]
+    assert {found.why for found in listed_corrections(hosts("two"), PATH)} == {"", "by hand"}
+    two = hosts("two")
+    assert put_corrections(two, two.partition_keys()) == []
+    # What is gone there goes here with the next look, and does not come back.
+    obstore.delete(bucket, [name])
+    EditFiles(one).load(media)
+    assert not path.exists()
+
+
+def test_a_server_that_refuses_what_holds_ends_in_a_sentence(
+    hosts: Callable[[str], TranscriptStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = hosts("one")
+    correct(one, 0, "first", "anna")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise obstore.exceptions.PreconditionError("no")
+
+    monkeypatch.setattr(obstore, "put", refuse)
+    said = "cannot be used: it refuses a condition that holds"
+    with pytest.raises(StoreError, match=said):
+        correct(one, 1, "second", "anna")
