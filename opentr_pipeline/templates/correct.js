@@ -16,6 +16,7 @@
   const startOfSegment = (segment) => segment.dataset.t.split(" ")[0] / 100;
   const textOf = (segment) => segment.querySelector(".said").textContent;
   const phraseOf = (segment) => told.phrases[segments.indexOf(segment)];
+  const saidIn = (phrase) => phrase.words.map(([text]) => text).join("").trim();
   const nameOf = (segment) => phraseOf(segment)?.speaker ?? "";
   const whoField = () => made("input", { value: localStorage.getItem(WHO) ?? "", ariaLabel: worded("Your name"),
     placeholder: worded("Your name"), className: "who" });
@@ -81,8 +82,20 @@
     });
   }
 
-  // Whether phrases were parted or joined since the page was made.
-  const isOld = () => version !== "" && told.phrases.length !== segments.length;
+  // Whether a phrase begins where one of the page's does, or at a later word of it: its first words
+  // may have been taken out.
+  function beginsIn(segment, { words: [[, at]] }) {
+    const starts = segment.dataset.t.split(" ").map(Number);
+    return Math.abs(at * 100 - starts[0]) <= 1 || (at * 100 > starts[0] && at * 100 < starts.at(-1) + 1);
+  }
+
+  // Whether phrases were parted or joined since the page was made; there may be as many as before.
+  const isOld = () => version !== "" && (told.phrases.length !== segments.length
+    || !told.phrases.every((phrase, number) => beginsIn(segments[number], phrase)));
+
+  function sayOld() {
+    past.old.textContent = worded("What was corrected is kept, but this page was not made anew to show it: load it again in a minute, and where that does not help, run opentr pages, which says what is in the way.");
+  }
 
   // The page as it is made anew, which takes a moment; where it cannot be written, that is said.
   function loadAnew() {
@@ -90,7 +103,7 @@
     const before = JSON.parse(sessionStorage.getItem(RELOADED)) ?? {};
     const number = before.version === version ? before.number : 0;
     if (number === RELOADS_MS.length) {
-      past.old.textContent = worded("What was corrected is kept, but this page was not made anew to show it: load it again in a minute, and where that does not help, run opentr pages, which says what is in the way.");
+      sayOld();
       return;
     }
     sessionStorage.setItem(RELOADED, JSON.stringify({ version, number: number + 1 }));
@@ -106,7 +119,7 @@
     let isOther = false;
     phrases.forEach((phrase, number) => {
       const segment = segments[number];
-      const text = phrase.words.map(([one]) => one).join("").trim();
+      const text = saidIn(phrase);
       if (segment === editor?.segment) editor.theirs = text;
       if (textOf(segment).trim() === text && segment.classList.contains("corrected") === phrase.is_corrected) return;
       isOther = true;
@@ -212,7 +225,9 @@
       }
       this.problem.textContent = refused || unnamed;
       await look();
-      this.theirs = textOf(this.segment).trim();
+      // By its start: while the page is old, what it shows is not what there is.
+      const theirs = told.phrases.find((one) => Math.abs(one.words[0][1] - startOfSegment(this.segment)) <= 0.011);
+      this.theirs = theirs ? saidIn(theirs) : textOf(this.segment).trim();
       this.was = refused ? was : this.theirs;
       this.compare();
       this.isNews = false;
@@ -283,6 +298,7 @@
 
   function edit() {
     const word = current ?? words[Math.max(0, numberAt(media.currentTime))];
+    if (isOld()) sayOld();
     if (!word || isOld()) return;
     editor?.close();
     media.pause();

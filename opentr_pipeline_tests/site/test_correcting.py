@@ -188,11 +188,21 @@ def test_a_page_that_cannot_be_made_anew_says_so_and_stops_loading(
         data={**parted, "text": "we went\nto Ferrara"},
     )
     assert len(answer.json()["phrases"]) == 4
+    last = answer.json()["phrases"][3]
+    joined = {"start_s": last["words"][0][1], "was": "and so say all of us", "is_joined": True}
+    answer = page.request.post(
+        served.partition("recordings")[0] + "corrections",
+        data={**parted, **joined, "text": joined["was"]},
+    )
+    assert len(answer.json()["phrases"]) == 3, "as many as the page has, and others"
     page.goto(served)
     said = page.get_by_role("alert")
     for number in range(1, 6):
         page.wait_for_function(f"({RELOADED}).includes('\"number\":{number}')")
         expect(said).to_be_empty()
+        if number == 1:
+            page.get_by_role("button", name="Correct", exact=True).click()
+            expect(said).to_contain_text("this page was not made anew")
         with page.expect_navigation():
             page.clock.fast_forward(25_000)
     expect(said).to_contain_text("run opentr pages, which says what is in the way")
@@ -202,9 +212,31 @@ def test_a_page_that_cannot_be_made_anew_says_so_and_stops_loading(
     assert len(loads) == 6
     renew(settings, ["@root"])
     page.reload()
-    expect(page.locator(".segment")).to_have_count(4)
+    expect(page.locator(".said").nth(1)).to_have_text("to Ferrara")
     page.wait_for_function(f"!({RELOADED})")
     expect(said).to_be_empty()
+
+
+@pytest.mark.slow
+def test_who_corrects_what_was_parted_meanwhile_sees_that_and_can_keep_theirs(
+    browser: Browser, served: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opentr_pipeline.site.correcting.renew", lambda *_: [])
+    problems: list[str] = []
+    anna = opened(browser, served, "anna", "ferara", problems)
+    parted = {"path": PATH, "start_s": 0.0, "was": "we went to ferara", "who": "berta"}
+    answer = anna.request.post(
+        served.partition("recordings")[0] + "corrections",
+        data={**parted, "text": "they went\nto Ferrara"},
+    )
+    assert answer.ok
+    anna.get_by_label("Words").fill("We all went")
+    anna.keyboard.press("Enter")
+    expect(anna.locator(".correcting .problem")).to_contain_text("changed it to: they went (")
+    anna.keyboard.press("Enter")
+    expect(anna.locator("form.correcting")).to_have_count(0)
+    assert published(settings).text.startswith("We all went to Ferrara")
+    assert problems == []
 
 
 @pytest.mark.slow
