@@ -77,13 +77,14 @@ const isCharacter = (token) => [...token].length === 1 && UNSPACED.test(token);
 
 // Phrases in quotation marks, words, beginnings of words (light*).
 function termsOf(query) {
-  const terms = [];
+  const terms = new Map(); // each once, however often it is typed
   const wide = query.replace(/[\uFF61-\uFF9F]+/g, (some) => some.normalize("NFKC"));
   for (const match of wide.matchAll(/["“”„]([^"“”„]*)(?:["“”„]|$)|([^\s"“”„]+)/g)) {
     const tokens = tokensOf((match[1] ?? match[2]).normalize("NFC")).map((one) => one.token);
-    if (tokens.length) terms.push({ tokens, isOpen: (match[2] ?? "").endsWith("*") });
+    const term = { tokens, isOpen: (match[2] ?? "").endsWith("*") };
+    if (tokens.length) terms.set(JSON.stringify(term), term);
   }
-  return terms;
+  return [...terms.values()];
 }
 
 // Neighbours as opentr_pipeline/search/neighbours.py spells them: pairs, of characters threes.

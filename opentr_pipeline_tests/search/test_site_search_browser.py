@@ -122,6 +122,8 @@ def test_a_browser_asks_for_neighbours_and_looks_no_part_through_in_vain(home: P
         *({"pair": pair} for pair in ("house stands", "light house", "the light")),
         {"text": "gut", "isOpen": True},
     ]
+    counted = "termsOf('same SAME \"same\" same*').map(({ isOpen }) => isOpen)"
+    assert home.evaluate(counted) == [False, True]  # as the command counts them
     looked = "async (query) => (await foundIn(query)).length"
     home.evaluate(
         """() => {
