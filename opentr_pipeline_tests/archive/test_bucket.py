@@ -132,6 +132,7 @@ def test_an_outage_beside_such_a_name_ends_the_scan(
     assert asked == ["odd/a.wav"], "only media are asked for"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [403, 503])
 def test_beside_a_name_that_cannot_be_had_a_refusal_says_why(
     status: int, monkeypatch: pytest.MonkeyPatch
@@ -171,6 +172,7 @@ def put_oddly(address: BucketAddress, *names: str) -> None:
         ask(address.endpoint, "PUT", f"{where}/{urllib.parse.quote(name)}")
 
 
+@pytest.mark.slow
 def test_a_name_that_no_request_can_have_is_left_out_and_counted(
     address: BucketAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

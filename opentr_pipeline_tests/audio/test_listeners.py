@@ -79,6 +79,7 @@ def test_a_sound_that_nobody_wants_any_more_leaves_no_process(listeners: Listene
     assert not Path(f"/proc/{pid}").exists()
 
 
+@pytest.mark.slow
 def test_listeners_end_with_whoever_started_them_however_he_dies() -> None:
     script = (
         "import os, signal\n"

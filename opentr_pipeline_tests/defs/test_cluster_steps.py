@@ -307,6 +307,7 @@ def test_steps_of_runs_that_are_over_are_ended(monkeypatch: pytest.MonkeyPatch) 
     assert [job.name for job in ended] == ["over"]
 
 
+@pytest.mark.slow
 def test_a_plain_machine_imports_nothing_of_a_cluster() -> None:
     said = (
         "import sys, opentr_pipeline.definitions, opentr_pipeline.monitoring.health\n"

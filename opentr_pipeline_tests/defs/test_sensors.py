@@ -142,6 +142,7 @@ def test_stock_has_the_rank_of_backfills(eye: Eye) -> None:
     assert rank_of(request.tags) == "backfills"
 
 
+@pytest.mark.slow
 def test_a_reset_cursor_makes_the_tick_look_afresh(eye: Eye) -> None:
     wav(eye.settings.workspace.archive / "a.wav")
     (first,) = eye.asked().run_requests or []

@@ -85,6 +85,7 @@ def paths(store: TranscriptStore, key: str = "radio") -> list[str]:
     return list(store.read_partition("transcripts", key)["path"].to_pylist())
 
 
+@pytest.mark.slow
 def test_what_a_host_publishes_others_follow_and_any_reader_opens(
     hosts: Callable[[str], TranscriptStore], address: BucketAddress, between: Between
 ) -> None:
@@ -247,6 +248,7 @@ def test_azure_lets_nobody_overwrite_what_another_has_published(azure: str, tmp_
     assert len(counting) == 3, "of what counted before nothing is left"
 
 
+@pytest.mark.slow
 def test_a_server_that_ignores_conditions_is_refused(buckets: str, tmp_path: Path) -> None:
     bucket = new_bucket(buckets)
     for forgets in ({"if-match"}, {"if-none-match"}, set[str]()):

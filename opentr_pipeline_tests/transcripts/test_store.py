@@ -727,6 +727,7 @@ def busy(store: TranscriptStore) -> Iterator[TranscriptStore]:
             writer.kill()
 
 
+@pytest.mark.slow
 def test_whoever_opens_a_file_once_sees_one_generation(busy: TranscriptStore) -> None:
     seen_counts = set()
     for _ in range(150):
