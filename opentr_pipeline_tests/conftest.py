@@ -17,11 +17,12 @@ import pytest
 
 from opentr_pipeline.errors import ModelError
 from opentr_pipeline.recognition import fetching
+from opentr_pipeline.settings.addresses import BucketAddress
 from opentr_pipeline.settings.environment import Settings, load_settings
 from opentr_pipeline.settings.installation import PROJECT_ROOT
 from opentr_pipeline.transcripts.store import TranscriptStore
 from opentr_pipeline_tests.azure_server import NO_AZURITE, azure_server, environment
-from opentr_pipeline_tests.bucket_server import CREDENTIALS, bucket_server
+from opentr_pipeline_tests.bucket_server import CREDENTIALS, Between, bucket_server, new_bucket
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -199,6 +200,19 @@ def buckets(_bucket_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     return _bucket_server
+
+
+@pytest.fixture
+def between(buckets: str) -> Between:
+    """Who stands before that server, and may hinder what is asked."""
+    return Between(buckets)
+
+
+@pytest.fixture
+def address(between: Between) -> Iterator[BucketAddress]:
+    """Of an empty place in a bucket; what asks there goes through ``between``."""
+    with between.running() as endpoint:
+        yield BucketAddress(f"s3://{new_bucket(between.server)}/some/where", endpoint)
 
 
 @pytest.fixture(scope="session")

@@ -34,22 +34,10 @@ from opentr_pipeline.settings.addresses import BucketAddress
 from opentr_pipeline.settings.environment import Settings, load_settings
 from opentr_pipeline.settings.folder_file import folder_file
 from opentr_pipeline.settings.given import given_settings, values_anywhere
-from opentr_pipeline_tests.bucket_server import CREDENTIALS, Between, ask, new_bucket
+from opentr_pipeline_tests.bucket_server import CREDENTIALS, Between, ask
 from opentr_pipeline_tests.making import wav
 
 FOLDERS = Partitioning("folder", 1, 256)
-
-
-@pytest.fixture
-def between(buckets: str) -> Between:
-    return Between(buckets)
-
-
-@pytest.fixture
-def address(between: Between) -> Iterator[BucketAddress]:
-    """Of an empty place in a bucket; what asks there goes through ``between``."""
-    with between.running() as endpoint:
-        yield BucketAddress(f"s3://{new_bucket(between.server)}/some/where", endpoint)
 
 
 def settings_of(**variables: str) -> Settings:

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import obstore
@@ -28,7 +28,7 @@ from opentr_pipeline.site.server import application
 from opentr_pipeline.transcripts import elsewhere
 from opentr_pipeline.transcripts.store import Entry, TranscriptStore
 from opentr_pipeline.transcripts.transcript import Transcript
-from opentr_pipeline_tests.bucket_server import Between, new_bucket
+from opentr_pipeline_tests.bucket_server import Between
 from opentr_pipeline_tests.making import OTHER_OPTIONS, recording, settings_of, transcript
 from opentr_pipeline_tests.transcripts.test_bucket_tables import host
 
@@ -51,17 +51,6 @@ sys.stdin.readline()
 for number in range(int(count)):
     correct(store, number, f"{name}x{number}", name)
 """
-
-
-@pytest.fixture
-def between(buckets: str) -> Between:
-    return Between(buckets)
-
-
-@pytest.fixture
-def address(between: Between) -> Iterator[BucketAddress]:
-    with between.running() as endpoint:
-        yield BucketAddress(f"s3://{new_bucket(between.server)}/tables", endpoint)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -42,17 +42,6 @@ sys.stdin.readline()
 for number in range(int(count)):
     store.publish("radio", [entry(f"{name}-{number}")])
 """
-
-
-@pytest.fixture
-def between(buckets: str) -> Between:
-    return Between(buckets)
-
-
-@pytest.fixture
-def address(between: Between) -> Iterator[BucketAddress]:
-    with between.running() as endpoint:
-        yield BucketAddress(f"s3://{new_bucket(between.server)}/tables", endpoint)
 
 
 @pytest.fixture
